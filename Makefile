@@ -1,0 +1,57 @@
+# make demo: install and see it work. make test: install and run the fast tests.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_TRAIN := $(VENV)/.installed-train
+TORCH := torch==2.13.0
+
+.PHONY: demo test test-slow lint format model bench install clean
+
+demo: $(INSTALLED)
+	@$(BIN)/python tools/demo.py
+
+install: $(INSTALLED)
+
+test: $(INSTALLED_DEV)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
+	$(BIN)/python -m pytest -m slow --durations 10
+
+lint: $(INSTALLED_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED_DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+model: $(INSTALLED_TRAIN)
+	$(BIN)/python tools/build_minilm.py
+
+bench: $(INSTALLED_DEV)
+	$(BIN)/python bench/all.py
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(INSTALLED_DEV): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[dev,documents]"
+	@touch $@ $(INSTALLED)
+
+# torch first and by itself: any other package that asks for it would bring a build with CUDA
+$(INSTALLED_TRAIN): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable ".[train,hub]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,34 @@
+"""`tellapart export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import note
+from tellapart.cli.place import index_folder
+from tellapart.cli.progress import terminal_progress
+from tellapart.engine import Index
+from tellapart.engine.exporting import export_units
+
+
+def export(
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write to.")],
+    index: options.IndexFolder = None,
+    encoder: options.EncoderName = None,
+    granularity: options.GranularityName = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", metavar="FILE", help="Also encode these queries into queries.npy."),
+    ] = None,
+) -> None:
+    """Write vectors.npy and units.jsonl (same order) of one encoder and granularity, for other tools."""
+    from tellapart.evaluation.judgements import read_queries
+
+    opened = Index.open(index_folder(index, []))
+    texts = read_queries(queries).texts if queries else None
+    count = export_units(opened, output, encoder, granularity, texts, terminal_progress())
+    note(f"{output}: {count:,} units")

@@ -1,0 +1,134 @@
+"""`tellapart index`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import SCHEMA, note, print_json
+from tellapart.cli.place import exists, index_folder
+from tellapart.cli.progress import terminal_progress
+from tellapart.corpus.types import Granularity, Kind
+from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
+from tellapart.errors import TellapartError
+from tellapart.index.build import BuildReport
+from tellapart.index.settings import Settings, portable
+
+NO_ENCODER = "none"
+
+
+def index(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PATH]...", help="Files and folders; '-' is standard input."),
+    ] = None,
+    index: options.IndexFolder = None,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoder", metavar="NAME", help="minilm, lsa, hub:ORG/MODEL, ... or none (repeatable)."
+        ),
+    ] = None,
+    granularity: Annotated[
+        list[Granularity] | None,
+        typer.Option("--granularity", help="Index only this (repeatable) [default: all]."),
+    ] = None,
+    kind: Annotated[
+        Kind | None, typer.Option("--kind", help="Say what the documents are, instead of guessing.")
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="GLOB", help="Index these although ignored (repeatable)."),
+    ] = None,
+    max_bytes: Annotated[int | None, typer.Option("--max-bytes", help="Skip larger files.")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Read, split and index; a second run does only what changed, and without PATH uses the same sources."""
+    started = time.perf_counter()
+    folder = index_folder(index, paths or [])
+    settings = _settings(folder, paths or [], index is not None, rebuild=rebuild)
+    settings = replace(
+        settings,
+        kind=kind or settings.kind,
+        include=tuple(dict.fromkeys([*settings.include, *(include or [])])),
+        max_bytes=max_bytes or settings.max_bytes,
+        granularities=tuple(granularity or settings.granularities),
+        encoders=_encoders(settings, encoder or []),
+        words_only=NO_ENCODER in (encoder or []) or (settings.words_only and not encoder),
+    )
+    report = build_index(folder, settings, progress=terminal_progress(), fresh=rebuild)
+    seconds = time.perf_counter() - started
+    if json:
+        print_json(_json(folder, report, seconds))
+    else:
+        _print(folder, report, seconds)
+
+
+def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) -> Settings:
+    """Take what the index holds already and add the new paths."""
+    kept = Settings()
+    if exists(folder):
+        try:
+            kept = Index.open(folder).settings
+        except TellapartError:
+            if not (rebuild and paths):
+                raise
+    elif not paths and asked:
+        raise TellapartError(
+            f"no index in {folder} yet: say what to index, as in 'tellapart index PATH --index {folder}'"
+        )
+    new = portable(paths or ([] if kept.sources else [Path()]), folder)
+    return replace(kept, sources=tuple(dict.fromkeys([*kept.sources, *new])))
+
+
+def _encoders(settings: Settings, asked: list[str]) -> tuple[str, ...]:
+    kept = settings.encoders
+    if NO_ENCODER in asked:
+        if len(asked) > 1 or kept:
+            held = (
+                f"; this index holds {', '.join(kept)}: 'tellapart clear --encoder NAME' drops one"
+                if kept
+                else ""
+            )
+            raise TellapartError(f"--encoder none stands alone, for an index of words only{held}")
+        return ()
+    if not asked and not kept and not settings.words_only:
+        asked = list(DEFAULT_ENCODERS)
+    return tuple(dict.fromkeys([*kept, *asked]))
+
+
+def _print(folder: Path, report: BuildReport, seconds: float) -> None:
+    changes = report.changes
+    if not report.changes.any:
+        note(f"{folder}: up to date, {changes.unchanged:,} documents ({seconds:.1f} s)")
+    else:
+        note(
+            f"{folder}: {changes.added:,} documents added, {changes.changed:,} changed, {changes.removed:,} removed,"
+            f" {changes.unchanged:,} unchanged ({seconds:.1f} s)"
+        )
+    if changes.skipped:
+        note(f"{changes.skipped:,} skipped: 'tellapart status --skipped --index {folder}' says which and why")
+    for line in report.notes:
+        note(line)
+
+
+def _json(folder: Path, report: BuildReport, seconds: float) -> dict[str, object]:
+    changes = report.changes
+    return {
+        "schema": SCHEMA,
+        "index": str(folder),
+        "added": changes.added,
+        "changed": changes.changed,
+        "removed": changes.removed,
+        "unchanged": changes.unchanged,
+        "skipped": changes.skipped,
+        "generation": report.generation,
+        "seconds": round(seconds, 3),
+        "notes": list(report.notes),
+    }

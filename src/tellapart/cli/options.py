@@ -1,0 +1,44 @@
+"""Options that several verbs share, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+IndexFolder = Annotated[
+    Path | None,
+    typer.Option("--index", metavar="DIR", help="Folder of the index [default: .tellapart in PATH]."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
+TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
+Ranker = Annotated[str, typer.Option("--ranker", metavar="NAME", help="auto, bm25, knn, svm, hybrid or rrf.")]
+GranularityName = Annotated[
+    str | None,
+    typer.Option(
+        "--granularity",
+        metavar="NAME",
+        help="sentence, paragraph, section, document; function, class, file; several joined by '+'"
+        " [default: paragraph+function].",
+    ),
+]
+EncoderName = Annotated[
+    str | None,
+    typer.Option("--encoder", metavar="NAME", help="Which encoder's vectors to use [default: minilm]."),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="FIELD=PATTERN", help="Only documents like this, e.g. path=docs/* (repeatable)."
+    ),
+]
+Lines = Annotated[int, typer.Option("--lines", help="Lines of text shown per hit; 0 shows places only.")]
+K1 = Annotated[
+    float | None, typer.Option("--k1", help="BM25: how soon more of the same word stops counting.")
+]
+B = Annotated[float | None, typer.Option("--b", help="BM25: how much long units are held back, 0 to 1.")]
+Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]
+Regularisation = Annotated[
+    float | None, typer.Option("--lambda", help="svm: regularisation, in mean eigenvalues.")
+]

@@ -1,0 +1,97 @@
+"""How results are printed: for people, and as JSON (schema 1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from tellapart.engine.results import Hit, SearchResult
+
+SCHEMA = 1
+BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on a line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def note(message: str) -> None:
+    """Say something that is no result."""
+    print(message, file=sys.stderr)
+
+
+def search_json(result: SearchResult) -> dict[str, Any]:
+    """Give a search's answer in the documented shape."""
+    configuration = result.configuration
+    return {
+        "schema": SCHEMA,
+        "query": result.query,
+        "configuration": {
+            "encoder": configuration.encoder,
+            "granularity": configuration.granularity,
+            "ranker": configuration.ranker,
+        },
+        "why": result.why,
+        "hits": [hit_json(hit) for hit in result.hits],
+    }
+
+
+def hit_json(hit: Hit) -> dict[str, Any]:
+    """Give one hit in the documented shape."""
+    return {
+        "rank": hit.rank,
+        "id": hit.id,
+        "document": hit.document,
+        "path": hit.path,
+        "granularity": hit.granularity.value,
+        "span": list(hit.span),
+        "lines": list(hit.lines),
+        "score": hit.score,
+        "probability": hit.probability,
+        "text": hit.text,
+        "components": dict(hit.components),
+    }
+
+
+def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
+    """Print hits for a person: place, what it is, the first lines of its text."""
+    if not result.hits:
+        note("nothing found: no unit shares a word with the query, or none passes the filters")
+    for hit in result.hits:
+        place = f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
+        detail = f"{hit.granularity}  score {hit.score:.3f}"
+        print(f"{hit.rank:>2}  {_styled(place, BOLD)}  {_styled(detail, DIM)}")
+        if explain and hit.components:
+            parts = "  ".join(f"{name} {value:.3f}" for name, value in sorted(hit.components.items()))
+            print(f"    {_styled(parts, DIM)}")
+        for line in snippet(hit.text, lines):
+            print(f"    {line}")
+        if lines:
+            print()
+    if explain:
+        note(f"{result.configuration.name}: {result.why}")
+
+
+def snippet(text: str, lines: int) -> list[str]:
+    """Give the first lines of a text that hold something, long ones cut."""
+    width = 160
+    kept = [_printable(line.rstrip()) for line in text.strip("\r\n").splitlines() if line.strip()]
+    shown = [line if len(line) <= width else line[: width - 1] + "…" for line in kept[:lines]]
+    if lines and len(kept) > lines:
+        shown.append("…")
+    return shown
+
+
+def _printable(line: str) -> str:
+    """Keep a document from steering the terminal."""
+    return "".join(character if character.isprintable() or character == "\t" else "�" for character in line)
+
+
+def _styled(text: str, style: str) -> str:
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        return f"{style}{text}{PLAIN}"
+    return text

@@ -1,0 +1,62 @@
+"""`tellapart related`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import print_json, print_result, search_json
+from tellapart.cli.place import NAME, exists, index_folder
+from tellapart.engine import Index
+from tellapart.errors import TellapartError
+
+
+def related(
+    place: Annotated[
+        str, typer.Argument(metavar="FILE[:LINE]", help="A document as search prints it, or a file.")
+    ],
+    index: options.IndexFolder = None,
+    k: options.TopK = 10,
+    ranker: options.Ranker = "auto",
+    granularity: options.GranularityName = None,
+    encoder: options.EncoderName = None,
+    where: options.Where = None,
+    lines: options.Lines = 3,
+    json: options.Json = False,
+) -> None:
+    """Find units like the one at a line of a file, or documents like a whole one."""
+    file, line = split_place(place)
+    folder = index_folder(index, [_nearest(file)])
+    opened = Index.open(folder)
+    document = opened.document_at(file)
+    result = opened.related(
+        document, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
+    )
+    if json:
+        print_json(search_json(result))
+    else:
+        print_result(result, lines=lines, explain=False)
+
+
+def split_place(place: str) -> tuple[str, int | None]:
+    """Split `file:line`, `file:first-last` or `file`."""
+    file, colon, lines = place.rpartition(":")
+    first = lines.partition("-")[0]
+    if colon and file and first.isdigit():
+        if int(first) < 1:
+            raise TellapartError(f"{place!r}: lines count from 1")
+        return file, int(first)
+    return place, None
+
+
+def _nearest(file: str) -> Path:
+    """Folder around a file that holds an index, as git finds its repository."""
+    start = Path(os.path.abspath(file)).parent
+    for folder in (start, *start.parents):
+        if exists(folder / NAME):
+            return folder
+    return Path()

@@ -1,0 +1,65 @@
+"""`tellapart run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import note
+from tellapart.cli.place import index_folder
+from tellapart.cli.progress import terminal_progress
+from tellapart.engine import Index
+from tellapart.engine.configuration import Configuration
+from tellapart.errors import TellapartError
+from tellapart.rankers.registry import Parameters
+
+
+def run(
+    queries: Annotated[
+        Path, typer.Argument(help="queries.jsonl (_id, text) or id<TAB>text lines; '-' is stdin.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", metavar="FILE", help="TREC run to write; .gz compresses.")
+    ],
+    index: options.IndexFolder = None,
+    configuration: Annotated[
+        str | None,
+        typer.Option("--configuration", metavar="NAME", help="For example minilm/paragraph/hybrid."),
+    ] = None,
+    depth: Annotated[int, typer.Option("--depth", help="Documents per query.")] = 1000,
+    ranker: options.Ranker = "auto",
+    granularity: options.GranularityName = None,
+    encoder: options.EncoderName = None,
+    k1: options.K1 = None,
+    b: options.B = None,
+    weight: options.Weight = None,
+    regularisation: options.Regularisation = None,
+) -> None:
+    """Answer a query set with ranked documents, as a TREC run; a document scores as its best unit."""
+    from tellapart.evaluation.judgements import read_queries
+    from tellapart.evaluation.runs import write_run
+
+    if configuration is not None:
+        if ranker != "auto" or granularity or encoder:
+            raise TellapartError(
+                "give either --configuration or --ranker, --granularity and --encoder, not both"
+            )
+        parsed = Configuration.parse(configuration)
+        ranker, granularity, encoder = parsed.ranker, parsed.granularity, parsed.encoder
+    opened = Index.open(index_folder(index, []))
+    answered = opened.run(
+        read_queries(queries).texts,
+        depth=depth,
+        ranker=ranker,
+        granularity=granularity,
+        encoder=encoder,
+        parameters=Parameters(k1, b, weight, regularisation),
+        progress=terminal_progress(),
+    )
+    spaced = write_run(answered, output)
+    note(f"{output}: {len(answered.rankings):,} queries with {answered.tag}")
+    if spaced:
+        note(f"{spaced:,} document ids hold white space: many tools cannot read such a run")

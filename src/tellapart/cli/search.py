@@ -1,0 +1,67 @@
+"""`tellapart search`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import note, print_json, print_result, search_json
+from tellapart.cli.place import exists, index_folder
+from tellapart.cli.progress import terminal_progress
+from tellapart.engine import Index
+from tellapart.engine.facade import check_query
+from tellapart.errors import TellapartError
+from tellapart.rankers.registry import Parameters
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for; '-' reads it from standard input.")],
+    path: Annotated[Path, typer.Argument(help="File or folder to search in.")] = Path(),
+    index: options.IndexFolder = None,
+    k: options.TopK = 10,
+    ranker: options.Ranker = "auto",
+    granularity: options.GranularityName = None,
+    encoder: options.EncoderName = None,
+    where: options.Where = None,
+    k1: options.K1 = None,
+    b: options.B = None,
+    weight: options.Weight = None,
+    regularisation: options.Regularisation = None,
+    lines: options.Lines = 3,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Find the units that answer a query; without an index, builds one of the words first."""
+    parameters = Parameters(k1, b, weight, regularisation)
+    text = sys.stdin.read() if query == "-" else query
+    check_query(text, k)
+    folder = index_folder(index, [path])
+    opened = _open_or_build(folder, path, asked=index is not None)
+    result = opened.answer(
+        text,
+        k=k,
+        ranker=ranker,
+        granularity=granularity,
+        encoder=encoder,
+        where=where or (),
+        parameters=parameters,
+    )
+    if json:
+        print_json(search_json(result))
+    else:
+        print_result(result, lines=lines, explain=explain)
+
+
+def _open_or_build(folder: Path, path: Path, *, asked: bool) -> Index:
+    if exists(folder):
+        return Index.open(folder)
+    if asked and path == Path():
+        raise TellapartError(f"no index in {folder}: build one with 'tellapart index PATH --index {folder}'")
+    opened = Index.build([path], folder, encoders=(), progress=terminal_progress())
+    where = path if not asked else f"{path} --index {folder}"
+    note(f"built a word index of {path} in {folder}; 'tellapart index {where}' adds vectors (minilm)")
+    return opened

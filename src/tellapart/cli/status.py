@@ -1,0 +1,104 @@
+"""`tellapart status` and `tellapart clear`."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import SCHEMA, note, print_json
+from tellapart.cli.place import exists, index_folder
+from tellapart.encoders.cache import open_cache
+from tellapart.engine import Index
+from tellapart.engine.status import IndexStatus, index_status, verify_index
+from tellapart.errors import TellapartError
+from tellapart.index.build import drop_encoder
+from tellapart.index.lock import writer_lock
+
+
+def status(
+    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    index: options.IndexFolder = None,
+    skipped: Annotated[bool, typer.Option("--skipped", help="List what was not indexed, and why.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare checksums.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Say what an index holds, how old it is, and with which encoders."""
+    folder = index_folder(index, [path])
+    opened = Index.open(folder)
+    if skipped:
+        entries = opened.skipped()
+        if json:
+            print_json({"schema": SCHEMA, "skipped": [{"path": p, "reason": r} for p, r in entries]})
+        else:
+            for name, reason in entries:
+                print(f"{_one_line(name)}\t{reason}")
+        return
+    if verify:
+        verify_index(opened)
+        note("every file is as it was written")
+    state = index_status(opened)
+    if json:
+        print_json({"schema": SCHEMA, **asdict(state)})
+    else:
+        _print(state)
+
+
+def _print(state: IndexStatus) -> None:
+    print(f"index        {state.folder}  ({state.bytes / 1e6:,.1f} MB, generation {state.generation})")
+    print(f"sources      {', '.join(state.sources) or 'none'}")
+    print(f"updated      {state.updated or 'never'}; {_staleness(state)}")
+    print(f"documents    {state.documents:,}  ({state.skipped:,} skipped: --skipped lists them)")
+    for name, count in state.units.items():
+        print(f"  {name:<11}{count:>12,}")
+    for encoder in state.encoders:
+        levels = ", ".join(encoder.granularities)
+        print(f"encoder      {encoder.name}  {encoder.dim} dimensions, {encoder.fingerprint[:12]}; {levels}")
+        if encoder.report:
+            print(f"             {encoder.report}")
+    if not state.encoders:
+        print("encoder      none: words only")
+
+
+def _staleness(state: IndexStatus) -> str:
+    if not state.changed_sources:
+        return "nothing changed since"
+    return f"{state.changed_sources:,} sources changed since: run 'tellapart index --index {state.folder}'"
+
+
+def _one_line(name: str) -> str:
+    return name.encode("unicode_escape").decode() if any(c in name for c in "\r\n\t") else name
+
+
+def clear(
+    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    index: options.IndexFolder = None,
+    encoder: Annotated[
+        str | None, typer.Option("--encoder", metavar="NAME", help="Drop only this encoder's vectors.")
+    ] = None,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Empty the cache of vectors that all indexes share.")
+    ] = False,
+) -> None:
+    """Remove an index, one encoder of it, or the cached vectors."""
+    if cache:
+        vectors = open_cache()
+        if vectors is None:
+            raise TellapartError("the cache is switched off (TELLAPART_CACHE): there is nothing to empty")
+        vectors.clear()
+        note(f"emptied the vector cache in {vectors.folder}")
+        return
+    folder = index_folder(index, [path])
+    if not exists(folder):
+        raise TellapartError(f"no index in {folder}: nothing to remove")
+    if encoder:
+        drop_encoder(folder, encoder)
+        note(f"dropped the vectors of {encoder} from {folder}")
+        return
+    with writer_lock(folder):
+        shutil.rmtree(folder)
+    note(f"removed {folder}")

@@ -1,0 +1,1 @@
+"""Sources become documents, documents become units: readers, ignore rules, the containment tree."""

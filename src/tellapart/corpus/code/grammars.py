@@ -1,0 +1,109 @@
+"""Tree-sitter grammars out of the bundle of the package semble-grammars; nothing is downloaded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tree_sitter
+
+_FOLDER = "SEMBLE_GRAMMARS_CACHE_DIR"
+"""Where semble-grammars unpacks its libraries (semble_grammars/cache.py, 0.1.2); it adds no version below this."""
+
+_log = logging.getLogger("tellapart")
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A language tree-sitter can parse, and the query that finds its definitions."""
+
+    language: tree_sitter.Language
+    query: tree_sitter.Query
+
+    def parse(self, source: bytes) -> tree_sitter.Tree:
+        """Parse UTF-8; a parser holds state, so that each call gets its own."""
+        from tree_sitter import Parser
+
+        return Parser(self.language).parse(source)
+
+
+@lru_cache(maxsize=None)
+def load(grammar: str, query: str) -> Grammar | None:
+    """Load a grammar with its query, once per process; None (said once in the log) where it cannot be had.
+
+    The library is unpacked into the user's cache, atomically, so that processes may race; where that folder cannot
+    be written or holds a damaged file, into a private temporary folder that is removed at once.
+    """
+    try:
+        from tree_sitter import Query
+    except ImportError as missing:  # pragma: no cover - a dependency; only a broken installation lacks it
+        _log.warning("code is split by blank lines: %s", missing)
+        return None
+    language = _language(grammar)
+    if language is None:
+        return None
+    text = (resources.files(__package__) / "queries" / f"{query}.scm").read_text(encoding="utf-8")
+    return Grammar(language, Query(language, text))
+
+
+def _language(grammar: str) -> tree_sitter.Language | None:
+    with _loading:
+        return _from_cache(grammar) or _from_temporary(grammar)
+
+
+def _from_cache(grammar: str) -> tree_sitter.Language | None:
+    cache = os.environ.get("TELLAPART_CACHE")
+    if not cache or os.environ.get(_FOLDER):
+        return _get(grammar)
+    import semble_grammars
+
+    return _get_from(Path(cache) / "grammars" / semble_grammars.__version__, grammar)
+
+
+def _from_temporary(grammar: str) -> tree_sitter.Language | None:
+    try:
+        folder = tempfile.mkdtemp(prefix="tellapart-grammar-")
+    except OSError as full:
+        _log.warning("code in %s is split by blank lines, its grammar cannot be unpacked: %s", grammar, full)
+        return None
+    try:
+        language = _get_from(Path(folder), grammar)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # what is mapped stays usable; Windows keeps the file
+    if language is None:
+        _log.warning("code in %s is split by blank lines: this platform has no grammar for it", grammar)
+    return language
+
+
+def _get_from(folder: Path, grammar: str) -> tree_sitter.Language | None:
+    """Load with the bundle unpacked into `folder`: the environment is all that the package listens to."""
+    before = os.environ.get(_FOLDER)
+    os.environ[_FOLDER] = str(folder)
+    try:
+        return _get(grammar)
+    finally:
+        if before is None:
+            del os.environ[_FOLDER]
+        else:
+            os.environ[_FOLDER] = before
+
+
+def _get(grammar: str) -> tree_sitter.Language | None:
+    from semble_grammars import GrammarLoadError, LanguageNotFoundError, UnsupportedPlatformError, get_language
+
+    try:
+        language: tree_sitter.Language = get_language(grammar)
+    except (GrammarLoadError, LanguageNotFoundError, UnsupportedPlatformError, OSError, RuntimeError) as failure:
+        _log.debug("grammar %s: %s", grammar, failure)  # RuntimeError: there is no home folder at all
+        return None
+    return language

@@ -1,0 +1,4 @@
+(function_definition name: (_) @name) @function
+(package_statement (package_name) @name) @section
+(pod_statement) @lead
+(comments) @comment

@@ -1,0 +1,137 @@
+"""The layout of reStructuredText, as far as splitting needs it."""
+
+from __future__ import annotations
+
+import re
+
+from tellapart.corpus.prose.blocks import LIST_ITEM, Block, Layout, Shape, indent, lines
+
+_ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+$")
+_SIMPLE_TABLE = re.compile(r"={2,}(?:[ \t]+={2,})+$")
+_GRID_TABLE = re.compile(r"\+[-=]{2,}[-=+]*\+$")
+_FIELD = re.compile(r":[^:\s][^:]*:(?:\s|$)")
+_CODE = re.compile(
+    r"\.\.[ \t]+(?:code|code-block|sourcecode|literalinclude|parsed-literal|math|raw|csv-table)::"
+)
+_DIRECTIVE = re.compile(r"\.\.(?:[ \t]|$)")
+
+
+def rst_blocks(text: str) -> list[Block]:
+    """Blocks of a reStructuredText in order; the first may start after leading white space."""
+    return _Scanner(text).run()
+
+
+class _Scanner:
+    def __init__(self, text: str) -> None:
+        self.layout = Layout(text)
+        self.lines = list(lines(text))
+        self.styles: list[tuple[str, bool]] = []  # adornments in order of appearance = levels
+
+    def run(self) -> list[Block]:
+        row = 0
+        while row < len(self.lines):
+            body = self.lines[row][2]
+            if body:
+                row += self._consume(row)
+            else:
+                self.layout.blank()
+                row += 1
+        return self.layout.blocks
+
+    def _consume(self, row: int) -> int:
+        """Lay out what begins in this row and say how many rows it took."""
+        at, line, body = self.lines[row]
+        layout = self.layout
+        columns = indent(line)
+        taken = self._heading(row)
+        if taken:
+            return taken
+        if columns == 0 and (_SIMPLE_TABLE.match(body) or _GRID_TABLE.match(body)):
+            return self._table(row)
+        if _DIRECTIVE.match(body) and columns == 0:
+            return self._explicit(row)
+        item = LIST_ITEM.match(line) or _FIELD.match(body)
+        if layout.after_blank and columns == 0 and not item:
+            layout.close()
+        if item and (layout.open is None or layout.open.shape is Shape.LIST):
+            layout.item(at)
+        elif layout.open is None:
+            layout.begin(Shape.TEXT, at)
+        layout.after_blank = False
+        return 1 + self._literal(row) if body.endswith("::") else 1
+
+    def _heading(self, row: int) -> int:
+        """Rows of a heading (overline, title, underline or title, underline), 0 if there is none."""
+        at, line, body = self.lines[row]
+        if self.layout.open is not None and self.layout.open.shape is not Shape.LIST:
+            return 0
+        below = self._body(row + 1)
+        if _ADORNMENT.match(body) and below and self._body(row + 2) == body and len(body) >= len(below):
+            self._add_heading(at, below, (body[0], True))
+            return 3
+        if line[:1].isspace() or _ADORNMENT.match(body) or not _ADORNMENT.match(below):
+            return 0
+        if len(below) < min(len(body), 4):
+            return 0
+        self._add_heading(at, body, (below[0], False))
+        return 2
+
+    def _body(self, row: int) -> str:
+        return self.lines[row][2] if row < len(self.lines) else ""
+
+    def _add_heading(self, at: int, title: str, style: tuple[str, bool]) -> None:
+        if style not in self.styles:
+            self.styles.append(style)
+        self.layout.heading(at, self.styles.index(style) + 1, title)
+
+    def _table(self, row: int) -> int:
+        """A grid table ends at an empty line; a simple one at the border that an empty line follows."""
+        layout = self.layout
+        layout.begin(Shape.TABLE, self.lines[row][0])
+        simple = self.lines[row][2][0] == "="
+        taken = 1
+        while row + taken < len(self.lines):
+            at, _, body = self.lines[row + taken]
+            if not body and not (simple and not self._border(row + taken - 1)):
+                break
+            if body and not set(body) <= set("=-+| \t"):
+                layout.piece(at)
+            taken += 1
+            if simple and body and self._border(row + taken - 1) and not self._body(row + taken):
+                break
+        layout.close()
+        return taken
+
+    def _border(self, row: int) -> bool:
+        return _SIMPLE_TABLE.match(self.lines[row][2]) is not None
+
+    def _explicit(self, row: int) -> int:
+        """A directive, comment, footnote or target with the indented lines below it."""
+        at, _, body = self.lines[row]
+        self.layout.begin(Shape.VERBATIM if _CODE.match(body) else Shape.TEXT, at)
+        taken = 1 + self._indented(row + 1)
+        self.layout.close()
+        return taken
+
+    def _literal(self, row: int) -> int:
+        """The indented lines below a paragraph that ends in "::", without the rows before them."""
+        columns = indent(self.lines[row][1])
+        count = self._indented(row + 1, columns)
+        first = next((line for line in self.lines[row + 1 : row + 1 + count] if line[2]), None)
+        if first is None:
+            return 0
+        if self.layout.open is None or self.layout.open.shape is not Shape.LIST:
+            self.layout.begin(Shape.VERBATIM, first[0])
+            self.layout.close()
+        return count
+
+    def _indented(self, row: int, columns: int = 0) -> int:
+        """Rows from `row` on that are empty or indented beyond `columns`, trailing empty ones left out."""
+        count = 0
+        for ahead in range(row, len(self.lines)):
+            _, line, body = self.lines[ahead]
+            if body and indent(line) <= columns:
+                break
+            if body:
+                count = ahead - row + 1
+        return count

@@ -1,0 +1,186 @@
+"""Word documents become Markdown, read straight from the archive's XML (ECMA-376, part 1, chapter 17).
+
+No package is needed for this: what matters is the order of paragraphs, the outline level of their styles,
+list membership and tables.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from tellapart.corpus.readers.types import Extracted, NotReadableError, clean
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_STRICT = b"http://purl.oclc.org/ooxml/wordprocessingml/main"
+_TRANSITIONAL = b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_TITLE = "{http://purl.org/dc/elements/1.1/}title"
+
+_MAX_PART = 200_000_000
+"""Bytes of one unpacked part (ours: a book of 1,000 pages is some 10 MB of XML); more is a decompression
+bomb."""
+
+_SIGNS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-", f"{_W}ptab": "\t"}
+_NOT_TEXT = frozenset({_FALLBACK, f"{_W}del", f"{_W}moveFrom", f"{_W}pPr", f"{_W}rPr", f"{_W}instrText"})
+
+
+def extract_docx(content: bytes) -> Extracted:
+    """Read the body, then foot- and endnotes; deleted text, headers and footers fall away.
+
+    Raises:
+        NotReadableError: this is no Word document, it is damaged, protected, or unpacks to too much.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            body = _part(archive, "word/document.xml")
+            if body is None:
+                raise NotReadableError("no Word document: word/document.xml is missing")
+            styles = _styles(_part(archive, "word/styles.xml"))
+            blocks = list(_blocks(body.find(f"{_W}body"), styles))
+            for notes in ("footnotes", "endnotes"):
+                blocks.extend(_notes(_part(archive, f"word/{notes}.xml"), styles))
+            title = _core_title(_part(archive, "docProps/core.xml"))
+    except (zipfile.BadZipFile, ElementTree.ParseError, EOFError, NotImplementedError, RuntimeError) as error:
+        protected = content.startswith(b"\xd0\xcf\x11\xe0")
+        reason = "protected by a password, or an old .doc" if protected else f"no Word document ({error})"
+        raise NotReadableError(reason) from error
+    except (OSError, ValueError, ArithmeticError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+        raise NotReadableError(f"a damaged Word document ({error})") from error
+    first = next((text for level, text in blocks if level == 1), "")
+    return Extracted(
+        clean(_joined(blocks)), title=clean(title or first.removeprefix("# ")), language="markdown"
+    )
+
+
+_Block = tuple[int, str]
+"""A heading's level (0 for none, -1 for a list item) and the block's Markdown."""
+
+
+def _joined(blocks: list[_Block]) -> str:
+    """Blank lines between blocks, none between the items of a list."""
+    out: list[str] = []
+    for position, (level, text) in enumerate(blocks):
+        if position:
+            out.append("\n" if level == blocks[position - 1][0] == -1 else "\n\n")
+        out.append(text)
+    return "".join(out)
+
+
+def _part(archive: zipfile.ZipFile, name: str) -> ElementTree.Element | None:
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        return None
+    if info.file_size > _MAX_PART:
+        raise NotReadableError(f"{name} unpacks to {info.file_size:,} bytes, over {_MAX_PART:,}")
+    with archive.open(info) as stream:
+        content = stream.read(_MAX_PART + 1)
+    if b"<!DOCTYPE" in content[:2000]:
+        raise NotReadableError(f"{name} declares a document type, which Word never writes")
+    return ElementTree.fromstring(content.replace(_STRICT, _TRANSITIONAL))
+
+
+def _styles(root: ElementTree.Element | None) -> dict[str, int]:
+    """Heading level of each style: by its outline level, its name, or the style it is based on."""
+    if root is None:
+        return {}
+    levels: dict[str, int] = {}
+    based: dict[str, str] = {}
+    for style in root.iter(f"{_W}style"):
+        identity = style.get(f"{_W}styleId", "")
+        name = _value(style.find(f"{_W}name")).lower()
+        outline = _value(style.find(f"{_W}pPr/{_W}outlineLvl"))
+        numbered = re.fullmatch(r"heading (\d)", name)
+        if name == "title":
+            levels[identity] = 1
+        elif numbered or outline.isdecimal():
+            level = int(numbered[1]) if numbered else int(outline) + 1
+            levels[identity] = level if level <= 9 else 0  # outline level 9 says body text
+        else:
+            based[identity] = _value(style.find(f"{_W}basedOn"))
+    for identity in based:
+        parent, steps = based[identity], 0
+        while parent in based and steps < len(based):
+            parent, steps = based[parent], steps + 1
+        if parent in levels:
+            levels[identity] = levels[parent]
+    return levels
+
+
+def _blocks(parent: ElementTree.Element | None, styles: dict[str, int]) -> Iterator[_Block]:
+    """Paragraphs and tables in order, through content controls and tracked changes."""
+    for element in () if parent is None else parent:
+        if element.tag == f"{_W}p":
+            yield from _paragraph(element, styles)
+        elif element.tag == f"{_W}tbl":
+            rows = [row for row in map(_row, element.iter(f"{_W}tr")) if row]
+            if rows:
+                yield 0, "\n".join(rows)
+        elif element.tag not in _NOT_TEXT and element.tag != f"{_W}sectPr":
+            yield from _blocks(element, styles)
+
+
+def _paragraph(element: ElementTree.Element, styles: dict[str, int]) -> Iterator[_Block]:
+    text = "\n".join(line.strip() for line in _text(element).split("\n")).strip()
+    if not text:
+        return
+    properties = element.find(f"{_W}pPr")
+    style = outline = ""
+    numbering = None
+    if properties is not None:
+        style = _value(properties.find(f"{_W}pStyle"))
+        outline = _value(properties.find(f"{_W}outlineLvl"))
+        numbering = properties.find(f"{_W}numPr")
+    level = int(outline) + 1 if outline.isdecimal() and int(outline) < 9 else styles.get(style, 0)
+    if level:
+        yield level, f"{'#' * min(level, 6)} {' '.join(text.split())}"
+    elif numbering is not None and _value(numbering.find(f"{_W}numId")) != "0":
+        depth = _value(numbering.find(f"{_W}ilvl"))
+        indent = "  " * (int(depth) if depth.isdecimal() else 0)
+        yield -1, f"{indent}- " + text.replace("\n", f"\n{indent}  ")
+    else:
+        yield 0, "\\" + text if re.match(r"#{1,6}\s|```|~~~", text) else text
+
+
+def _row(row: ElementTree.Element) -> str:
+    cells = [" ".join(_text(cell).replace("|", "\\|").split()) for cell in row.findall(f".//{_W}tc")]
+    return f"| {' | '.join(cells)} |" if any(cells) else ""
+
+
+def _text(element: ElementTree.Element) -> str:
+    """All text below an element, paragraphs (of text boxes and cells) on lines of their own."""
+    out: list[str] = []
+    pending = [element]
+    while pending:
+        node = pending.pop()
+        if node.tag in _NOT_TEXT:
+            continue
+        if node.tag == f"{_W}t":
+            out.append(node.text or "")
+        elif node.tag in _SIGNS:
+            out.append(_SIGNS[node.tag])
+        else:
+            if node.tag == f"{_W}p" and node is not element and out and not out[-1].endswith("\n"):
+                out.append("\n")
+            pending.extend(reversed(node))
+    return "".join(out)
+
+
+def _notes(root: ElementTree.Element | None, styles: dict[str, int]) -> Iterator[_Block]:
+    """Foot- or endnotes; those with a type are the lines that separate them from the page."""
+    for note in () if root is None else root:
+        if note.get(f"{_W}type", "normal") == "normal":
+            yield from _blocks(note, styles)
+
+
+def _core_title(root: ElementTree.Element | None) -> str:
+    found = None if root is None else root.find(_TITLE)
+    return (found.text or "").strip() if found is not None else ""
+
+
+def _value(element: ElementTree.Element | None) -> str:
+    return "" if element is None else element.get(f"{_W}val", "")

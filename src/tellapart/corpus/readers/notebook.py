@@ -1,0 +1,68 @@
+"""Jupyter notebooks become Markdown: text cells as they are, code cells fenced, outputs dropped."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tellapart.corpus.readers.fences import fenced
+from tellapart.corpus.readers.types import Extracted, NotReadableError, clean
+
+
+def extract_notebook(content: str) -> Extracted:
+    """Read a notebook of format 3 or 4 (https://nbformat.readthedocs.io).
+
+    Raises:
+        NotReadableError: this is no notebook.
+    """
+    try:
+        notebook = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NotReadableError(f"no notebook: not JSON ({error})") from error
+    cells = _cells(notebook)
+    language = _language(notebook)
+    blocks = [block for cell in cells if (block := _block(cell, language))]
+    return Extracted(clean("\n\n".join(blocks)), title=clean(_title(notebook)), language="markdown")
+
+
+def _cells(notebook: object) -> list[dict[str, Any]]:
+    if isinstance(notebook, dict):
+        cells = notebook.get("cells")
+        if cells is None and isinstance(worksheets := notebook.get("worksheets"), list):  # format 3
+            cells = [
+                cell for sheet in worksheets if isinstance(sheet, dict) for cell in sheet.get("cells", [])
+            ]
+        if isinstance(cells, list):
+            return [cell for cell in cells if isinstance(cell, dict)]
+    raise NotReadableError("no notebook: it holds no cells")
+
+
+def _block(cell: dict[str, Any], language: str) -> str:
+    source = cell.get("source", cell.get("input", ""))
+    text = "".join(map(str, source)) if isinstance(source, list) else str(source)
+    text = text.strip("\n")
+    if not text or text.isspace():
+        return ""
+    kind = cell.get("cell_type")
+    if kind == "code":
+        return fenced(text, str(cell.get("language", language)))
+    if kind == "heading":  # format 3
+        level = cell.get("level", 1)
+        return f"{'#' * (level if isinstance(level, int) and 1 <= level <= 6 else 1)} {text}"
+    return text
+
+
+def _language(notebook: dict[str, Any]) -> str:
+    metadata = notebook.get("metadata")
+    if isinstance(metadata, dict):
+        for key, name in (("language_info", "name"), ("kernelspec", "language")):
+            entry = metadata.get(key)
+            if isinstance(entry, dict) and isinstance(entry.get(name), str):
+                return str(entry[name]).lower()
+    return "python"
+
+
+def _title(notebook: dict[str, Any]) -> str:
+    metadata = notebook.get("metadata")
+    title = metadata.get("title", "") if isinstance(metadata, dict) else ""
+    return title if isinstance(title, str) else ""

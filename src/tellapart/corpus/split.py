@@ -1,0 +1,19 @@
+"""From a document to its containment tree."""
+
+from __future__ import annotations
+
+from tellapart.corpus.types import ContainmentTree, Document, Kind
+
+SPLITTER_VERSION = 1
+"""Raised whenever the same text would give other units: an index of another version is rebuilt."""
+
+
+def split(document: Document) -> ContainmentTree:
+    """Find the units of a document at every granularity of its kind."""
+    if document.kind is Kind.CODE:
+        from tellapart.corpus.code.split import split as split_code
+
+        return split_code(document)
+    from tellapart.corpus.prose import split as split_prose
+
+    return split_prose(document)

@@ -1,0 +1,73 @@
+"""What is indexed of a unit beside its own text, and where it stands in its document."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity
+
+SEPARATOR = " > "
+"""Between the headings of a section's label."""
+
+
+def contexts(document: Document, tree: ContainmentTree, granularity: Granularity) -> list[str]:
+    """Give each unit of one level what helps finding it: path, title, headings, enclosing class.
+
+    Nothing is repeated that the unit's own text begins with: a record's title stands in its first unit
+    already, a section's own heading in the section's first paragraph, a class's name in its header.
+    """
+    level = tree.levels[granularity]
+    enclosing = _enclosing(tree, granularity)
+    path = document.path or ""
+    titled = bool(document.title) and document.text.startswith(document.title)
+    beyond_title = _joined(path, document.title)
+    first = path if titled else beyond_title
+    if not any(enclosing):
+        return [first] + [beyond_title] * (len(level.starts) - 1)
+    bases = [first] + [beyond_title] * (len(level.starts) - 1)
+    return [_joined(base, label) for base, label in zip(bases, enclosing, strict=True)]
+
+
+def _joined(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)
+
+
+def _enclosing(tree: ContainmentTree, granularity: Granularity) -> list[str]:
+    """Label of the section or class around each unit, without what the unit itself begins with."""
+    order = LEVELS[tree.kind]
+    labelled = order[-2]  # section or class: the only levels whose names say something about what is inside
+    starts = tree.levels[granularity].starts
+    if granularity is order[-1]:
+        return [""] * len(starts)
+    around = tree.levels[labelled]
+    parents = np.searchsorted(around.starts, starts, side="right") - 1
+    begins = around.starts[parents] == starts
+    return [
+        _ancestors(around.labels[parent]) if begin else around.labels[parent]
+        for parent, begin in zip(parents.tolist(), begins.tolist(), strict=True)
+    ]
+
+
+def _ancestors(label: str) -> str:
+    return label.rpartition(SEPARATOR)[0]
+
+
+def lines(text: str, start: int, end: int) -> tuple[int, int]:
+    """First and last line (from 1, inclusive) of `text[start:end]`, white space at its ends left out."""
+    body = text[start:end]
+    inner = body.strip()
+    start += len(body) - len(body.lstrip()) if inner else 0
+    first = text.count("\n", 0, start) + 1
+    return first, first + inner.count("\n")
+
+
+def offset_of_line(text: str, line: int) -> int | None:
+    """Offset of the first character of a line (from 1) that is not white space, None beyond the end."""
+    offset = 0
+    for _ in range(line - 1):
+        offset = text.find("\n", offset) + 1
+        if offset == 0:
+            return None
+    stop = text.find("\n", offset)
+    body = text[offset : stop if stop >= 0 else len(text)]
+    return offset + len(body) - len(body.lstrip())

@@ -1,0 +1,245 @@
+"""An encoder kept in a folder: config.json, tokenizer.json and an ONNX graph.
+
+The same code runs the bundled `minilm` and whatever is trained here (`folder:PATH`). config.json:
+
+    {"format": 1, "kind": "onnx-text", "name": "minilm", "dim": 384, "max_tokens": 256, "pooling": "mean",
+     "query_prompt": "", "document_prompt": "", "model": "model.onnx", "tokenizer": "tokenizer.json",
+     "fingerprint": "..."}
+
+The graph takes `input_ids` (batch, sequence) int64, and `attention_mask`, `token_type_ids` and `position_ids`
+where it names them; its first output is the token vectors (batch, sequence, dim), pooled as "pooling" says (mean,
+cls, last), or, with "none", the text vectors (batch, dim).
+
+Every text runs through the graph alone. Dynamic int8 quantisation takes one scale for a whole batch of activations,
+so that batch-mates and padding would change a text's vector (cosine .9915 to the vector of the text alone, as far
+off as quantisation itself), and its cached vector would depend on what was encoded beside it. Threads instead of
+batches cost nothing from some 100 tokens on (docs/benchmarks/encoder_speed.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.encoders.digests import file_digest
+from tellapart.encoders.protocol import Vectors
+from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.tokens import TokenIds, Tokens
+from tellapart.errors import TellapartError
+from tellapart.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+FORMAT = 1
+KIND = "onnx-text"
+POOLINGS = ("mean", "cls", "last", "none")
+KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
+
+
+@dataclass(frozen=True, slots=True)
+class FolderConfig:
+    """What config.json says; `fingerprint` is only believed of the package's own folder."""
+
+    name: str
+    dim: int
+    max_tokens: int
+    pooling: str
+    query_prompt: str = ""
+    document_prompt: str = ""
+    model: str = "model.onnx"
+    tokenizer: str = "tokenizer.json"
+    fingerprint: str = ""
+    format: int = FORMAT
+    kind: str = KIND
+
+    def to_json(self) -> str:
+        """Write as config.json holds it."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
+
+    def with_fingerprint(self, fingerprint: str) -> FolderConfig:
+        """Give the same configuration with its fingerprint."""
+        return replace(self, fingerprint=fingerprint)
+
+
+def read_config(folder: Path) -> FolderConfig:
+    """Read and check config.json.
+
+    Raises:
+        TellapartError: It is missing, unreadable, of another format or kind, or holds a value that cannot be.
+    """
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TellapartError(
+            f"{folder} is no encoder folder: it has no config.json; name one made by 'train'"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise TellapartError(f"cannot read {path}: {error}; make or copy the encoder again") from error
+    if not isinstance(content, dict):
+        raise TellapartError(f"{path} holds no JSON object: make or copy the encoder again")
+    if content.get("format") != FORMAT or content.get("kind") != KIND:
+        raise TellapartError(
+            f"{path} has format {content.get('format')!r}, kind {content.get('kind')!r}; this version reads"
+            f" format {FORMAT}, kind {KIND!r}: export the encoder again"
+        )
+    known = {field.name: field.type for field in fields(FolderConfig)}
+    for name, kind in known.items():
+        wanted = int if kind == "int" else str
+        if name in content and (not isinstance(content[name], wanted) or isinstance(content[name], bool)):
+            raise TellapartError(f"{path}: {name!r} is {content[name]!r}, not of type {kind}: correct it")
+    unknown = sorted(content.keys() - known)
+    missing = sorted({"name", "dim", "max_tokens", "pooling"} - content.keys())
+    if unknown or missing:
+        raise TellapartError(f"{path}: unknown fields {unknown}, missing fields {missing}: correct it")
+    config = FolderConfig(**content)
+    if config.pooling not in POOLINGS or config.dim < 1 or config.max_tokens < 4:
+        raise TellapartError(
+            f"{path}: pooling {config.pooling!r} (one of {', '.join(POOLINGS)}), dim {config.dim} (>= 1),"
+            f" max_tokens {config.max_tokens} (>= 4): correct it"
+        )
+    return config
+
+
+def fingerprint_of(folder: Path, config: FolderConfig) -> str:
+    """Hash everything that changes vectors: graph, tokenizer, pooling, length and prompts."""
+    hashed = hashlib.blake2b(digest_size=16)
+    for name in (config.model, config.tokenizer):
+        hashed.update(file_digest(folder / name))
+    settings = [config.dim, config.max_tokens, config.pooling, config.query_prompt, config.document_prompt]
+    hashed.update(json.dumps(settings).encode())
+    return hashed.hexdigest()
+
+
+class FolderEncoder:
+    """Runs the ONNX graph of a folder on the processor; opening reads config.json only."""
+
+    def __init__(
+        self, folder: Path, *, name: str | None = None, trusted: bool = False, threads: int | None = None
+    ) -> None:
+        """Open a folder.
+
+        Args:
+            folder: Holds config.json and the files it names.
+            name: What the encoder calls itself; None = `folder:PATH`.
+            trusted: Believe the fingerprint in config.json instead of hashing the files.
+            threads: Texts encoded at the same time; None = one for each core this process may use.
+        """
+        self.folder = folder
+        self.config = read_config(folder)
+        for part in (self.config.model, self.config.tokenizer):
+            if not (folder / part).is_file():
+                raise TellapartError(
+                    f"{folder} lacks {part}, which its config.json names: copy the whole folder"
+                )
+        self.name = name or f"folder:{folder}"
+        self.dim = self.config.dim
+        self.max_tokens: int | None = self.config.max_tokens
+        self.threads = threads or usable_cores()
+        known = self.config.fingerprint if trusted else ""
+        self.fingerprint = known or fingerprint_of(folder, self.config)
+        self._tokens = Tokens(folder / self.config.tokenizer)
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Encode queries: (n, dim), rows of unit length."""
+        return self._encode([self.config.query_prompt + text for text in texts], silent)
+
+    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
+        """Encode units: (n, dim), rows of unit length; a text's vector does not depend on the others."""
+        return self._encode([self.config.document_prompt + text for text in texts], progress)
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Tokens of each text, special tokens and the documents' prompt included, without truncation."""
+        prompt = self.config.document_prompt
+        return self._tokens.counts([prompt + text for text in texts] if prompt else texts)
+
+    def _encode(self, texts: Sequence[str], progress: Progress) -> Vectors:
+        ids = self._tokens.ids(texts, self.max_tokens)
+        vectors = np.empty((len(ids), self.dim), dtype=np.float32)
+        with progress(f"encoding with {self.name}", len(ids)) as advance:
+            if len(ids) < 2 or self.threads == 1:
+                for row, tokens in enumerate(ids):
+                    vectors[row] = self._vector(tokens)
+                    advance(1)
+            else:
+                # longest first: the threads end together
+                order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
+                with _pool(min(self.threads, len(ids))) as pool:
+                    for row, vector in zip(
+                        order, pool.map(self._vector, (ids[row] for row in order)), strict=True
+                    ):
+                        vectors[row] = vector
+                        advance(1)
+        return unit_rows(vectors, encoder=self.name) if len(ids) else vectors
+
+    def _vector(self, ids: TokenIds) -> NDArray[np.float32]:
+        session, inputs = self._session
+        output = session.run(None, {name: made(ids) for name, made in inputs.items()})[0]
+        pooling = self.config.pooling
+        if pooling == "none":
+            vector = output[0]
+        elif pooling == "mean":
+            vector = output[0].mean(axis=0)
+        else:
+            vector = output[0, 0 if pooling == "cls" else -1]
+        if vector.shape != (self.dim,):
+            raise TellapartError(
+                f"{self.folder / self.config.model} gives {output.shape} with pooling {pooling!r}, config.json says"
+                f" dim {self.dim}: correct config.json"
+            )
+        return np.asarray(vector, dtype=np.float32)
+
+    @cached_property
+    def _session(self) -> tuple[InferenceSession, dict[str, Any]]:
+        """The graph and how each of its inputs is made from token numbers."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # threads run texts, not parts of one text
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        path = self.folder / self.config.model
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a dozen classes without a common base
+            reason = str(error).splitlines()[0]
+            raise TellapartError(f"onnxruntime cannot load {path}: {reason}; get the file again") from error
+        names = [entry.name for entry in session.get_inputs()]
+        if unknown := sorted(set(names) - KNOWN_INPUTS):
+            raise TellapartError(
+                f"{path} asks for inputs {unknown}, known are {sorted(KNOWN_INPUTS)}: export it again"
+            )
+        return session, {name: _INPUTS[name] for name in names}
+
+
+_INPUTS: dict[str, Any] = {
+    "input_ids": lambda ids: ids[None],
+    "attention_mask": lambda ids: np.ones((1, len(ids)), dtype=np.int64),
+    "token_type_ids": lambda ids: np.zeros((1, len(ids)), dtype=np.int64),
+    "position_ids": lambda ids: np.arange(len(ids), dtype=np.int64)[None],
+}
+
+
+class _pool(ThreadPoolExecutor):
+    """Threads that start nothing new once an exception (Ctrl-C, say) leaves the block."""
+
+    def __exit__(self, kind: object, value: object, trace: object) -> None:
+        self.shutdown(wait=True, cancel_futures=kind is not None)
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

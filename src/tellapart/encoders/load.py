@@ -1,0 +1,72 @@
+"""From the name a user writes to an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tellapart.encoders.protocol import Encoder
+from tellapart.errors import TellapartError
+
+KINDS = (
+    "minilm (bundled), lsa (fitted on the corpus), hub:ORG/MODEL, model2vec:NAME,"
+    " openai:MODEL[@BASE-URL], folder:PATH"
+)
+
+
+def load_encoder(spec: str) -> Encoder:
+    """Open the encoder a user named; only `hub:`, `model2vec:` and `openai:` ever touch the network.
+
+    Args:
+        spec: `minilm`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]` or `folder:PATH`.
+
+    Raises:
+        TellapartError: No such kind, nothing after the colon, a missing extra, file or key.
+    """
+    if spec == "minilm":
+        from tellapart.encoders.minilm import open_minilm
+
+        return open_minilm()
+    if spec == "lsa":
+        raise TellapartError(
+            "the encoder 'lsa' is fitted on a corpus and lives in its index: open it through the index"
+            " (tellapart index --encoder lsa), or fit one with tellapart.encoders.lsa.LsaEncoder.fit"
+        )
+    kind, colon, rest = spec.partition(":")
+    if not colon or kind not in _OPENERS:
+        raise TellapartError(f"unknown encoder {spec!r}; known are {KINDS}")
+    if not rest.strip():
+        raise TellapartError(f"the encoder {spec!r} names nothing after the colon; known are {KINDS}")
+    return _OPENERS[kind](rest)
+
+
+def _hub(name: str) -> Encoder:
+    from tellapart.encoders.hub import HubEncoder
+
+    return HubEncoder.open(name)
+
+
+def _model2vec(name: str) -> Encoder:
+    from tellapart.encoders.model2vec import Model2VecEncoder
+
+    return Model2VecEncoder.open(name)
+
+
+def _openai(name: str) -> Encoder:
+    from tellapart.encoders.openai import OpenAiEncoder
+
+    return OpenAiEncoder.open(name)
+
+
+def _folder(name: str) -> Encoder:
+    from tellapart.encoders.folder import FolderEncoder
+
+    return FolderEncoder(Path(name).expanduser(), name=f"folder:{name}")
+
+
+_OPENERS: dict[str, Callable[[str], Encoder]] = {
+    "hub": _hub,
+    "model2vec": _model2vec,
+    "openai": _openai,
+    "folder": _folder,
+}

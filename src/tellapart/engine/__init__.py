@@ -1,0 +1,7 @@
+"""The facade `Index`: puts store, encoders, rankers and kept records together, decides what `auto` means."""
+
+from tellapart.engine.configuration import Configuration
+from tellapart.engine.facade import DEFAULT_ENCODERS, Index, build_index
+from tellapart.engine.results import Hit, SearchResult
+
+__all__ = ["DEFAULT_ENCODERS", "Configuration", "Hit", "Index", "SearchResult", "build_index"]

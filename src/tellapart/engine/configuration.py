@@ -1,0 +1,85 @@
+"""A configuration: encoder x granularity x ranker, as a value with a readable name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.errors import TellapartError
+from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters
+
+BETWEEN_LEVELS = "+"
+WHOLE = (Granularity.DOCUMENT, Granularity.FILE)
+"""A file is a document: asking for either kind's whole documents by `document` finds both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """How a query is answered; `encoder` is None for rankers that look at words only."""
+
+    encoder: str | None
+    granularities: tuple[Granularity, ...]
+    ranker: str
+    parameters: Parameters = field(default_factory=Parameters)
+
+    @property
+    def granularity(self) -> str:
+        """The granularities as users write them."""
+        return BETWEEN_LEVELS.join(self.granularities)
+
+    @property
+    def name(self) -> str:
+        """For example `minilm/paragraph/hybrid` or `paragraph/bm25`."""
+        parts = (self.encoder, self.granularity, self.ranker)
+        return "/".join(part for part in parts if part)
+
+    @classmethod
+    def parse(cls, name: str) -> Configuration:
+        """Read a name from the right, since an encoder's name may hold slashes itself."""
+        head, _, ranker = name.rpartition("/")
+        encoder, _, granularity = head.rpartition("/")
+        if ranker not in RANKERS or not granularity:
+            raise TellapartError(
+                f"cannot read the configuration {name!r}: write encoder/granularity/ranker,"
+                f" for example minilm/paragraph/hybrid or paragraph/bm25"
+            )
+        if (ranker in LEXICAL_ONLY) == bool(encoder):
+            wanted = f"{granularity}/{ranker}" if encoder else f"ENCODER/{granularity}/{ranker}"
+            raise TellapartError(f"cannot read the configuration {name!r}: write {wanted}")
+        return cls(encoder or None, parse_granularities(granularity), ranker)
+
+
+def parse_granularities(text: str) -> tuple[Granularity, ...]:
+    """Read one granularity or several joined by `+`."""
+    chosen = []
+    for name in text.split(BETWEEN_LEVELS):
+        try:
+            chosen.append(Granularity(name.strip()))
+        except ValueError:
+            known = ", ".join(Granularity)
+            raise TellapartError(f"unknown granularity {name!r}: choose from {known}") from None
+    return tuple(dict.fromkeys(chosen))
+
+
+def present_levels(
+    asked: tuple[Granularity, ...], available: tuple[Granularity, ...]
+) -> tuple[Granularity, ...]:
+    """Choose among the levels an index has: those asked for, or paragraphs and functions."""
+    if asked:
+        wanted = dict.fromkeys(level for each in asked for level in (WHOLE if each is WHOLE[0] else (each,)))
+        found = tuple(level for level in wanted if level in available)
+        if not found:
+            known = ", ".join(available) or "none, it is empty"
+            raise TellapartError(f"the index has no {BETWEEN_LEVELS.join(asked)} units (it has: {known})")
+        return found
+    return tuple(level for kind in Kind if (level := _default_level(kind, available)))
+
+
+def _default_level(kind: Kind, available: tuple[Granularity, ...]) -> Granularity | None:
+    """Paragraph or function, or where these were not indexed the nearest larger level, then smaller."""
+    order = (
+        (Granularity.PARAGRAPH, Granularity.SECTION, Granularity.DOCUMENT, Granularity.SENTENCE)
+        if kind is Kind.PROSE
+        else (Granularity.FUNCTION, Granularity.CLASS, Granularity.FILE)
+    )
+    return next((level for level in order if level in available and KIND_OF[level] is kind), None)

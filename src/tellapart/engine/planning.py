@@ -1,0 +1,194 @@
+"""What `auto` means: from a user's wishes to one configuration and the questions it asks of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
+from tellapart.encoders.protocol import Encoder
+from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
+from tellapart.errors import TellapartError
+from tellapart.index.latent import LSA
+from tellapart.index.lexical import analyse_query
+from tellapart.index.snapshot import Snapshot, UnitTable
+from tellapart.index.store import Store, StoredDocument
+from tellapart.index.where import matching_documents
+from tellapart.rankers.query import Query, Ranker, Units
+from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters, make_ranker
+
+AUTO = "auto"
+PREFERRED_ENCODER = "minilm"
+
+RELATED_TERMS = 64
+"""A unit's rarest words ask for units like it; more only cost time (bench/related.py)."""
+
+LoadEncoder = Callable[[str, str], Encoder]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The configuration a search uses, and why it was chosen."""
+
+    configuration: Configuration
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One query put to one granularity."""
+
+    granularity: Granularity
+    table: UnitTable
+    query: Query
+    units: Units
+    ranker: Ranker
+
+
+class Planner:
+    """Turns wishes into questions over one snapshot."""
+
+    def __init__(self, snapshot: Snapshot, load: LoadEncoder) -> None:
+        self.snapshot = snapshot
+        self.load = load
+
+    def plan(self, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters) -> Plan:
+        """Choose what the user left open."""
+        if ranker != AUTO and ranker not in RANKERS:
+            raise TellapartError(f"unknown ranker {ranker!r}: choose one of {AUTO}, {', '.join(RANKERS)}")
+        asked = parse_granularities(granularity) if granularity else ()
+        if encoder and encoder not in self.snapshot.encoders:
+            raise self.snapshot.unknown_encoder(encoder)
+        if not self.snapshot.granularities:
+            return Plan(Configuration(None, (), "bm25", parameters), "the index is empty")
+        levels = present_levels(asked, self.snapshot.granularities)
+        if ranker in LEXICAL_ONLY:
+            if encoder:
+                raise TellapartError(f"the ranker {ranker} uses no encoder: leave out --encoder {encoder}")
+            return Plan(Configuration(None, levels, ranker, parameters), "asked for")
+        chosen = encoder or self._covering(levels)
+        if ranker == AUTO:
+            return self._auto(levels, chosen, parameters)
+        if chosen is None:
+            raise TellapartError(
+                f"the ranker {ranker} needs vectors, which this index does not have:"
+                f" add them with 'tellapart index --encoder {PREFERRED_ENCODER} --index {self.snapshot.folder}'"
+            )
+        return Plan(Configuration(chosen, levels, ranker, parameters), "asked for")
+
+    def _auto(self, levels: tuple[Granularity, ...], encoder: str | None, parameters: Parameters) -> Plan:
+        if encoder is None:
+            return Plan(Configuration(None, levels, "bm25", parameters), "no vectors in this index")
+        why = "the default: words and vectors together"
+        return Plan(Configuration(encoder, levels, "hybrid", parameters), why)
+
+    def plan_related(
+        self, stored: StoredDocument, at_line: bool, ranker: str, granularity: str | None, encoder: str | None
+    ) -> Plan:
+        """Choose how to find units like a given one: by vectors where there are any."""
+        if granularity is None and not at_line:
+            granularity = LEVELS[stored.tree.kind][-1]
+        plan = self.plan(ranker, granularity, encoder, Parameters())
+        if ranker != AUTO or plan.configuration.encoder is None:
+            return plan
+        return Plan(
+            Configuration(plan.configuration.encoder, plan.configuration.granularities, "knn"),
+            "the default for units like this one",
+        )
+
+    def _covering(self, levels: Sequence[Granularity]) -> str | None:
+        """Name an encoder that covers all these levels: the bundled one first, the fitted one last."""
+        names = sorted(
+            self.snapshot.encoders, key=lambda name: (name == LSA, name != PREFERRED_ENCODER, name)
+        )
+        return next((n for n in names if all(self.snapshot.has_vectors(n, level) for level in levels)), None)
+
+    def questions(self, plan: Plan, text: str, store: Store, where: Sequence[str]) -> list[Question]:
+        """Put a text query to every granularity of the plan."""
+        numbers = matching_documents(store, where) if where else None
+        vector = self._encoded(plan, [text])
+        return [
+            self._question(
+                plan, level, _terms(text, KIND_OF[level]), None if vector is None else vector[0], numbers
+            )
+            for level in plan.configuration.granularities
+        ]
+
+    def batch(self, plan: Plan, queries: Mapping[str, str]) -> Iterator[tuple[str, list[Question]]]:
+        """Put many text queries, encoded together."""
+        vectors = self._encoded(plan, list(queries.values()))
+        for position, (qid, text) in enumerate(queries.items()):
+            vector = None if vectors is None else vectors[position]
+            yield (
+                qid,
+                [
+                    self._question(plan, level, _terms(text, KIND_OF[level]), vector, None)
+                    for level in plan.configuration.granularities
+                ],
+            )
+
+    def questions_like(
+        self, plan: Plan, stored: StoredDocument, offset: int, store: Store, where: Sequence[str]
+    ) -> list[Question]:
+        """Ask for units like the one at an offset of a document, itself and what holds it left out."""
+        numbers = matching_documents(store, where) if where else None
+        example = self._example_level(plan, stored)
+        ordinal = stored.tree.at(example, offset)
+        start, end = stored.tree.span(example, ordinal)
+        vector = None
+        encoder = plan.configuration.encoder
+        if encoder is not None:
+            row = self.snapshot.units(example).row(stored.number, ordinal)
+            vector = self.snapshot.vectors(encoder, example).take(np.array([row]))[0]
+        questions = []
+        for level in plan.configuration.granularities:
+            own: tuple[int, ...] = ()
+            if level in stored.tree.levels:
+                first, last = stored.tree.at(level, start), stored.tree.at(level, end - 1)
+                base = self.snapshot.units(level).row(stored.number, 0)
+                own = tuple(range(base + first, base + last + 1))
+            terms = self._rarest(_terms(stored.document.text[start:end], KIND_OF[level]), level)
+            questions.append(self._question(plan, level, terms, vector, numbers, own))
+        return questions
+
+    def _example_level(self, plan: Plan, stored: StoredDocument) -> Granularity:
+        asked = [level for level in plan.configuration.granularities if level in stored.tree.levels]
+        return asked[0] if asked else present_levels((), tuple(stored.tree.levels))[0]
+
+    def _rarest(self, terms: tuple[str, ...], level: Granularity) -> tuple[str, ...]:
+        lexical = self.snapshot.lexical(level)
+        distinct = sorted(set(terms), key=lambda term: (lexical.document_frequency(term), term))
+        return tuple(term for term in distinct if lexical.document_frequency(term))[:RELATED_TERMS]
+
+    def _question(
+        self,
+        plan: Plan,
+        level: Granularity,
+        terms: tuple[str, ...],
+        vector: np.ndarray | None,
+        numbers: list[int] | None,
+        own: tuple[int, ...] = (),
+    ) -> Question:
+        encoder = plan.configuration.encoder
+        table = self.snapshot.units(level)
+        units = Units(
+            n_rows=table.n_rows,
+            lexical=self.snapshot.lexical(level),
+            vectors=None if encoder is None else self.snapshot.vectors(encoder, level),
+            alive=table.alive,
+            allowed=None if numbers is None else table.rows_of(numbers),
+        )
+        ranker = make_ranker(plan.configuration.ranker, KIND_OF[level], plan.configuration.parameters)
+        return Question(level, table, Query(terms, vector, own), units, ranker)
+
+    def _encoded(self, plan: Plan, texts: Sequence[str]) -> np.ndarray | None:
+        name = plan.configuration.encoder
+        if name is None:
+            return None
+        return self.load(name, self.snapshot.encoders[name].fingerprint).encode_query(texts)
+
+
+def _terms(text: str, kind: Kind) -> tuple[str, ...]:
+    return tuple(analyse_query(text, kind))

@@ -1,0 +1,113 @@
+"""What a search returns."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from tellapart.corpus.types import Granularity
+from tellapart.corpus.units import lines
+from tellapart.engine.configuration import WHOLE, Configuration
+from tellapart.errors import TellapartError
+from tellapart.index.store import StoredDocument
+
+HASH_BYTES = 5
+"""40 bits tell the units of one document apart: two of a million would share them once in two."""
+
+IDENTIFIER = re.compile(
+    r"(?P<document>.*)#(?P<granularity>[a-z]+):(?P<hash>[0-9a-f]{10})(?:-(?P<copy>\d+))?", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One unit found; `score` orders hits of one search and means nothing beyond that.
+
+    `span` counts code points of the document's text, end exclusive; `lines` count from 1, inclusive;
+    `probability` is None until scores are calibrated; `components` says what the score was made of.
+    """
+
+    rank: int
+    id: str
+    document: str
+    path: str | None
+    granularity: Granularity
+    span: tuple[int, int]
+    lines: tuple[int, int]
+    score: float
+    probability: float | None
+    text: str
+    components: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, with the configuration that found them and why it was chosen."""
+
+    query: str
+    configuration: Configuration
+    why: str
+    hits: tuple[Hit, ...]
+
+
+def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:
+    """Name the units of one level so that the names survive changes elsewhere in the document.
+
+    A whole document goes by its own id; a smaller unit by a hash of its text, numbered where the same
+    text comes again.
+    """
+    document = stored.document
+    if granularity in WHOLE:
+        return [document.id]
+    seen: Counter[str] = Counter()
+    names = []
+    for start, end in stored.tree.spans(granularity):
+        name = f"{document.id}#{granularity}:{_hash(document.text[start:end])}"
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return names
+
+
+def parse_unit_id(identifier: str) -> tuple[str, Granularity] | None:
+    """Document id and granularity of a unit's id; None where it is the id of a whole document."""
+    match = IDENTIFIER.fullmatch(identifier)
+    if not match or match["granularity"] not in set(Granularity):
+        return None
+    return match["document"], Granularity(match["granularity"])
+
+
+def make_hit(
+    rank: int,
+    stored: StoredDocument,
+    granularity: Granularity,
+    ordinal: int,
+    score: float,
+    components: Mapping[str, float],
+) -> Hit:
+    """Fill in everything a person or program needs to use a unit."""
+    if ordinal >= len(stored.tree.levels[granularity].starts):
+        raise TellapartError(
+            f"{stored.document.id!r} has no {granularity} number {ordinal}: run 'tellapart index' again"
+        )
+    document = stored.document
+    start, end = stored.tree.span(granularity, ordinal)
+    return Hit(
+        rank=rank,
+        id=unit_ids(stored, granularity)[ordinal],
+        document=document.id,
+        path=document.path,
+        granularity=granularity,
+        span=(start, end),
+        lines=lines(document.text, start, end),
+        score=score,
+        probability=None,
+        text=document.text[start:end],
+        components=components,
+    )
+
+
+def _hash(text: str) -> str:
+    return blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()

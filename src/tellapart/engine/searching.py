@@ -1,0 +1,86 @@
+"""Putting questions to the rankers and joining the answers into one list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity
+from tellapart.engine.planning import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A unit found, before its text is fetched."""
+
+    document: int
+    granularity: Granularity
+    ordinal: int
+    score: float
+    components: Mapping[str, float]
+
+
+def rank_units(questions: Sequence[Question], k: int) -> list[Found]:
+    """Give the best k units over all granularities.
+
+    Scores of several granularities are compared as z-scores over the units of each; those of a single
+    one stay as its ranker gives them.
+    """
+    found: list[Found] = []
+    for question in questions:
+        ranking = question.ranker.rank(question.query, question.units, k)
+        scores = ranking.scores
+        if len(questions) > 1:
+            scores = question.ranker.spread(question.query, question.units).standardise(scores)
+        numbers, ordinals = question.table.locate(ranking.rows)
+        for position in range(len(ranking)):
+            components = {
+                name: float(values[position])
+                for name, values in ranking.components.items()
+                if np.isfinite(values[position])
+            }
+            place = (int(numbers[position]), question.granularity, int(ordinals[position]))
+            found.append(Found(*place, float(scores[position]), components))
+    if len(questions) > 1:
+        found.sort(key=lambda each: (-each.score, each.granularity, each.document, each.ordinal))
+    return found[:k]
+
+
+def rank_documents(questions: Sequence[Question], depth: int) -> tuple[list[int], list[float]]:
+    """Rank documents by their best unit: numbers and scores, best first, at most `depth`.
+
+    Every unit is scored, so the maximum is exact; documents without any score are left out.
+    """
+    numbers: list[NDArray[np.int64]] = []
+    best: list[NDArray[np.float32]] = []
+    for question in questions:
+        scores = question.ranker.scores(question.query, question.units)
+        if len(questions) > 1:
+            scores = question.ranker.spread(question.query, question.units).standardise(scores)
+        offsets = question.table.offsets
+        filled = np.flatnonzero(np.diff(offsets))
+        if not len(filled):
+            continue
+        numbers.append(question.table.documents[filled])
+        best.append(np.maximum.reduceat(scores, offsets[filled]))
+    if not numbers:
+        return [], []
+    all_numbers, all_best = np.concatenate(numbers), np.concatenate(best)
+    if len(questions) > 1:
+        all_numbers, all_best = _highest(all_numbers, all_best)
+    order = np.lexsort((all_numbers, -all_best))
+    order = order[all_best[order] > -np.inf][:depth]
+    return all_numbers[order].tolist(), all_best[order].tolist()
+
+
+def _highest(
+    numbers: NDArray[np.int64], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Keep each document's highest score where several granularities scored it."""
+    unique, inverse = np.unique(numbers, return_inverse=True)
+    highest = np.full(len(unique), -np.inf, dtype=np.float32)
+    np.maximum.at(highest, inverse, scores)
+    return unique, highest

@@ -1,0 +1,93 @@
+"""What an index holds, how old it is, and whether its files are sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tellapart.corpus.sources import scan
+from tellapart.corpus.types import Granularity
+from tellapart.engine.facade import Index
+from tellapart.errors import CorruptIndexError
+from tellapart.index.catalogue import StoredEncoder
+from tellapart.index.files import check, files_below
+from tellapart.index.settings import located
+from tellapart.index.store import rebuilding
+from tellapart.index.update import CHECKED, PIPED
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`."""
+
+    folder: str
+    generation: int
+    sources: tuple[str, ...]
+    updated: str | None
+    documents: int
+    skipped: int
+    units: dict[str, int]
+    encoders: tuple[StoredEncoder, ...]
+    changed_sources: int
+    bytes: int
+
+
+def index_status(index: Index) -> IndexStatus:
+    """Look at the index and, without reading them, at its sources."""
+    settings = index.settings
+    with index.reading() as snapshot:
+        checked = index.store.meta(CHECKED)
+        return IndexStatus(
+            folder=str(index.folder),
+            generation=snapshot.generation,
+            sources=tuple(located(settings.sources, index.folder)),
+            updated=_moment(int(checked)) if checked else None,
+            documents=index.store.count(),
+            skipped=len(index.skipped()),
+            units={g.value: snapshot.units(g).n_alive for g in snapshot.granularities},
+            encoders=tuple(snapshot.encoders.values()),
+            changed_sources=_changed(index),
+            bytes=sum(path.stat().st_size for path in files_below(index.folder)),
+        )
+
+
+def verify_index(index: Index) -> None:
+    """Read every file and document and compare checksums; raise CorruptIndexError at the first that differs."""
+    with index.reading() as snapshot:
+        for segment in snapshot.segments:
+            check(segment.folder, index.catalogue.files(segment.number), thoroughly=True)
+            segment.lexical.verify()
+        for number in index.store.identifiers():
+            index.stored(number).tree.validate()
+        for granularity in snapshot.granularities:
+            table = snapshot.units(granularity)
+            for name, encoder in snapshot.encoders.items():
+                if granularity in encoder.granularities:
+                    _check_rows(
+                        index, name, granularity, table.n_rows, snapshot.vectors(name, granularity).n_rows
+                    )
+
+
+def _check_rows(index: Index, encoder: str, granularity: Granularity, units: int, vectors: int) -> None:
+    if units != vectors:
+        raise CorruptIndexError(
+            f"{index.folder} has {units} {granularity} units but {vectors} vectors of {encoder}:"
+            f" {rebuilding(index.store.path)}"
+        )
+
+
+def _changed(index: Index) -> int:
+    """Count sources that came, went or look different from when they were read."""
+    settings = index.settings
+    paths = [path for path in located(settings.sources, index.folder) if Path(path).exists()]
+    sources, _ = scan(paths, settings.scan_options(), index_folder=index.folder) if paths else ([], [])
+    known = index.catalogue.sources()
+    given_up = {name for name, _ in index.catalogue.skipped()}
+    now = {source.key: (source.size, source.mtime_ns) for source in sources if source.key not in given_up}
+    before = {key: (source.size, source.mtime_ns) for key, source in known.items() if key != PIPED}
+    return sum(1 for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+
+
+def _moment(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC).isoformat(timespec="seconds")

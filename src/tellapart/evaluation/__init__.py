@@ -1,0 +1,1 @@
+"""Query sets, judgements, measures and paired statistics."""

@@ -1,0 +1,193 @@
+"""One run of `index`: documents, vectors, merging, each generation committed as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tellapart.corpus.types import Granularity
+from tellapart.encoders.cache import VectorCache
+from tellapart.encoders.protocol import Encoder
+from tellapart.errors import TellapartError
+from tellapart.index.catalogue import Catalogue, StoredEncoder
+from tellapart.index.embedding import Embedder
+from tellapart.index.latent import LSA, fitted_lsa, sweep_encoders
+from tellapart.index.lock import writer_lock
+from tellapart.index.merging import merge_where_worthwhile
+from tellapart.index.segments import Segment, live_segments, vectors_folder, vectors_name
+from tellapart.index.settings import Settings, keep_settings, kept_settings
+from tellapart.index.snapshot import Snapshot
+from tellapart.index.store import FILE, Store, corruption_named
+from tellapart.index.update import Changes, sweep, update_documents
+from tellapart.index.vectors import build_derived
+from tellapart.progress import Progress
+
+LoadEncoder = Callable[[str], Encoder]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What a run of `index` did; `notes` are sentences a user should read."""
+
+    changes: Changes
+    generation: int
+    notes: tuple[str, ...]
+
+
+@dataclass
+class Builder:
+    """Brings the index in `folder` to what `settings` ask for; `fresh` reads everything again."""
+
+    folder: Path
+    settings: Settings
+    load: LoadEncoder
+    cache: VectorCache | None
+    progress: Progress
+    fresh: bool = False
+
+    def run(self) -> BuildReport:
+        """Update documents and vectors; a killed run leaves the last complete generation."""
+        prepare_folder(self.folder)
+        with writer_lock(self.folder), corruption_named(self.folder / FILE):
+            store = Store.create(self.folder, anew=self.fresh)
+            try:
+                return self._run(store)
+            finally:
+                store.close()
+
+    def _run(self, store: Store) -> BuildReport:
+        catalogue = Catalogue(store)
+        sweep(self.folder, catalogue)
+        kept = kept_settings(store)
+        if kept.sources and (kept.kind, kept.granularities) != (
+            self.settings.kind,
+            self.settings.granularities,
+        ):
+            self.fresh = True  # documents that did not change would keep their old units
+        notes: list[str] = []
+        if not catalogue.encoders():
+            with store.transaction():  # searchable by its words while the first vectors are made
+                changes = self._documents(store)
+                merge_where_worthwhile(self.folder, catalogue)
+            if self.settings.encoders:
+                with store.transaction():
+                    notes += self._vectors(store, changes)
+        else:
+            with store.transaction():
+                changes = self._documents(store)
+                notes += self._vectors(store, changes)
+                merge_where_worthwhile(self.folder, catalogue)
+        sweep(self.folder, catalogue)
+        sweep_encoders(self.folder, catalogue)
+        self._derive(store)
+        return BuildReport(changes, store.generation, tuple(notes))
+
+    def _documents(self, store: Store) -> Changes:
+        return update_documents(self.folder, store, self.settings, self.progress, fresh=self.fresh)
+
+    def _vectors(self, store: Store, changes: Changes) -> list[str]:
+        """Let every wanted encoder cover every live unit."""
+        notes = []
+        for name in self.settings.encoders:
+            notes += self._encoder(store, name, changes)
+        return notes
+
+    def _encoder(self, store: Store, name: str, changes: Changes) -> list[str]:
+        catalogue = Catalogue(store)
+        segments = live_segments(self.folder, catalogue)
+        kept = catalogue.encoders().get(name)
+        encoder, fitted = self._load(store, name, segments, kept, changes)
+        if kept and kept.fingerprint != encoder.fingerprint:
+            forget_encoder(catalogue, kept)
+        levels = _levels(segments, self.settings.granularities)
+        missing = _missing(catalogue, segments, encoder.fingerprint, levels)
+        if kept and kept.granularities == levels and not missing:
+            return []
+        embedder = Embedder(store, encoder, None if name == LSA else self.cache, self.progress)
+        embedder.cover(missing)
+        report = embedder.summary()
+        catalogue.put_encoder(StoredEncoder(name, encoder.fingerprint, encoder.dim, levels, fitted, report))
+        store.next_generation()
+        return [f"{name}: {report}"] if report else []
+
+    def _load(
+        self,
+        store: Store,
+        name: str,
+        segments: Sequence[Segment],
+        kept: StoredEncoder | None,
+        changes: Changes,
+    ) -> tuple[Encoder, int]:
+        if name == LSA:
+            return fitted_lsa(self.folder, store, segments, kept, changes, self.progress)
+        return self.load(name), 0
+
+    def _derive(self, store: Store) -> None:
+        """Build what speeds up large indexes; without it a search is only slower."""
+        snapshot = Snapshot(self.folder, store)
+        for name, encoder in snapshot.encoders.items():
+            for granularity in encoder.granularities:
+                build_derived(snapshot.vectors(name, granularity), progress=self.progress)
+
+
+def _levels(segments: Sequence[Segment], chosen: tuple[Granularity, ...]) -> tuple[Granularity, ...]:
+    present = set().union(*(segment.granularities for segment in segments)) if segments else set()
+    return tuple(g for g in Granularity if g in present and (not chosen or g in chosen))
+
+
+def _missing(
+    catalogue: Catalogue, segments: Sequence[Segment], fingerprint: str, levels: Sequence[Granularity]
+) -> list[tuple[Segment, list[Granularity]]]:
+    """Find which levels of which segments have no vectors yet."""
+    missing = []
+    for segment in segments:
+        present = {file.name for file in catalogue.files(segment.number)}
+        without = [
+            level
+            for level in levels
+            if level in segment.granularities and vectors_name(fingerprint, level) not in present
+        ]
+        if without:
+            missing.append((segment, without))
+    return missing
+
+
+def forget_encoder(catalogue: Catalogue, encoder: StoredEncoder) -> None:
+    """Drop an encoder and its vectors; part of the caller's transaction."""
+    for number, _ in catalogue.segments():
+        catalogue.remove_files(number, f"{vectors_folder(encoder.fingerprint)}/")
+    catalogue.remove_encoder(encoder.name)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the index folder, ignored by git."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise TellapartError(
+            f"cannot write the index {folder}: {error.strerror}; choose another with --index"
+        ) from error
+
+
+def drop_encoder(folder: Path, name: str) -> None:
+    """Remove an encoder's vectors from an index, for good."""
+    with writer_lock(folder), corruption_named(folder / FILE):
+        store = Store.create(folder)
+        try:
+            catalogue = Catalogue(store)
+            with store.transaction():
+                if name not in catalogue.encoders():
+                    held = ", ".join(catalogue.encoders()) or "none"
+                    raise TellapartError(f"the index {folder} has no encoder {name!r} (it has: {held})")
+                forget_encoder(catalogue, catalogue.encoders()[name])
+                settings = kept_settings(store)
+                left = tuple(each for each in settings.encoders if each != name)
+                keep_settings(store, replace(settings, encoders=left, words_only=not left))
+                store.next_generation()
+            sweep(folder, catalogue)
+        finally:
+            store.close()

@@ -1,0 +1,176 @@
+"""What a generation consists of: segments and their files, encoders, sources, records.
+
+All of it lives in the store's SQLite file, so that one commit changes everything together.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity
+from tellapart.index.store import Store
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """What is remembered of a source to see whether it changed."""
+
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEncoder:
+    """An encoder whose vectors the index holds for `granularities`.
+
+    `name` is how the user named it; `fitted` the number of units it was fitted on (0: not on this corpus);
+    `report` says in words what was windowed or cut.
+    """
+
+    name: str
+    fingerprint: str
+    dim: int
+    granularities: tuple[Granularity, ...]
+    fitted: int
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a segment as it was when it was committed."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    checksum: int
+
+
+class Catalogue:
+    """Reads and writes the tables about everything but documents."""
+
+    def __init__(self, store: Store) -> None:
+        self._connection: sqlite3.Connection = store.connection
+
+    def segments(self) -> list[tuple[int, Mask]]:
+        """Give the number and the dead-bits (one per document) of each segment, oldest first."""
+        rows = self._connection.execute("SELECT number, documents, dead FROM segments ORDER BY number")
+        return [
+            (number, np.unpackbits(np.frombuffer(dead, np.uint8), count=documents).astype(bool))
+            for number, documents, dead in rows
+        ]
+
+    def next_segment(self) -> int:
+        """Give a number that no segment of this index ever had."""
+        row = self._connection.execute("SELECT value FROM meta WHERE key = 'next_segment'").fetchone()
+        number = int(row[0]) if row else 1
+        self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('next_segment', ?)", (str(number + 1),))
+        return number
+
+    def put_segment(self, number: int, dead: Mask) -> None:
+        """Add a segment, or change which of its documents are dead."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO segments VALUES (?, ?, ?)",
+            (number, len(dead), np.packbits(dead).tobytes()),
+        )
+
+    def remove_segment(self, number: int) -> None:
+        """Forget a segment and its files."""
+        self._connection.execute("DELETE FROM segments WHERE number = ?", (number,))
+        self._connection.execute("DELETE FROM files WHERE segment = ?", (number,))
+
+    def files(self, segment: int) -> list[StoredFile]:
+        """List the files that a segment consists of."""
+        rows = self._connection.execute(
+            "SELECT name, size, mtime_ns, checksum FROM files WHERE segment = ? ORDER BY name", (segment,)
+        )
+        return [StoredFile(*row) for row in rows]
+
+    def put_files(self, segment: int, files: Iterable[StoredFile]) -> None:
+        """Note files of a segment."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+            ((segment, file.name, file.size, file.mtime_ns, file.checksum) for file in files),
+        )
+
+    def remove_files(self, segment: int, prefix: str) -> None:
+        """Forget the files of a segment whose names begin with `prefix`."""
+        names = [file.name for file in self.files(segment) if file.name.startswith(prefix)]
+        self._connection.executemany(
+            "DELETE FROM files WHERE segment = ? AND name = ?", ((segment, name) for name in names)
+        )
+
+    def encoders(self) -> dict[str, StoredEncoder]:
+        """Give the encoders by name, in the order of their names."""
+        rows = self._connection.execute(
+            "SELECT name, fingerprint, dim, granularities, fitted, report FROM encoders ORDER BY name"
+        )
+        return {
+            name: StoredEncoder(
+                name, fingerprint, dim, tuple(Granularity(g) for g in json.loads(levels)), fitted, report
+            )
+            for name, fingerprint, dim, levels, fitted, report in rows
+        }
+
+    def put_encoder(self, encoder: StoredEncoder) -> None:
+        """Note that the index holds vectors of an encoder."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO encoders VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                encoder.name,
+                encoder.fingerprint,
+                encoder.dim,
+                json.dumps(encoder.granularities),
+                encoder.fitted,
+                encoder.report,
+            ),
+        )
+
+    def remove_encoder(self, name: str) -> None:
+        """Forget an encoder."""
+        self._connection.execute("DELETE FROM encoders WHERE name = ?", (name,))
+
+    def sources(self) -> dict[str, StoredSource]:
+        """Give what was indexed, by key."""
+        rows = self._connection.execute("SELECT key, size, mtime_ns, digest FROM sources")
+        return {key: StoredSource(size, mtime_ns, digest) for key, size, mtime_ns, digest in rows}
+
+    def put_source(self, key: str, source: StoredSource) -> None:
+        """Note the state in which a source was read."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
+            (key, source.size, source.mtime_ns, source.digest),
+        )
+
+    def remove_source(self, key: str) -> None:
+        """Forget a source."""
+        self._connection.execute("DELETE FROM sources WHERE key = ?", (key,))
+
+    def skipped(self) -> list[tuple[str, str]]:
+        """List what was not indexed, with the reason."""
+        return list(self._connection.execute("SELECT path, reason FROM skipped ORDER BY path"))
+
+    def put_skipped(self, skipped: Sequence[tuple[str, str]]) -> bool:
+        """Replace the list of what was not indexed; say whether it is another one."""
+        if sorted(skipped) == self.skipped():
+            return False
+        self._connection.execute("DELETE FROM skipped")
+        self._connection.executemany("INSERT INTO skipped VALUES (?, ?)", skipped)
+        return True
+
+    def record(self, name: str) -> str | None:
+        """Read a record (verdict, calibrators) as JSON text."""
+        row = self._connection.execute("SELECT value FROM records WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put_record(self, name: str, value: str) -> None:
+        """Keep a record."""
+        self._connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?)", (name, value))

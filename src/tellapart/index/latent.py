@@ -1,0 +1,116 @@
+"""Encoders of an index: the ones loaded from elsewhere, and latent semantic analysis fitted on its own units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tellapart.corpus.types import LEVELS, Granularity, Kind
+from tellapart.corpus.units import contexts
+from tellapart.encoders.load import load_encoder
+from tellapart.encoders.protocol import Encoder
+from tellapart.errors import CorruptIndexError
+from tellapart.index.catalogue import Catalogue, StoredEncoder
+from tellapart.index.files import files_below, remove, sync
+from tellapart.index.lexical import analyse_query
+from tellapart.index.segments import Segment
+from tellapart.index.store import Store, rebuilding
+from tellapart.progress import Progress
+
+if TYPE_CHECKING:
+    from tellapart.index.update import Changes
+
+LSA = "lsa"
+FOLDER = "encoders"
+REFIT_SHARE = 0.2
+"""Share of changed documents beyond which the analysis is fitted anew (issue: "refitted beyond 20 % change")."""
+
+CHANGED = "lsa_changed"
+KIND = "lsa_kind"
+
+
+def open_encoder(index: Path, store: Store, name: str, fingerprint: str) -> Encoder:
+    """Load the encoder that an index names; `lsa` lies in the index itself."""
+    if name != LSA:
+        return load_encoder(name)
+    return _load(index, fingerprint, Kind(store.meta(KIND) or Kind.PROSE))
+
+
+def fitted_lsa(
+    index: Path,
+    store: Store,
+    segments: Sequence[Segment],
+    kept: StoredEncoder | None,
+    changes: Changes,
+    progress: Progress,
+) -> tuple[Encoder, int]:
+    """Give the analysis fitted on this corpus and how many documents it was fitted on.
+
+    New units are folded into the one there is until more than a fifth of the documents changed.
+    """
+    from tellapart.encoders.lsa import LsaEncoder
+
+    changed = int(store.meta(CHANGED) or 0) + changes.added + changes.changed + changes.removed
+    if kept and changed <= REFIT_SHARE * kept.fitted and _folder(index, kept.fingerprint).is_dir():
+        store.set_meta(CHANGED, str(changed))
+        return open_encoder(index, store, LSA, kept.fingerprint), kept.fitted
+    kind = _prevailing_kind(segments)
+    documents = sum(int((~segment.dead).sum()) for segment in segments)
+    with progress("reading units for lsa", documents) as advance:
+        texts = list(_texts(store, segments, advance))
+    with progress("fitting lsa", None):
+        encoder = LsaEncoder.fit(texts, analyse=_analyser(kind))
+    folder = _folder(index, encoder.fingerprint)
+    remove(folder)
+    encoder.save(folder)
+    sync(folder, files_below(folder))
+    store.set_meta(CHANGED, "0")
+    store.set_meta(KIND, kind)
+    return encoder, documents
+
+
+def sweep_encoders(index: Path, catalogue: Catalogue) -> None:
+    """Delete fitted encoders that no generation uses."""
+    used = {_folder(index, encoder.fingerprint) for encoder in catalogue.encoders().values()}
+    for folder in sorted((index / FOLDER).glob("*")):
+        if folder not in used:
+            remove(folder)
+
+
+def _load(index: Path, fingerprint: str, kind: Kind) -> Encoder:
+    from tellapart.encoders.lsa import LsaEncoder
+
+    folder = _folder(index, fingerprint)
+    encoder = LsaEncoder.load(folder, analyse=_analyser(kind))
+    if encoder.fingerprint != fingerprint:
+        raise CorruptIndexError(f"{folder} is damaged: {rebuilding(index / 'store')}")
+    return encoder
+
+
+def _folder(index: Path, fingerprint: str) -> Path:
+    return index / FOLDER / f"{LSA}-{fingerprint[:16]}"
+
+
+def _analyser(kind: Kind) -> Callable[[str], list[str]]:
+    return lambda text: analyse_query(text, kind)
+
+
+def _prevailing_kind(segments: Sequence[Segment]) -> Kind:
+    units = {
+        kind: sum(int(segment.offsets(g)[-1]) for segment in segments for g in levels)
+        for kind, levels in LEVELS.items()
+    }
+    return max(Kind, key=lambda kind: units[kind])
+
+
+def _texts(store: Store, segments: Sequence[Segment], advance: Callable[[int], None]) -> Iterator[str]:
+    """Give the paragraphs and functions, the size at which words that belong together stand together."""
+    for segment in segments:
+        for number in segment.documents[~segment.dead].tolist():
+            stored = store.documents([number])[number]
+            level = Granularity.FUNCTION if stored.tree.kind is Kind.CODE else Granularity.PARAGRAPH
+            around = contexts(stored.document, stored.tree, level)
+            for context, (start, end) in zip(around, stored.tree.spans(level), strict=True):
+                yield f"{context}\n{stored.document.text[start:end]}"
+            advance(1)

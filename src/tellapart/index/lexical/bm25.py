@@ -1,0 +1,253 @@
+"""BM25 over segments: exact, any k1 and b per query, deletions and filters.
+
+Lucene's formula: a unit scores the sum over the query's terms, with repetition, of
+ln(1 + (N - df + .5) / (df + .5)) * tf / (tf + k1 (1 - b + b length / average length)).
+N, df and the average length count live units only.
+
+Impacts are computed as they are added up, one term at a time, so any k1 and b cost the same and nothing
+is kept for them (bench/bm25_speed.py compares that with engines that keep impacts).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity, Kind
+from tellapart.errors import TellapartError
+from tellapart.index.lexical.segment import LexicalSegment, Postings
+
+K1_PROSE, B_PROSE = 1.5, 0.75
+K1_CODE, B_CODE = 1.2, 0.75
+"""Defaults per kind: figures.md section 2 ("tuned"), better than .9/.4 on all 8 of its sets."""
+
+REMEMBERED = 50_000
+"""Terms whose place and frequency are kept between queries."""
+
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def defaults(kind: Kind) -> tuple[float, float]:
+    """Give k1 and b for one kind of text."""
+    return (K1_CODE, B_CODE) if kind is Kind.CODE else (K1_PROSE, B_PROSE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A segment's postings of one granularity and the row of its first unit."""
+
+    segment: LexicalSegment
+    postings: Postings
+    row: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Postings of one term in one part: from `start` to `end`."""
+
+    part: _Part
+    start: int
+    end: int
+
+    @property
+    def rows(self) -> NDArray[np.int32]:
+        """Rows within the part."""
+        return self.part.postings.rows[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A term of a query; `weight` is its idf times its repetitions, more than it can give to any unit."""
+
+    text: str
+    weight: float
+    slices: tuple[_Slice, ...]
+
+
+class Bm25:
+    """Scores the units of one granularity; rows are the units of all segments in order.
+
+    `alive` (bool, (rows,)) hides deleted units; all statistics are those of the others.
+    """
+
+    def __init__(
+        self, segments: Sequence[LexicalSegment], granularity: Granularity, alive: Mask | None = None
+    ) -> None:
+        self._parts: list[_Part] = []
+        self._rows = 0
+        for segment in segments:
+            if units := segment.units(granularity):
+                self._parts.append(_Part(segment, segment.postings(granularity), self._rows, units))
+                self._rows += units
+        if alive is not None and len(alive) != self._rows:
+            raise ValueError(f"alive has {len(alive)} rows, the segments have {self._rows}")
+        self._alive = None if alive is None or alive.all() else alive
+        self.n_units = self._rows if self._alive is None else int(self._alive.sum())
+        self.average_length = self._average(segments, granularity)
+        self._found: dict[str, tuple[tuple[_Slice, ...], int]] = {}
+        self._norms: tuple[float, float, NDArray[np.float32]] | None = None
+
+    def _average(self, segments: Sequence[LexicalSegment], granularity: Granularity) -> float:
+        if not self.n_units:
+            return 0.0
+        if self._alive is None:
+            return sum(segment.total_length(granularity) for segment in segments) / self.n_units
+        return float(self._lengths()[self._alive].sum(dtype=np.int64)) / self.n_units
+
+    def _lengths(self) -> NDArray[np.int32]:
+        if len(self._parts) == 1:
+            return self._parts[0].postings.lengths
+        return np.concatenate([np.zeros(0, np.int32), *(part.postings.lengths for part in self._parts)])
+
+    def document_frequency(self, term: str) -> int:
+        """Count the live units that have a term."""
+        return self._find(term)[1]
+
+    def scores(self, terms: Sequence[str], *, k1: float, b: float) -> Scores:
+        """Score all rows, float32 (rows,); 0 where no term occurs or the unit is deleted."""
+        return self._accumulate(self._terms(terms), self._norms_of(k1, b), self._alive)
+
+    def top(
+        self, terms: Sequence[str], k: int, *, k1: float, b: float, allowed: Mask | None = None
+    ) -> tuple[Rows, Scores]:
+        """Give the k best rows (int64) and their scores (float32), best first, ties by row ascending.
+
+        Only rows that score above 0 count; `allowed` (bool, (rows,)) restricts them, not the statistics.
+        """
+        if allowed is not None and len(allowed) != self._rows:
+            raise ValueError(f"allowed has {len(allowed)} rows, the segments have {self._rows}")
+        found = self._terms(terms)
+        scores = self._accumulate(found, self._norms_of(k1, b), self._visible(allowed))
+        rows = np.flatnonzero(scores > 0) if k < 1 else np.flatnonzero(scores >= _floor(scores, found, k))
+        reached = scores[rows]
+        if len(rows) > k:
+            kept = reached >= _kth(reached, max(k, 1))
+            rows, reached = rows[kept], reached[kept]
+        order = np.lexsort((rows, -reached))[: max(k, 0)]
+        return rows[order], reached[order]
+
+    def weights(self, terms: Sequence[str], row: int, *, k1: float, b: float) -> dict[str, float]:
+        """Say what each distinct term of a query gives to one row; they add up to its score."""
+        norms = self._norms_of(k1, b)
+        rows = np.array([row], dtype=np.int32)
+        return {term.text: float(_look_up(term, rows, norms)[0]) for term in self._terms(terms)}
+
+    def _visible(self, allowed: Mask | None) -> Mask | None:
+        if self._alive is None or allowed is None:
+            return self._alive if allowed is None else allowed
+        return self._alive & allowed
+
+    def _terms(self, terms: Sequence[str]) -> list[_Term]:
+        """Find the distinct terms of a query, in order; those that no live unit has are left out."""
+        found = []
+        for text, repetitions in Counter(terms).items():
+            slices, frequency = self._find(text)
+            if frequency:
+                idf = math.log1p((self.n_units - frequency + 0.5) / (frequency + 0.5))
+                found.append(_Term(text, repetitions * idf, slices))
+        return found
+
+    def _find(self, text: str) -> tuple[tuple[_Slice, ...], int]:
+        known = self._found.get(text)
+        if known is None:
+            slices = tuple(self._slices(text))
+            known = slices, sum(map(self._live, slices))
+            if len(self._found) >= REMEMBERED:
+                self._found.clear()
+            self._found[text] = known
+        return known
+
+    def _slices(self, text: str) -> Iterator[_Slice]:
+        for part in self._parts:
+            number = part.segment.find(text)
+            if number is not None:
+                start, end = part.postings.range_of(number)
+                if start < end:
+                    yield _Slice(part, start, end)
+
+    def _live(self, piece: _Slice) -> int:
+        if self._alive is None:
+            return piece.end - piece.start
+        return int(np.count_nonzero(self._alive[piece.rows + piece.part.row]))
+
+    def _norms_of(self, k1: float, b: float) -> NDArray[np.float32]:
+        """k1 (1 - b + b length / average length) of every row; kept for the last k1 and b."""
+        if not (k1 >= 0 and math.isfinite(k1)):
+            raise TellapartError(f"BM25's k1 is {k1}: give a finite number from 0 up")
+        if not 0 <= b <= 1:
+            raise TellapartError(f"BM25's b is {b}: give a number from 0 to 1")
+        kept = self._norms
+        if kept is None or kept[:2] != (k1, b):
+            share = self._lengths() * (b / (self.average_length or 1.0))
+            kept = k1, b, (k1 * (1 - b + share)).astype(np.float32)
+            self._norms = kept
+        return kept[2]
+
+    def _accumulate(self, terms: Sequence[_Term], norms: NDArray[np.float32], visible: Mask | None) -> Scores:
+        """Add up what each term gives to each row, in the order of the terms; hidden rows get 0."""
+        scores = np.zeros(self._rows, dtype=np.float32)
+        for term in terms:
+            for piece in term.slices:
+                within = slice(piece.part.row, piece.part.row + piece.part.units)
+                rows = piece.rows.astype(np.intp)  # what ufunc.at takes without a slower detour
+                frequencies = piece.part.postings.exact_frequencies(piece.start, piece.end)
+                np.add.at(
+                    scores[within], rows, _saturated(term.weight, frequencies, norms[within].take(rows))
+                )
+        if visible is not None:
+            scores *= visible
+        return scores
+
+
+def _saturated(
+    weight: float, frequencies: NDArray[np.float32], norms: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """What a term gives: weight tf / (tf + norm). Overwrites its arguments."""
+    norms += frequencies
+    frequencies /= norms
+    frequencies *= np.float32(weight)
+    return frequencies
+
+
+def _floor(scores: Scores, terms: Sequence[_Term], k: int) -> float:
+    """A positive score that at least k rows reach, so that few rows are left to be sorted.
+
+    The units with the rarest term are good ones already: the k-th best of them is such a score.
+    """
+    least = float(np.finfo(np.float32).smallest_subnormal)
+    for term in sorted(terms, key=lambda term: -term.weight):
+        seeds = [
+            scores[piece.part.row : piece.part.row + piece.part.units][piece.rows] for piece in term.slices
+        ]
+        if sum(map(len, seeds)) >= k:
+            return max(_kth(np.concatenate(seeds), k), least)
+    return least
+
+
+def _look_up(term: _Term, rows: NDArray[np.int32], norms: NDArray[np.float32]) -> Scores:
+    """What a term gives to some rows (ascending)."""
+    given = np.zeros(len(rows), dtype=np.float32)
+    for piece in term.slices:
+        first, last = np.searchsorted(rows, (piece.part.row, piece.part.row + piece.part.units))
+        wanted = rows[first:last] - np.int32(piece.part.row)
+        have = piece.rows
+        places = np.minimum(np.searchsorted(have, wanted), len(have) - 1)
+        hits = np.flatnonzero(have[places] == wanted)
+        frequencies = piece.part.postings.frequencies_at(piece.start + places[hits])
+        given[first + hits] = _saturated(term.weight, frequencies, norms[rows[first + hits]])
+    return given
+
+
+def _kth(values: NDArray[np.floating], k: int) -> float:
+    """The k-th largest value, 0 if there are fewer."""
+    if len(values) < k:
+        return 0.0
+    return float(np.partition(values, len(values) - k)[len(values) - k])

@@ -1,0 +1,173 @@
+"""How a lexical segment lies on disk: flat little-endian arrays and a header that knows them all.
+
+header                        a line "tellapart-lexical CRC", then JSON: versions, units, sizes and CRCs
+terms, terms.offsets          UTF-8 of all terms in order, uint64 offsets of each (n_terms + 1)
+LEVEL.starts                  int64 (n_terms + 1): the postings of a term within the next two
+LEVEL.rows, LEVEL.tf          int32 unit rows, ascending within a term; uint8 term frequencies
+LEVEL.large                   int64 (m, 2): posting and its frequency where that is 255 or more
+LEVEL.lengths                 int32 (n_units,): terms of each unit
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity
+from tellapart.errors import CorruptIndexError, StaleIndexError
+from tellapart.index.files import checksum, sync
+from tellapart.index.lexical.tokens import ANALYSER_VERSION
+from tellapart.index.store import rebuilding
+
+FORMAT = 1
+"""Raised whenever older code could not read what newer code writes, or the other way round."""
+
+MAGIC = "tellapart-lexical"
+HEADER = "header"
+LARGE = 255
+"""Term frequencies from here on stand in `LEVEL.large`; in `LEVEL.tf` they read 255."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSize:
+    """Units of a granularity, and their lengths summed."""
+
+    units: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileSize:
+    """What a file must be like."""
+
+    size: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a segment holds."""
+
+    terms: int
+    levels: Mapping[Granularity, LevelSize]
+    files: Mapping[str, FileSize]
+    format: int = FORMAT
+    analyser: int = ANALYSER_VERSION
+
+
+@dataclass
+class SegmentFiles:
+    """Writes the files of a new segment; `close` writes the header and forces everything to the disk."""
+
+    folder: Path
+    files: dict[str, FileSize] = field(default_factory=dict)
+    levels: dict[Granularity, LevelSize] = field(default_factory=dict)
+    terms: int = 0
+
+    def put(self, name: str, content: bytes | memoryview) -> None:
+        """Write one file."""
+        (self.folder / name).write_bytes(content)
+        self.files[name] = FileSize(len(content), crc32(content))
+
+    def put_array(self, name: str, array: NDArray[np.generic], dtype: str) -> None:
+        """Write an array as flat bytes of a little-endian type."""
+        self.put(name, memoryview(np.ascontiguousarray(array, dtype=dtype)).cast("B") if array.size else b"")
+
+    def put_terms(self, terms: list[str]) -> None:
+        """Write the vocabulary, sorted."""
+        encoded = [term.encode("utf-8") for term in terms]
+        sizes = np.fromiter(map(len, encoded), np.uint64, len(encoded))
+        self.put("terms", b"".join(encoded))
+        self.put_array("terms.offsets", np.concatenate([np.zeros(1, np.uint64), np.cumsum(sizes)]), "<u8")
+        self.terms = len(terms)
+
+    def put_level(
+        self,
+        granularity: Granularity,
+        starts: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        frequencies: NDArray[np.int64],
+        lengths: NDArray[np.int32],
+    ) -> None:
+        """Write the postings of one granularity."""
+        large = np.flatnonzero(frequencies >= LARGE)
+        self.put_array(f"{granularity}.starts", starts, "<i8")
+        self.put_array(f"{granularity}.rows", rows, "<i4")
+        self.put_array(f"{granularity}.tf", np.minimum(frequencies, LARGE), "u1")
+        self.put_array(f"{granularity}.large", np.stack([large, frequencies[large]], axis=1), "<i8")
+        self.put_array(f"{granularity}.lengths", lengths, "<i4")
+        self.levels[granularity] = LevelSize(len(lengths), int(lengths.sum(dtype=np.int64)))
+
+    def close(self) -> None:
+        """Write the header last, then fsync all files and the folder."""
+        header = Header(self.terms, self.levels, self.files)
+        body = json.dumps(asdict(header), sort_keys=True) + "\n"
+        text = f"{MAGIC} {crc32(body.encode()):08x}\n{body}"
+        (self.folder / HEADER).write_text(text, encoding="utf-8", newline="\n")
+        sync(self.folder, [self.folder / name for name in (*sorted(self.files), HEADER)])
+
+
+def read_header(folder: Path) -> Header:
+    """Read a header and compare it with the sizes of the files beside it."""
+    path = folder / HEADER
+    try:
+        first, _, body = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise CorruptIndexError(f"{path} is missing: {mend(folder)}") from error
+    if first != f"{MAGIC} {crc32(body):08x}".encode():
+        raise CorruptIndexError(f"{path} is damaged: {mend(folder)}")
+    header = _parse(json.loads(body))
+    for made, known, what in (
+        (header.format, FORMAT, "format"),
+        (header.analyser, ANALYSER_VERSION, "analyser"),
+    ):
+        if made != known:
+            raise StaleIndexError(f"{folder} has {what} {made}, this version needs {known}: {mend(folder)}")
+    _check_sizes(folder, header)
+    return header
+
+
+def _parse(content: dict[str, dict[str, dict[str, int]]]) -> Header:
+    levels = {Granularity(name): LevelSize(**size) for name, size in content.pop("levels").items()}
+    files = {name: FileSize(**size) for name, size in content.pop("files").items()}
+    return Header(levels=levels, files=files, **content)  # type: ignore[arg-type]  # the checksum vouches
+
+
+def _check_sizes(folder: Path, header: Header) -> None:
+    with os.scandir(folder) as entries:
+        present = {entry.name: entry.stat().st_size for entry in entries}
+    for name, file in header.files.items():
+        if name not in present:
+            raise CorruptIndexError(f"{folder / name} is missing: {mend(folder)}")
+        if present[name] != file.size:
+            raise CorruptIndexError(
+                f"{folder / name} has {present[name]} bytes instead of {file.size}: {mend(folder)}"
+            )
+
+
+def verify(folder: Path, header: Header) -> None:
+    """Read every file and raise CorruptIndexError where one is not as it was written."""
+    for name, file in sorted(header.files.items()):
+        if checksum(folder / name) != file.checksum:
+            raise CorruptIndexError(f"{folder / name} is damaged: {mend(folder)}")
+
+
+def map_array(path: Path, dtype: str) -> NDArray[np.generic]:
+    """Map a flat file into memory, read-only."""
+    with path.open("rb") as stream:
+        if not os.fstat(stream.fileno()).st_size:
+            return np.zeros(0, dtype=dtype)
+        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), dtype=dtype)
+
+
+def mend(folder: Path) -> str:
+    """Say which command rebuilds the index around `segments/NUMBER/lexical`."""
+    return rebuilding(folder.parent.parent.parent / "store")

@@ -1,0 +1,135 @@
+"""An immutable lexical segment: a sorted vocabulary and, per granularity, postings; memory-mapped."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity
+from tellapart.index.lexical import layout
+from tellapart.index.lexical.layout import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """The postings of one granularity as they lie on disk; term t has those from starts[t] to starts[t + 1]."""
+
+    starts: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    frequencies: NDArray[np.uint8]
+    large: NDArray[np.int64]
+    lengths: NDArray[np.int32]
+
+    def range_of(self, term: int) -> tuple[int, int]:
+        """Where the postings of a term begin and end."""
+        return int(self.starts[term]), int(self.starts[term + 1])
+
+    def exact_frequencies(self, start: int, end: int) -> NDArray[np.float32]:
+        """Term frequencies of some neighbouring postings, large ones included; exact up to 2^24."""
+        exact = self.frequencies[start:end].astype(np.float32)
+        if not len(self.large):
+            return exact
+        low, high = np.searchsorted(self.large[:, 0], (start, end))
+        if low < high:
+            exact[self.large[low:high, 0] - start] = self.large[low:high, 1]
+        return exact
+
+    def frequencies_at(self, postings: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Term frequencies of single postings; exact up to 2^24."""
+        exact = self.frequencies[postings].astype(np.float32)
+        if len(self.large):
+            for index in np.flatnonzero(exact == layout.LARGE).tolist():
+                exact[index] = self.large[np.searchsorted(self.large[:, 0], postings[index]), 1]
+        return exact
+
+
+class LexicalSegment:
+    """Reads a segment; opening costs a header, each granularity is mapped when first asked for."""
+
+    def __init__(self, folder: Path, header: Header) -> None:
+        self.folder = folder
+        self._header = header
+        self._postings: dict[Granularity, Postings] = {}
+
+    @classmethod
+    def open(cls, folder: Path) -> LexicalSegment:
+        """Open a segment; raise CorruptIndexError where a file is missing, cut short or has a bad header."""
+        return cls(folder, layout.read_header(folder))
+
+    def verify(self) -> None:
+        """Read everything; raise CorruptIndexError where a byte is not as it was written."""
+        layout.verify(self.folder, self._header)
+
+    @property
+    def granularities(self) -> tuple[Granularity, ...]:
+        """The granularities it has postings of."""
+        return tuple(g for g in Granularity if g in self._header.levels)
+
+    @property
+    def n_terms(self) -> int:
+        """Size of the vocabulary."""
+        return self._header.terms
+
+    def units(self, granularity: Granularity) -> int:
+        """Count the units of one granularity, 0 if it is not in here."""
+        size = self._header.levels.get(granularity)
+        return size.units if size else 0
+
+    def total_length(self, granularity: Granularity) -> int:
+        """Sum the lengths of all units of one granularity."""
+        size = self._header.levels.get(granularity)
+        return size.length if size else 0
+
+    def postings(self, granularity: Granularity) -> Postings:
+        """Map the postings of one granularity."""
+        if granularity not in self._postings:
+            starts, rows, frequencies, large, lengths = (
+                self._map(f"{granularity}.{name}", dtype)
+                for name, dtype in (
+                    ("starts", "<i8"),
+                    ("rows", "<i4"),
+                    ("tf", "u1"),
+                    ("large", "<i8"),
+                    ("lengths", "<i4"),
+                )
+            )
+            self._postings[granularity] = Postings(
+                starts.view(np.int64),
+                rows.view(np.int32),
+                frequencies.view(np.uint8),
+                large.view(np.int64).reshape(-1, 2),
+                lengths.view(np.int32),
+            )
+        return self._postings[granularity]
+
+    def find(self, term: str) -> int | None:
+        """Give the number of a term, None if no unit has it: binary search, no dictionary to build."""
+        wanted = term.encode("utf-8", "surrogatepass")
+        position = bisect_left(range(self.n_terms), wanted, key=self._term_bytes)
+        if position < self.n_terms and self._term_bytes(position) == wanted:
+            return position
+        return None
+
+    def terms(self) -> Iterator[str]:
+        """All terms in order."""
+        return (self._term_bytes(number).decode("utf-8") for number in range(self.n_terms))
+
+    @cached_property
+    def _texts(self) -> memoryview:
+        return memoryview(self._map("terms", "u1"))
+
+    @cached_property
+    def _offsets(self) -> memoryview:
+        return memoryview(self._map("terms.offsets", "<u8"))
+
+    def _term_bytes(self, number: int) -> bytes:
+        return bytes(self._texts[self._offsets[number] : self._offsets[number + 1]])
+
+    def _map(self, name: str, dtype: str) -> NDArray[np.generic]:
+        return layout.map_array(self.folder / name, dtype)

@@ -1,0 +1,260 @@
+"""What the words of a text become in the index: stems in prose, identifiers whole and in parts in code.
+
+The analysis of a distinct word is done once and remembered, so a text costs a dictionary lookup per word.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Kind
+from tellapart.index.lexical.characters import cut
+
+ANALYSER_VERSION = 1
+"""Raised whenever the same text would give other terms: an index of another version must be rebuilt."""
+
+_STOP_WORDS = """
+a an and are as at be but by for if in into is it no not of on or such
+that the their then there these they this to was will with
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+"""The 33 English stop words of Lucene and Anserini (figures.md was measured with them)."""
+
+BLOCK = 1 << 20
+"""Characters that are cut at a time; bounds memory however long a text is."""
+
+_ASCII_PARTS = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_MAX_ENDING = 2
+"""Letters behind an apostrophe that belong to the word before it: don't, you're, it'll."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Terms of a text in order, and the offset of the word each came from (non-decreasing)."""
+
+    terms: list[str]
+    starts: NDArray[np.int64]
+
+
+class _Numbered(dict[str, int]):
+    """Gives every new key the next number."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class TokenIds:
+    """Terms of a text as numbers of the analyser's vocabulary, and where their words begin."""
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+
+
+class Analyser:
+    """Turns text into terms, keeping a vocabulary; one instance per writer, not for several threads."""
+
+    def __init__(self) -> None:
+        self._vocabulary = _Numbered()
+        self._listed: list[str] = []
+        self._lexicons = {kind: _Lexicon(kind, self._vocabulary) for kind in Kind}
+
+    def tokens(self, text: str, kind: Kind) -> Tokens:
+        """Analyse a text: terms with repetition, in order."""
+        numbers = self.token_ids(text, kind)
+        vocabulary = self.vocabulary
+        return Tokens([vocabulary[number] for number in numbers.ids.tolist()], numbers.starts)
+
+    def token_ids(self, text: str, kind: Kind) -> TokenIds:
+        """Analyse a text into term numbers, stable for the life of this analyser."""
+        lexicon = self._lexicons[kind]
+        parts = []
+        for offset, block in blocks(text):
+            words = cut(block, kind)
+            which, numbers = lexicon.expand(words.raw)
+            parts.append((numbers, words.starts[which] + offset))
+        if not parts:
+            return TokenIds(np.zeros(0, np.int32), np.zeros(0, np.int64))
+        return TokenIds(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """All terms met so far; the position is the term's number. Not to be changed."""
+        self._listed.extend(islice(self._vocabulary, len(self._listed), None))
+        return self._listed
+
+    @property
+    def memory(self) -> int:
+        """Bytes held, about."""
+        entries = len(self._vocabulary) + sum(len(lexicon) for lexicon in self._lexicons.values())
+        return entries * BYTES_PER_ENTRY
+
+
+BYTES_PER_ENTRY = 170
+"""A short string (some 60), its slot in a dictionary and its numbers in the lexicon."""
+
+
+def analyse_query(text: str, kind: Kind) -> list[str]:
+    """Give the terms of a query, to be matched against units of one kind; repetition counts.
+
+    Code is indexed with its stop words, so that `is not` can be found; a longer question about code loses
+    its own, which would match any code: nDCG@10 .368 -> .499 on mbpp train, .396 -> .382 on cosqa dev.
+    """
+    terms = Analyser().tokens(text, kind).terms
+    if kind is Kind.PROSE:
+        return terms
+    stops = STOP_WORDS.union(_stem(sorted(STOP_WORDS)))
+    return [term for term in terms if term not in stops] or terms
+
+
+def blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Pieces of at most BLOCK characters with their offsets, divided between words where there is a gap."""
+    start = 0
+    while len(text) - start > BLOCK:
+        end = _gap_before(text, start + BLOCK)
+        yield start, text[start:end]
+        start = end
+    if start < len(text):
+        yield start, text[start:] if start else text
+
+
+def _gap_before(text: str, end: int) -> int:
+    """A place between words shortly before `end`; `end` itself where there is none near."""
+    for position in range(end, end - 1000, -1):
+        if not (text[position - 1].isalnum() or text[position - 1] in "_'\u2019+"):
+            return position
+    return end
+
+
+class _Lexicon:
+    """The words of one kind met so far, each with the numbers of its terms."""
+
+    def __init__(self, kind: Kind, vocabulary: _Numbered) -> None:
+        self._words = _Numbered()
+        self._vocabulary = vocabulary
+        self._terms_of = _prose_terms if kind is Kind.PROSE else _code_terms
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._first = np.zeros(0, dtype=np.int64)
+        self._terms = np.zeros(0, dtype=np.int32)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def expand(self, raw: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Replace words by their terms: index of the word behind each term, number of each term."""
+        words = np.fromiter(map(self._words.__getitem__, raw), np.int64, len(raw))
+        self._learn()
+        counts = self._counts[words]
+        ends = np.cumsum(counts)
+        which = np.repeat(np.arange(len(words)), counts)
+        return which, self._terms[np.arange(len(which)) + (self._first[words] - ends + counts)[which]]
+
+    def _learn(self) -> None:
+        """Analyse the words that were not met before."""
+        if len(self._words) == len(self._counts):
+            return
+        new = list(islice(self._words, len(self._counts), None))
+        found = self._terms_of(new)
+        counts = np.fromiter(map(len, found), np.int64, len(found))
+        vocabulary = self._vocabulary
+        terms = [vocabulary[term] for word in found for term in word]
+        self._first = np.concatenate([self._first, len(self._terms) + np.cumsum(counts) - counts])
+        self._counts = np.concatenate([self._counts, counts])
+        self._terms = np.concatenate([self._terms, np.array(terms, dtype=np.int32)])
+
+
+def _prose_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
+    plain = [word for word in words if word.isascii() and word.isalnum()]
+    stems = dict(zip(plain, _stem(plain), strict=True))
+    return [
+        () if word in STOP_WORDS else (stems[word],) if word in stems else _odd_prose_terms(word)
+        for word in words
+    ]
+
+
+def _odd_prose_terms(word: str) -> tuple[str, ...]:
+    """Terms of a word with an apostrophe, a sign or characters beyond ASCII."""
+    word = _fold(word)
+    if word.endswith("++") and word[0].isalnum() and word.count("+") == 2:
+        return (word,)
+    if word.endswith("#") and len(word) == 2:
+        return (word,)
+    pieces = [piece for part in re.split("[+#]", word) for piece in _without_apostrophes(part)]
+    kept = [piece for piece in pieces if _says_something(piece) and piece not in STOP_WORDS]
+    return tuple(_stem(kept))
+
+
+def _without_apostrophes(word: str) -> list[str]:
+    """Drop the possessive, join short endings (don't, we'll), take other words (l'amour) apart."""
+    first, *rest = word.split("'")
+    pieces = [first]
+    for ending in rest:
+        if ending == "s":
+            continue
+        if len(ending) <= _MAX_ENDING:
+            pieces[-1] += ending
+        else:
+            pieces.append(ending)
+    return pieces
+
+
+def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Stemmed, since words of a question and parts of a name differ by their endings: nDCG@10 .358 -> .382 (cosqa dev)."""
+    found = [_identifier_terms(word) for word in words]
+    stems = iter(_stem([term for terms in found for term in terms]))
+    return [tuple(islice(stems, len(terms))) for terms in found]
+
+
+def _identifier_terms(word: str) -> tuple[str, ...]:
+    """The whole identifier without underscores (parse_json = parseJson), then its parts if several."""
+    if word.isascii():
+        shape = word
+    else:
+        word = unicodedata.normalize("NFKC", "".join(c for c in word if unicodedata.category(c) != "Cf"))
+        shape = "".join(map(_shape, word))
+    spans = [match.span() for match in _ASCII_PARTS.finditer(shape)]
+    parts = [_fold(word[start:end]) for start, end in spans]
+    if len(parts) > 1 and not word[0].isdigit():
+        return ("".join(parts), *parts)
+    whole = "".join(parts)
+    return (whole,) if _says_something(whole) else ()
+
+
+def _shape(character: str) -> str:
+    """Stand-in of a character by which identifiers are divided."""
+    if character.isdigit():
+        return "0"
+    if character.isupper() or character.istitle():
+        return "A"
+    return "_" if character == "_" else "a"
+
+
+def _fold(word: str) -> str:
+    """Fold case and compatibility variants; drop invisible characters."""
+    word = word.casefold()
+    if word.isascii():
+        return word
+    visible = "".join(c for c in word if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKC", visible).casefold()
+
+
+def _says_something(word: str) -> bool:
+    """Whether a word holds more than marks."""
+    return any(unicodedata.category(c)[0] in "LNS" for c in word)
+
+
+def _stem(words: Sequence[str]) -> list[str]:
+    if not words:
+        return []
+    import Stemmer
+
+    stems = Stemmer.Stemmer("porter", 0).stemWords(list(words))
+    return [stem or word for stem, word in zip(stems, words, strict=True)]  # Porter leaves nothing of "s"

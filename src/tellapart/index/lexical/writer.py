@@ -1,0 +1,230 @@
+"""Collects documents and writes them as one lexical segment.
+
+A document is cut into words once; the units of every granularity are slices of that one stream. Documents
+are joined and analysed a megabyte at a time, since numpy's cost per call exceeds that of a short text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import KIND_OF, ContainmentTree, Document, Granularity, Kind
+from tellapart.corpus.units import contexts
+from tellapart.index.lexical.layout import SegmentFiles
+from tellapart.index.lexical.tokens import Analyser
+
+BATCH = 1 << 20
+"""Characters joined before they are analysed: many enough that numpy's cost per call does not count."""
+
+_ROW_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Slices:
+    """Units of one granularity in a batch: their rows and how many terms each has."""
+
+    rows: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Analysed documents: their terms in order, and the same stream sliced at every granularity."""
+
+    ids: NDArray[np.int32]
+    slices: Mapping[Granularity, _Slices]
+
+
+@dataclass
+class _Pool:
+    """Texts waiting to be analysed together, with the starts and rows of their units."""
+
+    texts: list[str] = field(default_factory=list)
+    size: int = 0
+    starts: dict[Granularity, list[NDArray[np.int64]]] = field(default_factory=dict)
+    rows: dict[Granularity, list[NDArray[np.int64]]] = field(default_factory=dict)
+
+    def take(self, text: str) -> int:
+        """Add a text; give its offset in the joined text."""
+        offset = self.size
+        self.texts.append(text)
+        self.size += len(text) + 1
+        return offset
+
+
+@dataclass
+class _Contexts:
+    """Texts indexed beside the units' own, each kept once, and which unit has which."""
+
+    numbers: dict[tuple[Kind, str], int] = field(default_factory=dict)
+    of_unit: dict[Granularity, list[int]] = field(default_factory=dict)
+
+    def put(self, granularity: Granularity, texts: Sequence[str]) -> None:
+        """Note the contexts of the next units."""
+        kind, numbers = KIND_OF[granularity], self.numbers
+        self.of_unit.setdefault(granularity, []).extend(
+            numbers.setdefault((kind, text), len(numbers)) for text in texts
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Terms of several texts one behind the other: text i has `counts[i]` from `first[i]` on."""
+
+    ids: NDArray[np.int32]
+    first: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+class LexicalWriter:
+    """Collects documents in memory; `granularities` empty means all those of each document's kind."""
+
+    def __init__(self, granularities: Sequence[Granularity] = ()) -> None:
+        self._chosen = frozenset(granularities)
+        self._analyser = Analyser()
+        self._pools: dict[tuple[Kind, bool], _Pool] = {}
+        self._batches: list[_Batch] = []
+        self._units: dict[Granularity, int] = {}
+        self._contexts = _Contexts()
+        self._context_bytes = 0
+
+    @property
+    def memory(self) -> int:
+        """Bytes held, about."""
+        waiting = sum(2 * pool.size for pool in self._pools.values())
+        held = sum(
+            batch.ids.nbytes + sum(s.rows.nbytes + s.counts.nbytes for s in batch.slices.values())
+            for batch in self._batches
+        )
+        units = 8 * sum(self._units.values())
+        return waiting + held + units + self._context_bytes + self._analyser.memory
+
+    def add(self, document: Document, tree: ContainmentTree) -> None:
+        """Take one document; its units get the next rows of their granularities."""
+        pool = self._pools.setdefault((document.kind, document.text.isascii()), _Pool())
+        offset = pool.take(document.text)
+        for granularity, level in tree.levels.items():
+            if self._chosen and granularity not in self._chosen:
+                continue
+            row, count = self._units.get(granularity, 0), len(level.starts)
+            pool.starts.setdefault(granularity, []).append(level.starts + np.int64(offset))
+            pool.rows.setdefault(granularity, []).append(np.arange(row, row + count))
+            self._units[granularity] = row + count
+            self._contexts.put(granularity, contexts(document, tree, granularity))
+        if pool.size >= BATCH:
+            self._analyse(document.kind, pool)
+            del self._pools[document.kind, document.text.isascii()]
+
+    def _analyse(self, kind: Kind, pool: _Pool) -> None:
+        tokens = self._analyser.token_ids("\n".join(pool.texts), kind)
+        slices = {}
+        for granularity, starts in pool.starts.items():
+            first = np.searchsorted(tokens.starts, np.concatenate(starts))
+            counts = np.diff(first, append=len(tokens.ids))
+            slices[granularity] = _Slices(np.concatenate(pool.rows[granularity]), counts)
+        self._batches.append(_Batch(tokens.ids, slices))
+
+    def write(self, folder: Path, granularities: Sequence[Granularity]) -> None:
+        """Write the chosen granularities as a segment and force it to the disk.
+
+        The folder must not exist; nothing refers to it before the caller's commit.
+        """
+        for (kind, _), pool in sorted(self._pools.items()):
+            self._analyse(kind, pool)
+        self._pools.clear()
+        folder.mkdir(parents=True)
+        runs = self._context_runs()
+        files = SegmentFiles(folder)
+        ranks = self._put_vocabulary(files, granularities, runs)
+        for granularity in granularities:
+            keys = self._keys(granularity, ranks, runs)
+            lengths = np.bincount(keys & (2**_ROW_BITS - 1), minlength=self._units.get(granularity, 0))
+            keys.sort()
+            _put_postings(files, granularity, keys, lengths.astype(np.int32))
+        files.close()
+
+    def _context_runs(self) -> _Runs:
+        """Analyse every distinct context once."""
+        ids: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+        first = np.zeros(len(self._contexts.numbers), dtype=np.int64)
+        counts = np.zeros_like(first)
+        done = 0
+        for kind in Kind:
+            mine = [(text, number) for (k, text), number in self._contexts.numbers.items() if k is kind]
+            for group in _groups(mine):
+                sizes = np.fromiter((len(text) + 1 for text, _ in group), np.int64, len(group))
+                tokens = self._analyser.token_ids("\n".join(text for text, _ in group), kind)
+                begins = np.searchsorted(tokens.starts, np.cumsum(sizes) - sizes)
+                numbers = np.fromiter((number for _, number in group), np.int64, len(group))
+                first[numbers] = begins + done
+                counts[numbers] = np.diff(begins, append=len(tokens.ids))
+                ids.append(tokens.ids)
+                done += len(tokens.ids)
+        return _Runs(np.concatenate(ids), first, counts)
+
+    def _put_vocabulary(
+        self, files: SegmentFiles, granularities: Sequence[Granularity], runs: _Runs
+    ) -> NDArray[np.int64]:
+        """Write the terms that occur, sorted; give the position of each term number among them."""
+        vocabulary = self._analyser.vocabulary
+        used = np.zeros(len(vocabulary), dtype=np.bool_)
+        for granularity in granularities:
+            for ids, _ in self._streams(granularity, runs):
+                used[ids] = True
+        kept = sorted((vocabulary[number], number) for number in np.flatnonzero(used).tolist())
+        ranks = np.full(len(vocabulary), -1, dtype=np.int64)
+        ranks[[number for _, number in kept]] = np.arange(len(kept))
+        files.put_terms([term for term, _ in kept])
+        return ranks
+
+    def _keys(self, granularity: Granularity, ranks: NDArray[np.int64], runs: _Runs) -> NDArray[np.int64]:
+        """Term and row of every token of a granularity in one integer."""
+        parts = [
+            (ranks[ids] << _ROW_BITS) | np.repeat(slices.rows, slices.counts)
+            for ids, slices in self._streams(granularity, runs)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+    def _streams(self, granularity: Granularity, runs: _Runs) -> Iterator[tuple[NDArray[np.int32], _Slices]]:
+        """The terms of all units, in any order of rows: of their own texts, then of their contexts."""
+        for batch in self._batches:
+            if granularity in batch.slices:
+                yield batch.ids, batch.slices[granularity]
+        of_unit = np.array(self._contexts.of_unit.get(granularity, []), dtype=np.int64)
+        counts = runs.counts[of_unit]
+        ends = np.cumsum(counts)
+        which = np.repeat(np.arange(len(of_unit)), counts)
+        positions = np.arange(len(which)) + (runs.first[of_unit] - ends + counts)[which]
+        yield runs.ids[positions], _Slices(np.arange(len(of_unit)), counts)
+
+
+def _groups(texts: Sequence[tuple[str, int]]) -> Iterator[Sequence[tuple[str, int]]]:
+    """Divide texts so that each group has about BATCH characters."""
+    start, size = 0, 0
+    for index, (text, _) in enumerate(texts):
+        size += len(text) + 1
+        if size >= BATCH:
+            yield texts[start : index + 1]
+            start, size = index + 1, 0
+    if start < len(texts):
+        yield texts[start:]
+
+
+def _put_postings(
+    files: SegmentFiles, granularity: Granularity, keys: NDArray[np.int64], lengths: NDArray[np.int32]
+) -> None:
+    """Count equal keys (sorted) and write them as postings."""
+    if len(keys):
+        begins = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    else:
+        begins = np.zeros(0, dtype=np.int64)
+    frequencies = np.diff(begins, append=len(keys))
+    distinct = keys[begins]
+    starts = np.searchsorted(distinct, np.arange(files.terms + 1) << _ROW_BITS)
+    rows = (distinct & (2**_ROW_BITS - 1)).astype(np.int32)
+    files.put_level(granularity, starts, rows, frequencies, lengths)

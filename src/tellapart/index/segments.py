@@ -1,0 +1,132 @@
+"""A segment: the postings and vectors of some documents, never changed once committed.
+
+Folder `segments/<number>/` holds `documents.npy` (document numbers, in order), `offsets-<granularity>.npy`
+(row of each document's first unit, and the total), `lexical/` and `vectors-<encoder>/<granularity>.npy`.
+Documents that were deleted since are masked by the `dead` bits kept in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind
+from tellapart.index.catalogue import Catalogue, Mask, StoredFile
+from tellapart.index.files import files_below, seal
+from tellapart.index.lexical import LexicalSegment, LexicalWriter
+
+FOLDER = "segments"
+
+
+def segment_folder(index: Path, number: int) -> Path:
+    """Where a segment lies inside an index."""
+    return index / FOLDER / f"{number:06d}"
+
+
+def vectors_folder(fingerprint: str) -> str:
+    """Name of the folder of one encoder's vectors inside a segment."""
+    return f"vectors-{fingerprint[:16]}"
+
+
+def vectors_name(fingerprint: str, granularity: Granularity) -> str:
+    """Name of a vector file inside its segment."""
+    return f"{vectors_folder(fingerprint)}/{granularity}.npy"
+
+
+def levels_wanted(kind: Kind, chosen: tuple[Granularity, ...]) -> tuple[Granularity, ...]:
+    """Levels of one kind among the chosen granularities; nothing chosen means all."""
+    return tuple(level for level in LEVELS[kind] if not chosen or level in chosen)
+
+
+@dataclass
+class Segment:
+    """A committed segment, opened lazily."""
+
+    number: int
+    folder: Path
+    dead: Mask
+
+    @cached_property
+    def documents(self) -> NDArray[np.int64]:
+        """Numbers of the documents (n,), dead ones included."""
+        documents: NDArray[np.int64] = np.load(self.folder / "documents.npy")
+        return documents
+
+    @cached_property
+    def granularities(self) -> frozenset[Granularity]:
+        """Levels that this segment has units of."""
+        return frozenset(g for g in Granularity if (self.folder / f"offsets-{g}.npy").is_file())
+
+    def offsets(self, granularity: Granularity) -> NDArray[np.int64]:
+        """Row of each document's first unit and, last, the number of units: (n + 1,)."""
+        if granularity not in self.granularities:
+            return np.zeros(len(self.dead) + 1, dtype=np.int64)
+        offsets: NDArray[np.int32] = np.load(self.folder / f"offsets-{granularity}.npy")
+        return offsets.astype(np.int64)
+
+    @cached_property
+    def lexical(self) -> LexicalSegment:
+        """The postings."""
+        return LexicalSegment.open(self.folder / "lexical")
+
+    def alive(self, granularity: Granularity) -> Mask | None:
+        """Which units are alive, None when all are."""
+        if not self.dead.any():
+            return None
+        return np.repeat(~self.dead, np.diff(self.offsets(granularity)))
+
+
+class SegmentWriter:
+    """Collects documents and writes them as one segment."""
+
+    def __init__(self, folder: Path, chosen: tuple[Granularity, ...]) -> None:
+        self.folder = folder
+        self.chosen = chosen
+        self._numbers: list[int] = []
+        self._counts: dict[Granularity, list[int]] = {}
+        self._lexical = LexicalWriter()
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def memory(self) -> int:
+        """Bytes held, about."""
+        return self._lexical.memory
+
+    def add(self, number: int, document: Document, tree: ContainmentTree) -> None:
+        """Take one document."""
+        for granularity in levels_wanted(document.kind, self.chosen):
+            counts = self._counts.setdefault(granularity, [])
+            counts.extend([0] * (len(self._numbers) - len(counts)))
+            counts.append(len(tree.levels[granularity].starts))
+        self._numbers.append(number)
+        self._lexical.add(document, tree)
+
+    def write(self) -> list[StoredFile]:
+        """Write all files; nothing refers to them before the store's commit."""
+        self.folder.mkdir(parents=True)
+        counts = {g: c + [0] * (len(self._numbers) - len(c)) for g, c in self._counts.items()}
+        self._lexical.write(self.folder / "lexical", tuple(g for g in Granularity if g in counts))
+        return write_tables(self.folder, np.array(self._numbers, dtype=np.int64), counts)
+
+
+def write_tables(
+    folder: Path, numbers: NDArray[np.int64], counts: Mapping[Granularity, list[int]]
+) -> list[StoredFile]:
+    """Write which documents a segment has and how many units each; seal the whole folder."""
+    np.save(folder / "documents.npy", numbers)
+    for granularity, units in counts.items():
+        offsets = np.concatenate([[0], np.cumsum(units, dtype=np.int64)])
+        np.save(folder / f"offsets-{granularity}.npy", offsets.astype(np.int32))
+    return seal(folder, files_below(folder))
+
+
+def live_segments(index: Path, catalogue: Catalogue) -> list[Segment]:
+    """Open the segments of the generation that the store shows now, oldest first."""
+    return [Segment(number, segment_folder(index, number), dead) for number, dead in catalogue.segments()]

@@ -1,0 +1,84 @@
+"""What an index was told to hold, kept so that `index` without arguments brings it up to date."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tellapart.corpus.types import Granularity, Kind
+from tellapart.index.store import Store
+
+if TYPE_CHECKING:
+    from tellapart.corpus.sources import ScanOptions
+
+KEY = "settings"
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Sources and options of an index; granularities empty = all, max_bytes None = the default limit.
+
+    `words_only` says that the user wants no encoder, and not only has none yet.
+    """
+
+    sources: tuple[str, ...] = ()
+    kind: Kind | None = None
+    include: tuple[str, ...] = ()
+    max_bytes: int | None = None
+    granularities: tuple[Granularity, ...] = ()
+    encoders: tuple[str, ...] = ()
+    words_only: bool = False
+
+    def scan_options(self) -> ScanOptions:
+        """Give the options for finding and reading the sources."""
+        from tellapart.corpus.sources import ScanOptions
+
+        options = ScanOptions(kind=self.kind, include=self.include)
+        return options if self.max_bytes is None else replace(options, max_bytes=self.max_bytes)
+
+
+def keep_settings(store: Store, settings: Settings) -> None:
+    """Write the settings of an index."""
+    store.set_meta(KEY, json.dumps(asdict(settings)))
+
+
+def kept_settings(store: Store) -> Settings:
+    """Read the settings of an index."""
+    kept = json.loads(store.meta(KEY) or "{}")
+    if not kept:
+        return Settings()
+    return Settings(
+        sources=tuple(kept["sources"]),
+        kind=Kind(kept["kind"]) if kept["kind"] else None,
+        include=tuple(kept["include"]),
+        max_bytes=kept["max_bytes"],
+        granularities=tuple(Granularity(g) for g in kept["granularities"]),
+        encoders=tuple(kept["encoders"]),
+        words_only=kept["words_only"],
+    )
+
+
+def portable(sources: Sequence[Path | str], index: Path) -> tuple[str, ...]:
+    """Write source paths relative to the index where they lie around it, so that both can be moved."""
+    home = index.resolve().parent
+    return tuple(_portable(source, home) for source in sources)
+
+
+def _portable(source: Path | str, home: Path) -> str:
+    if str(source) == STDIN:
+        return STDIN
+    resolved = Path(os.path.abspath(source))
+    if resolved == home or home in resolved.parents:
+        return os.path.relpath(resolved, home)
+    return str(resolved)
+
+
+def located(sources: Sequence[str], index: Path) -> list[str]:
+    """Turn kept source paths back into paths that can be opened from anywhere."""
+    home = index.resolve().parent
+    return [source if source == STDIN else os.path.normpath(home / source) for source in sources]

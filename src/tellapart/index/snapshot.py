@@ -1,0 +1,160 @@
+"""One generation of an index as a reader sees it: rows of units, their postings and their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity
+from tellapart.errors import TellapartError
+from tellapart.index.catalogue import Catalogue, Mask, StoredEncoder
+from tellapart.index.files import check
+from tellapart.index.lexical import Bm25
+from tellapart.index.segments import Segment, live_segments, vectors_name
+from tellapart.index.store import Store
+from tellapart.index.vectors import VectorIndex, open_vectors
+
+DERIVED = "derived"
+
+
+class UnitTable:
+    """The units of one granularity: row numbers, the documents they belong to, which are alive.
+
+    Rows count through all segments; a document's units are consecutive rows.
+    """
+
+    def __init__(self, segments: Iterable[Segment], granularity: Granularity) -> None:
+        documents, offsets, dead = [], [], []
+        first = 0
+        for segment in segments:
+            of_segment = segment.offsets(granularity)
+            documents.append(segment.documents)
+            offsets.append(of_segment[:-1] + first)
+            dead.append(segment.dead)
+            first += int(of_segment[-1])
+        self.n_rows = first
+        self.documents: NDArray[np.int64] = np.concatenate(documents) if documents else np.zeros(0, np.int64)
+        self.offsets: NDArray[np.int64] = (
+            np.append(np.concatenate(offsets), first) if offsets else np.zeros(1, np.int64)
+        )
+        self._dead: Mask = np.concatenate(dead) if dead else np.zeros(0, bool)
+
+    @cached_property
+    def alive(self) -> Mask | None:
+        """Bool (rows,), None when all are."""
+        return self.spread(~self._dead) if self._dead.any() else None
+
+    @property
+    def n_alive(self) -> int:
+        """How many units a search can find."""
+        return self.n_rows if self.alive is None else int(self.alive.sum())
+
+    def spread(self, of_documents: Mask) -> Mask:
+        """From a mask over documents to one over their units."""
+        return np.repeat(of_documents, np.diff(self.offsets))
+
+    def rows_of(self, numbers: Iterable[int]) -> Mask:
+        """Mask the live units of documents given by number."""
+        chosen = np.isin(self.documents, np.fromiter(numbers, dtype=np.int64)) & ~self._dead
+        return self.spread(chosen)
+
+    def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Document number and ordinal within the document of each row."""
+        positions = self.document_positions(rows)
+        return self.documents[positions], rows - self.offsets[positions]
+
+    def document_positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Position of each row's document in `documents`."""
+        return np.searchsorted(self.offsets, rows, side="right") - 1
+
+    def row(self, number: int, ordinal: int) -> int:
+        """Row of a document's unit."""
+        position = np.flatnonzero((self.documents == number) & ~self._dead)
+        if not len(position):
+            raise TellapartError(f"document number {number} is not in the index any more: search again")
+        return int(self.offsets[position[0]]) + ordinal
+
+
+class Snapshot:
+    """All that a search reads beside the documents; opened once per generation, parts on first use."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        """Read the catalogue; call inside `store.reading()` so that everything is of one generation."""
+        catalogue = Catalogue(store)
+        self.folder = folder
+        self.generation = store.generation
+        self.encoders: dict[str, StoredEncoder] = catalogue.encoders()
+        self.segments: list[Segment] = live_segments(folder, catalogue)
+        for segment in self.segments:
+            check(segment.folder, catalogue.files(segment.number))
+        self._tables: dict[Granularity, UnitTable] = {}
+        self._lexical: dict[Granularity, Bm25] = {}
+        self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
+
+    @cached_property
+    def granularities(self) -> tuple[Granularity, ...]:
+        """Levels that have units, in the order of `Granularity`."""
+        return tuple(g for g in Granularity if self.units(g).n_alive)
+
+    def units(self, granularity: Granularity) -> UnitTable:
+        """Give the units of one granularity."""
+        if granularity not in self._tables:
+            self._tables[granularity] = UnitTable(self.segments, granularity)
+        return self._tables[granularity]
+
+    def lexical(self, granularity: Granularity) -> Bm25:
+        """Give BM25 over the units of one granularity."""
+        if granularity not in self._lexical:
+            with_units = self._with(granularity)
+            self._lexical[granularity] = Bm25(
+                [segment.lexical for segment in with_units], granularity, self.units(granularity).alive
+            )
+        return self._lexical[granularity]
+
+    def vectors(self, encoder: str, granularity: Granularity) -> VectorIndex:
+        """Give the vectors of one encoder over the units of one granularity."""
+        if (encoder, granularity) not in self._vectors:
+            kept = self._encoder(encoder, granularity)
+            name = vectors_name(kept.fingerprint, granularity)
+            self._vectors[encoder, granularity] = VectorIndex(
+                [open_vectors(segment.folder / name) for segment in self._with(granularity)],
+                self.units(granularity).alive,
+                self.folder / DERIVED / f"{kept.fingerprint[:16]}-{granularity}",
+                self._key(granularity),
+            )
+        return self._vectors[encoder, granularity]
+
+    def has_vectors(self, encoder: str, granularity: Granularity) -> bool:
+        """Whether an encoder covers a granularity."""
+        kept = self.encoders.get(encoder)
+        return kept is not None and granularity in kept.granularities
+
+    def _with(self, granularity: Granularity) -> list[Segment]:
+        return [segment for segment in self.segments if granularity in segment.granularities]
+
+    def unknown_encoder(self, encoder: str) -> TellapartError:
+        """Say that the index has no vectors of an encoder, and how to add them."""
+        known = ", ".join(self.encoders) or "none"
+        return TellapartError(
+            f"the index has no vectors of encoder {encoder!r} (it has: {known}):"
+            f" add them with 'tellapart index --encoder {encoder} --index {self.folder}'"
+        )
+
+    def _encoder(self, encoder: str, granularity: Granularity) -> StoredEncoder:
+        if encoder not in self.encoders:
+            raise self.unknown_encoder(encoder)
+        if granularity not in self.encoders[encoder].granularities:
+            raise TellapartError(
+                f"encoder {encoder!r} does not cover granularity {granularity}:"
+                f" add it with 'tellapart index --encoder {encoder} --index {self.folder}'"
+            )
+        return self.encoders[encoder]
+
+    def _key(self, granularity: Granularity) -> str:
+        segments = ",".join(str(segment.number) for segment in self._with(granularity))
+        return blake2b(segments.encode(), digest_size=8).hexdigest()

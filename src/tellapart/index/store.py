@@ -1,0 +1,312 @@
+"""Documents, their units and the state of an index, in one SQLite file.
+
+A commit of this file is what makes a generation visible: postings and vectors are written beside it
+first, and the rows that name them are committed last, together with the documents they belong to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from urllib.parse import quote
+from zlib import crc32
+
+import numpy as np
+
+from tellapart.corpus.split import SPLITTER_VERSION
+from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
+
+FORMAT = 1
+"""Raised whenever an index written before can no longer be read."""
+
+FILE = "store.sqlite"
+BUSY_SECONDS = 10.0
+"""A reader only ever waits for a checkpoint of the write-ahead log, which takes milliseconds."""
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sources (
+  key TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE skipped (path TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE documents (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
+  kind TEXT NOT NULL, language TEXT, title TEXT NOT NULL, path TEXT, metadata TEXT NOT NULL,
+  text TEXT NOT NULL, digest BLOB NOT NULL, tree TEXT NOT NULL, tree_checksum INTEGER NOT NULL
+);
+CREATE INDEX documents_of_source ON documents (source);
+CREATE TABLE segments (number INTEGER PRIMARY KEY, documents INTEGER NOT NULL, dead BLOB NOT NULL);
+CREATE TABLE files (
+  segment INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+  checksum INTEGER NOT NULL, PRIMARY KEY (segment, name)
+) WITHOUT ROWID;
+CREATE TABLE encoders (
+  name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, dim INTEGER NOT NULL,
+  granularities TEXT NOT NULL, fitted INTEGER NOT NULL, report TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE records (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document with its number in the store and its units."""
+
+    number: int
+    document: Document
+    tree: ContainmentTree
+
+
+class Store:
+    """The SQLite file of one index; one writer (see lock.py), any number of readers."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+
+    @classmethod
+    def create(cls, folder: Path, *, anew: bool = False) -> Store:
+        """Open the store of a folder for writing, making an empty one where there is none.
+
+        `anew` accepts a store of another splitter, whose documents the caller reads again, and throws
+        away one that cannot be read at all.
+        """
+        path = folder / FILE
+        try:
+            with corruption_named(path):
+                return cls._create(path, anew=anew)
+        except (CorruptIndexError, StaleIndexError):
+            if not anew:
+                raise
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(FILE + suffix).unlink(missing_ok=True)
+        return cls._create(path, anew=False)
+
+    @classmethod
+    def _create(cls, path: Path, *, anew: bool) -> Store:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        store = cls(connection, path)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            with store.transaction():
+                if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                    for statement in SCHEMA.split(";\n"):
+                        connection.execute(statement)
+                    for key, value in (("format", FORMAT), ("splitter", SPLITTER_VERSION), ("generation", 0)):
+                        store.set_meta(key, str(value))
+            store.check_versions(("format",) if anew else ("format", "splitter"))
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open an existing store for reading."""
+        path = folder / FILE
+        if not path.is_file():
+            raise TellapartError(
+                f"no index in {folder}: build one with 'tellapart index PATH --index {folder}'"
+            )
+        with corruption_named(path):
+            connection = _connect_reading(path)
+            store = cls(connection, path)
+            store.check_versions()
+        return store
+
+    def check_versions(self, keys: Sequence[str] = ("format", "splitter")) -> None:
+        """Refuse an index that this version of tellapart would misread."""
+        ours = {"format": FORMAT, "splitter": SPLITTER_VERSION}
+        for key in keys:
+            theirs = self.meta(key)
+            if theirs != str(ours[key]):
+                raise StaleIndexError(
+                    f"the index {self.path.parent} has {key} version {theirs}, this tellapart needs {ours[key]}: "
+                    + rebuilding(self.path)
+                )
+
+    def close(self) -> None:
+        """Release the file."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside as a whole, or nothing of it."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """See one generation throughout, whatever a writer commits meanwhile."""
+        if self.connection.in_transaction:
+            yield
+            return
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def meta(self, key: str) -> str | None:
+        """Read one setting."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Keep one setting."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @property
+    def generation(self) -> int:
+        """Counts the commits that changed what a search can find."""
+        return int(self.meta("generation") or 0)
+
+    def next_generation(self) -> None:
+        """Count one more; part of the commit it belongs to."""
+        self.set_meta("generation", str(self.generation + 1))
+
+    def add_document(self, source: str, document: Document, digest: bytes, tree: ContainmentTree) -> int:
+        """Keep a document and return its number."""
+        encoded = encode_tree(tree)
+        cursor = self.connection.execute(
+            "INSERT INTO documents (source, id, kind, language, title, path, metadata, text, digest, tree,"
+            " tree_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (source, *_fields(document), digest, encoded, crc32(encoded.encode())),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def remove_documents(self, numbers: Sequence[int]) -> None:
+        """Forget documents; their units are masked in the segments by the caller."""
+        self.connection.executemany("DELETE FROM documents WHERE number = ?", ((n,) for n in numbers))
+
+    def identifiers(self) -> dict[int, str]:
+        """Map every document's number to its id."""
+        return dict(self.connection.execute("SELECT number, id FROM documents"))
+
+    def remove_all_documents(self) -> None:
+        """Forget every document."""
+        self.connection.execute("DELETE FROM documents")
+
+    def count(self, source: str | None = None) -> int:
+        """Count the documents, of one source or of all."""
+        condition, values = ("WHERE source = ?", (source,)) if source is not None else ("", ())
+        return int(
+            self.connection.execute(f"SELECT COUNT(*) FROM documents {condition}", values).fetchone()[0]
+        )
+
+    def digests(self, source: str) -> dict[str, tuple[int, bytes]]:
+        """Map the id of every document of a source to its number and digest."""
+        rows = self.connection.execute("SELECT id, number, digest FROM documents WHERE source = ?", (source,))
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def documents(self, numbers: Sequence[int]) -> dict[int, StoredDocument]:
+        """Fetch documents by number, each checked against its digest."""
+        return {number: self._fetch("number = ?", number) for number in dict.fromkeys(numbers)}
+
+    def document(self, identifier: str) -> StoredDocument | None:
+        """Fetch one document by its id."""
+        row = self.connection.execute("SELECT 1 FROM documents WHERE id = ?", (identifier,)).fetchone()
+        return self._fetch("id = ?", identifier) if row else None
+
+    def _fetch(self, condition: str, value: int | str) -> StoredDocument:
+        row = self.connection.execute(
+            "SELECT number, id, kind, language, title, path, metadata, text, digest, tree, tree_checksum"
+            f" FROM documents WHERE {condition}",
+            (value,),
+        ).fetchone()
+        if row is None:
+            raise CorruptIndexError(f"document {value} is missing from {self.path}: {rebuilding(self.path)}")
+        number, *fields, digest, tree, checksum = row
+        if _digest(fields) != digest or crc32(tree.encode()) != checksum:
+            raise CorruptIndexError(f"document {row[1]!r} in {self.path} is damaged: {rebuilding(self.path)}")
+        identifier, kind, language, title, path, metadata, text = fields
+        document = Document(identifier, text, Kind(kind), language, title, path, json.loads(metadata))
+        return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
+
+
+def _connect_reading(path: Path) -> sqlite3.Connection:
+    """Open without writing; where even the log cannot be made, as a file that nobody changes."""
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    if not os.access(path.parent, os.W_OK):
+        address += "&immutable=1"
+    return sqlite3.connect(
+        address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+@contextmanager
+def corruption_named(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about a damaged or full file into words for the user."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if "disk is full" in str(error) or "disk I/O" in str(error):
+            raise TellapartError(
+                f"cannot write {path}: {error}; free some space and run the command again"
+            ) from error
+        if "unable to open" in str(error) or "readonly" in str(error):
+            raise TellapartError(f"cannot open {path}: {error}; check its permissions") from error
+        raise CorruptIndexError(f"{path} is damaged ({error}): {rebuilding(path)}") from error
+
+
+def rebuilding(path: Path) -> str:
+    """Say which command mends an index."""
+    return f"rebuild it with 'tellapart index --rebuild --index {path.parent}'"
+
+
+def digest_of(document: Document) -> bytes:
+    """Hash of everything that is kept of a document beside its units, to see changes and damage."""
+    return _digest(_fields(document))
+
+
+def encode_tree(tree: ContainmentTree) -> str:
+    """Write a containment tree as JSON: starts per level, and labels where any unit has one."""
+    levels = {}
+    for granularity, level in tree.levels.items():
+        labels = list(level.labels) if any(level.labels) else None
+        levels[granularity.value] = [level.starts.tolist(), labels]
+    return json.dumps(levels, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_tree(encoded: str, length: int, kind: Kind) -> ContainmentTree:
+    """Read what `encode_tree` wrote."""
+    levels = {
+        Granularity(name): Level(np.array(starts, dtype=np.int32), tuple(labels or [""] * len(starts)))
+        for name, (starts, labels) in json.loads(encoded).items()
+    }
+    return ContainmentTree(length, kind, levels)
+
+
+def _fields(document: Document) -> tuple[str | None, ...]:
+    metadata = json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True, default=str)
+    return (
+        document.id,
+        document.kind.value,
+        document.language,
+        document.title,
+        document.path,
+        metadata,
+        document.text,
+    )
+
+
+def _digest(fields: Sequence[str | None]) -> bytes:
+    hashed = blake2b(digest_size=16)
+    for field in fields:
+        hashed.update(b"\xff" if field is None else field.encode())
+        hashed.update(b"\xfe")
+    return hashed.digest()

@@ -1,0 +1,256 @@
+"""Bringing an index up to date: read what changed, write new segments, commit one generation."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from tellapart.corpus.sources import ScanOptions, Source, Unreadable, read, scan
+from tellapart.corpus.sources.types import STDIN_KEY
+from tellapart.corpus.split import SPLITTER_VERSION, split
+from tellapart.corpus.types import Document
+from tellapart.index.catalogue import Catalogue, StoredSource
+from tellapart.index.files import files_below, remove
+from tellapart.index.segments import FOLDER, SegmentWriter, live_segments, segment_folder
+from tellapart.index.settings import Settings, keep_settings, located
+from tellapart.index.store import Store, digest_of
+from tellapart.progress import Progress, silent
+
+SEGMENT_BYTES = 400_000_000
+"""A segment is written when its postings take this much memory: keeps 100k units with vectors below 1.2 GB."""
+
+RACY_NS = 2_000_000_000
+"""A file changed this shortly before it was last read may have changed again within one tick of its clock."""
+
+CHECKED = "checked_ns"
+PIPED = STDIN_KEY
+
+
+@dataclass(slots=True)
+class Changes:
+    """What an update did, in documents; `skipped` counts what was left out, reasons are kept in the index."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    new_segments: list[int] = field(default_factory=list)
+
+    @property
+    def any(self) -> bool:
+        """Whether a search could find something else than before."""
+        return bool(self.added or self.changed or self.removed)
+
+
+class Updater:
+    """One run of reading the sources into the store; used inside one transaction."""
+
+    def __init__(self, index: Path, store: Store, settings: Settings, progress: Progress = silent) -> None:
+        self.index = index
+        self.store = store
+        self.catalogue = Catalogue(store)
+        self.settings = settings
+        self.options: ScanOptions = settings.scan_options()
+        self.progress = progress
+        self.changes = Changes()
+        self._skipped: list[tuple[str, str]] = []
+        self._removed: list[int] = []
+        self._writer: SegmentWriter | None = None
+        self._segment = 0
+
+    def run(self) -> Changes:
+        """Compare the sources with what is stored and take over every difference."""
+        started = time.time_ns()
+        paths = located(self.settings.sources, self.index)
+        sources, skipped = scan(paths, self.options, index_folder=self.index)
+        self._skipped = [(entry.path, entry.reason) for entry in skipped]
+        known = self.catalogue.sources()
+        self._forget_vanished(known, sources)
+        with self.progress("reading", len(sources)) as advance:
+            for source in sources:
+                self._take(source, known.get(source.key))
+                advance(1)
+        self._flush()
+        self._mask_removed()
+        self.catalogue.put_skipped(self._skipped)
+        self.changes.skipped = len(self._skipped)
+        self.store.set_meta(CHECKED, str(started))
+        return self.changes
+
+    def forget_everything(self) -> None:
+        """Drop all documents and segments, but keep what came through a pipe by adding it again."""
+        piped = [self.store.documents([number])[number] for number, _ in self.store.digests(PIPED).values()]
+        self.store.set_meta("splitter", str(SPLITTER_VERSION))
+        self.store.remove_all_documents()
+        for key in self.catalogue.sources():
+            self.catalogue.remove_source(key)
+        for number, _ in self.catalogue.segments():
+            self.catalogue.remove_segment(number)
+        for stored in piped:
+            self._add(PIPED, stored.document, digest_of(stored.document))
+        if piped:
+            self.catalogue.put_source(PIPED, StoredSource(0, 0, b""))
+
+    def _forget_vanished(self, known: dict[str, StoredSource], sources: Sequence[Source]) -> None:
+        present = {source.key for source in sources}
+        for key in sorted(known.keys() - present):
+            if key == PIPED:
+                continue  # what came through a pipe stays until something else is piped in
+            self._drop([number for number, _ in self.store.digests(key).values()])
+            self.catalogue.remove_source(key)
+
+    def _take(self, source: Source, known: StoredSource | None) -> None:
+        if known and self._unchanged(source, known):
+            self.changes.unchanged += self.store.count(source.key)
+            return
+        before, held = replace(self.changes), self.store.count(source.key)
+        try:
+            digest = _file_digest(source)
+            if known and digest == known.digest:
+                self.changes.unchanged += self.store.count(source.key)
+            else:
+                self._read(source)
+        except (Unreadable, OSError) as error:
+            self.changes = before  # documents read before the error do not count: they are dropped again
+            self._give_up(source, error)
+            self.changes.removed += held
+            return
+        self.catalogue.put_source(source.key, StoredSource(source.size, source.mtime_ns, digest))
+
+    def _unchanged(self, source: Source, known: StoredSource) -> bool:
+        checked = int(self.store.meta(CHECKED) or 0)
+        same = source.size == known.size and source.mtime_ns == known.mtime_ns
+        return same and source.mtime_ns < checked - RACY_NS
+
+    def _give_up(self, source: Source, error: Exception) -> None:
+        reason = (
+            error.reason if isinstance(error, Unreadable) else str(getattr(error, "strerror", None) or error)
+        )
+        self._skipped.append((source.key, reason))
+        self._forget([number for number, _ in self.store.digests(source.key).values()])
+        self.catalogue.remove_source(source.key)
+
+    def _read(self, source: Source) -> None:
+        """Take over the documents of one source, keeping those that did not change."""
+        before = self.store.digests(source.key)
+        for document in _sound(read(source, self.options)):
+            if not document.text.strip():
+                self._skipped.append((document.id, "empty"))
+                continue
+            digest = digest_of(document)
+            number, known = before.get(document.id, (0, b""))
+            if digest == known:
+                del before[document.id]
+                self.changes.unchanged += 1
+                continue
+            if known:
+                del before[document.id]
+                self.changes.changed += 1
+                self._forget([number])
+            else:
+                self.changes.added += 1
+            self._add(source.key, document, digest)
+        self._drop([number for number, _ in before.values()])
+
+    def _add(self, source: str, document: Document, digest: bytes) -> None:
+        tree = split(document)
+        try:
+            number = self.store.add_document(source, document, digest, tree)
+        except sqlite3.IntegrityError:
+            self._skipped.append((document.id, f"another document has this id already (source {source})"))
+            return
+        if self._writer is None:
+            self._segment = self.catalogue.next_segment()
+            folder = segment_folder(self.index, self._segment)
+            remove(folder)
+            self._writer = SegmentWriter(folder, self.settings.granularities)
+        self._writer.add(number, document, tree)
+        if self._writer.memory > SEGMENT_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            return
+        files = self._writer.write()
+        self.catalogue.put_segment(self._segment, np.zeros(len(self._writer), dtype=bool))
+        self.catalogue.put_files(self._segment, files)
+        self.changes.new_segments.append(self._segment)
+        self._writer = None
+
+    def _drop(self, numbers: list[int]) -> None:
+        self.changes.removed += len(numbers)
+        self._forget(numbers)
+
+    def _forget(self, numbers: list[int]) -> None:
+        self.store.remove_documents(numbers)
+        self._removed += numbers
+
+    def _mask_removed(self) -> None:
+        if not self._removed:
+            return
+        for segment in live_segments(self.index, self.catalogue):
+            hit = np.isin(segment.documents, self._removed)
+            if hit.any():
+                self.catalogue.put_segment(segment.number, segment.dead | hit)
+
+
+def _file_digest(source: Source) -> bytes:
+    if source.file is None:
+        return b""
+    hashed = blake2b(digest_size=16)
+    with source.file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            hashed.update(block)
+    return hashed.digest()
+
+
+def _sound(documents: Iterator[Document]) -> Iterator[Document]:
+    """Replace half characters (lone surrogates), which neither the store nor an encoder can hold."""
+    for document in documents:
+        yield replace(
+            document, id=_whole(document.id), text=_whole(document.text), title=_whole(document.title)
+        )
+
+
+def _whole(text: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text
+
+
+def update_documents(
+    index: Path, store: Store, settings: Settings, progress: Progress, *, fresh: bool
+) -> Changes:
+    """Take over what changed in the sources, or everything again; part of the caller's transaction."""
+    updater = Updater(index, store, settings, progress)
+    if fresh:
+        updater.forget_everything()
+    changes = updater.run()
+    keep_settings(store, settings)
+    if changes.any or fresh:
+        store.next_generation()
+    return changes
+
+
+def sweep(index: Path, catalogue: Catalogue) -> None:
+    """Delete what no generation shows: leftovers of a killed run, merged segments, dropped vectors."""
+    live = {segment_folder(index, number): number for number, _ in catalogue.segments()}
+    for folder in sorted((index / FOLDER).glob("*")):
+        if folder not in live:
+            remove(folder)
+            continue
+        known = {folder / file.name for file in catalogue.files(live[folder])}
+        for path in files_below(folder):
+            if path not in known:
+                path.unlink(missing_ok=True)

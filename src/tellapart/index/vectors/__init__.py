@@ -1,0 +1,15 @@
+"""Vectors on disk and their search: exact scans, 1-bit codes above 200k rows, and moments."""
+
+from tellapart.index.vectors.index import VectorIndex, build_derived
+from tellapart.index.vectors.moments import Moments, Spectrum
+from tellapart.index.vectors.segment import checksum, open_vectors, write_vectors
+
+__all__ = [
+    "Moments",
+    "Spectrum",
+    "VectorIndex",
+    "build_derived",
+    "checksum",
+    "open_vectors",
+    "write_vectors",
+]

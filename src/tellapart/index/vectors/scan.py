@@ -1,0 +1,189 @@
+"""Exact scans of all rows: numpy for batches and cold processes, faiss for single queries.
+
+Both read the memory-mapped rows in place. numpy needs no import but 4-5 times the time of faiss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+
+from tellapart.index.vectors.candidates import (
+    NOTHING,
+    Candidates,
+    Mask,
+    Rows,
+    float32_error,
+    strongest,
+)
+from tellapart.index.vectors.halves import Floats, Halves, blocks
+from tellapart.index.vectors.native import Untyped, each, faiss, thread_count
+
+# Queries multiplied at once: the product with one block (256 x 8,192 float32) takes 8 MB.
+_QUERY_ROWS = 256
+_BATCH_ROWS = 8192
+# Splitting a scan over threads costs about .05 ms, as much as scanning 2,000 rows.
+_ROWS_PER_THREAD = 16_384
+# A mask keeping this share or more is applied after the scan, to so many more rows (`bench/knn_speed.py`: a
+# selector keeping 50 % cost 1.9 scans, one keeping 10 % .6).
+_OVERFETCHED_SHARE = 0.25
+_SPARE = 32
+
+
+def dense_scores(segments: Sequence[Halves], queries: Floats) -> Floats:
+    """Inner products of all rows in float32, shape (m, rows); bounded working memory beside the result."""
+    total = sum(len(segment) for segment in segments)
+    scores = np.empty((len(queries), total), dtype=np.float32)
+    for first, part in blocks(segments):
+        np.matmul(queries, part.T, out=scores[:, first : first + len(part)])
+    return scores
+
+
+def batch_candidates(
+    segments: Sequence[Halves], queries: Floats, depth: int, mask: Mask | None
+) -> list[Candidates]:
+    """Propose `depth` rows for each of many queries by matrix products, one pass per 256 queries."""
+    found: list[Candidates] = []
+    for start in range(0, len(queries), _QUERY_ROWS):
+        found += _batch(segments, queries[start : start + _QUERY_ROWS], depth, mask)
+    return found
+
+
+def _batch(segments: Sequence[Halves], queries: Floats, depth: int, mask: Mask | None) -> list[Candidates]:
+    shortlist = _Shortlist(len(queries), depth)
+    for first, part in blocks(segments, _BATCH_ROWS):
+        rows = np.arange(first, first + len(part))
+        if mask is not None:
+            live = mask[first : first + len(part)]
+            rows, part = rows[live], part[live]
+        shortlist.add(rows, queries @ part.T)
+    return shortlist.result(queries)
+
+
+class _Shortlist:
+    """The best `depth` rows per query so far; a new score enters only above the query's threshold."""
+
+    def __init__(self, queries: int, depth: int) -> None:
+        self._depth = depth
+        self._threshold = np.full(queries, -np.inf, dtype=np.float32)
+        self._overflowed = np.zeros(queries, dtype=np.bool_)
+        self._owner = np.empty(0, np.int64)
+        self._rows = np.empty(0, np.int64)
+        self._scores = np.empty(0, np.float32)
+        self._waiting: list[tuple[Rows, Rows, Floats]] = []
+        self._count = 0
+
+    def add(self, rows: Rows, scores: Floats) -> None:
+        """Offer the scores (queries, rows) of one block."""
+        owner, column = np.nonzero(scores > self._threshold[:, None])
+        self._waiting.append((owner, rows[column], scores[owner, column]))
+        self._count += len(owner)
+        if self._count > 2 * self._depth * len(self._threshold):
+            self._compact()
+
+    def _compact(self) -> None:
+        owner = np.concatenate([self._owner, *(part[0] for part in self._waiting)])
+        rows = np.concatenate([self._rows, *(part[1] for part in self._waiting)])
+        scores = np.concatenate([self._scores, *(part[2] for part in self._waiting)])
+        order = np.lexsort((-scores, owner))
+        owner = owner[order]
+        starts = np.searchsorted(owner, np.arange(len(self._threshold) + 1))
+        place = np.arange(len(owner)) - starts[owner]
+        kept = place < self._depth
+        full = np.diff(starts) >= self._depth
+        self._owner, self._rows, self._scores = owner[kept], rows[order][kept], scores[order][kept]
+        self._threshold[full] = scores[order][starts[:-1][full] + self._depth - 1]
+        self._overflowed |= full
+        self._waiting, self._count = [], 0
+
+    def result(self, queries: Floats) -> list[Candidates]:
+        """Return one proposal per query."""
+        self._compact()
+        starts = np.searchsorted(self._owner, np.arange(len(self._threshold) + 1))
+        floors = np.where(self._overflowed, self._threshold, -np.inf)
+        return [
+            Candidates(
+                self._rows[starts[i] : starts[i + 1]],
+                self._scores[starts[i] : starts[i + 1]],
+                float(floors[i]),
+                float32_error(queries[i]),
+            )
+            for i in range(len(queries))
+        ]
+
+
+class FaissScan:
+    """Exact fp16 scan by faiss over the mapped bytes, split over as many threads as faiss would use."""
+
+    def __init__(self, segments: Sequence[Halves], first: int = 0) -> None:
+        self._viewed = list(segments)  # keeps the mappings alive as long as faiss looks at them
+        offsets = accumulate((len(segment) for segment in segments), initial=first)
+        total = sum(len(segment) for segment in segments)
+        step = max(_ROWS_PER_THREAD, -(-total // thread_count()))
+        self._pieces = [
+            (offset + start, len(segment[start : start + step]), _view(segment[start : start + step]))
+            for segment, offset in zip(segments, offsets, strict=False)
+            for start in range(0, len(segment), step)
+        ]
+
+    def candidates(
+        self, query: Floats, depth: int, mask: Mask | None, *, overfetch: bool = False
+    ) -> Candidates:
+        """Propose the `depth` best rows for one query (d,), only rows where `mask` (all rows) is true.
+
+        With `overfetch`, a mask that keeps much is applied afterwards to more rows, if the share of rows it
+        keeps says that about `depth` are left: faiss asks a selector about every row, which doubles the time.
+        """
+        chosen = None
+        if overfetch and mask is not None:
+            share = float(np.count_nonzero(mask)) / len(mask)
+            if share >= _OVERFETCHED_SHARE:
+                depth, mask, chosen = int(depth / share) + _SPARE, None, mask
+        rows, estimates, floor = self._search(query, depth, mask)
+        if chosen is not None:
+            kept = chosen[rows]
+            rows, estimates = rows[kept], estimates[kept]
+        return Candidates(rows, estimates, floor, float32_error(query))
+
+    def _search(self, query: Floats, depth: int, mask: Mask | None) -> tuple[Rows, Floats, float]:
+        tasks = [(first, count, piece, depth, mask) for first, count, piece in self._pieces]
+        if not tasks:
+            return NOTHING.rows, NOTHING.estimates, -np.inf
+        answers = each(lambda task: _search(query, *task), tasks)
+        rows = np.concatenate([answer[0] for answer in answers])
+        estimates = np.concatenate([answer[1] for answer in answers])
+        floor = max((float(e[-1]) for r, e in answers if len(r) == depth), default=-np.inf)
+        rows, estimates, cut = strongest(rows, estimates, depth)
+        return rows, estimates, max(floor, cut)
+
+
+def _search(
+    query: Floats, first: int, count: int, piece: Untyped, depth: int, mask: Mask | None
+) -> tuple[Rows, Floats]:
+    parameters = None
+    if mask is not None:
+        bits = np.packbits(mask[first : first + count], bitorder="little")
+        parameters = faiss().SearchParameters(sel=faiss().IDSelectorBitmap(bits))
+    scores, rows = piece.search(query[None], min(depth, count), params=parameters)
+    found = int(np.count_nonzero(rows[0] >= 0))
+    return rows[0, :found] + first, scores[0, :found]
+
+
+def _view(rows: Halves) -> Untyped:
+    """Give faiss the rows where they are; copy them where this faiss cannot look at foreign memory."""
+    index = faiss().IndexScalarQuantizer(
+        rows.shape[1], faiss().ScalarQuantizer.QT_fp16, faiss().METRIC_INNER_PRODUCT
+    )
+    try:
+        address = faiss().cast_integer_to_uint8_ptr(rows.ctypes.data)
+        codes = index.codes
+        codes.is_owned = False
+        codes.view_data = codes.c_ptr = address
+        codes.view_size = codes.c_size = rows.nbytes
+        index.ntotal = len(rows)
+    except AttributeError:  # faiss before 1.11 owns all its codes
+        faiss().copy_array_to_vector(rows.reshape(-1).view(np.uint8), index.codes)
+        index.ntotal = len(rows)
+    return index

@@ -1,0 +1,123 @@
+"""One immutable file of vectors: float16, one row per unit, in unit order.
+
+Float16 alone is kept, no float32 beside it: `bench/knn_speed.py` measures recall@10 against float32 (1.000
+on every set tried) at half the disk and a faster scan. All arithmetic widens to float32 or float64.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from tellapart.errors import CorruptIndexError, TellapartError
+from tellapart.index.vectors.halves import Halves
+
+# Float32 rows normalised by any encoder are within 1e-6 of length 1; an encoder that forgot to is far off.
+LENGTH_TOLERANCE = 1e-3
+_WRITE_ROWS = 16_384
+
+
+def write_vectors(path: Path, array: NDArray[np.floating], *, allow_absent: bool = False) -> None:
+    """Write rows of unit length, shape (units, dim), as float16; the file appears complete or not at all.
+
+    A row of zeros is refused like NaN and Inf, unless `allow_absent`: then it marks a unit without a vector
+    (a text none of whose words the encoder knows), which no search ever finds.
+
+    Raises:
+        TellapartError: a row is zero, not finite or not of unit length; the message names it.
+    """
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise TellapartError(f"vectors must have the shape (units, dim), not {array.shape}: see the encoder")
+
+    def body(file: BinaryIO) -> None:
+        header = {"descr": "<f2", "fortran_order": False, "shape": array.shape}
+        npy.write_array_header_1_0(file, header)
+        for start in range(0, len(array), _WRITE_ROWS):
+            part = np.asarray(array[start : start + _WRITE_ROWS])
+            _check(part, start, path, allow_absent=allow_absent)
+            file.write(part.astype("<f2", order="C").tobytes())
+
+    replace(path, body)
+
+
+def _check(part: NDArray[np.floating], first: int, path: Path, *, allow_absent: bool) -> None:
+    squares = np.einsum("ij,ij->i", part, part, dtype=np.float64)
+    wrong = ~(np.abs(np.sqrt(squares) - 1.0) <= LENGTH_TOLERANCE)  # NaN compares false, so it is wrong too
+    if allow_absent:
+        wrong &= squares != 0.0
+    if not wrong.any():
+        return
+    row = int(np.flatnonzero(wrong)[0])
+    square = squares[row]
+    what = "is zero" if square == 0 else "is not finite" if not np.isfinite(square) else ""
+    what = what or f"has length {np.sqrt(square):.4g}, not 1"
+    raise TellapartError(f"vector {first + row} for {path.name} {what}: the encoder must return unit vectors")
+
+
+def replace(path: Path, body: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside its place, flush it to the disk, and move it there."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            body(file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there; the move is durable without it
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_vectors(path: Path, *, dim: int | None = None) -> Halves:
+    """Map a file written by `write_vectors`, shape (units, dim); nothing is read until it is used.
+
+    Raises:
+        CorruptIndexError: the file is missing, cut off, or holds something else.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            if npy.read_magic(file) != (1, 0):
+                raise ValueError("not an array of version 1.0")
+            shape, fortran, dtype = npy.read_array_header_1_0(file)
+            offset = file.tell()
+    except (OSError, ValueError) as error:
+        raise _corrupt(path, str(error).splitlines()[0]) from error
+    if len(shape) != 2 or fortran or dtype != np.dtype("<f2"):
+        raise _corrupt(path, f"an array of {dtype} with shape {shape}, not float16 rows")
+    if dim is not None and shape[1] != dim:
+        raise _corrupt(path, f"rows of {shape[1]} dimensions, not {dim}")
+    if size != offset + 2 * shape[0] * shape[1]:
+        raise _corrupt(path, f"{size} bytes, not {offset + 2 * shape[0] * shape[1]}")
+    if shape[0] == 0:
+        return np.empty(shape, dtype=np.float16)
+    return np.memmap(path, dtype=np.float16, mode="r", offset=offset, shape=shape)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of the whole file in hexadecimal, for `verify`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _corrupt(path: Path, what: str) -> CorruptIndexError:
+    return CorruptIndexError(
+        f"the vectors {path} are damaged ({what}): remove the index with `clear` and run `index`"
+    )

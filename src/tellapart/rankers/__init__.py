@@ -1,0 +1,1 @@
+"""Orders units for a query: one file per ranker, and fusion."""

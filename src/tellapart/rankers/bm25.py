@@ -1,0 +1,44 @@
+"""BM25: how often, and how rarely elsewhere, a unit uses the words of the query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tellapart.rankers.query import Dense, Query, Spread, Units, forbid, without_own
+from tellapart.rankers.types import Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class BM25:
+    """Lucene's BM25 with its two parameters (Robertson et al. 1994; Lucene's idf)."""
+
+    k1: float
+    b: float
+    name: str = "bm25"
+
+    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+        """Give the best k units that share a word with the query."""
+        allowed = without_own(query, units)
+        rows, scores = units.lexical.top(query.terms, k, k1=self.k1, b=self.b, allowed=allowed)
+        return Ranking(rows, scores, {"bm25": scores})
+
+    def scores(self, query: Query, units: Units) -> Dense:
+        """Score every row; -inf where no word is shared."""
+        dense = units.lexical.scores(query.terms, k1=self.k1, b=self.b)
+        return forbid(np.where(dense > 0, dense, np.float32(-np.inf)), units)
+
+    def spread(self, query: Query, units: Units) -> Spread:
+        """Mean and deviation over all live units, those without a shared word counting 0."""
+        return lexical_spread(units.lexical.scores(query.terms, k1=self.k1, b=self.b), units)
+
+
+def lexical_spread(dense: Dense, units: Units) -> Spread:
+    """Mean and deviation of dense BM25 scores over the live units."""
+    n_alive = units.n_rows if units.alive is None else int(np.count_nonzero(units.alive))
+    if not n_alive:
+        return Spread(0.0, 0.0)
+    total, squares = float(dense.sum(dtype=np.float64)), float(np.dot(dense.astype(np.float64), dense))
+    mean = total / n_alive
+    return Spread(mean, float(np.sqrt(max(squares / n_alive - mean * mean, 0.0))))

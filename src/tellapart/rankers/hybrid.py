@@ -1,0 +1,145 @@
+"""Words and vectors together: a weighted sum of z-scores, and reciprocal rank fusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.rankers.bm25 import BM25, lexical_spread
+from tellapart.rankers.query import Dense, Query, Spread, Units, forbid, without_own
+from tellapart.rankers.types import Ranking, Rows
+from tellapart.rankers.vectors import VectorRanker
+
+FIRST_DEPTH = 200
+"""Candidates asked of each side at first; the stopping rule asks for more until the result is exact."""
+
+DEEPER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Hybrid:
+    """`weight` x z(vectors) + (1 - weight) x z(BM25), z taken over all live units of the granularity.
+
+    Exact although only the top of each side is looked at: nothing outside both tops can score above
+    the sum of their last entries (the threshold algorithm, Fagin, Lotem and Naor 2003).
+    """
+
+    lexical: BM25
+    semantic: VectorRanker
+    weight: float
+    name: str = "hybrid"
+
+    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+        """Give the best k units."""
+        dense = units.lexical.scores(query.terms, k1=self.lexical.k1, b=self.lexical.b)
+        word_spread = lexical_spread(dense, units)
+        vector_spread = self.semantic.spread(query, units)
+        allowed = without_own(query, units)
+        may = allowed if allowed is not None else units.alive
+        reachable = units.n_rows if may is None else int(np.count_nonzero(may))
+        depth = max(FIRST_DEPTH, 2 * k)
+        while True:
+            words = _top(dense, depth, may)
+            near = self.semantic.rank(query, units, depth)
+            rows = np.union1d(words, near.rows)
+            by_words = word_spread.standardise(dense[rows])
+            by_vectors = vector_spread.standardise(self.semantic.scores_of(query, units, rows))
+            fused = self._fuse(by_vectors, by_words)
+            order = np.lexsort((rows, -fused))[:k]
+            if depth >= reachable or self._settled(fused[order], k, by_words, by_vectors, rows, words, near):
+                break
+            depth *= DEEPER
+        return Ranking(
+            rows[order],
+            fused[order],
+            {"bm25": dense[rows][order], self.semantic.name: self._raw(query, units, rows[order])},
+        )
+
+    def scores(self, query: Query, units: Units) -> Dense:
+        """Score every row."""
+        dense = units.lexical.scores(query.terms, k1=self.lexical.k1, b=self.lexical.b)
+        by_words = lexical_spread(dense, units).standardise(dense)
+        near = self.semantic.scores(query, units)
+        by_vectors = self.semantic.spread(query, units).standardise(near)
+        return forbid(self._fuse(by_vectors, by_words), units)
+
+    def spread(self, query: Query, units: Units) -> Spread:
+        """Say that the sum is in units of standard deviations already."""
+        return Spread(0.0, 1.0)
+
+    def _fuse(self, by_vectors: Dense, by_words: Dense) -> Dense:
+        return (np.float32(self.weight) * by_vectors + np.float32(1 - self.weight) * by_words).astype(
+            np.float32
+        )
+
+    def _raw(self, query: Query, units: Units, rows: Rows) -> Dense:
+        return self.semantic.scores_of(query, units, rows)
+
+    def _settled(
+        self,
+        best: Dense,
+        k: int,
+        by_words: Dense,
+        by_vectors: Dense,
+        rows: Rows,
+        words: Rows,
+        near: Ranking,
+    ) -> bool:
+        """Whether no unit outside both tops can still enter the result."""
+        if len(best) < k or not len(near):
+            return False
+        last_word = by_words[np.searchsorted(rows, words)].min()
+        last_near = by_vectors[np.searchsorted(rows, near.rows)].min()
+        bound = self._fuse(np.array([last_near]), np.array([last_word]))[0]
+        return bool(best[-1] >= bound)
+
+
+def _top(dense: Dense, depth: int, may: NDArray[np.bool_] | None) -> Rows:
+    """Rows of the `depth` highest scores among those that may be found."""
+    if may is not None:
+        dense = np.where(may, dense, np.float32(-np.inf))
+    if depth >= len(dense):
+        rows = np.arange(len(dense))
+    else:
+        rows = np.argpartition(dense, len(dense) - depth)[len(dense) - depth :]
+    return np.sort(rows[dense[rows] > -np.inf]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class ReciprocalRankFusion:
+    """Sum of 1 / (constant + rank) over both sides (Cormack, Clarke and Büttcher 2009)."""
+
+    lexical: BM25
+    semantic: VectorRanker
+    constant: int = 60
+    name: str = "rrf"
+
+    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+        """Give the best k units of the two lists fused."""
+        depth = max(FIRST_DEPTH, 5 * k)
+        sides = (self.lexical.rank(query, units, depth), self.semantic.rank(query, units, depth))
+        rows = np.union1d(sides[0].rows, sides[1].rows)
+        fused = np.zeros(len(rows))
+        components: dict[str, Dense] = {}
+        for side, name in zip(sides, ("bm25", self.semantic.name), strict=True):
+            at = np.searchsorted(rows, side.rows)
+            fused[at] += 1.0 / (self.constant + np.arange(1, len(side) + 1))
+            values = np.full(len(rows), np.nan, dtype=np.float32)
+            values[at] = side.scores
+            components[name] = values
+        order = np.lexsort((rows, -fused))[:k]
+        scores = fused[order].astype(np.float32)
+        return Ranking(rows[order], scores, {name: values[order] for name, values in components.items()})
+
+    def scores(self, query: Query, units: Units) -> Dense:
+        """Score every row by its two ranks; rows that neither side ranks get -inf."""
+        ranking = self.rank(query, units, units.n_rows)
+        dense = np.full(units.n_rows, -np.inf, dtype=np.float32)
+        dense[ranking.rows] = ranking.scores
+        return dense
+
+    def spread(self, query: Query, units: Units) -> Spread:
+        """Leave the sums as they are: ranks are comparable between granularities already."""
+        return Spread(0.0, 1.0)

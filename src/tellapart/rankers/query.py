@@ -1,0 +1,90 @@
+"""What a ranker is asked, and what it may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.index.lexical import Bm25
+from tellapart.index.vectors import VectorIndex
+from tellapart.rankers.types import Ranking
+
+Mask = NDArray[np.bool_]
+Dense = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query as words and as a vector; `own_rows` are the units it was taken from, which must not win."""
+
+    terms: tuple[str, ...] = ()
+    vector: NDArray[np.float32] | None = None
+    own_rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The units of one granularity; `allowed` (rows,) restricts which may be found, None = all alive."""
+
+    n_rows: int
+    lexical: Bm25
+    vectors: VectorIndex | None
+    alive: Mask | None
+    allowed: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and standard deviation of a query's scores over all live units."""
+
+    mean: float
+    std: float
+
+    def standardise(self, scores: Dense) -> Dense:
+        """Give z-scores; all 0 where every unit scores the same."""
+        if self.std <= 0:
+            return np.zeros_like(scores)
+        return ((scores - np.float32(self.mean)) / np.float32(self.std)).astype(np.float32)
+
+
+class Ranker(Protocol):
+    """Orders units for a query."""
+
+    @property
+    def name(self) -> str:
+        """How users call it."""
+        ...
+
+    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+        """Give the best k allowed units."""
+        ...
+
+    def scores(self, query: Query, units: Units) -> Dense:
+        """Score every row, (rows,); rows that may not be found get -inf."""
+        ...
+
+    def spread(self, query: Query, units: Units) -> Spread:
+        """Say how the scores are spread over all live units, so that two granularities can be compared."""
+        ...
+
+
+def forbid(scores: Dense, units: Units) -> Dense:
+    """Give -inf to the rows that may not be found."""
+    if units.allowed is not None:
+        return np.where(units.allowed, scores, np.float32(-np.inf))
+    if units.alive is not None:
+        return np.where(units.alive, scores, np.float32(-np.inf))
+    return scores
+
+
+def without_own(query: Query, units: Units) -> Mask | None:
+    """Restrict the allowed rows to those that are not the query itself."""
+    if not query.own_rows:
+        return units.allowed
+    base = units.allowed if units.allowed is not None else units.alive
+    allowed = np.ones(units.n_rows, dtype=bool) if base is None else base.copy()
+    allowed[list(query.own_rows)] = False
+    return allowed

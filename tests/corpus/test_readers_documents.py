@@ -1,0 +1,223 @@
+"""Notebooks, Word documents and PDF become Markdown."""
+
+import io
+import json
+import zipfile
+
+import pytest
+
+from tellapart.corpus.readers.docx import extract_docx
+from tellapart.corpus.readers.notebook import extract_notebook
+from tellapart.corpus.readers.types import NotReadableError
+from tellapart.corpus.sources import ScanOptions, Unreadable, read, scan
+from tellapart.corpus.types import Kind
+
+
+def notebook(*cells: dict, **metadata: object) -> str:
+    return json.dumps({"nbformat": 4, "metadata": metadata, "cells": list(cells)})
+
+
+def test_notebook_cells():
+    page = extract_notebook(
+        notebook(
+            {"cell_type": "markdown", "source": ["# Title\n", "\n", "Some words."]},
+            {"cell_type": "code", "source": "x = 1\nprint(x)\n", "outputs": [{"text": "OUTPUT"}]},
+            {"cell_type": "code", "source": []},
+            {"cell_type": "raw", "source": "raw words"},
+            {"cell_type": "code", "source": 'print("""\n```\n""")'},
+            kernelspec={"language": "R"},
+        )
+    )
+    assert page.text == (
+        '# Title\n\nSome words.\n\n```r\nx = 1\nprint(x)\n```\n\nraw words\n\n````r\nprint("""\n```\n""")\n````'
+    )
+
+
+def test_notebook_of_format_3():
+    content = {
+        "worksheets": [
+            {
+                "cells": [
+                    {"cell_type": "heading", "level": 2, "source": "Head"},
+                    {"cell_type": "code", "input": ["a = 1"], "language": "python"},
+                ]
+            }
+        ]
+    }
+    assert extract_notebook(json.dumps(content)).text == "## Head\n\n```python\na = 1\n```"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"cells": 3}', "[" * 100_000])
+def test_no_notebook(content):
+    with pytest.raises(NotReadableError, match="no notebook"):
+        extract_notebook(content)
+
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+STYLES = f"""<w:styles {W}>
+<w:style w:styleId="H1"><w:name w:val="heading 1"/></w:style>
+<w:style w:styleId="Mine"><w:name w:val="Mine"/><w:basedOn w:val="H2"/></w:style>
+<w:style w:styleId="H2"><w:name w:val="Section"/><w:pPr><w:outlineLvl w:val="1"/></w:pPr></w:style>
+<w:style w:styleId="Body"><w:name w:val="Body Text"/></w:style></w:styles>"""
+
+
+def docx(body: str, **parts: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", f"<w:document {W}><w:body>{body}</w:body></w:document>")
+        archive.writestr("word/styles.xml", STYLES)
+        for name, content in parts.items():
+            archive.writestr(name.replace("__", "/") + ".xml", content)
+    return out.getvalue()
+
+
+def paragraph(text: str, style: str = "", properties: str = "") -> str:
+    style = f'<w:pStyle w:val="{style}"/>' if style else ""
+    return f"<w:p><w:pPr>{style}{properties}</w:pPr><w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+ITEM = '<w:numPr><w:ilvl w:val="{}"/><w:numId w:val="1"/></w:numPr>'
+
+
+def test_docx():
+    body = (
+        paragraph("Guide", "H1")
+        + '<w:p><w:r><w:t xml:space="preserve">Some </w:t></w:r><w:hyperlink><w:r><w:t>linked</w:t></w:r></w:hyperlink>'
+        "<w:ins><w:r><w:t> new</w:t></w:r></w:ins><w:del><w:r><w:delText> old</w:delText></w:r></w:del>"
+        "<w:r><w:br/><w:t>words.</w:t></w:r></w:p>"
+        + paragraph("Linux", "Mine")
+        + paragraph("one", "Body", ITEM.format(0))
+        + paragraph("nested", "Body", ITEM.format(1))
+        + "<w:tbl><w:tr><w:tc>" + paragraph("a") + "</w:tc><w:tc>" + paragraph("b|c") + "</w:tc></w:tr></w:tbl>"
+        + "<w:sdt><w:sdtContent>" + paragraph("# controlled") + "</w:sdtContent></w:sdt>"
+    )  # fmt: skip
+    separator = f'<w:footnote w:type="separator">{paragraph("no")}</w:footnote>'
+    note = f"<w:footnote>{paragraph('A note.')}</w:footnote>"
+    notes = f"<w:footnotes {W}>{separator}{note}</w:footnotes>"
+    page = extract_docx(docx(body, word__footnotes=notes))
+    assert page.text.split("\n\n") == [
+        "# Guide",
+        "Some linked new\nwords.",
+        "## Linux",
+        "- one\n  - nested",
+        "| a | b\\|c |",
+        "\\# controlled",
+        "A note.",
+    ]
+    assert page.title == "Guide"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "no Word document"),
+        (b"PK\x03\x04 broken", "no Word document"),
+        (b"\xd0\xcf\x11\xe0 old", "protected by a password"),
+        (docx("<w:p>"), "no Word document"),
+        (docx("x")[:300], "no Word document"),
+    ],
+)
+def test_no_docx(content, reason):
+    with pytest.raises(NotReadableError, match=reason):
+        extract_docx(content)
+
+
+def test_docx_bombs(monkeypatch):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("word/document.xml", '<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>')
+    with pytest.raises(NotReadableError, match="document type"):
+        extract_docx(out.getvalue())
+    monkeypatch.setattr("tellapart.corpus.readers.docx._MAX_PART", 1_000)
+    with pytest.raises(NotReadableError, match="unpacks to"):
+        extract_docx(docx(paragraph("x" * 2_000)))
+
+
+def pdf(pages: list[list[str]], outline: tuple[tuple[str, int], ...] = ()) -> bytes:
+    """A PDF with one line of Helvetica a text line; written here, so that no tool made it."""
+    objects: list[bytes] = []
+
+    def add(content: str) -> int:
+        objects.append(content.encode("latin-1"))
+        return len(objects)
+
+    font = add("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+    tree = len(objects) + 2 * len(pages) + 1
+    kids = []
+    for lines in pages:
+        shown = "".join(f"({line.replace('(', '[')}) Tj 0 -14 Td\n" for line in lines)
+        stream = f"BT /F1 12 Tf 72 720 Td\n{shown}ET"
+        number = add(f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream")
+        kids.append(
+            add(
+                f"<< /Type /Page /Parent {tree} 0 R /MediaBox [0 0 612 792] /Contents {number} 0 R"
+                f" /Resources << /Font << /F1 {font} 0 R >> >> >>"
+            )
+        )
+    add(f"<< /Type /Pages /Count {len(kids)} /Kids [{' '.join(f'{kid} 0 R' for kid in kids)}] >>")
+    marks = ""
+    if outline:
+        root = len(objects) + 1
+        add(
+            f"<< /Type /Outlines /First {root + 1} 0 R /Last {root + len(outline)} 0 R /Count {len(outline)} >>"
+        )
+        for i, (title, page) in enumerate(outline):
+            following = f"/Next {root + i + 2} 0 R" if i + 1 < len(outline) else ""
+            add(f"<< /Title ({title}) /Parent {root} 0 R {following} /Dest [{kids[page]} 0 R /Fit] >>")
+        marks = f" /Outlines {root} 0 R"
+    info = add("<< /Title (A paper) >>")
+    catalog = add(f"<< /Type /Catalog /Pages {tree} 0 R{marks} >>")
+    out = bytearray(b"%PDF-1.4\n")
+    offsets = []
+    for number, content in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, content)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer\n<< /Size %d /Root %d 0 R /Info %d 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(objects) + 1, catalog, info, start,
+    )  # fmt: skip
+    return bytes(out)
+
+
+def read_pdf(tmp_path, content: bytes):
+    pytest.importorskip("pypdf")
+    path = tmp_path / "paper.pdf"
+    path.write_bytes(content)
+    (document,) = read(scan([path], ScanOptions())[0][0], ScanOptions())
+    return document
+
+
+def test_pdf_paragraphs_headings_and_running_lines(tmp_path):
+    pages = [
+        ["Journal of Tests 1", "1 Methods", "We cut long lines of text where the page ends and exam-",
+         "ine whether they are put together.", "A second paragraph starts here and it goes on to",
+         f"the next page number {i} without an end"]
+        for i in range(5)
+    ]  # fmt: skip
+    document = read_pdf(tmp_path, pdf(pages, (("Methods", 0),)))
+    assert document.kind is Kind.PROSE
+    assert document.language == "markdown"
+    assert document.title == "A paper"
+    assert "Journal" not in document.text
+    assert document.text.startswith("# 1 Methods\n\nWe cut long lines")
+    assert "ends and examine whether they are put together.\n\nA second paragraph" in document.text
+
+
+def test_pdf_without_text_damaged_or_under_another_name(tmp_path):
+    with pytest.raises(Unreadable, match="OCR"):
+        read_pdf(tmp_path, pdf([[]]))
+    with pytest.raises(Unreadable, match="damaged or unsupported PDF"):
+        read_pdf(tmp_path, b"%PDF-1.4\nbroken")
+    path = tmp_path / "no_extension"
+    path.write_bytes(pdf([["Some words on a page."]]))
+    (document,) = read(scan([path], ScanOptions())[0][0], ScanOptions())
+    assert document.text == "Some words on a page."
+
+
+def test_pdf_without_pypdf_says_which_extra_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pypdf", None)
+    (tmp_path / "x.pdf").write_bytes(pdf([["words"]]))
+    with pytest.raises(Unreadable, match=r"tellapart\[documents\]"):
+        list(read(scan([tmp_path], ScanOptions())[0][0], ScanOptions()))
