@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
+BENCHES := quality whole_process bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences
 
 .PHONY: demo test test-slow lint format model bench install clean
 
@@ -32,8 +33,12 @@ format: $(INSTALLED_DEV)
 model: $(INSTALLED_TRAIN)
 	$(BIN)/python tools/build_minilm.py
 
-bench: $(INSTALLED_DEV)
-	$(BIN)/python bench/all.py
+# every figure in docs/benchmarks/, an hour or more; needs TELLAPART_DATA and, to compare, other packages
+bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
+	$(BIN)/python -m pip install --quiet tantivy numba pysbd syntok
+	for name in $(BENCHES); do \
+	  $(BIN)/python bench/$$name.py --output docs/benchmarks/$$name.md || exit 1; \
+	done
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -97,7 +97,9 @@ def test_run_writes_a_trec_run(indexed, tmp_path, call):
     rows = [line.split() for line in (tmp_path / "run.trec").read_text().splitlines()]
     assert {row[0] for row in rows} == {"1", "2"}
     assert "notes/winter.txt" in {row[2] for row in rows if row[0] == "1"}
-    assert [int(row[3]) for row in rows if row[0] == "1"] == list(range(1, 1 + sum(r[0] == "1" for r in rows)))
+    assert [int(row[3]) for row in rows if row[0] == "1"] == list(
+        range(1, 1 + sum(r[0] == "1" for r in rows))
+    )
     named = call(
         "run", queries, "--index", indexed, "--configuration", "lsa/sentence/knn", "--output", tmp_path / "b"
     )

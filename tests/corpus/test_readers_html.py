@@ -1,7 +1,7 @@
 """HTML becomes Markdown."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.corpus.readers.html import extract_html
@@ -126,6 +126,7 @@ def test_nothing_raises(html):
     text(html).encode("utf-8")
 
 
+@settings(max_examples=150)
 @given(
     st.lists(
         st.sampled_from(
@@ -141,6 +142,13 @@ def test_nothing_raises(html):
                 "<tr>",
                 "<td>",
                 "</table>",
+                "<th>",
+                "</td>",
+                "</tr>",
+                "<blockquote>",
+                "</header>",
+                "</main>",
+                "<dd>",
                 "<h2>",
                 "</h2>",
                 "<pre>",

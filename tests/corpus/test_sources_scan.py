@@ -300,15 +300,15 @@ def test_a_corpus_beside_code_is_no_beir_folder(tmp_path):
     assert keys(tmp_path) == ["corpus.jsonl", "queries.jsonl", "src/main.py"]
 
 
-def test_ten_thousand_files_scan_fast(tmp_path):
+def test_thousands_of_files_scan_fast(tmp_path):
     import time
 
-    for i in range(10_000):
+    for i in range(2_000):
         if i % 100 == 0:
             folder = tmp_path / f"p{i}"
             folder.mkdir()
         (folder / f"m{i}.py").touch()
     started = time.process_time()
     found, skipped = scan([tmp_path], DEFAULT)
-    assert len(found) + len(skipped) == 10_000
-    assert time.process_time() - started < 1
+    assert len(found) + len(skipped) == 2_000
+    assert time.process_time() - started < 0.5

@@ -65,7 +65,10 @@ def test_prompts_go_before_the_texts_and_are_counted(folder: Path) -> None:
 
 
 def test_poolings_differ(folder: Path) -> None:
-    vectors = [FolderEncoder(edit(folder, pooling=name)).encode_query(["some words"]) for name in ("mean", "cls", "last")]
+    vectors = [
+        FolderEncoder(edit(folder, pooling=name)).encode_query(["some words"])
+        for name in ("mean", "cls", "last")
+    ]
     assert abs(vectors[0] @ vectors[1].T).max() < 0.999
     assert abs(vectors[1] @ vectors[2].T).max() < 0.999
 

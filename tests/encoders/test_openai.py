@@ -43,7 +43,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         if status == 200 and not content:
             entries = [
-                {"index": place, "embedding": [len(text), 1.0, 0.0]} for place, text in enumerate(body["input"])
+                {"index": place, "embedding": [len(text), 1.0, 0.0]}
+                for place, text in enumerate(body["input"])
             ]
             content = json.dumps({"data": entries[::-1]}).encode()  # the order is the index's, not the list's
         self.send_response(status)

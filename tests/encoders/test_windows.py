@@ -55,7 +55,10 @@ def test_the_context_goes_before_every_window_and_takes_its_room(word_encoder) -
     _, report = embed(encoder, [unit(words(20), context="a b c")])
     assert all(text.startswith("a b c\n") for text in encoder.seen)
     assert all(len(text.split()) <= 10 for text in encoder.seen)
-    assert " ".join(text.removeprefix("a b c\n") for text in sorted(encoder.seen, key=order)).split() == words(20).split()
+    assert (
+        " ".join(text.removeprefix("a b c\n") for text in sorted(encoder.seen, key=order)).split()
+        == words(20).split()
+    )
     assert report.cut == 0
 
 
@@ -81,10 +84,11 @@ def test_the_vector_is_the_mean_weighted_by_tokens(word_encoder) -> None:
     assert (report.windowed, report.windows) == (1, 2)
 
 
-def test_pooling_first_is_truncation_and_says_so(word_encoder) -> None:
+def test_truncation_can_be_asked_for_and_says_what_it_cut(word_encoder) -> None:
     encoder = word_encoder(12)
-    _, report = embed(encoder, [unit(words(30))], pooling=Pooling.FIRST)
-    assert (len(encoder.seen), report.cut) == (1, 1)
+    vectors, report = embed(encoder, [unit(words(30)), unit(words(5))], pooling=Pooling.TRUNCATE)
+    np.testing.assert_allclose(vectors[0], half(encoder.vector(words(10))), atol=1e-4)
+    assert (report.windowed, report.cut) == (1, 1)
 
 
 def test_an_encoder_without_limit_gets_one_text(word_encoder) -> None:
@@ -96,9 +100,13 @@ def test_an_encoder_without_limit_gets_one_text(word_encoder) -> None:
 texts = st.text(alphabet=st.sampled_from(" \n\t.abcXYZ9é漢字🙂\u0301"), max_size=400)
 
 
-@given(text=texts, cuts=st.lists(st.integers(0, 400), max_size=8), context=st.sampled_from(["", "a b", "x" * 50]))
+@given(
+    text=texts, cuts=st.lists(st.integers(0, 400), max_size=8), context=st.sampled_from(["", "a b", "x" * 50])
+)
 @settings(max_examples=150, deadline=None)
-def test_every_character_is_in_exactly_one_window(word_encoder, text: str, cuts: list[int], context: str) -> None:
+def test_every_character_is_in_exactly_one_window(
+    word_encoder, text: str, cuts: list[int], context: str
+) -> None:
     encoder = word_encoder(12)
     spans = windows(encoder, unit(text, *sorted(set(cuts)), context=context))
     assert spans[0][0] == 0

@@ -175,7 +175,7 @@ class FolderEncoder:
             else:
                 # longest first: the threads end together
                 order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
-                with _pool(min(self.threads, len(ids))) as pool:
+                with _Pool(min(self.threads, len(ids))) as pool:
                     for row, vector in zip(
                         order, pool.map(self._vector, (ids[row] for row in order)), strict=True
                     ):
@@ -231,7 +231,7 @@ _INPUTS: dict[str, Any] = {
 }
 
 
-class _pool(ThreadPoolExecutor):
+class _Pool(ThreadPoolExecutor):
     """Threads that start nothing new once an exception (Ctrl-C, say) leaves the block."""
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:

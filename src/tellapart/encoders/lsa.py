@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import CorruptIndexError, TellapartError
-from tellapart.progress import Progress, silent
+from tellapart.progress import Advance, Progress, silent
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -30,7 +31,7 @@ Analyse = Callable[[str], list[str]]
 FORMAT = 1
 NAME = "lsa"
 DIM = 256
-"""Measured best of 64 to 384 on the development sets (docs/benchmarks/lsa.md)."""
+"""In-sample: 128 is better on med, worse on cacm, scifact, cosqa; 384 the reverse (docs/benchmarks/lsa.md)."""
 
 MAX_TERMS = 100_000
 """The most frequent terms (by units that hold them): 100 MB of float32 at 256 dimensions."""
@@ -96,24 +97,17 @@ class LsaEncoder:
         """
         if dim < 2:
             raise TellapartError(f"lsa needs at least 2 dimensions, not {dim}")
-        counts: list[Counter[str]] = []
-        spread: Counter[str] = Counter()
         with progress(f"reading for {NAME}", len(texts)) as advance:
-            for text in texts:
-                terms = Counter(analyse(text))
-                counts.append(terms)
-                spread.update(terms.keys())
-                advance(1)
-        shared = [term for term, units in spread.items() if units >= MIN_UNITS] or list(spread)
-        chosen = sorted(sorted(shared, key=lambda term: (-spread[term], term))[:MAX_TERMS])
-        if not chosen:
+            found = _read(texts, analyse, advance)
+        chosen = found.chosen()
+        if not len(chosen):
             raise TellapartError(
-                "lsa cannot be fitted: none of the texts holds a single term; add documents with words"
+                "lsa cannot be fitted: the texts do not hold a single term; add documents with words"
             )
-        units = np.array([spread[term] for term in chosen], dtype=np.float64)
-        idf = np.log((1 + len(texts)) / units).astype(np.float32)
-        matrix = _weighted(counts, {term: row for row, term in enumerate(chosen)}, idf)
-        fitted = _Fit(tuple(chosen), idf, _decomposed(matrix, dim - 1, seed), len(texts))
+        idf = np.log((1 + len(texts)) / found.spread()[chosen]).astype(np.float32)
+        matrix = _weighted(found, chosen, idf)
+        names = tuple(found.terms[number] for number in chosen.tolist())
+        fitted = _Fit(names, idf, _decomposed(matrix, dim - 1, seed), len(texts))
         return cls(fitted, analyse, _fingerprint(fitted))
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
@@ -194,22 +188,58 @@ class LsaEncoder:
         return unit_rows(vectors, encoder=NAME) if len(texts) else vectors
 
 
-def _weighted(counts: Sequence[Counter[str]], rows: dict[str, int], idf: NDArray[np.float32]) -> csr_matrix:
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Terms by number, and for each text (between two `ends`) the numbers and counts of its terms."""
+
+    terms: list[str]
+    numbers: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    ends: NDArray[np.int64]
+
+    def spread(self) -> NDArray[np.int64]:
+        """Texts that hold each term."""
+        return np.bincount(self.numbers, minlength=len(self.terms))
+
+    def chosen(self) -> NDArray[np.int64]:
+        """Numbers of the terms that are kept, in alphabetical order; all of them if no two texts share any."""
+        spread = self.spread()
+        shared = np.flatnonzero(spread >= MIN_UNITS).tolist() or range(len(self.terms))
+        frequent = sorted(shared, key=lambda number: (-spread[number], self.terms[number]))[:MAX_TERMS]
+        return np.array(sorted(frequent, key=lambda number: self.terms[number]), dtype=np.int64)
+
+
+def _read(texts: Sequence[str], analyse: Analyse, advance: Advance) -> _Counts:
+    """Count the terms of all texts in flat arrays: eight bytes for each distinct term of a text."""
+    known: dict[str, int] = {}
+    numbers, counts, ends = array("i"), array("i"), array("q", [0])
+    for text in texts:
+        terms = Counter(analyse(text))
+        numbers.extend([known.setdefault(term, len(known)) for term in terms])
+        counts.extend(terms.values())
+        ends.append(len(numbers))
+        advance(1)
+    return _Counts(
+        list(known), np.array(numbers, np.int32), np.array(counts, np.int32), np.array(ends, np.int64)
+    )
+
+
+def _weighted(found: _Counts, chosen: NDArray[np.int64], idf: NDArray[np.float32]) -> csr_matrix:
+    """Weigh terms and scale rows to unit length: (texts, chosen terms)."""
     from scipy.sparse import csr_matrix
 
-    indices: list[int] = []
-    values: list[float] = []
-    ends = [0]
-    for terms in counts:
-        known = sorted((rows[term], tf) for term, tf in terms.items() if term in rows)
-        indices += [row for row, _ in known]
-        values += [float(tf) for _, tf in known]
-        ends.append(len(indices))
-    weights = (1 + np.log(np.array(values, dtype=np.float32))) * idf[indices]
-    matrix: Any = csr_matrix((weights, indices, ends), shape=(len(counts), len(rows)), dtype=np.float32)
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    lengths[lengths == 0] = 1
-    matrix.data /= np.repeat(lengths, np.diff(matrix.indptr)).astype(np.float32)
+    column = np.full(len(found.terms), -1, dtype=np.int32)
+    column[chosen] = np.arange(len(chosen), dtype=np.int32)
+    columns = column[found.numbers]
+    known = columns >= 0
+    ends = np.concatenate([[0], np.cumsum(known)])[found.ends]
+    columns = columns[known]
+    weights = (1 + np.log(found.counts[known].astype(np.float32))) * idf[columns]
+    rows = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+    lengths = np.sqrt(np.bincount(rows, weights=weights.astype(np.float64) ** 2, minlength=len(ends) - 1))
+    weights /= lengths[rows].astype(np.float32)
+    matrix: Any = csr_matrix((weights, columns, ends), shape=(len(ends) - 1, len(chosen)), dtype=np.float32)
+    matrix.sort_indices()
     return matrix
 
 

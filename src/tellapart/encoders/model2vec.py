@@ -62,5 +62,8 @@ class Model2VecEncoder:
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text, unknown ones left out as the model does."""
-        tokens = self._model.tokenize(list(texts), max_length=None) if len(texts) else []
-        return np.array([len(ids) for ids in tokens], dtype=np.int32)
+        found = [
+            entry.ids for entry in self._model.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        ]
+        unknown = getattr(self._model, "unk_token_id", None)
+        return np.array([sum(token != unknown for token in ids) for ids in found], dtype=np.int32)

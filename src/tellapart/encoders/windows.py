@@ -38,10 +38,14 @@ KEPT_TOGETHER = 256
 
 
 class Pooling(StrEnum):
-    """How a unit longer than the encoder becomes one vector."""
+    """How a unit longer than the encoder becomes one vector.
+
+    The mean is the default: on xquad-en's articles +.085 nDCG@10 over truncation (p < .001), nowhere
+    significantly worse (docs/benchmarks/long_units.md).
+    """
 
     MEAN = "mean"
-    FIRST = "first"
+    TRUNCATE = "truncate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +154,10 @@ def _windowed(
 
 
 def _parts(encoder: Encoder, unit: UnitText, pooling: Pooling) -> _Parts:
+    if pooling is Pooling.TRUNCATE:  # the encoder cuts it
+        return _Parts([whole(unit)], [1], cut=1)
     spans, weights, context, cut = _laid_out(encoder, unit)
     texts = [whole(UnitText(context, unit.text[start:end])) for start, end in spans]
-    if pooling is Pooling.FIRST:
-        return _Parts(texts[:1], weights[:1], cut + (len(texts) > 1))
     kept = [place for place, weight in enumerate(weights) if weight > 0] or [0]
     return _Parts([texts[place] for place in kept], [max(weights[place], 1) for place in kept], cut)
 

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.planning import Question
+from tellapart.rankers.query import Spread, Spreads
+
+LEAN = 50
+"""Units of the pooled population that each granularity's spread is mixed with. Our choice, not measured: with
+some hundred units of a kind it hardly matters, with two it decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,8 @@ def rank_units(questions: Sequence[Question], k: int) -> list[Found]:
     one stay as its ranker gives them.
     """
     found: list[Found] = []
-    for question in questions:
-        ranking = question.ranker.rank(question.query, question.units, k)
-        scores = ranking.scores
-        if len(questions) > 1:
-            scores = question.ranker.spread(question.query, question.units).standardise(scores)
+    for question, spreads in zip(questions, common_spreads(questions), strict=True):
+        ranking = question.ranker.rank(question.query, question.units, k, spreads)
         numbers, ordinals = question.table.locate(ranking.rows)
         for position in range(len(ranking)):
             components = {
@@ -43,10 +45,37 @@ def rank_units(questions: Sequence[Question], k: int) -> list[Found]:
                 if np.isfinite(values[position])
             }
             place = (int(numbers[position]), question.granularity, int(ordinals[position]))
-            found.append(Found(*place, float(scores[position]), components))
+            found.append(Found(*place, float(ranking.scores[position]), components))
     if len(questions) > 1:
         found.sort(key=lambda each: (-each.score, each.granularity, each.document, each.ordinal))
     return found[:k]
+
+
+def common_spreads(questions: Sequence[Question]) -> list[Spreads | None]:
+    """Spread of each granularity's scores, leaning on that of all together where its units are few.
+
+    The z-score of a unit among two says nothing: with n units a spread counts n / (n + LEAN) itself.
+    """
+    if len(questions) < 2:
+        return [None] * len(questions)
+    own = [question.ranker.spreads(question.query, question.units) for question in questions]
+    leaning: list[dict[str, Spread]] = [{} for _ in own]
+    for name in own[0]:
+        pooled = _pooled([spreads[name] for spreads in own])
+        for spreads, result in zip(own, leaning, strict=True):
+            lean = Spread(LEAN, pooled.mean, pooled.std)
+            result[name] = _pooled([spreads[name], lean])
+    return list(leaning)
+
+
+def _pooled(spreads: Sequence[Spread]) -> Spread:
+    """Spread of the union of several populations."""
+    n = sum(spread.n for spread in spreads)
+    if not n:
+        return Spread(0, 0.0, 0.0)
+    mean = sum(spread.n * spread.mean for spread in spreads) / n
+    square = sum(spread.n * (spread.std**2 + spread.mean**2) for spread in spreads) / n
+    return Spread(n, mean, max(square - mean * mean, 0.0) ** 0.5)
 
 
 def rank_documents(questions: Sequence[Question], depth: int) -> tuple[list[int], list[float]]:
@@ -56,10 +85,8 @@ def rank_documents(questions: Sequence[Question], depth: int) -> tuple[list[int]
     """
     numbers: list[NDArray[np.int64]] = []
     best: list[NDArray[np.float32]] = []
-    for question in questions:
-        scores = question.ranker.scores(question.query, question.units)
-        if len(questions) > 1:
-            scores = question.ranker.spread(question.query, question.units).standardise(scores)
+    for question, spreads in zip(questions, common_spreads(questions), strict=True):
+        scores = question.ranker.scores(question.query, question.units, spreads)
         offsets = question.table.offsets
         filled = np.flatnonzero(np.diff(offsets))
         if not len(filled):

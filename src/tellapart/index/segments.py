@@ -1,7 +1,7 @@
 """A segment: the postings and vectors of some documents, never changed once committed.
 
-Folder `segments/<number>/` holds `documents.npy` (document numbers, in order), `offsets-<granularity>.npy`
-(row of each document's first unit, and the total), `lexical/` and `vectors-<encoder>/<granularity>.npy`.
+Folder `segments/<number>/` holds `tables.npz` (`documents`: their numbers, in order; per granularity the row of
+each document's first unit, and the total), `lexical/` and `vectors-<encoder>/<granularity>.npy`.
 Documents that were deleted since are masked by the `dead` bits kept in the store.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from tellapart.index.files import files_below, seal
 from tellapart.index.lexical import LexicalSegment, LexicalWriter
 
 FOLDER = "segments"
+TABLES = "tables.npz"
+DOCUMENTS = "documents"
 
 
 def segment_folder(index: Path, number: int) -> Path:
@@ -54,20 +57,23 @@ class Segment:
     @cached_property
     def documents(self) -> NDArray[np.int64]:
         """Numbers of the documents (n,), dead ones included."""
-        documents: NDArray[np.int64] = np.load(self.folder / "documents.npy")
-        return documents
+        return self._tables[DOCUMENTS]
 
     @cached_property
     def granularities(self) -> frozenset[Granularity]:
         """Levels that this segment has units of."""
-        return frozenset(g for g in Granularity if (self.folder / f"offsets-{g}.npy").is_file())
+        return frozenset(g for g in Granularity if _offsets_name(g) in self._tables)
 
     def offsets(self, granularity: Granularity) -> NDArray[np.int64]:
         """Row of each document's first unit and, last, the number of units: (n + 1,)."""
         if granularity not in self.granularities:
             return np.zeros(len(self.dead) + 1, dtype=np.int64)
-        offsets: NDArray[np.int32] = np.load(self.folder / f"offsets-{granularity}.npy")
-        return offsets.astype(np.int64)
+        return self._tables[_offsets_name(granularity)]
+
+    @cached_property
+    def _tables(self) -> dict[str, NDArray[np.int64]]:
+        with np.load(self.folder / TABLES) as tables:
+            return {name: tables[name].astype(np.int64) for name in tables.files}
 
     @cached_property
     def lexical(self) -> LexicalSegment:
@@ -89,7 +95,7 @@ class SegmentWriter:
         self.chosen = chosen
         self._numbers: list[int] = []
         self._counts: dict[Granularity, list[int]] = {}
-        self._lexical = LexicalWriter()
+        self._lexical = LexicalWriter(chosen)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -120,11 +126,16 @@ def write_tables(
     folder: Path, numbers: NDArray[np.int64], counts: Mapping[Granularity, list[int]]
 ) -> list[StoredFile]:
     """Write which documents a segment has and how many units each; seal the whole folder."""
-    np.save(folder / "documents.npy", numbers)
+    tables: dict[str, Any] = {DOCUMENTS: numbers}
     for granularity, units in counts.items():
         offsets = np.concatenate([[0], np.cumsum(units, dtype=np.int64)])
-        np.save(folder / f"offsets-{granularity}.npy", offsets.astype(np.int32))
+        tables[_offsets_name(granularity)] = offsets.astype(np.int32)
+    np.savez(folder / TABLES, **tables)
     return seal(folder, files_below(folder))
+
+
+def _offsets_name(granularity: Granularity) -> str:
+    return f"offsets-{granularity}"
 
 
 def live_segments(index: Path, catalogue: Catalogue) -> list[Segment]:

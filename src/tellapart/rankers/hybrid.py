@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.rankers.bm25 import BM25, lexical_spread
-from tellapart.rankers.query import Dense, Query, Spread, Units, forbid, without_own
+from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units, forbid, without_own
 from tellapart.rankers.types import Ranking, Rows
 from tellapart.rankers.vectors import VectorRanker
 
@@ -31,69 +31,58 @@ class Hybrid:
     weight: float
     name: str = "hybrid"
 
-    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+    def spreads(self, query: Query, units: Units) -> Spreads:
+        """Spread of both sides."""
+        return {**self.lexical.spreads(query, units), **self.semantic.spreads(query, units)}
+
+    def rank(self, query: Query, units: Units, k: int, spreads: Spreads | None = None) -> Ranking:
         """Give the best k units."""
         dense = units.lexical.scores(query.terms, k1=self.lexical.k1, b=self.lexical.b)
-        word_spread = lexical_spread(dense, units)
-        vector_spread = self.semantic.spread(query, units)
+        word_spread, vector_spread = self._both(query, units, dense, spreads)
         allowed = without_own(query, units)
         may = allowed if allowed is not None else units.alive
         reachable = units.n_rows if may is None else int(np.count_nonzero(may))
         depth = max(FIRST_DEPTH, 2 * k)
         while True:
             words = _top(dense, depth, may)
-            near = self.semantic.rank(query, units, depth)
-            rows = np.union1d(words, near.rows)
-            by_words = word_spread.standardise(dense[rows])
-            by_vectors = vector_spread.standardise(self.semantic.scores_of(query, units, rows))
+            near = self.semantic.rank(query, units, depth).rows
+            rows = np.union1d(words, near)
+            raw = self.semantic.scores_of(query, units, rows)
+            by_words, by_vectors = word_spread.standardise(dense[rows]), vector_spread.standardise(raw)
             fused = self._fuse(by_vectors, by_words)
             order = np.lexsort((rows, -fused))[:k]
-            if depth >= reachable or self._settled(fused[order], k, by_words, by_vectors, rows, words, near):
+            last = self._fuse(_least(by_vectors, rows, near), _least(by_words, rows, words))
+            if depth >= reachable or (len(order) == k and fused[order[-1]] >= last):
                 break
             depth *= DEEPER
-        return Ranking(
-            rows[order],
-            fused[order],
-            {"bm25": dense[rows][order], self.semantic.name: self._raw(query, units, rows[order])},
-        )
+        components = {self.lexical.name: dense[rows][order], self.semantic.name: raw[order]}
+        return Ranking(rows[order], fused[order], components)
 
-    def scores(self, query: Query, units: Units) -> Dense:
+    def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
         """Score every row."""
         dense = units.lexical.scores(query.terms, k1=self.lexical.k1, b=self.lexical.b)
-        by_words = lexical_spread(dense, units).standardise(dense)
-        near = self.semantic.scores(query, units)
-        by_vectors = self.semantic.spread(query, units).standardise(near)
-        return forbid(self._fuse(by_vectors, by_words), units)
+        word_spread, vector_spread = self._both(query, units, dense, spreads)
+        by_vectors = vector_spread.standardise(self.semantic.scores(query, units))
+        return forbid(self._fuse(by_vectors, word_spread.standardise(dense)), units)
 
-    def spread(self, query: Query, units: Units) -> Spread:
-        """Say that the sum is in units of standard deviations already."""
-        return Spread(0.0, 1.0)
+    def _both(
+        self, query: Query, units: Units, dense: Dense, spreads: Spreads | None
+    ) -> tuple[Spread, Spread]:
+        if spreads is not None:
+            return spreads[self.lexical.name], spreads[self.semantic.name]
+        return lexical_spread(dense, units), self.semantic.spreads(query, units)[self.semantic.name]
 
     def _fuse(self, by_vectors: Dense, by_words: Dense) -> Dense:
         return (np.float32(self.weight) * by_vectors + np.float32(1 - self.weight) * by_words).astype(
             np.float32
         )
 
-    def _raw(self, query: Query, units: Units, rows: Rows) -> Dense:
-        return self.semantic.scores_of(query, units, rows)
 
-    def _settled(
-        self,
-        best: Dense,
-        k: int,
-        by_words: Dense,
-        by_vectors: Dense,
-        rows: Rows,
-        words: Rows,
-        near: Ranking,
-    ) -> bool:
-        """Whether no unit outside both tops can still enter the result."""
-        if len(best) < k or not len(near):
-            return False
-        last_word = by_words[np.searchsorted(rows, words)].min()
-        last_near = by_vectors[np.searchsorted(rows, near.rows)].min()
-        bound = self._fuse(np.array([last_near]), np.array([last_word]))[0]
-        return bool(best[-1] >= bound)
+def _least(scores: Dense, rows: Rows, top: Rows) -> Dense:
+    """Lowest score (1,) of one side's top; what is outside cannot score more on that side."""
+    return (
+        scores[np.searchsorted(rows, top)].min(keepdims=True) if len(top) else np.full(1, np.inf, np.float32)
+    )
 
 
 def _top(dense: Dense, depth: int, may: NDArray[np.bool_] | None) -> Rows:
@@ -116,14 +105,18 @@ class ReciprocalRankFusion:
     constant: int = 60
     name: str = "rrf"
 
-    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+    def spreads(self, query: Query, units: Units) -> Spreads:
+        """Give none: ranks compare between granularities as they are."""
+        return {}
+
+    def rank(self, query: Query, units: Units, k: int, spreads: Spreads | None = None) -> Ranking:
         """Give the best k units of the two lists fused."""
         depth = max(FIRST_DEPTH, 5 * k)
         sides = (self.lexical.rank(query, units, depth), self.semantic.rank(query, units, depth))
         rows = np.union1d(sides[0].rows, sides[1].rows)
         fused = np.zeros(len(rows))
         components: dict[str, Dense] = {}
-        for side, name in zip(sides, ("bm25", self.semantic.name), strict=True):
+        for side, name in zip(sides, (self.lexical.name, self.semantic.name), strict=True):
             at = np.searchsorted(rows, side.rows)
             fused[at] += 1.0 / (self.constant + np.arange(1, len(side) + 1))
             values = np.full(len(rows), np.nan, dtype=np.float32)
@@ -133,13 +126,9 @@ class ReciprocalRankFusion:
         scores = fused[order].astype(np.float32)
         return Ranking(rows[order], scores, {name: values[order] for name, values in components.items()})
 
-    def scores(self, query: Query, units: Units) -> Dense:
+    def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
         """Score every row by its two ranks; rows that neither side ranks get -inf."""
         ranking = self.rank(query, units, units.n_rows)
         dense = np.full(units.n_rows, -np.inf, dtype=np.float32)
         dense[ranking.rows] = ranking.scores
         return dense
-
-    def spread(self, query: Query, units: Units) -> Spread:
-        """Leave the sums as they are: ranks are comparable between granularities already."""
-        return Spread(0.0, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,8 +39,9 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean and standard deviation of a query's scores over all live units."""
+    """Number, mean and standard deviation of a query's scores over all live units."""
 
+    n: int
     mean: float
     std: float
 
@@ -50,25 +52,37 @@ class Spread:
         return ((scores - np.float32(self.mean)) / np.float32(self.std)).astype(np.float32)
 
 
+Spreads = Mapping[str, Spread]
+"""Spread of each score a ranking is made of, by its name."""
+
+
 class Ranker(Protocol):
-    """Orders units for a query."""
+    """Orders units for a query.
+
+    With `spreads` given, scores are standardised by them, so that those of two granularities compare.
+    """
 
     @property
     def name(self) -> str:
         """How users call it."""
         ...
 
-    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+    def spreads(self, query: Query, units: Units) -> Spreads:
+        """Say how the scores it is made of are spread over all live units."""
+        ...
+
+    def rank(self, query: Query, units: Units, k: int, spreads: Spreads | None = None) -> Ranking:
         """Give the best k allowed units."""
         ...
 
-    def scores(self, query: Query, units: Units) -> Dense:
+    def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
         """Score every row, (rows,); rows that may not be found get -inf."""
         ...
 
-    def spread(self, query: Query, units: Units) -> Spread:
-        """Say how the scores are spread over all live units, so that two granularities can be compared."""
-        ...
+
+def standardised(scores: Dense, name: str, spreads: Spreads | None) -> Dense:
+    """Give z-scores where a spread is given, else the scores themselves."""
+    return scores if spreads is None else spreads[name].standardise(scores)
 
 
 def forbid(scores: Dense, units: Units) -> Dense:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex
-from tellapart.rankers.query import Dense, Query, Spread, Units, forbid, without_own
+from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units, forbid, standardised, without_own
 from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, Linear
 from tellapart.rankers.types import Ranking, Rows
 
@@ -48,7 +48,15 @@ class VectorRanker:
     name: str
     direction: Direction
 
-    def rank(self, query: Query, units: Units, k: int) -> Ranking:
+    def spreads(self, query: Query, units: Units) -> Spreads:
+        """Mean and deviation over all live units in closed form, from the moments of the vectors."""
+        vectors = _vectors(units)
+        linear = self.direction(query, vectors)
+        moments = vectors.moments()
+        mean, std = moments.score_statistics(linear.w)
+        return {self.name: Spread(moments.n, mean + linear.b, std)}
+
+    def rank(self, query: Query, units: Units, k: int, spreads: Spreads | None = None) -> Ranking:
         """Give the best k units by the vector index."""
         vectors = _vectors(units)
         linear = self.direction(query, vectors)
@@ -56,7 +64,7 @@ class VectorRanker:
         found, products = vectors.search(w[None], k, allowed=without_own(query, units))
         n = int(np.count_nonzero(found[0] >= 0))
         scores = (products[0, :n] + np.float32(linear.b)).astype(np.float32)
-        return Ranking(found[0, :n], scores, {self.name: scores})
+        return Ranking(found[0, :n], standardised(scores, self.name, spreads), {self.name: scores})
 
     def scores_of(self, query: Query, units: Units, rows: Rows) -> Dense:
         """Score some rows, (len(rows),)."""
@@ -65,19 +73,12 @@ class VectorRanker:
         products = vectors.take(rows).astype(np.float64) @ linear.w.astype(np.float32).astype(np.float64)
         return (products + linear.b).astype(np.float32)
 
-    def scores(self, query: Query, units: Units) -> Dense:
+    def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
         """Score every row; -inf for those that may not be found."""
         vectors = _vectors(units)
         linear = self.direction(query, vectors)
         dense = vectors.scores(linear.w.astype(np.float32)) + np.float32(linear.b)
-        return forbid(dense, units)
-
-    def spread(self, query: Query, units: Units) -> Spread:
-        """Mean and deviation over all live units in closed form, from the moments of the vectors."""
-        vectors = _vectors(units)
-        linear = self.direction(query, vectors)
-        mean, std = vectors.moments().score_statistics(linear.w)
-        return Spread(mean + linear.b, std)
+        return forbid(standardised(dense, self.name, spreads), units)
 
 
 def knn() -> VectorRanker:

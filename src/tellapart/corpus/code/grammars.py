@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 _FOLDER = "SEMBLE_GRAMMARS_CACHE_DIR"
 """Where semble-grammars unpacks its libraries (semble_grammars/cache.py, 0.1.2); it adds no version below this."""
 
+PARSE_SECONDS = 0.5
+PARSE_SECONDS_PER_BYTE = 2e-6
+"""Processor time (not wall time, so that a busy machine changes little) that a text may take. Only garbage gets
+there, and it must be stopped early: "/*a" 5,000 times makes the Python grammar take 1 GB of memory a second."""
+
 _log = logging.getLogger("tellapart")
 _loading = threading.Lock()
 
@@ -30,11 +36,24 @@ class Grammar:
     language: tree_sitter.Language
     query: tree_sitter.Query
 
-    def parse(self, source: bytes) -> tree_sitter.Tree:
-        """Parse UTF-8; a parser holds state, so that each call gets its own."""
-        from tree_sitter import Parser
+    def parse(self, source: bytes) -> tree_sitter.Tree | None:
+        """Parse UTF-8, None when it takes too long; a parser holds state, so that each call gets its own."""
+        from tree_sitter import Parser, Point
 
-        return Parser(self.language).parse(source)
+        deadline = time.thread_time() + PARSE_SECONDS + PARSE_SECONDS_PER_BYTE * len(source)
+
+        view = memoryview(source)
+
+        def read(offset: int, _: Point) -> memoryview:
+            return view[offset:]  # a view, as the parser keeps every piece it was given: copies took 500 MB
+
+        def is_late(_offset: int, _has_error: bool) -> bool:  # noqa: FBT001 - the parser's signature
+            return time.thread_time() > deadline
+
+        try:
+            return Parser(self.language).parse(read, progress_callback=is_late)
+        except ValueError:  # "Parsing failed": how a cancelled parse ends
+            return None
 
 
 @lru_cache(maxsize=None)

@@ -138,13 +138,13 @@ class _Page(HTMLParser):
 
     def _open_block(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _HEADINGS:
-            self._break_cell()
+            self._flush()
             self._heading = _HEADINGS[tag]
         elif tag == "pre":
-            self._break_cell()
+            self._flush()
             self._pre, self._pre_language = [], _language(attrs)
         elif tag in ("ul", "ol", "menu"):
-            self._break_cell()
+            self._flush()
             self._lists.append(1 if tag == "ol" else 0)
         elif tag == "li":
             self._flush()
@@ -213,7 +213,7 @@ class _Page(HTMLParser):
 
     def _open_table_part(self, tag: str) -> None:
         if tag == "table":
-            self._break_cell()
+            self._flush()
         elif tag == "tr":
             self._end_row()
             self._cells = []
@@ -247,11 +247,6 @@ class _Page(HTMLParser):
                 self._rows.append(self._cells)
             self._cells = None
 
-    def _break_cell(self) -> None:
-        """Let a block begin inside a cell: what the row held so far becomes a row, the rest flows as text."""
-        self._end_row()
-        self._flush()
-
     def _flush_rows(self) -> None:
         if self._rows:
             rows, self._rows = self._rows, []
@@ -276,7 +271,11 @@ class _Page(HTMLParser):
                 self.blocks.append(fenced(code, self._pre_language))
 
     def _flush(self) -> None:
-        """End the paragraph, heading or item that was being written."""
+        """End the paragraph, heading or item that was being written; in a table, the row.
+
+        A block may begin inside a cell: the row is written as far as it goes, what follows flows as text.
+        """
+        self._end_row()
         lines = [" ".join(line.split()) for line in "".join(self._inline).split("\n")]
         self._inline.clear()
         text = "\n".join(line for line in lines if line)

@@ -1,10 +1,10 @@
 """Lines of an ignore file become regular expressions over bytes, with git's meaning of every sign.
 
-Sources: the page gitignore(5) and the behaviour of `git check-ignore`, which is the referee of the tests.
-    Like git this matches bytes (`?` is one byte, not one letter) and one entry at a time: what lies in an
-    ignored folder is never asked about, since the walk does not enter it. The package pathspec answers
-    another question (whether a path or anything above it matches), and disagrees with git where a folder is
-    taken back in (`*`, `!*/`, `!*.py`).
+Sources: the page gitignore(5) and the behaviour of `git check-ignore`, which is the referee of the tests. Like
+git this matches bytes (`?` is one byte, not one letter) and one entry at a time: what lies in an ignored folder
+is never asked about, since the walk does not enter it. The package pathspec answers another question (whether
+a path or anything above it matches), and disagrees with git where a folder is taken back in (`*`, `!*/`,
+`!*.py`).
 """
 
 from __future__ import annotations

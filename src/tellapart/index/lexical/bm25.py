@@ -91,6 +91,7 @@ class Bm25:
             raise ValueError(f"alive has {len(alive)} rows, the segments have {self._rows}")
         self._alive = None if alive is None or alive.all() else alive
         self.n_units = self._rows if self._alive is None else int(self._alive.sum())
+        self._known_lengths: NDArray[np.float32] | None = None
         self.average_length = self._average(segments, granularity)
         self._found: dict[str, tuple[tuple[_Slice, ...], int]] = {}
         self._norms: tuple[float, float, NDArray[np.float32]] | None = None
@@ -100,12 +101,18 @@ class Bm25:
             return 0.0
         if self._alive is None:
             return sum(segment.total_length(granularity) for segment in segments) / self.n_units
-        return float(self._lengths()[self._alive].sum(dtype=np.int64)) / self.n_units
+        total = 0
+        for part in self._parts:
+            living = self._alive[part.row : part.row + part.units]
+            total += int(part.postings.lengths[living].sum(dtype=np.int64))
+        return total / self.n_units
 
-    def _lengths(self) -> NDArray[np.int32]:
-        if len(self._parts) == 1:
-            return self._parts[0].postings.lengths
-        return np.concatenate([np.zeros(0, np.int32), *(part.postings.lengths for part in self._parts)])
+    def _lengths(self) -> NDArray[np.float32]:
+        """Lengths of all rows; float32 halves the work when k1 or b change, and is exact up to 2^24."""
+        if self._known_lengths is None:
+            parts = [part.postings.lengths.astype(np.float32) for part in self._parts]
+            self._known_lengths = np.concatenate([np.zeros(0, np.float32), *parts])
+        return self._known_lengths
 
     def document_frequency(self, term: str) -> int:
         """Count the live units that have a term."""
@@ -186,8 +193,9 @@ class Bm25:
             raise TellapartError(f"BM25's b is {b}: give a number from 0 to 1")
         kept = self._norms
         if kept is None or kept[:2] != (k1, b):
-            share = self._lengths() * (b / (self.average_length or 1.0))
-            kept = k1, b, (k1 * (1 - b + share)).astype(np.float32)
+            norms = self._lengths() * np.float32(k1 * b / (self.average_length or 1.0))
+            norms += np.float32(k1 * (1 - b))
+            kept = k1, b, norms
             self._norms = kept
         return kept[2]
 

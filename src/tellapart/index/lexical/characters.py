@@ -61,8 +61,10 @@ def cut(text: str, kind: Kind) -> Words:
     Scripts without spaces give overlapping bigrams, each emoji or symbol is a word. Prose keeps an
     apostrophe between letters and the signs of `c++` and `c#`, code keeps underscores.
     """
+    codes: Codes
     if text.isascii():
-        codes, classes, origin = *_ascii(text, kind), None
+        codes, classes = _ascii(text, kind)
+        origin = None
     else:
         codes, classes, origin = _unicode(text, kind)
     if kind is Kind.PROSE:
@@ -171,7 +173,8 @@ def _origins(places: list[int], widths: list[int], length: int) -> NDArray[np.in
     begins = np.array([0, *places])
     ends = np.array([*places, length])
     within = np.arange(sum(widths)) - np.repeat(np.cumsum(widths) - widths, widths)
-    return np.minimum(np.repeat(begins, widths) + within, np.repeat(np.maximum(ends - 1, begins), widths))
+    last: NDArray[np.int64] = np.repeat(np.maximum(ends - 1, begins), widths)
+    return np.minimum(np.repeat(begins, widths) + within, last)
 
 
 def _spread(

@@ -1,6 +1,10 @@
-"""How a lexical segment lies on disk: flat little-endian arrays and a header that knows them all.
+"""How a lexical segment lies on disk: one file of flat little-endian arrays, and a header that knows them all.
 
-header                        a line "tellapart-lexical CRC", then JSON: versions, units, sizes and CRCs
+One file, because forcing a file to the disk costs milliseconds however small it is, and updates are small.
+
+header      a line "tellapart-lexical CRC", then JSON: versions, units, and place, size and CRC of each array
+postings    the arrays, each beginning at a multiple of 8 bytes:
+
 terms, terms.offsets          UTF-8 of all terms in order, uint64 offsets of each (n_terms + 1)
 LEVEL.starts                  int64 (n_terms + 1): the postings of a term within the next two
 LEVEL.rows, LEVEL.tf          int32 unit rows, ascending within a term; uint8 term frequencies
@@ -16,6 +20,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -23,7 +28,7 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
 from tellapart.errors import CorruptIndexError, StaleIndexError
-from tellapart.index.files import checksum, sync
+from tellapart.index.files import sync
 from tellapart.index.lexical.tokens import ANALYSER_VERSION
 from tellapart.index.store import rebuilding
 
@@ -32,6 +37,8 @@ FORMAT = 1
 
 MAGIC = "tellapart-lexical"
 HEADER = "header"
+POSTINGS = "postings"
+ALIGNMENT = 8
 LARGE = 255
 """Term frequencies from here on stand in `LEVEL.large`; in `LEVEL.tf` they read 255."""
 
@@ -45,9 +52,10 @@ class LevelSize:
 
 
 @dataclass(frozen=True, slots=True)
-class FileSize:
-    """What a file must be like."""
+class Part:
+    """Where an array lies in the file of postings, in bytes, and its CRC-32."""
 
+    offset: int
     size: int
     checksum: int
 
@@ -58,28 +66,33 @@ class Header:
 
     terms: int
     levels: Mapping[Granularity, LevelSize]
-    files: Mapping[str, FileSize]
+    parts: Mapping[str, Part]
     format: int = FORMAT
     analyser: int = ANALYSER_VERSION
 
 
 @dataclass
 class SegmentFiles:
-    """Writes the files of a new segment; `close` writes the header and forces everything to the disk."""
+    """Writes a new segment; `close` writes the header and forces everything to the disk."""
 
     folder: Path
-    files: dict[str, FileSize] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
     levels: dict[Granularity, LevelSize] = field(default_factory=dict)
     terms: int = 0
+    _end: int = 0
 
     def put(self, name: str, content: bytes | memoryview) -> None:
-        """Write one file."""
-        (self.folder / name).write_bytes(content)
-        self.files[name] = FileSize(len(content), crc32(content))
+        """Append one array."""
+        padding = -self._end % ALIGNMENT
+        with (self.folder / POSTINGS).open("ab") as stream:
+            stream.write(bytes(padding))
+            stream.write(content)
+        self.parts[name] = Part(self._end + padding, len(content), crc32(content))
+        self._end += padding + len(content)
 
     def put_array(self, name: str, array: NDArray[np.generic], dtype: str) -> None:
         """Write an array as flat bytes of a little-endian type."""
-        self.put(name, memoryview(np.ascontiguousarray(array, dtype=dtype)).cast("B") if array.size else b"")
+        self.put(name, np.ascontiguousarray(array, dtype=dtype).data.cast("B") if array.size else b"")
 
     def put_terms(self, terms: list[str]) -> None:
         """Write the vocabulary, sorted."""
@@ -107,16 +120,16 @@ class SegmentFiles:
         self.levels[granularity] = LevelSize(len(lengths), int(lengths.sum(dtype=np.int64)))
 
     def close(self) -> None:
-        """Write the header last, then fsync all files and the folder."""
-        header = Header(self.terms, self.levels, self.files)
+        """Write the header last, then fsync both files and the folder."""
+        header = Header(self.terms, self.levels, self.parts)
         body = json.dumps(asdict(header), sort_keys=True) + "\n"
         text = f"{MAGIC} {crc32(body.encode()):08x}\n{body}"
         (self.folder / HEADER).write_text(text, encoding="utf-8", newline="\n")
-        sync(self.folder, [self.folder / name for name in (*sorted(self.files), HEADER)])
+        sync(self.folder, [self.folder / POSTINGS, self.folder / HEADER])
 
 
 def read_header(folder: Path) -> Header:
-    """Read a header and compare it with the sizes of the files beside it."""
+    """Read a header and compare it with the size of the file beside it."""
     path = folder / HEADER
     try:
         first, _, body = path.read_bytes().partition(b"\n")
@@ -131,41 +144,45 @@ def read_header(folder: Path) -> Header:
     ):
         if made != known:
             raise StaleIndexError(f"{folder} has {what} {made}, this version needs {known}: {mend(folder)}")
-    _check_sizes(folder, header)
+    _check_size(folder / POSTINGS, header)
     return header
 
 
 def _parse(content: dict[str, dict[str, dict[str, int]]]) -> Header:
     levels = {Granularity(name): LevelSize(**size) for name, size in content.pop("levels").items()}
-    files = {name: FileSize(**size) for name, size in content.pop("files").items()}
-    return Header(levels=levels, files=files, **content)  # type: ignore[arg-type]  # the checksum vouches
+    parts = {name: Part(**part) for name, part in content.pop("parts").items()}
+    return Header(levels=levels, parts=parts, **content)  # type: ignore[arg-type]  # the checksum vouches
 
 
-def _check_sizes(folder: Path, header: Header) -> None:
-    with os.scandir(folder) as entries:
-        present = {entry.name: entry.stat().st_size for entry in entries}
-    for name, file in header.files.items():
-        if name not in present:
-            raise CorruptIndexError(f"{folder / name} is missing: {mend(folder)}")
-        if present[name] != file.size:
-            raise CorruptIndexError(
-                f"{folder / name} has {present[name]} bytes instead of {file.size}: {mend(folder)}"
-            )
+def _check_size(path: Path, header: Header) -> None:
+    wanted = max((part.offset + part.size for part in header.parts.values()), default=0)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise CorruptIndexError(f"{path} is missing: {mend(path.parent)}") from error
+    if size != wanted:
+        raise CorruptIndexError(f"{path} has {size} bytes instead of {wanted}: {mend(path.parent)}")
 
 
 def verify(folder: Path, header: Header) -> None:
-    """Read every file and raise CorruptIndexError where one is not as it was written."""
-    for name, file in sorted(header.files.items()):
-        if checksum(folder / name) != file.checksum:
-            raise CorruptIndexError(f"{folder / name} is damaged: {mend(folder)}")
+    """Read every array and raise CorruptIndexError where one is not as it was written."""
+    content = map_postings(folder)
+    for name, part in sorted(header.parts.items()):
+        if crc32(content[part.offset : part.offset + part.size]) != part.checksum:
+            raise CorruptIndexError(f"{folder / POSTINGS} is damaged in {name}: {mend(folder)}")
 
 
-def map_array(path: Path, dtype: str) -> NDArray[np.generic]:
-    """Map a flat file into memory, read-only."""
-    with path.open("rb") as stream:
+def map_postings(folder: Path) -> memoryview:
+    """Map the file of postings into memory, read-only."""
+    with (folder / POSTINGS).open("rb") as stream:
         if not os.fstat(stream.fileno()).st_size:
-            return np.zeros(0, dtype=dtype)
-        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), dtype=dtype)
+            return memoryview(b"")
+        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def array_in(content: memoryview, part: Part, dtype: str) -> NDArray[Any]:
+    """Look at one array where it lies."""
+    return np.frombuffer(content[part.offset : part.offset + part.size], dtype=dtype)
 
 
 def mend(folder: Path) -> str:

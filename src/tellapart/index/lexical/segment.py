@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,22 +90,12 @@ class LexicalSegment:
     def postings(self, granularity: Granularity) -> Postings:
         """Map the postings of one granularity."""
         if granularity not in self._postings:
-            starts, rows, frequencies, large, lengths = (
-                self._map(f"{granularity}.{name}", dtype)
-                for name, dtype in (
-                    ("starts", "<i8"),
-                    ("rows", "<i4"),
-                    ("tf", "u1"),
-                    ("large", "<i8"),
-                    ("lengths", "<i4"),
-                )
-            )
             self._postings[granularity] = Postings(
-                starts.view(np.int64),
-                rows.view(np.int32),
-                frequencies.view(np.uint8),
-                large.view(np.int64).reshape(-1, 2),
-                lengths.view(np.int32),
+                self._map(f"{granularity}.starts", "<i8"),
+                self._map(f"{granularity}.rows", "<i4"),
+                self._map(f"{granularity}.tf", "u1"),
+                self._map(f"{granularity}.large", "<i8").reshape(-1, 2),
+                self._map(f"{granularity}.lengths", "<i4"),
             )
         return self._postings[granularity]
 
@@ -122,14 +113,18 @@ class LexicalSegment:
 
     @cached_property
     def _texts(self) -> memoryview:
-        return memoryview(self._map("terms", "u1"))
+        return self._map("terms", "u1").data
 
     @cached_property
     def _offsets(self) -> memoryview:
-        return memoryview(self._map("terms.offsets", "<u8"))
+        return self._map("terms.offsets", "<u8").data
 
     def _term_bytes(self, number: int) -> bytes:
         return bytes(self._texts[self._offsets[number] : self._offsets[number + 1]])
 
-    def _map(self, name: str, dtype: str) -> NDArray[np.generic]:
-        return layout.map_array(self.folder / name, dtype)
+    def _map(self, name: str, dtype: str) -> NDArray[Any]:
+        return layout.array_in(self._content, self._header.parts[name], dtype)
+
+    @cached_property
+    def _content(self) -> memoryview:
+        return layout.map_postings(self.folder)

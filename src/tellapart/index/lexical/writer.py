@@ -134,6 +134,7 @@ class LexicalWriter:
 
         The folder must not exist; nothing refers to it before the caller's commit.
         """
+        granularities = [granularity for granularity in Granularity if granularity in granularities]
         for (kind, _), pool in sorted(self._pools.items()):
             self._analyse(kind, pool)
         self._pools.clear()

@@ -1,0 +1,104 @@
+"""Everything the README tells people to type works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+PDF = """%PDF-1.4
+1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
+2 0 obj <</Type /Pages /Kids [3 0 R] /Count 1>> endobj
+3 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 300 144] /Contents 4 0 R
+ /Resources <</Font <</F1 <</Type /Font /Subtype /Type1 /BaseFont /Helvetica>>>>>>>> endobj
+4 0 obj <</Length 62>> stream
+BT /F1 18 Tf 10 80 Td (Retries are handled with patience.) Tj ET
+endstream endobj
+trailer <</Root 1 0 R>>
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with all the names that the README uses."""
+    folder = tmp_path_factory.mktemp("readme")
+    project = folder / "home" / "src" / "project"
+    for root in (folder, project):
+        (root / "docs").mkdir(parents=True, exist_ok=True)
+        (root / "src").mkdir(exist_ok=True)
+        (root / "docs" / "guide.md").write_text(
+            "# Guide\n\nRetries are handled by the client. It waits longer each time.\n"
+        )
+        filler = "\n".join(f"def step_{n}(value):\n    return value + {n}\n" for n in range(45))
+        (root / "src" / "client.py").write_text(f"def retry(call):\n    return call()\n\n\n{filler}\n")
+    (folder / "paper.pdf").write_text(PDF)
+    (folder / "queries.jsonl").write_text('{"_id": "1", "text": "how are retries handled"}\n')
+    return folder
+
+
+def environment(place: Path) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "HOME": str(place / "home"), "PATH": path, "TELLAPART_CACHE": str(place / "cache")}
+
+
+def typed() -> list[str]:
+    """The commands, in the order in which they stand there."""
+    console = [
+        line.removeprefix("$ ").split("  #")[0].strip()
+        for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    table = re.findall(r"^\| `(tellapart .*?)` \|", README, re.MULTILINE)
+    return [command for command in console + table if command.startswith("tellapart")]
+
+
+def test_commands(place):
+    pytest.importorskip("pypdf", reason="the README indexes a PDF: install the extra `documents`")
+    commands = typed()
+    assert len(commands) >= 10
+    for command in commands:
+        line = command.replace('"..."', '"retries"')
+        done = subprocess.run(
+            ["bash", "-c", line],
+            cwd=place,
+            env=environment(place),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        if shlex.split(command)[1] in ("search", "related"):
+            assert done.stdout, command
+
+
+def test_python(place):
+    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        done = subprocess.run(
+            [sys.executable, "-c", block],
+            cwd=place,
+            env=environment(place),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "docs/guide.md" in done.stdout
+
+
+def test_links():
+    root = Path(__file__).parents[1]
+    for document in [root / "README.md", root / "CONTRIBUTING.md", *sorted((root / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_makefile_has_the_two_commands():
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    for target in re.findall(r"^\$ make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
