@@ -28,7 +28,8 @@ from tellapart.index.vectors import VectorIndex, build_derived, open_vectors, wr
 from tellapart.index.vectors.approximate import CODED_ROWS
 from tellapart.index.vectors.candidates import DEVIATIONS
 from tellapart.rankers.knn import knn
-from tellapart.rankers.svm import ClosedFormSVM
+from tellapart.rankers.query import Query
+from tellapart.rankers.svm import ClosedFormSVM, svm
 
 SEGMENT_ROWS = 100_000
 K = 10
@@ -157,14 +158,16 @@ def compare(
     queries: np.ndarray,
     rounds: int,
 ) -> list[Line]:
-    svm = ClosedFormSVM()
-    directions = np.array([svm.transform(index, q).w for q in queries], dtype=np.float32)
+    transform = ClosedFormSVM().transform
+    directions = np.array([transform(index, q).w for q in queries], dtype=np.float32)
     want, want_svm = np.split(truth(maker(), np.vstack([queries, directions])), 2)
     n = len(queries)
     ours_ms, direct_ms = interleaved(
-        [lambda q: knn(index, q, K), lambda q: direct.search(q[None], K)], queries, rounds
+        [lambda q: knn().search(Query(vector=q), index, K), lambda q: direct.search(q[None], K)],
+        queries,
+        rounds,
     )
-    found = [knn(index, q, K).rows for q in queries]
+    found = [knn().search(Query(vector=q), index, K).rows for q in queries]
     theirs = list(direct.search(queries, K)[1])
     lines = [
         Line(rows, "k-NN", ours_ms, direct_ms, share(found, want), n),
@@ -174,8 +177,8 @@ def compare(
         (ms,) = interleaved([lambda q: index.search(q[None], K, exact=True)], queries[:20], 1)
         exact = [index.search(q[None], K, exact=True)[0][0] for q in queries[:20]]
         lines.append(Line(rows, "k-NN, exact float16 scan", ms, None, share(exact, want[:20]), 20))
-    (ms,) = interleaved([lambda q: svm.rank(index, q, K)], queries, 1)
-    ranked = [svm.rank(index, q, K).rows for q in queries]
+    (ms,) = interleaved([lambda q: svm().search(Query(vector=q), index, K)], queries, 1)
+    ranked = [svm().search(Query(vector=q), index, K).rows for q in queries]
     return [*lines, Line(rows, "SVM, closed form", ms, None, share(ranked, want_svm), n)]
 
 
@@ -185,8 +188,10 @@ def filtered(rows: str, index: VectorIndex, queries: np.ndarray) -> list[Line]:
     for kept in (0.5, 0.1, 0.01):
         allowed = np.random.default_rng(0).random(index.n_rows) < kept
         some = queries[:50]
-        (ms,) = interleaved([lambda q, a=allowed: knn(index, q, K, allowed=a)], some, 1)  # type: ignore[misc]
-        found = [knn(index, q, K, allowed=allowed).rows for q in some]
+        (ms,) = interleaved(
+            [lambda q, a=allowed: knn().search(Query(vector=q), index, K, allowed=a)], some, 1
+        )  # type: ignore[misc]
+        found = [knn().search(Query(vector=q), index, K, allowed=allowed).rows for q in some]
         want = index.search(some, K, allowed=allowed, exact=True)[0]
         lines.append(Line(rows, f"k-NN, filter keeping {kept:.0%}", ms, None, share(found, want), len(some)))
     return lines

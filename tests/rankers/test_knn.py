@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 
 from tellapart.index.vectors import VectorIndex
-from tellapart.rankers.knn import knn, knn_batch
+from tellapart.rankers.knn import knn
+from tellapart.rankers.query import Query
+from tellapart.rankers.types import Ranking
 
 
 def unit_rows(n: int, dim: int, seed: int) -> np.ndarray:
@@ -11,10 +13,14 @@ def unit_rows(n: int, dim: int, seed: int) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+def nearest(index: VectorIndex, query: np.ndarray, k: int, allowed: np.ndarray | None = None) -> Ranking:
+    return knn().search(Query(vector=query), index, k, allowed=allowed)
+
+
 def test_the_nearest_units_come_first_and_ties_by_row():
     rows = unit_rows(50, 8, 0)
     rows[[7, 30, 41]] = rows[12]
-    ranking = knn(VectorIndex([rows.astype(np.float16)]), rows[12], 6)
+    ranking = nearest(VectorIndex([rows.astype(np.float16)]), rows[12], 6)
     assert ranking.rows[:4].tolist() == [7, 12, 30, 41]
     assert (np.diff(ranking.scores) <= 0).all()
     assert ranking.rows.dtype == np.int64
@@ -25,17 +31,7 @@ def test_a_ranking_is_as_long_as_there_are_units():
     rows = unit_rows(5, 8, 0).astype(np.float16)
     alive = np.array([True, False, True, True, False])
     index = VectorIndex([rows], alive)
-    assert sorted(knn(index, unit_rows(1, 8, 1)[0], 10).rows) == [0, 2, 3]
+    assert sorted(nearest(index, unit_rows(1, 8, 1)[0], 10).rows) == [0, 2, 3]
     allowed = np.array([True, True, False, False, True])
-    assert knn(index, unit_rows(1, 8, 1)[0], 10, allowed=allowed).rows.tolist() == [0]
-    assert len(knn(index, np.zeros(8, np.float32), 10)) == 0
-
-
-def test_a_batch_ranks_like_single_queries():
-    rows = unit_rows(300, 8, 0).astype(np.float16)
-    index = VectorIndex([rows])
-    queries = unit_rows(20, 8, 2)
-    for query, ranking in zip(queries, knn_batch(index, queries, 7), strict=True):
-        alone = knn(index, query, 7)
-        np.testing.assert_array_equal(alone.rows, ranking.rows)
-        np.testing.assert_array_equal(alone.scores, ranking.scores)
+    assert nearest(index, unit_rows(1, 8, 1)[0], 10, allowed=allowed).rows.tolist() == [0]
+    assert len(nearest(index, np.zeros(8, np.float32), 10)) == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex, build_derived
+from tellapart.rankers.query import Query
 from tellapart.rankers.svm import ClosedFormSVM
+from tellapart.rankers.types import Ranking
+from tellapart.rankers.vectors import VectorRanker
 
 
 def unit_rows(n: int, dim: int, seed: int, clusters: int = 0) -> np.ndarray:
@@ -31,6 +35,12 @@ def direct(rows: np.ndarray, query: np.ndarray, c: float) -> np.ndarray:
     up, down = c * n, c * n / len(rows)  # twice c+ and c-
     system = np.eye(len(positive)) + up * np.outer(positive, positive) + down * extended.T @ extended
     return np.linalg.solve(system, up * positive - down * extended.sum(axis=0))
+
+
+def rank(
+    svm: ClosedFormSVM, index: VectorIndex, query: np.ndarray, k: int, own_rows: Sequence[int] = ()
+) -> Ranking:
+    return VectorRanker("svm", svm).search(Query(vector=query, own_rows=tuple(own_rows)), index, k)
 
 
 def c_of(svm: ClosedFormSVM, index: VectorIndex, negatives: int) -> float:
@@ -87,7 +97,7 @@ def test_a_query_from_the_corpus_is_its_own_negative_unless_told_otherwise():
     index = VectorIndex([rows])
     query = rows[17].astype(np.float32)
     svm = ClosedFormSVM(c=0.1)
-    kept, left = svm.rank(index, query, 300), svm.rank(index, query, 300, own_rows=[17])
+    kept, left = rank(svm, index, query, 300), rank(svm, index, query, 300, own_rows=[17])
     assert kept.rows[0] == left.rows[0] == 17  # no shift by one
     assert left.scores[0] > kept.scores[0]
 
@@ -101,7 +111,7 @@ def test_the_inner_product_search_reproduces_the_decision_values(shape: str):
     index = VectorIndex([rows])
     query = unit_rows(1, 32, 2)[0]
     svm = ClosedFormSVM()
-    form, ranking = svm.transform(index, query), svm.rank(index, query, 500)
+    form, ranking = svm.transform(index, query), rank(svm, index, query, 500)
     values = rows.astype(np.float64) @ form.w + form.b
     np.testing.assert_allclose(ranking.scores, values[ranking.rows], atol=1e-6)
     assert sorted(ranking.rows) == list(range(500))
@@ -121,7 +131,7 @@ def test_while_every_negative_is_active_the_ranking_is_liblinears():
     solver.fit(features, np.r_[1, -np.ones(len(rows))])
     theirs = solver.decision_function(rows.astype(np.float64))
     assert (theirs > -1).all()  # inside the margin: all negatives active
-    ranking = ClosedFormSVM(c=c).rank(VectorIndex([rows]), query, 400)
+    ranking = rank(ClosedFormSVM(c=c), VectorIndex([rows]), query, 400)
     np.testing.assert_allclose(ranking.scores, theirs[ranking.rows], atol=1e-6)
     assert ranking.rows[:20].tolist() == np.lexsort((np.arange(400), -theirs))[:20].tolist()
 
@@ -154,8 +164,8 @@ def test_a_kept_factorisation_gives_the_same_bits(tmp_path: Path):
     rows = unit_rows(200, 10, 7).astype(np.float16)
     query = unit_rows(1, 10, 8)[0]
     build_derived(VectorIndex([rows], None, tmp_path, "1"))
-    read = ClosedFormSVM().rank(VectorIndex([rows], None, tmp_path, "1"), query, 20)
-    made = ClosedFormSVM().rank(VectorIndex([rows]), query, 20)
+    read = rank(ClosedFormSVM(), VectorIndex([rows], None, tmp_path, "1"), query, 20)
+    made = rank(ClosedFormSVM(), VectorIndex([rows]), query, 20)
     assert read.rows.tolist() == made.rows.tolist()
     assert read.scores.tobytes() == made.scores.tobytes()
 
@@ -163,14 +173,14 @@ def test_a_kept_factorisation_gives_the_same_bits(tmp_path: Path):
 @pytest.mark.parametrize("own", [(), (0,)])
 def test_one_unit_is_found(own: tuple[int, ...]):
     rows = unit_rows(1, 10, 7).astype(np.float16)
-    ranking = ClosedFormSVM().rank(VectorIndex([rows]), unit_rows(1, 10, 8)[0], 5, own_rows=own)
+    ranking = rank(ClosedFormSVM(), VectorIndex([rows]), unit_rows(1, 10, 8)[0], 5, own_rows=own)
     assert ranking.rows.tolist() == [0]
     assert np.isfinite(ranking.scores).all()
 
 
 def test_equal_units_tie_by_row():
     rows = np.repeat(unit_rows(1, 10, 7), 30, axis=0).astype(np.float16)
-    ranking = ClosedFormSVM().rank(VectorIndex([rows]), unit_rows(1, 10, 8)[0], 5)
+    ranking = rank(ClosedFormSVM(), VectorIndex([rows]), unit_rows(1, 10, 8)[0], 5)
     assert ranking.rows.tolist() == [0, 1, 2, 3, 4]
     assert np.isfinite(ranking.scores).all()
 
@@ -178,9 +188,9 @@ def test_equal_units_tie_by_row():
 def test_no_live_unit_or_a_query_of_zeros_finds_nothing():
     rows = unit_rows(4, 10, 7).astype(np.float16)
     query = unit_rows(1, 10, 8)[0]
-    assert len(ClosedFormSVM().rank(VectorIndex([rows], np.zeros(4, dtype=bool)), query, 5)) == 0
-    assert len(ClosedFormSVM().rank(VectorIndex([]), query, 5)) == 0
-    assert len(ClosedFormSVM().rank(VectorIndex([rows]), np.zeros(10, np.float32), 5)) == 0
+    assert len(rank(ClosedFormSVM(), VectorIndex([rows], np.zeros(4, dtype=bool)), query, 5)) == 0
+    assert len(rank(ClosedFormSVM(), VectorIndex([]), query, 5)) == 0
+    assert len(rank(ClosedFormSVM(), VectorIndex([rows]), np.zeros(10, np.float32), 5)) == 0
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])

@@ -5,20 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from tellapart.index.vectors import VectorIndex
-from tellapart.index.vectors.candidates import Mask
-from tellapart.index.vectors.halves import Floats
-from tellapart.rankers.types import Ranking
+from tellapart.rankers.query import Query
+from tellapart.rankers.vectors import Linear, VectorRanker, query_vector
 
 
-def knn(index: VectorIndex, query: Floats, k: int, *, allowed: Mask | None = None) -> Ranking:
-    """Rank the k nearest live units for one query vector (d,); `allowed` (rows,) restricts them."""
-    return knn_batch(index, query[None], k, allowed=allowed)[0]
+def towards_query(query: Query, vectors: VectorIndex) -> Linear:
+    """Score by the query itself."""
+    return Linear(query_vector(query).astype(np.float64), 0.0)
 
 
-def knn_batch(
-    index: VectorIndex, queries: Floats, k: int, *, allowed: Mask | None = None, exact: bool = False
-) -> list[Ranking]:
-    """Rank for many queries (m, d) at once; `exact` bypasses approximate candidates."""
-    rows, scores = index.search(queries, k, allowed=allowed, exact=exact)
-    found = np.count_nonzero(rows >= 0, axis=1)
-    return [Ranking(rows[i, :n], scores[i, :n]) for i, n in enumerate(found)]
+def knn() -> VectorRanker:
+    """Rank by nearness to the query."""
+    return VectorRanker("knn", towards_query)

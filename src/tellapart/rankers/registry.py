@@ -12,9 +12,9 @@ from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
+from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
-from tellapart.rankers.svm import DEFAULT_RATIO
-from tellapart.rankers.vectors import knn, svm
+from tellapart.rankers.svm import DEFAULT_RATIO, svm
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
 LEXICAL_ONLY = frozenset({"bm25"})

@@ -24,9 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import Spectrum, VectorIndex
-from tellapart.index.vectors.candidates import Mask, best_first
-from tellapart.index.vectors.halves import Floats
-from tellapart.rankers.types import Ranking
+from tellapart.rankers.query import Query
+from tellapart.rankers.vectors import Linear, VectorRanker, query_vector
 
 # lambda in mean eigenvalues of the covariance: with MiniLM, 10 tied with k-NN over 668 queries of six collections and
 # gained .061 nDCG@10 on CISI (p .003); 1 lost .033. A fixed C would whiten harder as the corpus grows.
@@ -35,14 +34,6 @@ DEFAULT_RATIO = 10.0
 _LEAST_RIDGE = 1e-9
 
 Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """A linear score x . w + b of units; w float64 (d,)."""
-
-    w: Doubles
-    b: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,53 +76,17 @@ class ClosedFormSVM:
         vectors = vectors[vectors.any(axis=1)]
         return np.hstack([vectors, np.ones((len(vectors), 1))])
 
-    def rank(
-        self,
-        index: VectorIndex,
-        query: Floats,
-        k: int,
-        *,
-        allowed: Mask | None = None,
-        own_rows: Sequence[int] = (),
-        exact: bool = False,
-    ) -> Ranking:
-        """Rank the k best live units for one query (d,); the scores are the SVM's decision values.
-
-        A query of zeros finds nothing. `own_rows` may still be among the hits: `allowed` decides that.
-        """
-        return self.rank_batch(index, query[None], k, allowed=allowed, own_rows=[own_rows], exact=exact)[0]
-
-    def rank_batch(
-        self,
-        index: VectorIndex,
-        queries: Floats,
-        k: int,
-        *,
-        allowed: Mask | None = None,
-        own_rows: Sequence[Sequence[int]] | None = None,
-        exact: bool = False,
-    ) -> list[Ranking]:
-        """Rank for many queries (m, d), each with its own rows."""
-        own = own_rows if own_rows is not None else [()] * len(queries)
-        if index.n_alive == 0:
-            return [_EMPTY] * len(queries)
-        forms = [self.transform(index, q, own_rows=o) for q, o in zip(queries, own, strict=True)]
-        directions = np.array(
-            [form.w if query.any() else 0.0 * form.w for form, query in zip(forms, queries, strict=True)]
-        )
-        rows, products = index.search(
-            directions.astype(np.float32).reshape(len(queries), index.dim), k, allowed=allowed, exact=exact
-        )
-        return [_ranking(r, s, form.b) for r, s, form in zip(rows, products, forms, strict=True)]
+    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
+        """Give the linear function of a query; its own rows are no negatives."""
+        vector = query_vector(query)
+        if not vectors.n_alive or not vector.any():
+            return Linear(np.zeros(len(vector)), 0.0)
+        return self.transform(vectors, vector, own_rows=query.own_rows)
 
 
-_EMPTY = Ranking(np.empty(0, np.int64), np.empty(0, np.float32))
-
-
-def _ranking(rows: NDArray[np.int64], products: Floats, bias: float) -> Ranking:
-    n = int(np.count_nonzero(rows >= 0))
-    scores = (products[:n].astype(np.float64) + bias).astype(np.float32)
-    return Ranking(*best_first(rows[:n], scores, n))
+def svm(ratio: float = DEFAULT_RATIO) -> VectorRanker:
+    """Rank by the exemplar SVM; `ratio` is lambda in mean eigenvalues of the covariance."""
+    return VectorRanker("svm", ClosedFormSVM(ratio))
 
 
 def _solutions(spectrum: Spectrum, positive: Doubles, own: Doubles, ridge: float) -> tuple[Doubles, Doubles]:

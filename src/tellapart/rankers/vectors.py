@@ -1,4 +1,4 @@
-"""Rankers that score a unit by an inner product with its vector: nearest neighbours and the linear SVM."""
+"""Rankers that score a unit by a linear function of its vector; one search of the vector index serves them."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex
-from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units, forbid, standardised, without_own
-from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, Linear
+from tellapart.index.vectors.candidates import best_first
+from tellapart.rankers.query import (
+    Dense,
+    Mask,
+    Query,
+    Spread,
+    Spreads,
+    Units,
+    forbid,
+    standardised,
+    without_own,
+)
 from tellapart.rankers.types import Ranking, Rows
 
 
-class Direction(Protocol):
-    """Turns a query vector into the linear function that scores units."""
-
-    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
-        """Give w (d,) and b: a unit x scores x . w + b."""
-        ...
-
-
-def towards_query(query: Query, vectors: VectorIndex) -> Linear:
-    """Score by the query itself: on unit vectors the cosine."""
-    return Linear(_vector(query).astype(np.float64), 0.0)
-
-
 @dataclass(frozen=True, slots=True)
-class AwayFromCorpus:
-    """Score by the closed form of the exemplar SVM: the query against all units as negatives."""
+class Linear:
+    """A linear score x . w + b of units; w float64 (d,)."""
 
-    ratio: float = DEFAULT_RATIO
+    w: NDArray[np.float64]
+    b: float
+
+
+class Direction(Protocol):
+    """Turns a query into the linear function that scores units."""
 
     def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
-        """Solve for w and b; the query's own rows are no negatives."""
-        if not vectors.n_alive:
-            return towards_query(query, vectors)
-        return ClosedFormSVM(self.ratio).transform(vectors, _vector(query), own_rows=query.own_rows)
+        """Give w and b; w of zeros finds nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,18 @@ class VectorRanker:
         return {self.name: Spread(moments.n, mean + linear.b, std)}
 
     def rank(self, query: Query, units: Units, k: int, spreads: Spreads | None = None) -> Ranking:
-        """Give the best k units by the vector index."""
-        vectors = _vectors(units)
+        """Give the best k units."""
+        found = self.search(query, _vectors(units), k, allowed=without_own(query, units))
+        return Ranking(found.rows, standardised(found.scores, self.name, spreads), found.components)
+
+    def search(self, query: Query, vectors: VectorIndex, k: int, *, allowed: Mask | None = None) -> Ranking:
+        """Give the best k rows of a vector index; the query's own rows may be among them."""
         linear = self.direction(query, vectors)
-        w = linear.w.astype(np.float32)
-        found, products = vectors.search(w[None], k, allowed=without_own(query, units))
-        n = int(np.count_nonzero(found[0] >= 0))
-        scores = (products[0, :n] + np.float32(linear.b)).astype(np.float32)
-        return Ranking(found[0, :n], standardised(scores, self.name, spreads), {self.name: scores})
+        rows, products = vectors.search(linear.w.astype(np.float32)[None], k, allowed=allowed)
+        n = int(np.count_nonzero(rows[0] >= 0))
+        shifted = (products[0, :n].astype(np.float64) + linear.b).astype(np.float32)
+        best, scores = best_first(rows[0, :n], shifted, n)  # rounding after the shift may tie what was not
+        return Ranking(best, scores, {self.name: scores})
 
     def scores_of(self, query: Query, units: Units, rows: Rows) -> Dense:
         """Score some rows, (len(rows),)."""
@@ -81,23 +85,14 @@ class VectorRanker:
         return forbid(standardised(dense, self.name, spreads), units)
 
 
-def knn() -> VectorRanker:
-    """Rank by nearness to the query."""
-    return VectorRanker("knn", towards_query)
-
-
-def svm(ratio: float = DEFAULT_RATIO) -> VectorRanker:
-    """Rank by the exemplar SVM; `ratio` is lambda in mean eigenvalues of the covariance."""
-    return VectorRanker("svm", AwayFromCorpus(ratio))
+def query_vector(query: Query) -> NDArray[np.float32]:
+    """Give the query's vector (d,)."""
+    if query.vector is None:
+        raise TellapartError("this ranker needs the query's vector: name an encoder with --encoder")
+    return query.vector
 
 
 def _vectors(units: Units) -> VectorIndex:
     if units.vectors is None:
         raise TellapartError("this ranker needs vectors: add them with 'tellapart index --encoder minilm'")
     return units.vectors
-
-
-def _vector(query: Query) -> NDArray[np.float32]:
-    if query.vector is None:
-        raise TellapartError("this ranker needs the query's vector: name an encoder with --encoder")
-    return query.vector

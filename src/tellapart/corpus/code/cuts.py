@@ -133,4 +133,3 @@ def _statements(tree: tree_sitter.Tree, source: Source, start: int, end: int) ->
             inside = max(first, start), min(last, end)
             if is_long(source.text, *inside):
                 pending.append((child, depth + 1))
-

@@ -69,7 +69,10 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: Source, *, signatures
     leads: list[tuple[int, int]] = []
     wraps: list[tuple[int, int]] = []
     around = {"comment": comments, "lead": leads, "wrap": wraps}
+    kinds = grammar.kinds
     for pattern, captures in QueryCursor(grammar.query).matches(tree.root_node):
+        if (kind := kinds[pattern]) and not kind.fullmatch(source.slice(captures["kind"][0])):
+            continue
         for capture, spans in around.items():
             if capture in captures:
                 spans.append(source.span(captures[capture][0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -31,10 +32,16 @@ _loading = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A language tree-sitter can parse, and the query that finds its definitions."""
+    """A language tree-sitter can parse, and the query that finds its definitions.
+
+    `kinds[p]` is what the whole text of the capture @kind must match for pattern `p` of the query to count, None for
+    anything. It stands in the query as `(#set! kind "...")`; predicates (`#eq?`, `#match?`) are not to be used: where
+    a tree was parsed through a callback, as all are here, evaluating them reads memory that is not theirs (0.26.1).
+    """
 
     language: tree_sitter.Language
     query: tree_sitter.Query
+    kinds: tuple[re.Pattern[str] | None, ...]
 
     def parse(self, source: bytes) -> tree_sitter.Tree | None:
         """Parse UTF-8, None when it takes too long; a parser holds state, so that each call gets its own."""
@@ -72,7 +79,10 @@ def load(grammar: str, query: str) -> Grammar | None:
     if language is None:
         return None
     text = (resources.files(__package__) / "queries" / f"{query}.scm").read_text(encoding="utf-8")
-    return Grammar(language, Query(language, text))
+    compiled = Query(language, text)
+    settings = [compiled.pattern_settings(pattern).get("kind") for pattern in range(compiled.pattern_count)]
+    kinds = tuple(re.compile(kind, re.DOTALL) if kind else None for kind in settings)
+    return Grammar(language, compiled, kinds)
 
 
 def _language(grammar: str) -> tree_sitter.Language | None:
@@ -118,11 +128,22 @@ def _get_from(folder: Path, grammar: str) -> tree_sitter.Language | None:
 
 
 def _get(grammar: str) -> tree_sitter.Language | None:
-    from semble_grammars import GrammarLoadError, LanguageNotFoundError, UnsupportedPlatformError, get_language
+    from semble_grammars import (
+        GrammarLoadError,
+        LanguageNotFoundError,
+        UnsupportedPlatformError,
+        get_language,
+    )
 
     try:
         language: tree_sitter.Language = get_language(grammar)
-    except (GrammarLoadError, LanguageNotFoundError, UnsupportedPlatformError, OSError, RuntimeError) as failure:
+    except (
+        GrammarLoadError,
+        LanguageNotFoundError,
+        UnsupportedPlatformError,
+        OSError,
+        RuntimeError,
+    ) as failure:
         _log.debug("grammar %s: %s", grammar, failure)  # RuntimeError: there is no home folder at all
         return None
     return language

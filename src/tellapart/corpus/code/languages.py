@@ -148,7 +148,9 @@ _TABLE = (
     _plain("json", ".json .json5 .jsonc", filenames=".babelrc .eslintrc .prettierrc"),
     _plain("yaml", ".yaml .yml", filenames=".clang-format .clang-tidy"),
     _plain("toml", ".toml"),
-    _plain("ini", ".ini .cfg .conf .properties", filenames=".editorconfig .gitconfig .npmrc .flake8 .pylintrc"),
+    _plain(
+        "ini", ".ini .cfg .conf .properties", filenames=".editorconfig .gitconfig .npmrc .flake8 .pylintrc"
+    ),
     _plain("xml", ".xml .xsd .xsl .xslt .csproj .fsproj .vbproj .props .targets .plist", filenames="pom.xml"),
     _plain("awk", ".awk", interpreters="awk gawk mawk"),
     _plain("tcl", ".tcl", interpreters="tclsh wish"),
@@ -186,7 +188,9 @@ def language_of_path(path: str) -> str | None:
     return _UPPER_CASE.get(dot + extension) or _OF_EXTENSION.get(dot + extension.lower())
 
 
-_SHEBANG = re.compile(r"\ufeff?#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S*\s+)*(?:\S*/)?)?([\w+-]+?)[\d.]*(?:\s|$)")
+_SHEBANG = re.compile(
+    r"\ufeff?#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S*\s+)*(?:\S*/)?)?([\w+-]+?)[\d.]*(?:\s|$)"
+)
 
 _SIGNS = (
     ("php", r"<\?php"),

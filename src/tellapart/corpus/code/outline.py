@@ -123,7 +123,9 @@ class _Sweep:
         label = self._label(each.name)
         self.function_end = span[1]
         start = self._start(span[0])
-        continues = self.last is not None and self.last[:2] == (label, Role.PART) and self.last[2] == len(self.open)
+        continues = (
+            self.last is not None and self.last[:2] == (label, Role.PART) and self.last[2] == len(self.open)
+        )
         if continues and self._adjoins(start):
             self.result.functions.pop()  # the mark after the part before
         else:

@@ -80,7 +80,9 @@ def _within_budget(text: str) -> bool:
     return True
 
 
-def _parsed(text: str, wrappers: tuple[str, str], grammar: grammars.Grammar, language: Language) -> Parsed | None:
+def _parsed(
+    text: str, wrappers: tuple[str, str], grammar: grammars.Grammar, language: Language
+) -> Parsed | None:
     source = Source.of(text, wrappers)
     tree = grammar.parse(source.data)
     if tree is None or _is_tangled(tree):

@@ -1,8 +1,8 @@
 ((call target: (identifier) @kind (arguments . (_) @name)) @part
-  (#any-of? @kind "def" "defp" "defmacro" "defmacrop" "defguard" "defguardp" "defdelegate" "defn" "defnp"))
-((call target: (identifier) @kind (arguments . (string) @name) (do_block)) @function (#eq? @kind "test"))
+  (#set! kind "def|defp|defmacro|defmacrop|defguard|defguardp|defdelegate|defn|defnp"))
+((call target: (identifier) @kind (arguments . (string) @name) (do_block)) @function (#set! kind "test"))
 ((call target: (identifier) @kind (arguments . (_) @name) (do_block)) @class
-  (#any-of? @kind "defmodule" "defprotocol" "defimpl"))
+  (#set! kind "defmodule|defprotocol|defimpl"))
 ((unary_operator operand: (call target: (identifier) @kind)) @lead
-  (#any-of? @kind "doc" "spec" "impl" "deprecated" "since" "tag" "attr" "slot"))
+  (#set! kind "doc|spec|impl|deprecated|since|tag|attr|slot"))
 (comment) @comment

@@ -2,8 +2,8 @@
 (assignment_statement (variable_list . (_) @name) (expression_list . (function_definition))) @function
 (field name: (_) @name value: (function_definition)) @long
 ((function_call name: (identifier) @kind arguments: (arguments . (string) @name (function_definition))) @class
-  (#any-of? @kind "describe" "context"))
+  (#set! kind "describe|context"))
 ((function_call name: (identifier) @kind arguments: (arguments . (string) @name (function_definition))) @long
-  (#any-of? @kind "it" "test" "pending"))
+  (#set! kind "it|test|pending"))
 (variable_declaration) @wrap
 (comment) @comment

@@ -28,13 +28,13 @@
 ; suites and tests; any other call with a title and a callback is named by the title
 ((expression_statement (call_expression function: (_) @kind
   arguments: (arguments . [(string) (template_string)] @name [(arrow_function) (function_expression)]))) @class
-  (#match? @kind "^(describe|context|suite|fdescribe|xdescribe)([.]|$)"))
+  (#set! kind "(describe|context|suite|fdescribe|xdescribe)([.].*)?"))
 ((expression_statement (call_expression function: (_) @kind
   arguments: (arguments . [(string) (template_string)] @name [(arrow_function) (function_expression)]))) @long
-  (#not-match? @kind "^(define|describe|context|suite|fdescribe|xdescribe)([.]|$)"))
-((expression_statement (call_expression function: (identifier) @name
+  (#set! kind "(?!(define|describe|context|suite|fdescribe|xdescribe)([.]|$)).*"))
+((expression_statement (call_expression function: (identifier) @name @kind
   arguments: (arguments . [(arrow_function) (function_expression)]))) @long
-  (#any-of? @name "before" "after" "beforeEach" "afterEach" "beforeAll" "afterAll" "setup" "teardown"))
+  (#set! kind "before|after|beforeEach|afterEach|beforeAll|afterAll|setup|teardown"))
 
 (export_statement) @wrap
 (decorator) @lead
