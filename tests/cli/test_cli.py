@@ -193,7 +193,7 @@ def test_standard_input_is_a_source(tmp_path):
         (["search", "x", "--granularity", "chapter", "--index", "INDEX"], "unknown granularity 'chapter'"),
         (["search", "x", "--ranker", "best", "--index", "INDEX"], "unknown ranker 'best'"),
         (["search", "x", "--colour", "red"], "No such option: --colour"),
-        (["search", "x", "-k", "many"], "valid integer"),
+        (["search", "x", "-k", "many"], "'many' is not a valid"),
         (["index", "/nowhere/at/all", "--index", "INDEX"], "/nowhere/at/all"),
         (["index", "--index", "INDEX", "--encoder", "word2vec"], "word2vec"),
         (["index", "--index", "INDEX", "--encoder", "none"], "stands alone"),

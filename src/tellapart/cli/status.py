@@ -17,6 +17,7 @@ from tellapart.engine import Index
 from tellapart.engine.status import IndexStatus, index_status, verify_index
 from tellapart.errors import TellapartError
 from tellapart.index.build import drop_encoder
+from tellapart.index.embedding import in_words
 from tellapart.index.lock import writer_lock
 
 
@@ -58,8 +59,8 @@ def _print(state: IndexStatus) -> None:
     for encoder in state.encoders:
         levels = ", ".join(encoder.granularities)
         print(f"encoder      {encoder.name}  {encoder.dim} dimensions, {encoder.fingerprint[:12]}; {levels}")
-        if encoder.report:
-            print(f"             {encoder.report}")
+        if words := in_words(encoder):
+            print(f"             {words}")
     if not state.encoders:
         print("encoder      none: words only")
 

@@ -23,7 +23,7 @@ AUTO = "auto"
 PREFERRED_ENCODER = "minilm"
 
 RELATED_TERMS = 64
-"""A unit's rarest words ask for units like it; more only cost time (bench/related.py)."""
+"""How many of a unit's rarest words ask for units like it. Our choice, not measured: a paragraph has about as many."""
 
 LoadEncoder = Callable[[str, str], Encoder]
 

@@ -11,7 +11,7 @@ from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
-from tellapart.index.embedding import Embedder
+from tellapart.index.embedding import Embedder, in_words, units_in
 from tellapart.index.latent import LSA, fitted_lsa, sweep_encoders
 from tellapart.index.lock import writer_lock
 from tellapart.index.merging import merge_where_worthwhile
@@ -100,16 +100,19 @@ class Builder:
         encoder, fitted = self._load(store, name, segments, kept, changes)
         if kept and kept.fingerprint != encoder.fingerprint:
             forget_encoder(catalogue, kept)
+            kept = None
         levels = _levels(segments, self.settings.granularities)
         missing = _missing(catalogue, segments, encoder.fingerprint, levels)
         if kept and kept.granularities == levels and not missing:
             return []
         embedder = Embedder(store, encoder, None if name == LSA else self.cache, self.progress)
         embedder.cover(missing)
-        report = embedder.summary()
-        catalogue.put_encoder(StoredEncoder(name, encoder.fingerprint, encoder.dim, levels, fitted, report))
+        before = kept or StoredEncoder(name, encoder.fingerprint, encoder.dim, levels, fitted)
+        after = embedder.added_to(replace(before, granularities=levels, fitted=fitted))
+        catalogue.put_encoder(after)
         store.next_generation()
-        return [f"{name}: {report}"] if report else []
+        encoded = f"{name}: {units_in(missing):,} units have vectors now"
+        return ["; ".join(part for part in (encoded, in_words(after)) if part)]
 
     def _load(
         self,

@@ -32,8 +32,9 @@ class StoredSource:
 class StoredEncoder:
     """An encoder whose vectors the index holds for `granularities`.
 
-    `name` is how the user named it; `fitted` the number of units it was fitted on (0: not on this corpus);
-    `report` says in words what was windowed or cut.
+    `name` is how the user named it; `fitted` the number of documents it was fitted on (0: not on this
+    corpus). Since it was added, `windowed` units were longer than its window and became `windows` windows;
+    of `cut` texts something was lost.
     """
 
     name: str
@@ -41,7 +42,9 @@ class StoredEncoder:
     dim: int
     granularities: tuple[Granularity, ...]
     fitted: int
-    report: str
+    windowed: int = 0
+    windows: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +114,28 @@ class Catalogue:
     def encoders(self) -> dict[str, StoredEncoder]:
         """Give the encoders by name, in the order of their names."""
         rows = self._connection.execute(
-            "SELECT name, fingerprint, dim, granularities, fitted, report FROM encoders ORDER BY name"
+            "SELECT name, fingerprint, dim, granularities, fitted, windowed, windows, cut FROM encoders ORDER BY name"
         )
         return {
             name: StoredEncoder(
-                name, fingerprint, dim, tuple(Granularity(g) for g in json.loads(levels)), fitted, report
+                name, fingerprint, dim, tuple(Granularity(g) for g in json.loads(levels)), *counts
             )
-            for name, fingerprint, dim, levels, fitted, report in rows
+            for name, fingerprint, dim, levels, *counts in rows
         }
 
     def put_encoder(self, encoder: StoredEncoder) -> None:
         """Note that the index holds vectors of an encoder."""
         self._connection.execute(
-            "INSERT OR REPLACE INTO encoders VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO encoders VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 encoder.name,
                 encoder.fingerprint,
                 encoder.dim,
                 json.dumps(encoder.granularities),
                 encoder.fitted,
-                encoder.report,
+                encoder.windowed,
+                encoder.windows,
+                encoder.cut,
             ),
         )
 

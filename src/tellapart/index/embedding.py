@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.encoders.windows import EmbedReport, UnitText, embed
-from tellapart.index.catalogue import Catalogue
+from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.files import seal
 from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.store import Store, StoredDocument
@@ -23,6 +23,15 @@ from tellapart.progress import Advance, Progress
 
 CHUNK_UNITS = 20_000
 """Units embedded together: enough to sort them by length and to see texts that occur twice, some 30 MB."""
+
+
+Missing = tuple[Segment, Sequence[Granularity]]
+"""Levels of a segment that have no vectors yet."""
+
+
+def units_in(missing: Sequence[Missing]) -> int:
+    """Count units, those of dead documents included."""
+    return sum(int(segment.offsets(g)[-1]) for segment, levels in missing for g in levels)
 
 
 @dataclass(slots=True)
@@ -65,10 +74,9 @@ class Embedder:
         self.progress = progress
         self.reports: list[EmbedReport] = []
 
-    def cover(self, missing: Sequence[tuple[Segment, Sequence[Granularity]]]) -> None:
+    def cover(self, missing: Sequence[Missing]) -> None:
         """Write and note the vectors of these levels of these segments; part of the caller's transaction."""
-        total = sum(int(segment.offsets(g)[-1]) for segment, levels in missing for g in levels)
-        with self.progress(f"encoding with {self.encoder.name}", total) as advance:
+        with self.progress(f"encoding with {self.encoder.name}", units_in(missing)) as advance:
             for segment, levels in missing:
                 self._cover(segment, levels, advance)
 
@@ -111,15 +119,22 @@ class Embedder:
             position += len(units)
         return result
 
-    def summary(self) -> str:
-        """Say in words what became of units longer than the encoder's window; empty where none were."""
-        windowed = sum(report.windowed for report in self.reports)
-        if not windowed:
-            return ""
-        windows = sum(report.windows for report in self.reports)
-        cut = sum(report.cut for report in self.reports)
-        words = f"{windowed:,} units were longer than its window and became {windows:,} windows, averaged"
-        return words + (f"; {cut:,} texts were cut" if cut else "; nothing was cut")
+    def added_to(self, encoder: StoredEncoder) -> StoredEncoder:
+        """Count what became of units longer than the encoder's window, on top of what was counted before."""
+        return replace(
+            encoder,
+            windowed=encoder.windowed + sum(report.windowed for report in self.reports),
+            windows=encoder.windows + sum(report.windows for report in self.reports),
+            cut=encoder.cut + sum(report.cut for report in self.reports),
+        )
+
+
+def in_words(encoder: StoredEncoder) -> str:
+    """Say what became of units longer than the encoder's window; empty where none were."""
+    if not encoder.windowed:
+        return ""
+    words = f"{encoder.windowed:,} units were longer than its window and became {encoder.windows:,} windows, averaged"
+    return words + (f"; {encoder.cut:,} texts were cut" if encoder.cut else "; nothing was cut")
 
 
 def _scaled(advance: Advance, units: int) -> Progress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,12 +104,9 @@ def line_breaks(text: str, start: int, end: int) -> Breaks:
     return Breaks(offsets, ranks)
 
 
-def statement_breaks(tree: tree_sitter.Tree, source: Source, start: int, end: int) -> Breaks:
+def statement_breaks(depths: Mapping[int, int], text: str, start: int, end: int) -> Breaks:
     """The lines of a piece, those where a statement begins ranked first and by its depth in the tree."""
-    lines = line_breaks(source.text, start, end)
-    depths: dict[int, int] = {}
-    for offset, depth in _statements(tree, source, start, end):
-        depths[offset] = min(depth, depths.get(offset, depth))
+    lines = line_breaks(text, start, end)
     ranks = [
         2 * min(depths[offset], _INDENT // 2 - 1) + rank % 2 if offset in depths else rank
         for offset, rank in zip(lines.offsets, lines.ranks, strict=True)
@@ -117,19 +114,15 @@ def statement_breaks(tree: tree_sitter.Tree, source: Source, start: int, end: in
     return Breaks(lines.offsets, ranks)
 
 
-def _statements(tree: tree_sitter.Tree, source: Source, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """(start, depth) of the nodes in a piece, descending only into those that are themselves too long."""
+def statement_depths(tree: tree_sitter.Tree, source: Source) -> dict[int, int]:
+    """Depth of the outermost node that starts at an offset, for the nodes directly inside something long."""
+    depths: dict[int, int] = {}
     pending = [(tree.root_node, 0)]
     while pending:
         node, depth = pending.pop()
         for child in node.named_children:
-            first, last = source.span(child)
-            if last <= start:
-                continue
-            if first >= end:
-                break
-            if first >= start:
-                yield first, depth
-            inside = max(first, start), min(last, end)
-            if is_long(source.text, *inside):
+            start, end = source.span(child)
+            depths[start] = min(depth, depths.get(start, depth))
+            if is_long(source.text, max(start, 0), end):
                 pending.append((child, depth + 1))
+    return depths

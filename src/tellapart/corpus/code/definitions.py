@@ -95,11 +95,10 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: Source, *, signatures
 def _definition(
     captures: dict[str, list[tree_sitter.Node]], source: Source, *, signatures: bool
 ) -> Definition | None:
-    for capture, role in _ROLES:
-        if capture in captures:
-            break
-    else:
+    found = next((named for named in _ROLES if named[0] in captures), None)
+    if found is None:
         return None
+    capture, role = found
     start, end = source.span(captures[capture][0])
     if "tail" in captures:
         end = source.span(captures["tail"][-1])[1]

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,7 +54,7 @@ class Grammar:
         def read(offset: int, _: Point) -> memoryview:
             return view[offset:]  # a view, as the parser keeps every piece it was given: copies took 500 MB
 
-        def is_late(_offset: int, _has_error: bool) -> bool:  # noqa: FBT001 - the parser's signature
+        def is_late(_offset: int, _has_error: bool) -> bool:
             return time.thread_time() > deadline
 
         try:
@@ -63,7 +63,7 @@ class Grammar:
             return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(grammar: str, query: str) -> Grammar | None:
     """Load a grammar with its query, once per process; None (said once in the log) where it cannot be had.
 

@@ -42,9 +42,9 @@ class Parsed:
     source: Source
     definitions: Definitions
 
-    def breaks(self, start: int, end: int) -> cuts.Breaks:
-        """Where a piece of the text may be cut."""
-        return cuts.statement_breaks(self.tree, self.source, start, end)
+    def statements(self) -> dict[int, int]:
+        """Depth in the tree of the statements that start at an offset, where cuts are worth a thought."""
+        return cuts.statement_depths(self.tree, self.source)
 
 
 def parse(text: str, language: Language | None) -> Parsed | None:

@@ -57,4 +57,4 @@ def _offsets(body: bytes) -> Sequence[int]:
     starts = (np.frombuffer(body, dtype=np.uint8) & 0xC0) != 0x80
     offsets = np.zeros(len(body) + 1, dtype=np.int32)
     np.cumsum(starts, out=offsets[1:])
-    return memoryview(offsets)
+    return memoryview(offsets.data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -84,11 +84,13 @@ def _settled(marks: Iterable[Mark], text: str) -> list[Mark]:
 
 def _cut(marks: list[Mark], text: str, parsed: Parsed | None) -> Iterator[tuple[int, str]]:
     """Starts with labels, long pieces that are not functions cut."""
+    depths: Mapping[int, int] | None = None
     ends = [mark.start for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=True):
         yield mark.start, mark.label
         if mark.whole or not cuts.is_long(text, mark.start, end):
             continue
-        breaks = parsed.breaks(mark.start, end) if parsed else cuts.line_breaks(text, mark.start, end)
-        for start in cuts.cut(text, mark.start, end, breaks):
+        if depths is None:
+            depths = parsed.statements() if parsed else {}
+        for start in cuts.cut(text, mark.start, end, cuts.statement_breaks(depths, text, mark.start, end)):
             yield start, ""
