@@ -17,13 +17,13 @@ PACKAGES = (
     "json",
     "http",
     "urllib",
-    "email",
     "logging",
     "concurrent",
     "wsgiref",
-    "html",
-    "sqlite3",
     "zoneinfo",
+    "csv.py",
+    "shutil.py",
+    "tempfile.py",
 )
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "demo"
@@ -75,7 +75,8 @@ def main() -> None:
         f"Try your own:  .venv/bin/tellapart search 'your words' --index {FOLDER.relative_to(ROOT)} --explain"
     )
     print(
-        f"Your code:     .venv/bin/tellapart search 'your words' ~/src/project    ({time.perf_counter() - started:.0f} s in all)"
+        f"Your code:     .venv/bin/tellapart search 'your words' ~/src/project"
+        f"    ({time.perf_counter() - started:.0f} s in all)"
     )
 
 

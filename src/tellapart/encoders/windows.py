@@ -22,7 +22,7 @@ from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
 WINDOW_TOKENS = 256
-"""Of one window, context and special tokens included; less where the encoder takes less (DESIGN.md)."""
+"""Of one window, context and special tokens included; less where the encoder takes less."""
 
 CONTEXT_SHARE = 0.5
 """Of a window at most: a longer context (a very long path or title) is cut, and the report counts it."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LSA = "lsa"
 FOLDER = "encoders"
 REFIT_SHARE = 0.2
-"""Share of changed documents beyond which the analysis is fitted anew (issue: "refitted beyond 20 % change")."""
+"""Share of changed documents beyond which the analysis is fitted anew. Our choice, not measured."""
 
 CHANGED = "lsa_changed"
 KIND = "lsa_kind"

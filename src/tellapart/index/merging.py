@@ -20,7 +20,7 @@ FAN_IN = 4
 order, and each document is rewritten log4(n) times."""
 
 DEAD_SHARE = 0.1
-"""Share of dead documents beyond which a segment is rewritten (issue: "rebuilds beyond 10 %")."""
+"""Share of dead documents beyond which a segment is rewritten: a search pays for dead ones, a rewrite for all."""
 
 MERGED_DOCUMENTS = 500_000
 """Larger segments are left alone: merging them costs more memory than it saves time."""
