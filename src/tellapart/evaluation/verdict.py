@@ -21,8 +21,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a configuration costs: `index_seconds` to encode its units (None: not known, 0: no vectors),
-    `query_ms` for one query on this machine, `bytes` of the vectors and postings it reads."""
+    """What a configuration costs on this machine.
+
+    `index_seconds` to encode its units (None: not known, 0: no vectors), `query_ms` for one query, `bytes` of
+    the vectors and postings it reads.
+    """
 
     index_seconds: float | None
     query_ms: float
