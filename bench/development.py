@@ -1,6 +1,6 @@
 """The development collections as indexes: built once, kept in a folder, shared by the benchmarks of the verdict.
 
-    TELLAPART_DATA=... python bench/development.py --indexes DIR
+TELLAPART_DATA=... python bench/development.py --indexes DIR
 """
 
 from __future__ import annotations

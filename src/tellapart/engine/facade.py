@@ -91,6 +91,13 @@ class Index:
         """Take over what changed in the sources since the last run."""
         return build_index(self.folder, self.settings, progress=progress)
 
+    def add_encoder(self, name: str, *, progress: Progress = silent) -> None:
+        """Add the vectors of one more encoder to the documents as they are, without reading the sources."""
+        from tellapart.encoders.cache import open_cache
+        from tellapart.index.build import Builder
+
+        Builder(self.folder, self.settings, load_encoder, open_cache(), progress).add_encoder(name)
+
     @property
     def settings(self) -> Settings:
         """What this index was told to hold."""

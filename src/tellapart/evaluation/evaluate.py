@@ -22,6 +22,7 @@ from tellapart.evaluation.lengths import length_bins
 from tellapart.evaluation.measures import Measure
 from tellapart.evaluation.querysets import QueryGold
 from tellapart.evaluation.reasons import reason_of
+from tellapart.evaluation.sketch import corpus_sketch
 from tellapart.evaluation.statistics import Comparison
 from tellapart.evaluation.verdict import Difference, Finding, Verdict
 from tellapart.progress import Progress, silent
@@ -96,7 +97,7 @@ def conclude(
     names = [each.measured.candidate.name for each in scored]
     with index.reading() as snapshot:
         order = cost_order(snapshot, chosen)
-        state = corpus_state(index.store)
+        state, sketch = corpus_state(index.store), corpus_sketch(index.store)
     table = Table(
         np.stack([each.primary for each in scored], axis=1) * weights[:, None],
         clusters,
@@ -121,6 +122,7 @@ def conclude(
         source="generated" if gold.generated else "judged",
         sources=tuple(sorted({gold.source(query) for query in values.queries})),
         corpus=state.fingerprint,
+        corpus_sketch=sketch,
         queries=values.queries,
         independent=table.independent,
         findings=tuple(findings),

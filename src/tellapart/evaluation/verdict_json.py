@@ -20,6 +20,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "source": verdict.source,
         "sources": list(verdict.sources),
         "corpus": verdict.corpus,
+        "corpus_sketch": list(verdict.corpus_sketch),
         "configurations": [_finding(finding) for finding in verdict.findings],
         "choice": verdict.choice,
         "default": verdict.default,
