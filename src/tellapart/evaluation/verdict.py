@@ -76,11 +76,12 @@ class Verdict:
 
     `queries` are the ids that count, in order; `independent` how many clusters they form. `source` is
     `judged` or `generated`, `sources` what the queries were made from. `corpus` is a fingerprint of the
-    documents, `corpus_sketch` says how alike another corpus is. `choice` and `default` name findings; `kept_default` says that they are the same. `optimism` is
-    how much the best mean overstates what choosing it brings on new queries; `transfer_error` how far
-    generated queries may mislead about human ones (None for judged). `detectable_difference` is what these
-    queries would show between choice and default in 80 % of trials, `needed_for_half` how many independent
-    queries half of that would take. `reason` is one sentence, `notes` what else a reader must know.
+    documents, `corpus_sketch` says how alike another corpus is. `choice`, `default` and `reference` name
+    findings; `kept_default` says that the choice is the default. `optimism` is how much the best mean
+    overstates what choosing it brings on new queries; `transfer_error` how far generated queries may mislead
+    about human ones (None for judged). `detectable_difference` is what these queries would show between the
+    best and the default in 80 % of trials, `needed_for_half` how many independent queries half of that would
+    take. `reason` is one sentence, `notes` what else a reader must know.
     """
 
     measure: str
