@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.evaluation.statistics import (
     ALPHA,
+    DRAWS,
     FEW_QUERIES,
     Comparison,
     compare_all,
@@ -34,6 +35,7 @@ class Table:
     reference: int
     by_cost: Sequence[int]
     seed: int = 0
+    draws: int = DRAWS
 
     @property
     def independent(self) -> int:
@@ -42,13 +44,15 @@ class Table:
 
     def against(self, column: int) -> tuple[Comparison, ...]:
         """Compare every column with one of them."""
-        labels = np.array(self.clusters)
-        return compare_all(self.values, self.values[:, column], clusters=labels, seed=self.seed)
+        return self._compared(self.values[:, column])
 
     def means(self) -> tuple[Comparison, ...]:
         """Means of the columns with their intervals, as comparisons with nothing."""
+        return self._compared(np.zeros(len(self.values)))
+
+    def _compared(self, reference: Values) -> tuple[Comparison, ...]:
         labels = np.array(self.clusters)
-        return compare_all(self.values, np.zeros(len(self.values)), clusters=labels, seed=self.seed)
+        return compare_all(self.values, reference, clusters=labels, draws=self.draws, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Standings:
     def of(cls, table: Table) -> Standings:
         """Make every comparison there is, and correct for all of them."""
         labels = np.array(table.clusters)
-        group = tied_group(table.values, clusters=labels, seed=table.seed)
+        group = tied_group(table.values, clusters=labels, draws=table.draws, seed=table.seed)
         vs_reference, vs_default = table.against(table.reference), table.against(table.default)
         vs_best = table.against(group.best)
         near = {column for column, each in enumerate(vs_best) if each.non_inferior()}
