@@ -1,7 +1,13 @@
-"""Values per query of every variant of the grid on the development collections, kept for the verdict's benches."""
+"""Values per query of every variant of the grid on the development collections, kept for the verdict's benches.
+
+    TELLAPART_DATA=... python bench/verdict_values.py --indexes DIR
+
+Once with the queries that people judged, once with queries generated from the corpus (seed 0); DIR/values keeps both.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from dataclasses import dataclass
@@ -10,13 +16,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from development import COLLECTIONS, Collection, build
+from judged import data_folder
 from tellapart.engine import Index
 from tellapart.evaluation.candidates import COMPARED, make_grid
+from tellapart.evaluation.generated import generate
+from tellapart.evaluation.gold import read_gold
 from tellapart.evaluation.grid import measure_grid
 from tellapart.evaluation.measures import Measure
 from tellapart.evaluation.querysets import QueryGold
 
 MEASURE = Measure.parse("nDCG@10")
+LISTS = ("queries", "clusters", "sources", "names")
 
 
 @dataclass(frozen=True)
@@ -35,14 +46,17 @@ class Values:
         return self.values[:, self.names.index(name)]
 
 
-def measured(index: Index, gold: QueryGold, kept: Path, rankers: tuple[str, ...] = (*COMPARED, "rrf")) -> Values:
-    """Measure everything, or read what was measured before."""
-    if kept.is_file():
-        with np.load(kept) as arrays:
-            lists = {name: tuple(arrays[name].tolist()) for name in ("queries", "clusters", "sources", "names")}
-            return Values(**lists, values=arrays["values"], spans=arrays["spans"])
+def read(kept: Path) -> Values:
+    """Read what was measured before."""
+    with np.load(kept) as arrays:
+        lists = {name: tuple(arrays[name].tolist()) for name in LISTS}
+        return Values(**lists, values=arrays["values"], spans=arrays["spans"])
+
+
+def measure(index: Index, gold: QueryGold, kept: Path) -> Values:
+    """Measure every variant and keep the values."""
     started = time.perf_counter()
-    grid = measure_grid(index, gold, make_grid(index, rankers=rankers), MEASURE)
+    grid = measure_grid(index, gold, make_grid(index, rankers=(*COMPARED, "rrf")), MEASURE)
     names, columns, spans = [], [], []
     for each in grid.measured:
         for position, configuration in enumerate(each.candidate.variants):
@@ -52,7 +66,9 @@ def measured(index: Index, gold: QueryGold, kept: Path, rankers: tuple[str, ...]
                 continue
             names.append(name)
             columns.append(each.values[:, position])
-            spans.append(np.full(len(grid.queries), np.nan) if each.spans is None else each.spans[:, position])
+            spans.append(
+                np.full(len(grid.queries), np.nan) if each.spans is None else each.spans[:, position]
+            )
     result = Values(
         grid.queries,
         tuple(gold.cluster(query) for query in grid.queries),
@@ -62,7 +78,43 @@ def measured(index: Index, gold: QueryGold, kept: Path, rankers: tuple[str, ...]
         np.stack(spans, axis=1),
     )
     kept.parent.mkdir(parents=True, exist_ok=True)
-    lists = {name: np.array(getattr(result, name)) for name in ("queries", "clusters", "sources", "names")}
+    lists = {name: np.array(getattr(result, name)) for name in LISTS}
     np.savez(kept, values=result.values, spans=result.spans, **lists)
     sys.stderr.write(f"{kept.stem}: {len(grid.queries)} queries, {time.perf_counter() - started:.0f} s\n")
     return result
+
+
+def human(collection: Collection, data: Path, place: Path) -> Values:
+    """Values of the judged queries."""
+    kept = place / "values" / f"human-{collection.name}.npz"
+    if kept.is_file():
+        return read(kept)
+    index = build(collection, data, place)
+    return measure(index, read_gold(index, data / collection.name, split=collection.split).gold, kept)
+
+
+def made(collection: Collection, data: Path, place: Path) -> Values:
+    """Values of generated queries."""
+    kept = place / "values" / f"generated-{collection.name}.npz"
+    if kept.is_file():
+        return read(kept)
+    generated = generate(build(collection, data, place))
+    sys.stderr.write(f"{collection.name}: {dict(generated.offered)} {generated.notes}\n")
+    with generated.masked_index() as masked:
+        return measure(masked, generated.gold, kept)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--only", action="append", metavar="NAME")
+    chosen = options.parse_args()
+    data = data_folder()
+    for collection in COLLECTIONS:
+        if not chosen.only or collection.name in chosen.only:
+            human(collection, data, chosen.indexes)
+            made(collection, data, chosen.indexes)
+
+
+if __name__ == "__main__":
+    main()

@@ -24,10 +24,10 @@ def write_mixed(root: Path, seed: int = 0, prose: int = 30, code: int = 8) -> No
         paragraphs = [" ".join(random.choice(WORDS, 12)) + "." for _ in range(int(random.integers(1, 4)))]
         (root / f"text{number:02d}.txt").write_text("\n\n".join(paragraphs) + "\n")
     for number in range(code):
-        functions = [
-            f"def {'_'.join(random.choice(WORDS, 2))}_{i}(value):\n    return value  # {' '.join(random.choice(WORDS, 6))}\n"
-            for i in range(int(random.integers(1, 4)))
-        ]
+        functions = []
+        for i in range(int(random.integers(1, 4))):
+            name, words = "_".join(random.choice(WORDS, 2)), " ".join(random.choice(WORDS, 6))
+            functions.append(f"def {name}_{i}(value):\n    return value  # {words}\n")
         (root / f"module{number}.py").write_text("\n\n".join(functions))
 
 

@@ -40,7 +40,7 @@ def test_unknown_documents_are_counted_and_listed(mixed, queries, tmp_path):
 
 
 def test_judgements_of_another_corpus_are_refused(mixed, queries, tmp_path):
-    with pytest.raises(TellapartError, match="1 of 2 judged documents are not in the index .*gone.txt"):
+    with pytest.raises(TellapartError, match=r"1 of 2 judged documents are not in the index .*gone.txt"):
         read_gold(mixed, queries, qrels(tmp_path, "a\ttext00.txt\t1", "b\tgone.txt\t1"))
 
 
@@ -61,7 +61,7 @@ def test_all_judgements_zero(mixed, queries, tmp_path):
 
 
 def test_judgements_of_other_queries(mixed, queries, tmp_path):
-    with pytest.raises(TellapartError, match="no query is judged: .*'a'.*'x'"):
+    with pytest.raises(TellapartError, match=r"no query is judged: .*'a'.*'x'"):
         read_gold(mixed, queries, qrels(tmp_path, "x\ttext00.txt\t1"))
 
 
