@@ -23,15 +23,16 @@ from tellapart.encoders.protocol import Encoder
 from tellapart.encoders.windows import UnitText
 from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.build import forget_encoder
-from tellapart.index.catalogue import Catalogue
+from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.embedding import Embedder, UnitTexts, unit_texts
 from tellapart.index.files import remove
 from tellapart.index.latent import FOLDER as ENCODERS
-from tellapart.index.latent import LSA
+from tellapart.index.latent import LSA, fitted_lsa
 from tellapart.index.lock import writer_lock
 from tellapart.index.segments import Segment, SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import kept_settings
 from tellapart.index.store import FILE, Store, StoredDocument
+from tellapart.index.update import Changes
 from tellapart.progress import Progress, silent
 
 PREFIX = "masked-"
@@ -54,7 +55,7 @@ def masked_copy(
         store: The index's store; the generation it shows is copied.
         documents: Each with the number, id and length of one of the index, and units that start at the same places.
         encoders: By the name the index has for them; the vectors of its other encoders are left out. Latent
-            semantic analysis stays as it was fitted, on the text without blanks: blanked units are folded in.
+            semantic analysis is fitted anew, on the text with the blanks.
         cache: Of vectors, where windows without blanks are looked up.
         progress: Told of units encoded.
 
@@ -144,8 +145,25 @@ class _Masker:
             elif stored.fingerprint != encoders[name].fingerprint:
                 raise TellapartError(f"the encoder {name!r} is not the one whose vectors the index holds")
         if documents:
-            self._cover(self._replaced(documents), encoders)
+            segment = self._replaced(documents)
+            self._cover(segment, {name: each for name, each in encoders.items() if name != LSA})
+            if LSA in encoders:
+                self._refit(self.catalogue.encoders()[LSA])
         self.store.next_generation()
+
+    def _refit(self, stored: StoredEncoder) -> None:
+        """Fit latent semantic analysis on the text with blanks: it learns which words a document joins.
+
+        Folding blanked units into the space of the whole text would give the answers away: on xquad-en nDCG@10 of
+        generated queries is .996 then, and .874 of human ones.
+        """
+        forget_encoder(self.catalogue, stored)
+        segments = live_segments(self.home, self.catalogue)
+        encoder, fitted = fitted_lsa(self.home, self.store, segments, None, Changes(), self.progress)
+        levels = stored.granularities
+        missing = [(each, [level for level in levels if level in each.granularities]) for each in segments]
+        Embedder(self.store, encoder, None, self.progress).cover(missing)
+        self.catalogue.put_encoder(StoredEncoder(LSA, encoder.fingerprint, encoder.dim, levels, fitted))
 
     def _replaced(self, documents: Sequence[StoredDocument]) -> Segment:
         """Write one segment of the new versions and let the old ones be dead."""
@@ -166,13 +184,11 @@ class _Masker:
         return Segment(number, segment_folder(self.home, number), alive)
 
     def _cover(self, segment: Segment, encoders: Mapping[str, Encoder]) -> None:
-        for name, stored in self.catalogue.encoders().items():
-            levels = [level for level in stored.granularities if level in segment.granularities]
+        for name, encoder in encoders.items():
+            granularities = self.catalogue.encoders()[name].granularities
+            levels = [level for level in granularities if level in segment.granularities]
             if levels:
-                cache = None if name == LSA else self.cache
-                embedder = Embedder(
-                    self.store, encoders[name], cache, self.progress, laid_out_as(self.before)
-                )
+                embedder = Embedder(self.store, encoder, self.cache, self.progress, laid_out_as(self.before))
                 embedder.cover([(segment, levels)])
 
 
