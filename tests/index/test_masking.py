@@ -131,7 +131,7 @@ def test_words_score_as_in_an_index_of_the_blanked_documents(masked, level):
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("encoder", ["words", "lsa"])
 def test_vectors_are_those_of_the_blanked_texts(index, masked, level, encoder):
-    model = index.encoder(encoder)
+    model = masked.encoder(encoder)
     with masked.reading() as snapshot:
         place = rows(masked, level)
         vectors = snapshot.vectors(encoder, level).take(np.array(list(place.values())))

@@ -179,7 +179,6 @@ def test_sources_take_turns(index):
 def test_what_the_corpus_lacks_is_said(index, generated):
     assert set(generated.offered) == {source.value for source in Source}
     assert any("title" in note for note in generated.notes) == (generated.offered["title"] == 0)
-    assert any("lsa" in note for note in generated.notes)
 
 
 def test_words_that_stand_in_a_path_make_no_query(index, project):

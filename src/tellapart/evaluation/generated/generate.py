@@ -22,7 +22,6 @@ from tellapart.evaluation.generated.titles import titles
 from tellapart.evaluation.generated.types import Blank, Candidate, GeneratedSet, Source
 from tellapart.evaluation.judgements import Qrels, SpanJudgement
 from tellapart.evaluation.querysets import QueryGold
-from tellapart.index.latent import LSA
 from tellapart.index.lexical import analyse_query
 from tellapart.index.store import Store, StoredDocument
 from tellapart.progress import Progress, silent
@@ -85,7 +84,7 @@ def generate(
         )
         asked = sample(found, at_most, seed)
         masking = mask(index.store, asked, progress)
-        notes = _notes(found, sources, chosen, index.store.count(), names)
+        notes = _notes(found, sources, chosen, index.store.count())
         return _assembled(index, asked, masking, offered(found), notes, names)
 
 
@@ -185,7 +184,6 @@ def _notes(
     sources: Collection[Source],
     chosen: Sequence[int],
     documents: int,
-    encoders: Sequence[str],
 ) -> list[str]:
     """Say what was missing and what a reader of figures should know."""
     present = {question.source for question in found}
@@ -195,8 +193,6 @@ def _notes(
         notes.append(
             f"queries were looked for in {len(chosen):,} of {documents:,} documents, drawn at random"
         )
-    if LSA in encoders:
-        notes.append("lsa was fitted on the text with what is blanked here: it may look a little too good")
     return notes
 
 

@@ -87,7 +87,7 @@ class GeneratedSet:
         """Open the index in which these queries are to be evaluated: a copy with the blanked documents.
 
         It lives as long as the `with` statement. Vectors of blanked units are made here, with the encoders that
-        were named; `lsa` folds them into the space fitted on the text without blanks.
+        were named; `lsa` is fitted anew on the text with blanks.
         """
         from tellapart.encoders.cache import open_cache
         from tellapart.engine.facade import Index
