@@ -162,7 +162,7 @@ class _Masker:
         encoder, fitted = fitted_lsa(self.home, self.store, segments, None, Changes(), self.progress)
         levels = stored.granularities
         missing = [(each, [level for level in levels if level in each.granularities]) for each in segments]
-        Embedder(self.store, encoder, None, self.progress).cover(missing)
+        Embedder(self.store, encoder, None, self.progress, laid_out_as(self.before)).cover(missing)
         self.catalogue.put_encoder(StoredEncoder(LSA, encoder.fingerprint, encoder.dim, levels, fitted))
 
     def _replaced(self, documents: Sequence[StoredDocument]) -> Segment:
@@ -193,11 +193,13 @@ class _Masker:
 
 
 def laid_out_as(before: Mapping[int, StoredDocument]) -> UnitTexts:
-    """Give the units of blanked documents with the layout that they had before."""
+    """Give units, those of blanked documents with the layout that they had before."""
 
     def texts(stored: StoredDocument, granularity: Granularity) -> list[UnitText]:
-        earlier = unit_texts(before[stored.number], granularity)
         now = unit_texts(stored, granularity)
+        if stored.number not in before:
+            return now
+        earlier = unit_texts(before[stored.number], granularity)
         return [
             replace(after, layout=then) if (after.context, after.text) != (then.context, then.text) else after
             for after, then in zip(now, earlier, strict=True)
