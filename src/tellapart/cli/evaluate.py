@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tellapart.evaluation.verdict import Verdict
 
 EXAMPLES = (
+    "tellapart evaluate --index my.idx                # queries made from the corpus itself",
     "tellapart evaluate --index my.idx --queries queries.jsonl --qrels qrels.tsv",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --json > saved.json",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --against saved.json --gate",
@@ -95,12 +96,15 @@ def evaluate(
         seed,
     )
     judged = _gold(opened, queries, qrels, spans, split)
+    if runs is not None and judged is None:
+        raise TellapartError("--runs answers judged queries: name them with --queries")
     if keep and not encoder:
         _add_lsa(opened)
-    verdict = conclude(opened, judged.gold, wishes, notes=judged.notes, progress=terminal_progress())
-    regression = compare_with(saved, verdict, judged.gold, seed=seed) if saved else None
+    gold, notes = (judged.gold, judged.notes) if judged else (None, ())
+    verdict = conclude(opened, gold, wishes, notes=notes, progress=terminal_progress())
+    regression = compare_with(saved, verdict, seed=seed) if saved else None
     _show(verdict, regression, json=json)
-    if runs is not None:
+    if runs is not None and judged is not None:
         _write_runs(opened, judged, verdict, runs)
     if keep:
         _keep(opened, verdict)
@@ -115,11 +119,14 @@ def _measure(spelling: str | None) -> Measure | None:
 
 def _gold(
     index: Index, queries: Path | None, qrels: Path | None, spans: Path | None, split: str | None
-) -> ReadGold:
+) -> ReadGold | None:
     from tellapart.evaluation.gold import read_gold
 
     if queries is None:
-        raise TellapartError("name the queries with --queries, and what answers them with --qrels")
+        for name, given in (("--qrels", qrels), ("--spans", spans), ("--split", split)):
+            if given is not None:
+                raise TellapartError(f"{name} judges queries: name them with --queries")
+        return None
     return read_gold(index, queries, qrels, spans, split)
 
 

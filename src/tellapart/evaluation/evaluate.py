@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,16 @@ from tellapart.evaluation.candidates import make_grid
 from tellapart.evaluation.choice import Standings, Table, decide
 from tellapart.evaluation.costs import CostMeter, cost_order
 from tellapart.evaluation.crossfit import assign_folds, chosen_variant, cross_fitted, optimism
+from tellapart.evaluation.generated import generate
 from tellapart.evaluation.grid import GridValues, Measured, by_query, measure_grid
 from tellapart.evaluation.lengths import length_bins
 from tellapart.evaluation.measures import Measure
+from tellapart.evaluation.persource import by_source
 from tellapart.evaluation.querysets import QueryGold
 from tellapart.evaluation.reasons import reason_of
 from tellapart.evaluation.sketch import corpus_sketch
 from tellapart.evaluation.statistics import Comparison
+from tellapart.evaluation.unmeasured import unmeasured
 from tellapart.evaluation.verdict import Difference, Finding, Verdict
 from tellapart.progress import Progress, silent
 
@@ -46,6 +50,11 @@ class Wishes:
     measure: Measure | None = None
     seed: int = 0
 
+    @property
+    def compared(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Encoders, granularities and rankers."""
+        return self.encoders, self.granularities, self.rankers
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -57,9 +66,24 @@ class Scored:
     variant: int
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Queries with gold, and where they are to be asked.
+
+    `index` is what a verdict is about; `searched` holds the same documents, with those parts blanked that
+    generated queries were made from. `overlap` is the share of words that a query and its answer have in common.
+    """
+
+    index: Index
+    searched: Index
+    gold: QueryGold
+    overlap: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    notes: tuple[str, ...] = ()
+
+
 def evaluate(
     index: Index,
-    gold: QueryGold,
+    gold: QueryGold | None = None,
     wishes: Wishes | None = None,
     *,
     notes: Sequence[str] = (),
@@ -67,27 +91,38 @@ def evaluate(
 ) -> Verdict:
     """Compare configurations of an index on queries with gold, and say which to use.
 
+    Args:
+        index: Whose configurations are compared.
+        gold: Judged queries (`read_gold`); None = queries generated from the corpus.
+        wishes: What to compare, and how.
+        notes: Sentences that the verdict should carry.
+        progress: Told of queries.
+
     Raises:
-        TellapartError: The index lacks what was asked for, or no query has a relevant document.
+        TellapartError: The index lacks what was asked for, or no judged query has a relevant document.
     """
     wishes = wishes or Wishes()
-    grid = make_grid(index, wishes.encoders, wishes.granularities, wishes.rankers)
-    values = measure_grid(index, gold, grid, wishes.measure or MEASURE, progress)
+    if gold is not None:
+        return _judged(Asked(index, index, gold, notes=tuple(notes)), wishes, progress)
+    made = generate(index, seed=wishes.seed, encoders=wishes.encoders or None, progress=progress)
+    if not made.gold.queries:
+        return unmeasured(index, make_grid(index, *wishes.compared), wishes.measure or MEASURE, made.notes)
+    with made.masked_index(progress=progress) as masked:
+        asked = Asked(index, masked, made.gold, made.overlap, (*notes, *made.notes))
+        return _judged(asked, wishes, progress)
+
+
+def _judged(asked: Asked, wishes: Wishes, progress: Progress) -> Verdict:
+    grid = make_grid(asked.index, *wishes.compared)
+    values = measure_grid(asked.searched, asked.gold, grid, wishes.measure or MEASURE, progress)
     if not values.queries:
         raise TellapartError("no query has a relevant document: nothing can be measured")
-    return conclude(index, gold, values, wishes, notes=notes, progress=progress)
+    return conclude(asked, values, wishes, progress)
 
 
-def conclude(
-    index: Index,
-    gold: QueryGold,
-    values: GridValues,
-    wishes: Wishes,
-    *,
-    notes: Sequence[str] = (),
-    progress: Progress = silent,
-) -> Verdict:
+def conclude(asked: Asked, values: GridValues, wishes: Wishes, progress: Progress = silent) -> Verdict:
     """Turn measured values into a verdict: cross-fit, compare, choose, time."""
+    index, gold = asked.index, asked.gold
     clusters = [gold.cluster(query) for query in values.queries]
     folds = assign_folds(clusters, seed=wishes.seed)
     weights = _weights(gold, values.queries)
@@ -114,6 +149,7 @@ def conclude(
         for column, each in enumerate(scored):
             findings.append(_finding(each, column, table, standings, values, gold, meter))
             advance(1)
+    primary = [each.primary for each in scored]
     measure = passages.SPELLING if by_passage else str(values.measure)
     ahead = _ahead(table, standings)
     detectable = standings.vs_default[ahead].detectable
@@ -135,7 +171,9 @@ def conclude(
         detectable_difference=detectable,
         needed_for_half=_needed(standings.vs_default[ahead]),
         reason=reason_of(decision, table, standings, names, measure),
-        notes=tuple(notes),
+        notes=asked.notes,
+        by_source=by_source(gold, values.queries, dict(zip(names, primary, strict=True)), asked.overlap),
+        clusters=dict(zip(values.queries, clusters, strict=True)),
     )
 
 

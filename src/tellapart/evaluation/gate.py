@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.querysets import QueryGold
 from tellapart.evaluation.sketch import resemblance
 from tellapart.evaluation.statistics import ALPHA, FEW_QUERIES, Comparison, compare
 from tellapart.evaluation.textfiles import read_text
@@ -85,7 +84,7 @@ def read_saved(path: Path) -> Saved:
         ) from None
 
 
-def compare_with(saved: Saved, verdict: Verdict, gold: QueryGold, *, seed: int = 0) -> Regression:
+def compare_with(saved: Saved, verdict: Verdict, *, seed: int = 0) -> Regression:
     """Compare the choices on shared queries.
 
     Raises:
@@ -112,7 +111,7 @@ def compare_with(saved: Saved, verdict: Verdict, gold: QueryGold, *, seed: int =
     comparison = compare(
         np.array([now[query] for query in shared]),
         np.array([saved.per_query[query] for query in shared]),
-        clusters=np.array([gold.cluster(query) for query in shared]),
+        clusters=np.array([verdict.clusters.get(query, query) for query in shared]),
         seed=seed,
     )
     return Regression(saved.choice, verdict.choice, len(shared), comparison)

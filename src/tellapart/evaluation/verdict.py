@@ -43,6 +43,20 @@ class LengthBin:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFinding:
+    """What the queries of one source show: mean value by finding, and the words they share with their answer.
+
+    `overlap` is the mean share of a query's terms that stand in the unit it asks for (None for judged queries):
+    where it is high, the source favours rankers by words.
+    """
+
+    name: str
+    queries: int
+    overlap: float | None
+    means: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One configuration measured.
 
@@ -74,7 +88,7 @@ class Finding:
 class Verdict:
     """Which configuration to use, and on what evidence.
 
-    `queries` are the ids that count, in order; `independent` how many clusters they form. `source` is
+    `queries` are the ids that count, in order; `independent` how many `clusters` they form. `source` is
     `judged` or `generated`, `sources` what the queries were made from. `corpus` is a fingerprint of the
     documents, `corpus_sketch` says how alike another corpus is. `choice`, `default` and `reference` name
     findings; `kept_default` says that the choice is the default. `optimism` is how much the best mean
@@ -102,6 +116,8 @@ class Verdict:
     needed_for_half: int
     reason: str
     notes: tuple[str, ...] = ()
+    by_source: tuple[SourceFinding, ...] = ()
+    clusters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def finding(self, name: str) -> Finding:
         """Give the finding of a configuration by its name here."""
