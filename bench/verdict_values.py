@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +18,12 @@ from numpy.typing import NDArray
 from development import COLLECTIONS, Collection, build
 from judged import data_folder
 from tellapart.engine import Index
-from tellapart.evaluation.candidates import COMPARED, make_grid
-from tellapart.evaluation.generated import generate
+from tellapart.evaluation.candidates import COMPARED, Grid, make_grid
 from tellapart.evaluation.gold import read_gold
-from tellapart.evaluation.grid import measure_grid
+from tellapart.evaluation.grid import GridValues, measure_grid
 from tellapart.evaluation.measures import Measure
 from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.rounds import measure_generated
 
 MEASURE = Measure.parse("nDCG@10")
 LISTS = ("queries", "clusters", "sources", "names")
@@ -53,10 +52,8 @@ def read(kept: Path) -> Values:
         return Values(**lists, values=arrays["values"], spans=arrays["spans"])
 
 
-def measure(index: Index, gold: QueryGold, kept: Path) -> Values:
-    """Measure every variant and keep the values."""
-    started = time.perf_counter()
-    grid = measure_grid(index, gold, make_grid(index, rankers=(*COMPARED, "rrf")), MEASURE)
+def keep(grid: GridValues, gold: QueryGold, kept: Path) -> Values:
+    """Flatten variants to columns and keep them."""
     names, columns, spans = [], [], []
     for each in grid.measured:
         for position, configuration in enumerate(each.candidate.variants):
@@ -80,7 +77,7 @@ def measure(index: Index, gold: QueryGold, kept: Path) -> Values:
     kept.parent.mkdir(parents=True, exist_ok=True)
     lists = {name: np.array(getattr(result, name)) for name in LISTS}
     np.savez(kept, values=result.values, spans=result.spans, **lists)
-    sys.stderr.write(f"{kept.stem}: {len(grid.queries)} queries, {time.perf_counter() - started:.0f} s\n")
+    sys.stderr.write(f"{kept.stem}: {len(grid.queries)} queries\n")
     return result
 
 
@@ -90,7 +87,8 @@ def human(collection: Collection, data: Path, place: Path) -> Values:
     if kept.is_file():
         return read(kept)
     index = build(collection, data, place)
-    return measure(index, read_gold(index, data / collection.name, split=collection.split).gold, kept)
+    gold = read_gold(index, data / collection.name, split=collection.split).gold
+    return keep(measure_grid(index, gold, _grid(index), MEASURE), gold, kept)
 
 
 def made(collection: Collection, data: Path, place: Path) -> Values:
@@ -98,10 +96,15 @@ def made(collection: Collection, data: Path, place: Path) -> Values:
     kept = place / "values" / f"generated-{collection.name}.npz"
     if kept.is_file():
         return read(kept)
-    generated = generate(build(collection, data, place))
-    sys.stderr.write(f"{collection.name}: {dict(generated.offered)} {generated.notes}\n")
-    with generated.masked_index() as masked:
-        return measure(masked, generated.gold, kept)
+    index = build(collection, data, place)
+    generated = measure_generated(index, _grid(index), MEASURE)
+    if generated.values is None:
+        sys.exit(f"{collection.name} offers no query")
+    return keep(generated.values, generated.gold, kept)
+
+
+def _grid(index: Index) -> Grid:
+    return make_grid(index, rankers=(*COMPARED, "rrf"))
 
 
 def main() -> None:

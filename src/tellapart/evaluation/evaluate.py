@@ -18,13 +18,13 @@ from tellapart.evaluation.candidates import make_grid
 from tellapart.evaluation.choice import Standings, Table, decide
 from tellapart.evaluation.costs import CostMeter, cost_order
 from tellapart.evaluation.crossfit import assign_folds, chosen_variant, cross_fitted, optimism
-from tellapart.evaluation.generated import generate
 from tellapart.evaluation.grid import GridValues, Measured, by_query, measure_grid
 from tellapart.evaluation.lengths import length_bins
 from tellapart.evaluation.measures import Measure
 from tellapart.evaluation.persource import by_source
 from tellapart.evaluation.querysets import QueryGold
 from tellapart.evaluation.reasons import reason_of
+from tellapart.evaluation.rounds import measure_generated
 from tellapart.evaluation.sketch import corpus_sketch
 from tellapart.evaluation.statistics import Comparison
 from tellapart.evaluation.unmeasured import unmeasured
@@ -50,11 +50,6 @@ class Wishes:
     measure: Measure | None = None
     seed: int = 0
 
-    @property
-    def compared(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-        """Encoders, granularities and rankers."""
-        return self.encoders, self.granularities, self.rankers
-
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -68,14 +63,9 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Queries with gold, and where they are to be asked.
-
-    `index` is what a verdict is about; `searched` holds the same documents, with those parts blanked that
-    generated queries were made from. `overlap` is the share of words that a query and its answer have in common.
-    """
+    """What was asked, of which index; `overlap` is the share of words that a query and its answer have in common."""
 
     index: Index
-    searched: Index
     gold: QueryGold
     overlap: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
@@ -102,22 +92,19 @@ def evaluate(
         TellapartError: The index lacks what was asked for, or no judged query has a relevant document.
     """
     wishes = wishes or Wishes()
+    measure = wishes.measure or MEASURE
+    grid = make_grid(index, wishes.encoders, wishes.granularities, wishes.rankers)
     if gold is not None:
-        return _judged(Asked(index, index, gold, notes=tuple(notes)), wishes, progress)
-    made = generate(index, seed=wishes.seed, encoders=wishes.encoders or None, progress=progress)
-    if not made.gold.queries:
-        return unmeasured(index, make_grid(index, *wishes.compared), wishes.measure or MEASURE, made.notes)
-    with made.masked_index(progress=progress) as masked:
-        asked = Asked(index, masked, made.gold, made.overlap, (*notes, *made.notes))
-        return _judged(asked, wishes, progress)
-
-
-def _judged(asked: Asked, wishes: Wishes, progress: Progress) -> Verdict:
-    grid = make_grid(asked.index, *wishes.compared)
-    values = measure_grid(asked.searched, asked.gold, grid, wishes.measure or MEASURE, progress)
-    if not values.queries:
-        raise TellapartError("no query has a relevant document: nothing can be measured")
-    return conclude(asked, values, wishes, progress)
+        values = measure_grid(index, gold, grid, measure, progress)
+        if not values.queries:
+            raise TellapartError("no query has a relevant document: nothing can be measured")
+        return conclude(Asked(index, gold, notes=tuple(notes)), values, wishes, progress)
+    encoders = wishes.encoders or None
+    made = measure_generated(index, grid, measure, seed=wishes.seed, encoders=encoders, progress=progress)
+    if made.values is None:
+        return unmeasured(index, grid, measure, (*notes, *made.notes))
+    asked = Asked(index, made.gold, made.overlap, (*notes, *made.notes))
+    return conclude(asked, made.values, wishes, progress)
 
 
 def conclude(asked: Asked, values: GridValues, wishes: Wishes, progress: Progress = silent) -> Verdict:

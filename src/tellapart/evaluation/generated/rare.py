@@ -14,13 +14,15 @@ from tellapart.index.lexical import Analyser
 from tellapart.index.snapshot import Snapshot
 
 TERMS = 4
+DRAWINGS = 4
+"""Other seeds take the next rarest terms, so that a small corpus can be asked more often. Our choice."""
 LEAST_LETTERS = 3
 LEAST_UNITS = 2
 """Units that hold a term: one that stands in a single unit names it, and every lexical ranker finds that."""
 
 
 class RareTerms:
-    """Gives one query per document: the terms of one of its units with the highest tf x idf."""
+    """Gives one query per document and seed: terms of one of its units with high tf x idf."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -52,4 +54,5 @@ class RareTerms:
             units = lexical.document_frequency(terms[0])
             if units >= LEAST_UNITS:
                 rated.append((-count * math.log1p((lexical.n_units - units + 0.5) / (units + 0.5)), word))
-        return [word for _, word in sorted(rated)[:TERMS]]
+        first = TERMS * (material.seed % DRAWINGS)
+        return [word for _, word in sorted(rated)[first : first + TERMS]]
