@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,15 +89,32 @@ class Standings:
         )
 
 
+class Case(StrEnum):
+    """Why a configuration was chosen."""
+
+    FEW = "few"
+    """Too few independent queries to leave the default."""
+    TIED = "tied"
+    """Nothing is significantly better than the default."""
+    DOUBTED = "doubted"
+    """Something is, by generated queries, but by less than such queries mislead."""
+    BETTER = "better"
+    """The choice is better than the default."""
+    UNITS = "units"
+    """The choice differs in granularity only, and shows a reader more of what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The column chosen, and in which case it was.
+    """The column chosen and why; `ahead` is the column that came closest to replacing the default.
 
-    `few` independent queries, `tied` (the default cannot be told from the best), or `better` than the default.
+    `error` is how far generated queries may mislead about it, in the measure; None for judged ones.
     """
 
     choice: int
-    case: str
+    case: Case
+    ahead: int
+    error: float | None = None
 
 
 def decide(table: Table, standings: Standings) -> Decision:
@@ -105,17 +123,28 @@ def decide(table: Table, standings: Standings) -> Decision:
     The best mean must beat the default after Holm over the grid; from then on every configuration counts that
     beats the default, is not separated from the best, and is at most the margin worse than it at 95 %.
     """
+    ahead = runner_up(table, standings)
     if table.independent < FEW_QUERIES:
-        return Decision(table.default, "few")
+        return Decision(table.default, Case.FEW, ahead)
     better = {
         column
         for column, (comparison, p) in enumerate(zip(standings.vs_default, standings.p_default, strict=True))
         if p <= ALPHA and comparison.difference > 0
     }
     if standings.best not in better:
-        return Decision(table.default, "tied")
+        return Decision(table.default, Case.TIED, ahead)
     eligible = better & standings.tied & standings.non_inferior
-    return Decision(next(column for column in table.by_cost if column in eligible), "better")
+    return Decision(
+        next(column for column in table.by_cost if column in eligible), Case.BETTER, standings.best
+    )
+
+
+def runner_up(table: Table, standings: Standings) -> int:
+    """The best column, or the second where the default is the best: what it would take to tell these two."""
+    if standings.best != table.default or len(standings.means) < 2:
+        return standings.best
+    others = [column for column in range(len(standings.means)) if column != table.default]
+    return max(others, key=lambda column: standings.means[column].difference)
 
 
 def _corrected(comparisons: Sequence[Comparison], itself: int) -> tuple[float, ...]:
