@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,7 @@ def generate(
     seed: int = 0,
     at_most: int = AT_MOST,
     encoders: Sequence[str] | None = None,
+    sources: Collection[Source] = tuple(Source),
     progress: Progress = silent,
 ) -> GeneratedSet:
     """Make queries whose answers are known from what the corpus says about itself.
@@ -67,6 +68,7 @@ def generate(
         seed: Of every random choice.
         at_most: Queries.
         encoders: Names of the index's encoders to evaluate with; None = all.
+        sources: What queries may be made from.
         progress: Told of documents read.
 
     Raises:
@@ -78,10 +80,12 @@ def generate(
             if name not in snapshot.encoders:
                 raise snapshot.unknown_encoder(name)
         chosen = _documents(index.store, seed)
-        found = questions(_candidates(index, chosen, at_most, seed, progress))
+        found = questions(
+            each for each in _candidates(index, chosen, at_most, seed, progress) if each.source in sources
+        )
         asked = sample(found, at_most, seed)
         masking = mask(index.store, asked, progress)
-        notes = _notes(found, chosen, index.store.count(), names)
+        notes = _notes(found, sources, chosen, index.store.count(), names)
         return _assembled(index, asked, masking, offered(found), notes, names)
 
 
@@ -177,11 +181,15 @@ def _indexed(stored: StoredDocument, span: tuple[int, int]) -> str:
 
 
 def _notes(
-    found: Iterable[Question], chosen: Sequence[int], documents: int, encoders: Sequence[str]
+    found: Iterable[Question],
+    sources: Collection[Source],
+    chosen: Sequence[int],
+    documents: int,
+    encoders: Sequence[str],
 ) -> list[str]:
     """Say what was missing and what a reader of figures should know."""
     present = {question.source for question in found}
-    missing = [source.value for source in OFFERED if source not in present]
+    missing = [source.value for source in OFFERED if source in sources and source not in present]
     notes = [f"the corpus offers no queries of these kinds: {', '.join(missing)}"] if missing else []
     if len(chosen) < documents:
         notes.append(
