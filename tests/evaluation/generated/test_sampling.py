@@ -60,8 +60,8 @@ def test_a_sample_asks_for_no_unit_twice_and_leaves_no_room_unused(offers, at_mo
 
 def test_documents_and_sources_take_turns():
     found = questions(
-        candidate(source, f"{source} {document} {start} query", document, start)
-        for source in (Source.TITLE, Source.COMMENT)
+        candidate(source, f"{source} {document} {start} query", document, start + offset)
+        for source, offset in ((Source.TITLE, 0), (Source.COMMENT, 1_000))
         for document in range(20)
         for start in range(0, 500, 100)
     )
