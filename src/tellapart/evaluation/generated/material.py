@@ -17,7 +17,7 @@ from tellapart.evaluation.generated.types import Span
 from tellapart.evaluation.generated.words import LETTERS
 from tellapart.index.store import StoredDocument
 
-REST_WORDS = 12
+REST_WORDS = 8
 """Words that must be left of a unit when what the query was made from is blanked. Our choice, not measured."""
 
 OWN_NAME = re.compile(r"[^\W\d]\w*$")
