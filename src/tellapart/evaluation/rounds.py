@@ -42,16 +42,28 @@ def measure_generated(
     *,
     seed: int = 0,
     encoders: Sequence[str] | None = None,
+    query_log: Mapping[str, str] | None = None,
+    language_model: str | None = None,
     progress: Progress = silent,
 ) -> MadeValues:
-    """Generate queries and score the grid on them, each drawing in its own masked copy of the index."""
+    """Generate queries and score the grid on them, each drawing in its own masked copy of the index.
+
+    `query_log` and `language_model` are those of `generate`.
+    """
     golds: list[QueryGold] = []
     values: list[GridValues] = []
     overlap: dict[str, float] = {}
     known: set[tuple[str, str]] = set()
     notes: tuple[str, ...] = ()
     while len(golds) < ROUNDS and len(known) < ENOUGH:
-        made = generate(index, seed=seed + len(golds), encoders=encoders, progress=progress)
+        made = generate(
+            index,
+            seed=seed + len(golds),
+            encoders=encoders,
+            query_log=query_log,
+            language_model=language_model if not golds else None,
+            progress=progress,
+        )
         notes = notes or made.notes
         fresh = _fresh(made, known, len(golds), overlap)
         if not fresh.queries:
@@ -85,6 +97,7 @@ def _fresh(
         spans=MappingProxyType(spans),
         sources=MappingProxyType({name: gold.source(query) for query, name in names.items()}),
         clusters=MappingProxyType({name: gold.cluster(query) for query, name in names.items()}),
+        weights=MappingProxyType({name: gold.weights.get(query, 1.0) for query, name in names.items()}),
     )
 
 
@@ -95,6 +108,7 @@ def _joined(golds: Sequence[QueryGold]) -> QueryGold:
         spans=MappingProxyType({q: of for gold in golds for q, of in gold.spans.items()}),
         sources=MappingProxyType({q: of for gold in golds for q, of in gold.sources.items()}),
         clusters=MappingProxyType({q: of for gold in golds for q, of in gold.clusters.items()}),
+        weights=MappingProxyType({q: of for gold in golds for q, of in gold.weights.items()}),
     )
 
 

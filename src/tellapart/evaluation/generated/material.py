@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from tellapart.corpus.code.definitions import Role
 from tellapart.corpus.code.parsing import Parsed, parse
 from tellapart.corpus.code.split import language_of
@@ -15,7 +17,7 @@ from tellapart.evaluation.generated.types import Span
 from tellapart.evaluation.generated.words import LETTERS
 from tellapart.index.store import StoredDocument
 
-REST_WORDS = 12
+REST_WORDS = 8
 """Words that must be left of a unit when what the query was made from is blanked. Our choice, not measured."""
 
 OWN_NAME = re.compile(r"[^\W\d]\w*$")
@@ -72,9 +74,23 @@ class Material:
 
     def says_more(self, unit: Span, *without: Span) -> bool:
         """Whether a unit holds enough words outside some spans of it."""
-        words = [match.start() for match in LETTERS.finditer(self.document.text, *unit)]
-        left = sum(1 for word in words if not any(start <= word < end for start, end in without))
-        return left >= REST_WORDS
+        left = 0
+        for match in LETTERS.finditer(self.document.text, *unit):
+            left += not any(start <= match.start() < end for start, end in without)
+            if left >= REST_WORDS:
+                return True
+        return False
+
+    @property
+    def finest(self) -> Granularity:
+        """The level of units that stand for themselves."""
+        return Granularity.FUNCTION if self.is_code else Granularity.PARAGRAPH
+
+    def some_units(self, count: int) -> list[Span]:
+        """Draw some of the paragraphs or functions that say enough."""
+        units = [unit for unit in self.tree.spans(self.finest) if self.says_more(unit)]
+        drawn = np.random.default_rng([self.seed, self.number]).permutation(len(units))[:count]
+        return [units[place] for place in sorted(drawn.tolist())]
 
     @cached_property
     def parsed(self) -> Parsed | None:

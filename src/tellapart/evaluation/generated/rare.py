@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
-from tellapart.corpus.types import LEVELS, Granularity
+import numpy as np
+
+from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.evaluation.generated.material import Material
-from tellapart.evaluation.generated.types import Candidate, Source
+from tellapart.evaluation.generated.types import Candidate, Source, Span
 from tellapart.evaluation.generated.words import LETTERS, PHRASE_WORDS
 from tellapart.index.lexical import Analyser
 from tellapart.index.snapshot import Snapshot
@@ -22,37 +25,45 @@ LEAST_UNITS = 2
 
 
 class RareTerms:
-    """Gives one query per document and seed: terms of one of its units with high tf x idf."""
+    """Makes a query of the terms of a unit with the highest tf x idf, or with other seeds the next highest."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._analyser = Analyser()
 
-    def __call__(self, material: Material) -> Iterator[Candidate]:
-        """Choose a paragraph or function that says enough, and its rarest terms as they are written."""
-        level = Granularity.FUNCTION if material.is_code else Granularity.PARAGRAPH
+    def __call__(self, material: Material, count: int) -> Iterator[Candidate]:
+        """Choose some paragraphs or functions that say enough, and their rarest terms as they are written."""
+        level = material.finest
         if level not in self._snapshot.granularities:
             level = next((g for g in LEVELS[material.tree.kind] if g in self._snapshot.granularities), level)
-        units = [unit for unit in material.tree.spans(level) if material.says_more(unit)]
-        if not units:
-            return
-        unit = units[(material.seed + material.number) % len(units)]
-        words = self._rarest(material, level, material.document.text[slice(*unit)])
-        if len(words) >= PHRASE_WORDS:
-            yield Candidate(Source.RARE_TERMS, " ".join(words), material.number, unit)
+        for unit in material.some_units(count):
+            words = self._rarest(material, level, unit)
+            if len(words) >= PHRASE_WORDS:
+                yield Candidate(Source.RARE_TERMS, " ".join(words), material.number, unit)
 
-    def _rarest(self, material: Material, level: Granularity, text: str) -> list[str]:
+    def _rarest(self, material: Material, level: Granularity, unit: Span) -> list[str]:
+        text, seed = material.document.text[slice(*unit)], material.seed
         lexical = self._snapshot.lexical(level)
         counts = Counter(word.casefold() for word in LETTERS.findall(text) if len(word) >= LEAST_LETTERS)
+        words = sorted(counts)
+        term_of = self._terms(words, material.tree.kind)
+        first = {term: word for word, term in reversed(term_of.items())}
         rated = []
-        seen: set[str] = set()
-        for word, count in sorted(counts.items()):
-            terms = self._analyser.tokens(word, material.tree.kind).terms
-            if len(terms) != 1 or terms[0] in seen:
-                continue
-            seen.add(terms[0])
-            units = lexical.document_frequency(terms[0])
+        for term, word in first.items():
+            units = lexical.document_frequency(term)
             if units >= LEAST_UNITS:
-                rated.append((-count * math.log1p((lexical.n_units - units + 0.5) / (units + 0.5)), word))
-        first = TERMS * (material.seed % DRAWINGS)
-        return [word for _, word in sorted(rated)[first : first + TERMS]]
+                idf = math.log1p((lexical.n_units - units + 0.5) / (units + 0.5))
+                rated.append((-counts[word] * idf, word))
+        start = TERMS * (seed % DRAWINGS)
+        return [word for _, word in sorted(rated)[start : start + TERMS]]
+
+    def _terms(self, words: list[str], kind: Kind) -> dict[str, str]:
+        """Give the term of each word that is one term; all are analysed together, as each call costs."""
+        tokens = self._analyser.tokens("\n".join(words), kind)
+        begins = np.cumsum([0, *(len(word) + 1 for word in words)])
+        owner = np.searchsorted(begins, tokens.starts, side="right") - 1
+        terms = [
+            tokens.terms[first:last]
+            for first, last in pairwise(np.searchsorted(owner, range(len(words) + 1)))
+        ]
+        return {word: own[0] for word, own in zip(words, terms, strict=True) if len(own) == 1}
