@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
+    "tellapart evaluate --index my.idx --queries log.jsonl     # made like the queries that users typed",
     "tellapart evaluate --index my.idx --queries queries.jsonl --qrels qrels.tsv",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --json > saved.json",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --against saved.json --gate",
@@ -63,6 +65,14 @@ def evaluate(
         list[str] | None,
         typer.Option("--ranker", metavar="NAME", help="Compare only this [default: bm25, knn, svm, hybrid]."),
     ] = None,
+    language_model: Annotated[
+        str | None,
+        typer.Option(
+            "--language-model",
+            metavar="MODEL[@URL]",
+            help="Let a language model write queries too; it is sent parts of the corpus.",
+        ),
+    ] = None,
     runs: Annotated[
         Path | None,
         typer.Option("--runs", metavar="DIR", help="Write a TREC run of every configuration there."),
@@ -88,16 +98,20 @@ def evaluate(
         raise TellapartError("--gate compares with a saved evaluation: name it with --against")
     saved = read_saved(against) if against else None
     opened = Index.open(index_folder(index, [path]))
+    judged = _gold(opened, queries, qrels, spans, split)
+    if judged is not None and language_model is not None:
+        raise TellapartError("--language-model writes queries, but these are judged: leave out one of both")
+    if runs is not None and judged is None:
+        raise TellapartError("--runs answers judged queries: name them with --queries and --qrels")
     wishes = Wishes(
         tuple(encoder or ()),
         tuple(granularity or ()),
         tuple(ranker or Wishes().rankers),
         _measure(measure),
         seed,
+        _log(queries) if judged is None else None,
+        language_model,
     )
-    judged = _gold(opened, queries, qrels, spans, split)
-    if runs is not None and judged is None:
-        raise TellapartError("--runs answers judged queries: name them with --queries")
     if keep and not encoder:
         _add_lsa(opened)
     gold, notes = (judged.gold, judged.notes) if judged else (None, ())
@@ -120,14 +134,24 @@ def _measure(spelling: str | None) -> Measure | None:
 def _gold(
     index: Index, queries: Path | None, qrels: Path | None, spans: Path | None, split: str | None
 ) -> ReadGold | None:
-    from tellapart.evaluation.gold import read_gold
+    """Read judged queries; None where there is nothing but a log of queries, or nothing at all."""
+    from tellapart.evaluation.gold import is_judged, read_gold
 
     if queries is None:
         for name, given in (("--qrels", qrels), ("--spans", spans), ("--split", split)):
             if given is not None:
                 raise TellapartError(f"{name} judges queries: name them with --queries")
         return None
+    if not is_judged(queries, qrels, spans, split):
+        return None
     return read_gold(index, queries, qrels, spans, split)
+
+
+def _log(queries: Path | None) -> Mapping[str, str] | None:
+    """Read queries that users typed, which nobody judged."""
+    from tellapart.evaluation.judgements import read_queries
+
+    return None if queries is None else read_queries(queries).texts
 
 
 def _add_lsa(index: Index) -> None:

@@ -40,7 +40,8 @@ class Wishes:
     """What to compare, and how; empty means everything that the index has.
 
     `measure` None = nDCG@10 by documents, or recall within a reading budget where every query was judged by
-    passage.
+    passage. Generated queries become like those of `query_log`, and some are written by `language_model`
+    (MODEL[@BASE-URL]).
     """
 
     encoders: tuple[str, ...] = ()
@@ -48,6 +49,8 @@ class Wishes:
     rankers: tuple[str, ...] = COMPARED
     measure: Measure | None = None
     seed: int = 0
+    query_log: Mapping[str, str] | None = None
+    language_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,16 @@ def evaluate(
         if not values.queries:
             raise TellapartError("no query has a relevant document: nothing can be measured")
         return conclude(Asked(index, gold, notes=tuple(notes)), values, wishes, progress)
-    encoders = wishes.encoders or None
-    made = measure_generated(index, grid, measure, seed=wishes.seed, encoders=encoders, progress=progress)
+    made = measure_generated(
+        index,
+        grid,
+        measure,
+        seed=wishes.seed,
+        encoders=wishes.encoders or None,
+        query_log=wishes.query_log,
+        language_model=wishes.language_model,
+        progress=progress,
+    )
     if made.values is None:
         return unmeasured(index, grid, measure, (*notes, *made.notes))
     asked = Asked(index, made.gold, made.overlap, (*notes, *made.notes))
