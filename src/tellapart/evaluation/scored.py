@@ -59,10 +59,11 @@ def _scored(measured: Measured, folds: NDArray[np.int64], weights: Values, *, by
 def query_weights(gold: QueryGold, queries: Sequence[str]) -> Values:
     """Weights of the queries, 1 on average, so that a mean of weighted values is the weighted mean."""
     weights = np.array([gold.weights.get(query, 1.0) for query in queries], dtype=np.float64)
-    total = weights.sum()
+    total = float(weights.sum())
     if not total > 0:
         raise TellapartError("all queries weigh nothing: nothing can be measured")
-    return weights * (len(weights) / total)
+    scaled: Values = weights * (len(weights) / total)
+    return scaled
 
 
 def all_passages(values: GridValues) -> bool:
