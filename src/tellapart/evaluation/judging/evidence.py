@@ -46,7 +46,7 @@ class SequentialTest:
         """Set what one query now says (pairs,), in place of what it said before."""
         if query not in self._signs:
             random = np.random.default_rng([self._seed, query])
-            self._signs[query] = random.integers(0, 2, size=self._flips) * 2.0 - 1.0
+            self._signs[query] = random.choice(np.array([-1.0, 1.0]), size=self._flips)
             self._values[query] = np.zeros(len(self.decided))
         change = differences - self._values[query]
         if change.any():

@@ -36,11 +36,10 @@ class Session:
     opening, so a session goes on with the lists it began with even if the index has changed since.
     """
 
-    def __init__(self, path: Path, texts: Mapping[str, str], pools: Pools, seed: int, corpus: str) -> None:
+    def __init__(self, path: Path, texts: Mapping[str, str], pools: Pools, seed: int) -> None:
         self.path = path
         self.texts = texts
         self.pools = pools
-        self.corpus = corpus
         self._seed = seed
         self._rows = {query: row for row, query in enumerate(pools.queries)}
         self._begun: list[tuple[str, float, int]] = []
@@ -50,11 +49,9 @@ class Session:
         self.judging = Judging(pools, seed=seed)
 
     @classmethod
-    def create(
-        cls, path: Path, texts: Mapping[str, str], pools: Pools, *, seed: int = 0, corpus: str = ""
-    ) -> Session:
+    def create(cls, path: Path, texts: Mapping[str, str], pools: Pools, *, seed: int = 0) -> Session:
         """Start a session in a file that does not exist yet."""
-        head = {KEY: FORMAT, "depth": pools.depth, "leaders": pools.leaders, "seed": seed, "corpus": corpus}
+        head = {KEY: FORMAT, "depth": pools.depth, "leaders": pools.leaders, "seed": seed}
         with replacing(path) as stream:
             stream.write(_line(head))
             for query, lists in zip(pools.queries, pools.lists, strict=True):
@@ -72,7 +69,7 @@ class Session:
         texts = {record["query"]: record["text"] for record in queries}
         lists = [tuple(tuple(documents) for documents in record["lists"]) for record in queries]
         pools = Pools.of(list(texts), head["leaders"], lists, depth=head["depth"])
-        session = cls(path, texts, pools, head["seed"], head["corpus"])
+        session = cls(path, texts, pools, head["seed"])
         for event in events:
             session._take(event)
         session._replay()
@@ -115,6 +112,11 @@ class Session:
         self._replay()
         self._again = self._question(last)
         return True
+
+    def skip_query(self, question: Question) -> None:
+        """Keep for every document of the query that is not judged yet that the person could not say."""
+        for slot in (~self.judging.known[question.query]).nonzero()[0]:
+            self.answer(Question(question.query, int(slot)), None)
 
     def qrels(self) -> Qrels:
         """Give the judgements of every query whose pool is complete, in the order in which they were begun."""
