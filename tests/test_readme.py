@@ -39,6 +39,7 @@ def place(tmp_path_factory) -> Path:
         (root / "src" / "client.py").write_text(f"def retry(call):\n    return call()\n\n\n{filler}\n")
     (folder / "paper.pdf").write_text(PDF)
     (folder / "queries.jsonl").write_text('{"_id": "1", "text": "how are retries handled"}\n')
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tdocs/guide.md\t1\n")
     return folder
 
 

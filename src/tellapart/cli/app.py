@@ -39,6 +39,9 @@ VERBS = {
     "search": Verb("tellapart.cli.search:search", "Find what answers a query."),
     "related": Verb("tellapart.cli.related:related", "Find units like one you name."),
     "run": Verb("tellapart.cli.run_queries:run", "Answer a query set as a TREC run."),
+    "evaluate": Verb(
+        "tellapart.cli.evaluate:evaluate", "Find which configuration works here, with evidence."
+    ),
     "judge": Verb("tellapart.cli.judge:judge", "Judge results by hand where it decides most."),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
