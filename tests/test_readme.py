@@ -69,6 +69,7 @@ def test_commands(place):
             ["bash", "-c", line],
             cwd=place,
             env=environment(place),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,

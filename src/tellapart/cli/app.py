@@ -42,6 +42,7 @@ VERBS = {
     "evaluate": Verb(
         "tellapart.cli.evaluate:evaluate", "Find which configuration works here, with evidence."
     ),
+    "judge": Verb("tellapart.cli.judge:judge", "Judge results by hand where it decides most."),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),

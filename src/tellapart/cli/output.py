@@ -64,10 +64,10 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
     for hit in result.hits:
         place = f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
         detail = f"{hit.granularity}  score {hit.score:.3f}"
-        print(f"{hit.rank:>2}  {_styled(place, BOLD)}  {_styled(detail, DIM)}")
+        print(f"{hit.rank:>2}  {styled(place, BOLD)}  {styled(detail, DIM)}")
         if explain and hit.components:
             parts = "  ".join(f"{name} {value:.3f}" for name, value in sorted(hit.components.items()))
-            print(f"    {_styled(parts, DIM)}")
+            print(f"    {styled(parts, DIM)}")
         for line in snippet(hit.text, lines):
             print(f"    {line}")
         if lines:
@@ -79,19 +79,20 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
 def snippet(text: str, lines: int) -> list[str]:
     """Give the first lines of a text that hold something, long ones cut."""
     width = 160
-    kept = [_printable(line.rstrip()) for line in text.strip("\r\n").splitlines() if line.strip()]
+    kept = [printable(line.rstrip()) for line in text.strip("\r\n").splitlines() if line.strip()]
     shown = [line if len(line) <= width else line[: width - 1] + "…" for line in kept[:lines]]
     if lines and len(kept) > lines:
         shown.append("…")
     return shown
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     """Keep a document from steering the terminal."""
     return "".join(character if character.isprintable() or character == "\t" else "�" for character in line)
 
 
-def _styled(text: str, style: str) -> str:
+def styled(text: str, style: str) -> str:
+    """Dress a text up where a terminal shows it and colour is not declined."""
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         return f"{style}{text}{PLAIN}"
     return text

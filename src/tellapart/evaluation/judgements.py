@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.textfiles import LineError, numbered_lines
+from tellapart.evaluation.textfiles import LineError, numbered_lines, replacing
 
 QUERY_HEADERS = frozenset({("query-id", "text"), ("qid", "text"), ("_id", "text")})
 QRELS_HEADER = ("query-id", "corpus-id", "score")
@@ -148,6 +148,13 @@ def read_qrels(path: Path) -> Qrels:
             f"{path} holds no judgement; expected query-id<tab>corpus-id<tab>score or TREC qrels"
         )
     return Qrels(MappingProxyType(grades), repeated)
+
+
+def write_qrels(qrels: Qrels, path: Path) -> None:
+    """Write TREC qrels, `query 0 document grade` between tabs so that ids may hold spaces; all or nothing."""
+    with replacing(path) as stream:
+        for query, grades in qrels.grades.items():
+            stream.write("".join(f"{query}\t0\t{document}\t{grade}\n" for document, grade in grades.items()))
 
 
 def _qrels_lines(path: Path) -> Iterator[tuple[int, str, str, int]]:

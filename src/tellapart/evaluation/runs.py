@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from gzip import GzipFile
-from io import TextIOWrapper
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.textfiles import LineError, numbered_lines
+from tellapart.evaluation.textfiles import LineError, numbered_lines, replacing
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents
 
 _SIGN = np.int64(0x80000000)
@@ -39,7 +33,7 @@ def write_run(run: Run, path: Path) -> int:
     """
     _refuse_ids(run)
     spaced: set[str] = set()
-    with _replacing(path) as stream:
+    with replacing(path) as stream:
         for query, ranking in run.rankings.items():
             scores = strictly_decreasing(ranking.scores).astype(str)
             rows = enumerate(zip(ranking.documents, scores.tolist(), strict=True), start=1)
@@ -127,48 +121,3 @@ def _refuse_ids(run: Run) -> None:
 def _fits_a_line(document: str) -> bool:
     unencodable = any("\ud800" <= character <= "\udfff" for character in document)
     return "\n" not in document and "\r" not in document and not unencodable
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
-    """A text stream whose content takes the place of `path` at the end, or leaves no trace."""
-    final = path.resolve()
-    if final.exists() and not final.is_file():
-        # A device or a pipe takes what comes; replacing it would destroy it.
-        with _writing(path), path.open("wb") as raw, _text(path, raw) as stream:
-            yield stream
-        return
-    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
-    with _writing(path):
-        try:
-            with temporary.open("wb") as raw:
-                with _text(path, raw) as stream:
-                    yield stream
-                raw.flush()
-                os.fsync(raw.fileno())
-            temporary.replace(final)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as refused:
-        raise TellapartError(
-            f"cannot write {path}: {refused.strerror or refused}; choose another place for the run"
-        ) from None
-
-
-@contextmanager
-def _text(path: Path, raw: IO[bytes]) -> Iterator[IO[str]]:
-    with ExitStack() as stack:
-        stream: IO[bytes] | GzipFile = raw
-        if path.suffix == ".gz":
-            # No name and no time in the header: the same run gives the same bytes.
-            stream = stack.enter_context(GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0))
-        text = TextIOWrapper(stream, encoding="utf-8", newline="\n", write_through=False)
-        yield text
-        text.flush()
-        text.detach()

@@ -1,15 +1,16 @@
-"""Reading the line files of the field: plain or gz, from disk or stdin, with errors that name the line."""
+"""The line files of the field, plain or gz: read with errors that name the line, written whole or not at all."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from tellapart.errors import TellapartError
 
@@ -75,3 +76,48 @@ def _decompressed(path: Path, stream: BinaryIO) -> Iterator[bytes]:
         raise TellapartError(
             f"cannot read {path}: {unreadable.strerror or unreadable}; check the path"
         ) from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[str]]:
+    """A text stream whose content takes the place of `path` at the end, or leaves no trace."""
+    final = path.resolve()
+    if final.exists() and not final.is_file():
+        # A device or a pipe takes what comes; replacing it would destroy it.
+        with _writing(path), path.open("wb") as raw, _text(path, raw) as stream:
+            yield stream
+        return
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    with _writing(path):
+        try:
+            with temporary.open("wb") as raw:
+                with _text(path, raw) as stream:
+                    yield stream
+                raw.flush()
+                os.fsync(raw.fileno())
+            temporary.replace(final)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as refused:
+        raise TellapartError(
+            f"cannot write {path}: {refused.strerror or refused}; choose another place"
+        ) from None
+
+
+@contextmanager
+def _text(path: Path, raw: IO[bytes]) -> Iterator[IO[str]]:
+    with ExitStack() as stack:
+        stream: IO[bytes] | gzip.GzipFile = raw
+        if path.suffix == ".gz":
+            # No name and no time in the header: the same content gives the same bytes.
+            stream = stack.enter_context(gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0))
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="\n", write_through=False)
+        yield text
+        text.flush()
+        text.detach()

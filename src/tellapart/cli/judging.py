@@ -1,0 +1,214 @@
+"""The conversation of `tellapart judge`: a question, a key, how it stands."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import IO, Any
+
+from tellapart.cli.keys import END, read_key
+from tellapart.cli.output import BOLD, DIM, SCHEMA, print_json, printable, styled
+from tellapart.evaluation.judgements import write_qrels
+from tellapart.evaluation.judging.asking import Question
+from tellapart.evaluation.judging.leaders import Passages
+from tellapart.evaluation.judging.session import Session
+from tellapart.evaluation.judging.standing import PairStanding, Standing, Status, standing
+
+GRADES = {"y": 1, "n": 0, "0": 0, "1": 1, "2": 2, "3": 3}
+KEYS = "y yes  n no  0-3 grade  s cannot say  x skip query  u undo  q quit"
+WIDEST = 100
+"""Characters a line of a passage has at most: longer ones are hard to read."""
+
+
+class Conversation:
+    """Asks, listens and says how it stands, until the verdict is settled or the person has had enough."""
+
+    def __init__(
+        self,
+        session: Session,
+        passages: Passages,
+        qrels: Path,
+        *,
+        lines: int,
+        complete: bool,
+        json: bool,
+        command: str,
+    ) -> None:
+        self._session = session
+        self._passages = passages
+        self._qrels = qrels
+        self._lines = lines
+        self._complete = complete
+        self._json = json
+        self._command = command
+        self._out: IO[str] = sys.stderr if json else sys.stdout
+        self._shown: int | None = None
+        self._told = False
+
+    def run(self) -> None:
+        """Hold the conversation; what was answered is kept however it ends."""
+        try:
+            self._say(f"Comparing {', '.join(self._session.pools.leaders)}.")
+            self._say(f"Is the document an answer?  {KEYS}")
+            while (question := self._next()) is not None:
+                self._show(question)
+                if not self._listen(question):
+                    break
+        finally:
+            self._write()
+        self._end()
+
+    def _next(self) -> Question | None:
+        now = standing(self._session.judging)
+        if now.status is not Status.OPEN and not self._told:
+            self._told = True
+            self._say("\n" + styled(verdict_sentence(now), BOLD))
+            if now.unfinished:
+                self._say(
+                    f"{now.unfinished} more answers complete the {now.begun - now.complete} queries that are half"
+                    " judged, so that they can stand in the qrels; q stops here."
+                )
+        if self._complete and (question := self._session.question(begun_only=True)) is not None:
+            return question
+        return self._session.question(begun_only=self._told)
+
+    def _show(self, question: Question) -> None:
+        query = self._session.texts[self._session.pools.queries[question.query]]
+        if question.query != self._shown:
+            self._shown = question.query
+            self._say("\n" + styled(f"Query: {printable(query)}", BOLD))
+        document = self._session.document(question)
+        hit = self._passages.of(query, document)
+        if hit is None:
+            self._say(f"\n  {printable(document)}\n    (not in the index any more)")
+            return
+        self._say(f"\n  {styled(f'{printable(document)}:{hit.lines[0]}-{hit.lines[1]}', DIM)}")
+        for line in wrapped(hit.text, self._lines):
+            self._say(f"    {line}")
+
+    def _listen(self, question: Question) -> bool:
+        """Take keys until one of them answers; False to stop."""
+        while True:
+            self._say(styled("? ", DIM), end="")
+            key = read_key().lower()
+            if sys.stdin.isatty():
+                self._say(key if key.isprintable() else "")
+            if key in (END, "q"):
+                return False
+            if key == "u":
+                if not self._session.undo():
+                    self._say("nothing to take back")
+                    continue
+                self._told, self._shown = False, None
+                return True
+            if key in GRADES or key == "s":
+                self._session.answer(question, GRADES.get(key))
+            elif key == "x":
+                self._session.skip_query(question)
+            else:
+                self._say(f"keys: {KEYS}")
+                continue
+            self._say(styled(f"  {standing_line(standing(self._session.judging))}", DIM))
+            return True
+
+    def _write(self) -> None:
+        judged = self._session.qrels()
+        if judged.grades or self._qrels.exists():
+            write_qrels(judged, self._qrels)
+
+    def _end(self) -> None:
+        now, judged = standing(self._session.judging), self._session.qrels()
+        self._say("")
+        if not self._told:
+            self._say(standing_line(now))
+        if judged.grades:
+            count = sum(len(grades) for grades in judged.grades.values())
+            self._say(
+                f"{self._qrels}: {count} judgements of {len(judged.grades)} queries. To use them: {self._command}"
+            )
+        if now.unfinished:
+            self._say(
+                f"{now.begun - now.complete} queries are half judged and not in {self._qrels}: {now.unfinished}"
+                " more answers complete them. The same command goes on."
+            )
+        if self._json:
+            print_json(standing_json(now))
+
+    def _say(self, text: str, *, end: str = "\n") -> None:
+        print(text, file=self._out, end=end, flush=True)
+
+
+def wrapped(text: str, lines: int) -> list[str]:
+    """Lay a passage out for reading; code keeps its line breaks, long lines are folded."""
+    width = max(20, min(WIDEST, shutil.get_terminal_size().columns - 6))
+    rows = [
+        row
+        for line in text.strip("\r\n").splitlines()
+        if line.strip()
+        for row in textwrap.wrap(printable(line.rstrip()).expandtabs(4), width, replace_whitespace=False)
+    ]
+    return rows if len(rows) <= lines else [*rows[:lines], "…"]
+
+
+def verdict_sentence(now: Standing) -> str:
+    """Say in one sentence what is settled."""
+    answers = counted(now.answers)
+    if now.status is Status.BETTER:
+        others = "; ".join(
+            _against(pair, now.choice or "") for pair in now.pairs if now.choice in (pair.first, pair.second)
+        )
+        return f"Settled after {answers}: {now.choice} is better ({others})."
+    if now.status is Status.AS_GOOD:
+        return f"Settled after {answers}: whatever else is judged, {now.choice} is at most .01 behind the others."
+    return f"All judged, {answers}: nothing separates the best. {now.choice} is the cheapest of them."
+
+
+def standing_line(now: Standing) -> str:
+    """Say how it stands in a line."""
+    if now.status is not Status.OPEN:
+        return verdict_sentence(now)
+    closest = [_rough(pair) for pair in now.pairs if pair.better is None] if now.begun > 1 else []
+    more = f"about {now.remaining} more" if now.remaining else f"open; {now.left} at most"
+    return "; ".join([counted(now.answers), *closest, more])
+
+
+def counted(answers: int) -> str:
+    """Give a number of answers in words that fit it."""
+    return f"{answers:,} answer{'' if answers == 1 else 's'}"
+
+
+def _rough(pair: PairStanding) -> str:
+    ahead, behind = (pair.first, pair.second) if pair.estimate >= 0 else (pair.second, pair.first)
+    return f"{ahead} ahead of {behind} by {abs(pair.estimate):.2f} ± {pair.error:.2f}"
+
+
+def _against(pair: PairStanding, name: str) -> str:
+    ahead = pair.estimate if pair.first == name else -pair.estimate
+    other = pair.second if pair.first == name else pair.first
+    return f"{ahead:+.2f} ± {pair.error:.2f} against {other}"
+
+
+def standing_json(now: Standing) -> dict[str, Any]:
+    """Give the standing in the documented shape."""
+    return {
+        "schema": SCHEMA,
+        "measure": "nDCG@5",
+        "status": now.status.value,
+        "choice": now.choice,
+        "answers": now.answers,
+        "remaining": now.remaining,
+        "queries": {"begun": now.begun, "complete": now.complete},
+        "unfinished": now.unfinished,
+        "pairs": [
+            {
+                "first": pair.first,
+                "second": pair.second,
+                "difference": pair.estimate,
+                "error": pair.error if now.begun > 1 else None,
+                "better": pair.better,
+            }
+            for pair in now.pairs
+        ],
+    }

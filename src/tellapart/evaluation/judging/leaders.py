@@ -1,0 +1,100 @@
+"""The configurations whose results are judged against each other, and what a person is shown of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tellapart.engine import Configuration, Hit, Index
+from tellapart.errors import TellapartError
+from tellapart.evaluation.judging.pools import DEPTH, Pools, first_ranks
+from tellapart.progress import Progress, silent
+
+MOST = 4
+"""Leaders at once: six pairs share the error, and each more makes every pool larger. Our choice, not measured."""
+
+UNITS = 100
+"""Units searched for the passage that made a leader return a document."""
+
+
+def default_leaders(index: Index) -> tuple[Configuration, ...]:
+    """Without a verdict to say who leads: words, vectors, and both together as `auto` does; cheapest first."""
+    auto = index.plan().configuration
+    if auto.encoder is None:
+        raise TellapartError(
+            "there is one configuration only, bm25, because the index holds no vectors:"
+            f" add them with 'tellapart index --encoder minilm --index {index.folder}'"
+        )
+    levels = auto.granularities
+    return (
+        Configuration(None, levels, "bm25"),
+        Configuration(auto.encoder, levels, "knn"),
+        auto,
+    )
+
+
+def pool(
+    index: Index,
+    leaders: Sequence[Configuration],
+    queries: Mapping[str, str],
+    *,
+    depth: int = DEPTH,
+    progress: Progress = silent,
+) -> Pools:
+    """Search every query with every leader and pool their first documents."""
+    names = [leader.name for leader in leaders]
+    if len(set(names)) < len(names):
+        raise TellapartError(f"the configuration {max(names, key=names.count)} is named twice: name it once")
+    if not 2 <= len(leaders) <= MOST:
+        raise TellapartError(
+            f"{len(leaders)} configurations to compare: give 2 to {MOST} with --configuration"
+        )
+    for query, text in queries.items():
+        if not text.strip():
+            raise TellapartError(f"the query {query!r} is empty: give it some words or take it out")
+    runs = [
+        index.run(
+            queries,
+            depth=depth,
+            ranker=leader.ranker,
+            granularity=leader.granularity,
+            encoder=leader.encoder,
+            parameters=leader.parameters,
+            progress=progress,
+        )
+        for leader in leaders
+    ]
+    lists = first_ranks(runs, list(queries), depth)
+    if not any(documents for of in lists for documents in of):
+        raise TellapartError(
+            f"no query finds anything in {index.folder}: index some documents, or give queries that fit them"
+        )
+    return Pools.of(list(queries), names, lists, depth=depth)
+
+
+class Passages:
+    """The unit of a document that made a leader return it, for the eyes of a person."""
+
+    def __init__(self, index: Index, leaders: Sequence[str]) -> None:
+        self._index = index
+        self._leaders = [Configuration.parse(name) for name in leaders]
+        self._query = ""
+        self._found: dict[str, Hit] = {}
+
+    def of(self, query: str, document: str) -> Hit | None:
+        """Give the best unit of a document for a query's text; None where the index no longer has it."""
+        if query != self._query:
+            self._query, self._found = query, {}
+            for leader in self._leaders:
+                for hit in self._search(query, leader):
+                    self._found.setdefault(hit.document, hit)
+        if document not in self._found:
+            try:
+                return self._index.get(document)
+            except TellapartError:
+                return None
+        return self._found[document]
+
+    def _search(self, query: str, leader: Configuration) -> Sequence[Hit]:
+        return self._index.search(
+            query, k=UNITS, ranker=leader.ranker, granularity=leader.granularity, encoder=leader.encoder
+        )
