@@ -29,7 +29,8 @@ def print_verdict(verdict: Verdict) -> None:
     for finding in sorted(verdict.findings, key=lambda each: (-each.mean, each.name)):
         style = "bold" if finding.name == verdict.choice else None
         table.add_row(*_row(finding, verdict), style=style)
-    console.print(table)
+    if verdict.queries:
+        console.print(table)
     for line in _caveats(verdict):
         console.print(line, soft_wrap=True, markup=False)
 
@@ -80,6 +81,8 @@ def _signed(value: float) -> str:
 
 
 def _caveats(verdict: Verdict) -> list[str]:
+    if not verdict.queries:
+        return list(verdict.notes)
     lines = [
         f"{len(verdict.queries):,} {verdict.source} queries, {verdict.independent:,} of them independent"
     ]
