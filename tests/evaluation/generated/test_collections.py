@@ -17,7 +17,7 @@ MEASURE = Measure.parse("nDCG@10")
     [
         ("med", {"first-sentence", "inner-sentence", "rare-terms"}),
         ("cisi", {"title", "first-sentence", "inner-sentence", "rare-terms"}),
-        ("mbpp", {"identifier", "rare-terms"}),
+        ("mbpp", {"identifier", "comment", "rare-terms"}),
         ("limit-small", {"rare-terms"}),
     ],
 )
