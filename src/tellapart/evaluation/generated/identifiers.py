@@ -12,33 +12,10 @@ MIN_TELLING = 2
 TESTS = "test"
 """Nobody looks for a test by its name."""
 
-VAGUE = frozenset(
-    [
-        "get",
-        "set",
-        "is",
-        "has",
-        "do",
-        "to",
-        "from",
-        "of",
-        "on",
-        "in",
-        "at",
-        "by",
-        "for",
-        "with",
-        "as",
-        "and",
-        "or",
-        "not",
-        "new",
-        "init",
-        "make",
-        "run",
-        "add",
-    ]
-)
+_VAGUE = """
+add and as at by do for from get has in init is make new not of on or run set to with
+"""
+VAGUE = frozenset(_VAGUE.split())
 """Parts of names that say how something is used rather than what it is about. Our choice, not measured."""
 
 
