@@ -277,3 +277,18 @@ def test_blanks_name_the_text_that_was_there(index, generated):
             assert isinstance(blank, Blank)
             document = index.store.document(blank.document).document
             assert document.text[blank.start : blank.end].strip(), query
+
+
+@pytest.mark.parametrize(("source", "level"), [(Source.DOCSTRING, "sentence"), (Source.HEADING, "function")])
+def test_what_was_not_blanked_is_found_as_before(index, source, level):
+    words = {"sentence": "market farmers wet summer", "function": "sample weights total"}[level]
+    generated = generate(index, sources=[source])
+    assert generated.replaced
+    with generated.masked_index() as masked:
+        for ranker in ("bm25", "knn", "svm", "hybrid"):
+            wanted = [
+                (hit.id, hit.text) for hit in index.search(words, granularity=level, ranker=ranker, k=2)
+            ]
+            assert [
+                (hit.id, hit.text) for hit in masked.search(words, granularity=level, ranker=ranker, k=2)
+            ] == wanted
