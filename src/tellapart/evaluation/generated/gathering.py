@@ -87,7 +87,7 @@ class Gatherer:
                     yield from draw(material, each)
                 advance(1)
         if Source.COMMIT in self.sources:
-            yield from commits(self.index, self.progress)
+            yield from commits(self.index, self.seed, self.progress)
 
     def completed(self, asked: Sequence[Question], where: Mapping[Phrase, Occurrences]) -> list[Question]:
         """Add the answers that stand in documents which were not drawn, but hold the words of a question."""
