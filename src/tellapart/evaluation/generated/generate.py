@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tellapart.engine.facade import Index
 
 AT_MOST = 1_000
+"""Queries of one set: enough to see differences of some hundredths, in a minute or two. Our choice, not measured."""
+
 NOWHERE = (0, 0)
 """Span of what is blanked in a title that the text does not repeat."""
 
