@@ -45,12 +45,19 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, with the configuration that found them and why it was chosen."""
+    """Hits, best first, with the configuration that found them and why it was chosen.
 
-    query: str
+    `query` is None where examples alone were given; `like` and `unlike` are the examples as they were
+    named; `notes` says what a user should know about the answer.
+    """
+
+    query: str | None
     configuration: Configuration
     why: str
     hits: tuple[Hit, ...]
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:

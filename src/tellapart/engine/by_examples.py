@@ -1,0 +1,111 @@
+"""A search by examples: which ranker answers it, and what it asks of each granularity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.engine.configuration import Configuration
+from tellapart.engine.examples import ExampleSet, texts_of, vectors_of
+from tellapart.engine.planning import AUTO, RELATED_TERMS, Plan, Planner, Question, terms_of
+from tellapart.errors import TellapartError
+from tellapart.index.snapshot import Snapshot
+from tellapart.index.store import Store
+from tellapart.index.where import matching_documents
+from tellapart.rankers.query import Examples, Query
+from tellapart.rankers.registry import Parameters
+
+DEFAULT_RANKER = "svm"
+
+
+def plan_by_examples(
+    planner: Planner, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters
+) -> Plan:
+    """Choose what the user left open in a search that has examples."""
+    plan = planner.plan(ranker, granularity, encoder, parameters, examples=True)
+    if ranker != AUTO or plan.configuration.encoder is None:
+        return plan
+    chosen = plan.configuration
+    configuration = Configuration(chosen.encoder, chosen.granularities, DEFAULT_RANKER, parameters)
+    return Plan(configuration, "the default with examples")
+
+
+class ExampleQuestions:
+    """Turns examples, and the text query beside them, into questions over one snapshot."""
+
+    def __init__(self, planner: Planner, store: Store, plan: Plan, examples: ExampleSet) -> None:
+        self.planner = planner
+        self.snapshot: Snapshot = planner.snapshot
+        self.store = store
+        self.plan = plan
+        self.examples = examples
+
+    def ask(self, text: str | None, where: Sequence[str]) -> list[Question]:
+        """Put the search to every granularity of the plan.
+
+        Raises:
+            TellapartError: every unit is an example, or no example has a vector and there is no text.
+        """
+        numbers = matching_documents(self.store, where) if where else None
+        vector = None if text is None else self.planner.vector(self.plan, text)
+        vector, examples = self._vectors(vector)
+        liked = texts_of(self.store, self.examples.liked)
+        unliked = texts_of(self.store, self.examples.unliked)
+        questions = []
+        for level in self.plan.configuration.granularities:
+            own = self.examples.own_rows(self.snapshot, self.store, level)
+            words = self._words(text, liked, unliked, level)
+            query = Query(words, vector, own, examples)
+            questions.append(self.planner.question(self.plan, level, query, numbers))
+        _refuse_nothing_left(questions)
+        return questions
+
+    def _vectors(self, vector: np.ndarray | None) -> tuple[np.ndarray | None, Examples | None]:
+        encoder = self.plan.configuration.encoder
+        if encoder is None:
+            return None, None
+        liked = vectors_of(self.snapshot, encoder, self.examples.liked)
+        unliked = vectors_of(self.snapshot, encoder, self.examples.unliked)
+        seen = (len(liked) == 0 or liked.any()) and (len(unliked) == 0 or unliked.any())
+        if not seen:
+            raise TellapartError(
+                f"no example has a vector of {encoder} (it says nothing to that encoder): choose another example"
+            )
+        if vector is None and len(liked) == 1 and not len(unliked):
+            return liked[0], None  # so that a nearest neighbour's score is a cosine
+        return vector, Examples(liked, unliked)
+
+    def _words(
+        self, text: str | None, liked: Sequence[str], unliked: Sequence[str], level: Granularity
+    ) -> tuple[str, ...]:
+        """Words of the query, then the examples' own: those of most examples first, rare ones before common.
+
+        What a counter-example says too tells nothing apart, and is left out.
+        """
+        kind = KIND_OF[level]
+        asked = () if text is None else terms_of(text, kind)
+        shared = _shared_words(liked, kind)
+        for word in {*asked, *_shared_words(unliked, kind)}:
+            shared.pop(word, None)
+        frequency = self.snapshot.lexical(level).document_frequency
+        known = [word for word in shared if frequency(word)]
+        known.sort(key=lambda word: (-shared[word], frequency(word), word))
+        return (*asked, *known[:RELATED_TERMS])
+
+
+def _shared_words(texts: Sequence[str], kind: Kind) -> Counter[str]:
+    """In how many of the texts each word stands."""
+    return Counter(word for text in texts for word in set(terms_of(text, kind)))
+
+
+def _refuse_nothing_left(questions: Sequence[Question]) -> None:
+    for question in questions:
+        alive = question.units.alive
+        own = np.array(question.query.own_rows, dtype=np.int64)
+        examples = len(own) if alive is None else int(np.count_nonzero(alive[own]))
+        if question.table.n_alive > examples:
+            return
+    raise TellapartError("every unit is an example: nothing is left to find; name fewer, or a larger index")
