@@ -84,9 +84,7 @@ def concepts(data: Path, place: Path) -> Iterator[Collection]:
             lemmas, gloss = synsets[leaf]
             lines.write(json.dumps({"_id": leaf, "text": f"{lemmas}: {gloss}"}) + "\n")
     sys.stderr.write("wordnet: indexing\n")
-    index = Index.build(
-        [source], place / "wordnet", encoders=ENCODERS, granularities=[Granularity.DOCUMENT]
-    )
+    index = Index.build([source], place / "wordnet", encoders=ENCODERS, granularities=[Granularity.DOCUMENT])
     gold = {concept: dict.fromkeys(below, 1) for concept, below in chosen.items()}
     texts = {concept: synsets[concept][0] for concept in chosen}
     for encoder in ENCODERS:
@@ -124,8 +122,12 @@ def _collection(
             for number in documents.tolist():
                 numbers[identifiers[number]] = len(numbers)
             parts.append(snapshot.vectors(encoder, level).matrix())
-    kept = [query for query in texts if gold[query]]
-    targets = [{numbers[document]: grade for document, grade in gold[query].items()} for query in kept]
+    found = {  # documents without a word are not indexed
+        query: {numbers[document]: grade for document, grade in of.items() if document in numbers}
+        for query, of in gold.items()
+    }
+    kept = [query for query in texts if found[query]]
+    targets = [found[query] for query in kept]
     queries = index.encode_queries(encoder, [texts[query] for query in kept])
     return Collection(name, family, encoder, np.concatenate(parts), targets, queries)
 
@@ -134,7 +136,8 @@ def _concepts(
     folder: Path,
 ) -> tuple[dict[str, tuple[str, str]], list[str], dict[str, list[str]]]:
     """Synsets (lemmas, gloss), the leaves drawn, and the leaves under each concept chosen; seed 0."""
-    synsets = {row[0]: (row[2], row[3]) for row in _table(folder / "synsets.tsv") if row[0].startswith("n")}
+    rows = (row for row in _table(folder / "synsets.tsv") if row[0].startswith("n"))
+    synsets = {row[0]: (row[2].replace("|", ", "), row[3]) for row in rows}
     parents: dict[str, list[str]] = defaultdict(list)
     named: set[str] = set()  # single persons and places, which are instances and no kinds
     for child, parent, kind in _table(folder / "hypernyms.tsv"):

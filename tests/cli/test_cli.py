@@ -47,7 +47,7 @@ def test_search_json_is_the_documented_shape(indexed, call):
     code, out, _ = call("search", "roses", "--index", indexed, "--json", "-k", 3)
     answer = json.loads(out)
     assert code == 0
-    assert list(answer) == ["schema", "query", "configuration", "why", "hits"]
+    assert list(answer) == ["schema", "query", "like", "unlike", "configuration", "why", "hits"]
     assert answer["schema"] == 1
     assert answer["configuration"] == {
         "encoder": "lsa",

@@ -13,7 +13,23 @@ IndexFolder = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
 TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
-Ranker = Annotated[str, typer.Option("--ranker", metavar="NAME", help="auto, bm25, knn, svm, hybrid or rrf.")]
+EXAMPLE = "a FILE, FILE:LINE, the id of a unit, or a folder (repeatable)."
+Like = Annotated[
+    list[str] | None,
+    typer.Option("--like", metavar="EXAMPLE", help=f"Find units like this example: {EXAMPLE}"),
+]
+Unlike = Annotated[
+    list[str] | None,
+    typer.Option("--unlike", metavar="EXAMPLE", help=f"Find units unlike this counter-example: {EXAMPLE}"),
+]
+Ranker = Annotated[
+    str,
+    typer.Option(
+        "--ranker",
+        metavar="NAME",
+        help="auto, bm25, knn, svm, hybrid or rrf; with examples also rocchio, centroid, ...",
+    ),
+]
 GranularityName = Annotated[
     str | None,
     typer.Option(

@@ -61,8 +61,6 @@ def hit_json(hit: Hit) -> dict[str, Any]:
 
 def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
     """Print hits for a person: place, what it is, the first lines of its text."""
-    for each in result.notes:
-        note(each)
     if not result.hits:
         note("nothing found: no unit shares a word with the query, or none passes the filters")
     for hit in result.hits:

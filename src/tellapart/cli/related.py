@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.output import print_json, print_result, search_json
+from tellapart.cli.output import note, print_json, print_result, search_json
 from tellapart.cli.place import NAME, exists, index_folder
 from tellapart.engine import Index
 from tellapart.engine.places import split_place
@@ -36,6 +36,8 @@ def related(
     result = opened.related(
         document, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
     )
+    for each in result.notes:
+        note(each)
     if json:
         print_json(search_json(result))
     else:

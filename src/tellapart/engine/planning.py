@@ -138,9 +138,7 @@ class Planner:
                 ],
             )
 
-    def question(
-        self, plan: Plan, level: Granularity, query: Query, numbers: list[int] | None
-    ) -> Question:
+    def question(self, plan: Plan, level: Granularity, query: Query, numbers: list[int] | None) -> Question:
         """Put a query to one granularity, restricted to documents given by number."""
         encoder = plan.configuration.encoder
         table = self.snapshot.units(level)

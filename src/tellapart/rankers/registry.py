@@ -11,12 +11,16 @@ from tellapart.corpus.types import Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
+from tellapart.rankers.feedback import FEEDBACK, feedback
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
 from tellapart.rankers.svm import DEFAULT_RATIO, svm
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
+EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not in RANKERS)
+"""Rankers that only a search with examples may ask for."""
+
 LEXICAL_ONLY = frozenset({"bm25"})
 
 WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.7, Kind.CODE: 0.9})
@@ -66,4 +70,6 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
         return Hybrid(lexical, knn(), weight)
     if name == "rrf":
         return ReciprocalRankFusion(lexical, knn())
+    if name in EXAMPLE_RANKERS:
+        return feedback(name)
     raise TellapartError(f"unknown ranker {name!r}: choose one of auto, {', '.join(RANKERS)}")
