@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from tellapart.corpus.types import Granularity
+from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS
+
 IndexFolder = Annotated[
     Path | None,
     typer.Option("--index", metavar="DIR", help="Folder of the index [default: .tellapart in PATH]."),
@@ -22,12 +25,14 @@ Unlike = Annotated[
     list[str] | None,
     typer.Option("--unlike", metavar="EXAMPLE", help=f"Find units unlike this counter-example: {EXAMPLE}"),
 ]
+RANKER_NAMES = ("auto", *RANKERS)
 Ranker = Annotated[
     str,
     typer.Option(
         "--ranker",
         metavar="NAME",
-        help="auto, bm25, knn, svm, hybrid or rrf; with examples also rocchio, centroid, ...",
+        help=f"{', '.join(RANKER_NAMES[:-1])} or {RANKER_NAMES[-1]}; with examples also {', '.join(EXAMPLE_RANKERS)}.",
+        autocompletion=lambda: list(RANKER_NAMES),
     ),
 ]
 GranularityName = Annotated[
@@ -37,6 +42,7 @@ GranularityName = Annotated[
         metavar="NAME",
         help="sentence, paragraph, section, document; function, class, file; several joined by '+'"
         " [default: paragraph+function].",
+        autocompletion=lambda: [level.value for level in Granularity],
     ),
 ]
 EncoderName = Annotated[
@@ -46,7 +52,9 @@ EncoderName = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        "--where", metavar="FIELD=PATTERN", help="Only documents like this, e.g. path=docs/* (repeatable)."
+        "--where",
+        metavar="CONDITION",
+        help="Only documents like this, e.g. \"language = 'python' and path like 'src/%'\" (repeatable).",
     ),
 ]
 Lines = Annotated[int, typer.Option("--lines", help="Lines of text shown per hit; 0 shows places only.")]

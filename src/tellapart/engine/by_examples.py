@@ -25,10 +25,14 @@ def plan_by_examples(
     planner: Planner, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters
 ) -> Plan:
     """Choose what the user left open in a search that has examples."""
-    plan = planner.plan(ranker, granularity, encoder, parameters, examples=True)
-    if ranker != AUTO or plan.configuration.encoder is None:
-        return plan
+    if ranker != AUTO:
+        return planner.default(ranker, granularity, encoder, parameters, examples=True)
+    plan = planner.plan(AUTO, granularity, encoder, parameters)
+    if plan.configuration.encoder is None:  # a verdict for words alone knows nothing of examples
+        plan = planner.default(AUTO, granularity, encoder, parameters)
     chosen = plan.configuration
+    if chosen.encoder is None:
+        return plan
     configuration = Configuration(chosen.encoder, chosen.granularities, DEFAULT_RANKER, parameters)
     return Plan(configuration, "the default with examples")
 

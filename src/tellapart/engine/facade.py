@@ -14,6 +14,7 @@ from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.by_examples import ExampleQuestions, plan_by_examples
 from tellapart.engine.examples import ExampleReader
+from tellapart.engine.kept import Standing
 from tellapart.engine.places import find_document
 from tellapart.engine.planning import Plan, Planner
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
@@ -48,6 +49,7 @@ class Index:
         self.store = store
         self.catalogue = Catalogue(store)
         self._snapshot: Snapshot | None = None
+        self._standing: tuple[int, Standing | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
     @classmethod
@@ -89,6 +91,13 @@ class Index:
     def update(self, *, progress: Progress = silent) -> BuildReport:
         """Take over what changed in the sources since the last run."""
         return build_index(self.folder, self.settings, progress=progress)
+
+    def add_encoder(self, name: str, *, progress: Progress = silent) -> None:
+        """Add the vectors of one more encoder to the documents as they are, without reading the sources."""
+        from tellapart.encoders.cache import open_cache
+        from tellapart.index.build import Builder
+
+        Builder(self.folder, self.settings, load_encoder, open_cache(), progress).add_encoder(name)
 
     @property
     def settings(self) -> Settings:
@@ -151,7 +160,7 @@ class Index:
         """Search, and say with which configuration and why."""
         check_search(query, like, unlike, k)
         with self.reading() as snapshot:
-            planner = Planner(snapshot, self._encoder)
+            planner = self.planner(snapshot)
             wished = parameters or Parameters()
             notes: tuple[str, ...] = ()
             if query is not None and not like and not unlike:
@@ -179,7 +188,7 @@ class Index:
         """Find units like the one at a line (from 1) of a document, or like the whole document."""
         with self.reading() as snapshot:
             stored = self._document(document)
-            planner = Planner(snapshot, self._encoder)
+            planner = self.planner(snapshot)
             plan = planner.plan_related(stored, line is not None, ranker, granularity, encoder)
             reader = self._examples(snapshot, plan)
             named = reader.of_document(stored, line)
@@ -204,7 +213,7 @@ class Index:
         A document scores as its best unit of the granularity; the maximum is taken before the cut.
         """
         with self.reading() as snapshot:
-            planner = Planner(snapshot, self._encoder)
+            planner = self.planner(snapshot)
             plan = planner.plan(ranker, granularity, encoder, parameters or Parameters())
             identifiers = self.store.identifiers()
             ranked: dict[str, RankedDocuments] = {}
@@ -226,9 +235,7 @@ class Index:
     ) -> Plan:
         """Say what a search with these wishes would use."""
         with self.reading() as snapshot:
-            return Planner(snapshot, self._encoder).plan(
-                ranker, granularity, encoder, parameters or Parameters()
-            )
+            return self.planner(snapshot).plan(ranker, granularity, encoder, parameters or Parameters())
 
     def get(self, identifier: str) -> Hit:
         """Fetch one unit or document by the id that a search gave it."""
@@ -251,6 +258,13 @@ class Index:
         with self.reading() as snapshot:
             return self._encoder(encoder, snapshot.encoders[encoder].fingerprint).encode_query(texts)
 
+    def encoder(self, name: str) -> Encoder:
+        """Load an encoder of this index, made sure to be the one whose vectors it holds."""
+        with self.reading() as snapshot:
+            if name not in snapshot.encoders:
+                raise snapshot.unknown_encoder(name)
+            return self._encoder(name, snapshot.encoders[name].fingerprint)
+
     def stored(self, number: int) -> StoredDocument:
         """Fetch a document by its number in the store."""
         return self.store.documents([number])[number]
@@ -265,6 +279,12 @@ class Index:
 
     def _fresh_snapshot(self) -> Snapshot:
         return Snapshot(self.folder, self.store)
+
+    def planner(self, snapshot: Snapshot) -> Planner:
+        """Plan over a snapshot that `reading` gave, following the verdict kept with it."""
+        if self._standing is None or self._standing[0] != snapshot.generation:
+            self._standing = snapshot.generation, Standing.of(self.store, snapshot.encoders)
+        return Planner(snapshot, self._encoder, self._standing[1])
 
     def _encoder(self, name: str, fingerprint: str) -> Encoder:
         """Load an encoder and make sure that it is the one whose vectors the index holds."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
+from tellapart.engine.kept import KeptVerdict, Standing
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
 from tellapart.index.lexical import analyse_query
@@ -48,13 +49,28 @@ class Question:
 
 
 class Planner:
-    """Turns wishes into questions over one snapshot."""
+    """Turns wishes into questions over one snapshot.
 
-    def __init__(self, snapshot: Snapshot, load: LoadEncoder) -> None:
+    What a user leaves open follows the verdict kept in the index, unless it is stale (`standing`).
+    """
+
+    def __init__(self, snapshot: Snapshot, load: LoadEncoder, standing: Standing | None = None) -> None:
         self.snapshot = snapshot
         self.load = load
+        self.standing = standing
 
-    def plan(
+    def plan(self, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters) -> Plan:
+        """Choose what the user left open."""
+        if self.standing is None or (ranker, granularity, encoder) != (AUTO, None, None):
+            return self.default(ranker, granularity, encoder, parameters)
+        if self.standing.stale is None:
+            return _followed(self.standing.verdict, parameters)
+        plan = self.default(ranker, granularity, encoder, parameters)
+        kept = self.standing.verdict.configuration.name
+        why = f"{plan.why}; the verdict for {kept} is stale ({self.standing.stale}): run 'tellapart evaluate'"
+        return Plan(plan.configuration, why)
+
+    def default(
         self,
         ranker: str,
         granularity: str | None,
@@ -63,7 +79,7 @@ class Planner:
         *,
         examples: bool = False,
     ) -> Plan:
-        """Choose what the user left open; some rankers need `examples`."""
+        """Choose what the user left open as if nothing had ever been evaluated; some rankers need `examples`."""
         known = (AUTO, *RANKERS, *EXAMPLE_RANKERS) if examples else (AUTO, *RANKERS)
         if ranker in EXAMPLE_RANKERS and not examples:
             raise TellapartError(f"the ranker {ranker} ranks by examples: name some with --like")
@@ -101,7 +117,7 @@ class Planner:
         """Choose how to find units like a given one: by vectors where there are any."""
         if granularity is None and not at_line:
             granularity = LEVELS[stored.tree.kind][-1]
-        plan = self.plan(ranker, granularity, encoder, Parameters())
+        plan = self.default(ranker, granularity, encoder, Parameters())
         if ranker != AUTO or plan.configuration.encoder is None:
             return plan
         return Plan(
@@ -162,6 +178,13 @@ class Planner:
         if name is None:
             return None
         return self.load(name, self.snapshot.encoders[name].fingerprint).encode_query(texts)
+
+
+def _followed(verdict: KeptVerdict, parameters: Parameters) -> Plan:
+    """Take the verdict's configuration; parameters that the user gave win over tuned ones."""
+    chosen = verdict.configuration
+    merged = Parameters(**{**chosen.parameters.given(), **parameters.given()})
+    return Plan(replace(chosen, parameters=merged), f"the verdict of {verdict.made[:10]}: {verdict.reason}")
 
 
 def terms_of(text: str, kind: Kind) -> tuple[str, ...]:
