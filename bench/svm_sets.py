@@ -75,21 +75,29 @@ def judged_collections(data: Path, place: Path) -> Iterator[Collection]:
 
 
 def concepts(data: Path, place: Path) -> Iterator[Collection]:
-    """WordNet: leaf nouns are the items, the leaves under a concept its targets, the concept's name the query."""
+    """WordNet: leaf nouns are the items, the leaves under a concept its targets, the concept's name the query.
+
+    An item's text is the noun with its synonyms alone, or with the dictionary's explanation.
+    """
     synsets, leaves, chosen = _concepts(data / "wordnet")
-    source = place / "sources" / "wordnet"
-    source.mkdir(parents=True, exist_ok=True)
-    with (source / "corpus.jsonl").open("w", encoding="utf-8") as lines:
-        for leaf in leaves:
-            lemmas, gloss = synsets[leaf]
-            lines.write(json.dumps({"_id": leaf, "text": f"{lemmas}: {gloss}"}) + "\n")
-    sys.stderr.write("wordnet: indexing\n")
-    index = Index.build([source], place / "wordnet", encoders=ENCODERS, granularities=[Granularity.DOCUMENT])
     gold = {concept: dict.fromkeys(below, 1) for concept, below in chosen.items()}
-    texts = {concept: synsets[concept][0] for concept in chosen}
-    for encoder in ENCODERS:
-        yield _collection("WordNet concepts", "concepts", index, encoder, texts, gold)
-    index.close()
+    queries = {concept: synsets[concept][0] for concept in chosen}
+    named = {leaf: synsets[leaf][0] for leaf in leaves}
+    explained = {leaf: ": ".join(synsets[leaf]) for leaf in leaves}
+    for name, texts in (("concepts, nouns", named), ("concepts, nouns explained", explained)):
+        index = _indexed(texts, place, name.replace(", ", "-").replace(" ", "-"))
+        for encoder in ENCODERS:
+            yield _collection(name, "concepts", index, encoder, queries, gold)
+        index.close()
+
+
+def _indexed(texts: Mapping[str, str], place: Path, name: str) -> Index:
+    source = place / "sources" / name
+    source.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps({"_id": identifier, "text": text}) + "\n" for identifier, text in texts.items())
+    (source / "corpus.jsonl").write_text("".join(lines), encoding="utf-8")
+    sys.stderr.write(f"{name}: indexing\n")
+    return Index.build([source], place / name, encoders=ENCODERS, granularities=[Granularity.DOCUMENT])
 
 
 def images(data: Path) -> Iterator[Collection]:

@@ -190,7 +190,7 @@ def test_standard_input_is_a_source(tmp_path):
         (["search", "x", "/nowhere/at/all"], "does not exist"),
         (["search", "", "."], "query is empty"),
         (["search", "x", "--index", "/nowhere/at/all"], "tellapart index PATH --index"),
-        (["search"], "Missing argument"),
+        (["search"], "nothing to search for"),
         (["search", "x", "--granularity", "chapter", "--index", "INDEX"], "unknown granularity 'chapter'"),
         (["search", "x", "--ranker", "best", "--index", "INDEX"], "unknown ranker 'best'"),
         (["search", "x", "--colour", "red"], "No such option: --colour"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.engine.advice import Advice, Answer, kept_advice
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.examples import ExampleSet, texts_of, vectors_of
 from tellapart.engine.planning import AUTO, RELATED_TERMS, Plan, Planner, Question, terms_of
@@ -19,12 +20,19 @@ from tellapart.rankers.query import Examples, Query
 from tellapart.rankers.registry import Parameters
 
 DEFAULT_RANKER = "svm"
+REFUSED_RANKER = "rocchio"
+"""Where the SVM was measured to find less than k-NN from examples."""
 
 
 def plan_by_examples(
-    planner: Planner, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters
+    planner: Planner,
+    store: Store,
+    ranker: str,
+    granularity: str | None,
+    encoder: str | None,
+    parameters: Parameters,
 ) -> Plan:
-    """Choose what the user left open in a search that has examples."""
+    """Choose what the user left open in a search that has examples: what was measured on this corpus, if that is."""
     if ranker != AUTO:
         return planner.default(ranker, granularity, encoder, parameters, examples=True)
     plan = planner.plan(AUTO, granularity, encoder, parameters)
@@ -33,8 +41,22 @@ def plan_by_examples(
     chosen = plan.configuration
     if chosen.encoder is None:
         return plan
-    configuration = Configuration(chosen.encoder, chosen.granularities, DEFAULT_RANKER, parameters)
-    return Plan(configuration, "the default with examples")
+    kept = [
+        kept_advice(store, planner.snapshot.encoders, chosen.encoder, level) for level in chosen.granularities
+    ]
+    ranker, why = _advised([each for each in kept if each is not None])
+    return Plan(Configuration(chosen.encoder, chosen.granularities, ranker, parameters), why)
+
+
+def _advised(advice: Sequence[Advice]) -> tuple[str, str]:
+    """Choose the ranker, and say why; where granularities disagree nothing is told."""
+    decided = [each for each in advice if each.answer is not Answer.UNKNOWN]
+    if len({each.answer for each in decided}) != 1:
+        return DEFAULT_RANKER, "the default with examples"
+    first = decided[0]
+    ranker = DEFAULT_RANKER if first.answer is Answer.YES else REFUSED_RANKER
+    interval = f"{first.difference:+.3f} nDCG@10 [{first.low:+.3f}, {first.high:+.3f}]"
+    return ranker, f"inspect measured svm - knn with examples on this corpus: {interval}"
 
 
 class ExampleQuestions:

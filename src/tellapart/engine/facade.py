@@ -167,7 +167,7 @@ class Index:
                 plan = planner.plan(ranker, granularity, encoder, wished)
                 questions = planner.questions(plan, query, self.store, where)
             else:
-                plan = plan_by_examples(planner, ranker, granularity, encoder, wished)
+                plan = plan_by_examples(planner, self.store, ranker, granularity, encoder, wished)
                 examples = self._examples(snapshot, plan).read(like, unlike)
                 questions = ExampleQuestions(planner, self.store, plan, examples).ask(query, where)
                 notes = examples.notes

@@ -92,7 +92,7 @@ class Standing:
         verdict = KeptVerdict.decode(text) if text else None
         if verdict is None:
             return None
-        return cls(verdict, _changed_encoder(verdict, encoders) or _changed_corpus(verdict.corpus, store))
+        return cls(verdict, _changed_encoder(verdict, encoders) or changed_corpus(verdict.corpus, store))
 
 
 def corpus_state(store: Store) -> CorpusState:
@@ -129,7 +129,7 @@ def _changed_encoder(verdict: KeptVerdict, encoders: Mapping[str, StoredEncoder]
     return None
 
 
-def _changed_corpus(then: CorpusState, store: Store) -> str | None:
+def changed_corpus(then: CorpusState, store: Store) -> str | None:
     """Say how much changed if it is too much; a document that changed has got a new number."""
     query = "SELECT COUNT(*) FROM documents WHERE number <= ?"
     left = int(store.connection.execute(query, (then.newest,)).fetchone()[0])
