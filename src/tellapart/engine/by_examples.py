@@ -107,9 +107,10 @@ class ExampleQuestions:
     def _words(
         self, text: str | None, liked: Sequence[str], unliked: Sequence[str], level: Granularity
     ) -> tuple[str, ...]:
-        """Words of the query, then the examples' own: those of most examples first, rare ones before common.
+        """Words of the query and of the examples: those of most examples first, rare ones before common.
 
-        What a counter-example says too tells nothing apart, and is left out.
+        A word counts as often as examples have it, a word of the query as if all had it. What a
+        counter-example says too tells nothing apart, and is left out.
         """
         kind = KIND_OF[level]
         asked = () if text is None else terms_of(text, kind)
@@ -119,7 +120,8 @@ class ExampleQuestions:
         frequency = self.snapshot.lexical(level).document_frequency
         known = [word for word in shared if frequency(word)]
         known.sort(key=lambda word: (-shared[word], frequency(word), word))
-        return (*asked, *known[:RELATED_TERMS])
+        repeated = [word for word in known[:RELATED_TERMS] for _ in range(shared[word])]
+        return (*asked * max(len(liked), 1), *repeated)
 
 
 def _shared_words(texts: Sequence[str], kind: Kind) -> Counter[str]:

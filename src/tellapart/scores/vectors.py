@@ -61,8 +61,8 @@ def common_direction(moments: Moments) -> Diagnostic:
         shown=f"two units at random have cosine {share:.2f}",
         verdict=Health.LOOK if share > MUCH_MEAN else Health.FINE,
         healthy="no range holds for all encoders; near 0 a cosine can be read as it stands",
-        meaning="this part of every cosine says nothing about what a unit is; it does not change the order of"
-        " k-NN for a text, but it does change what a mean of examples finds",
+        meaning="this part of every cosine says nothing about what a unit is, and favours the units nearest to the"
+        " mean; the more examples are averaged, the more it counts",
         action="read scores as ranks, never as degrees; with examples use a ranker that takes the mean away"
         " (svm, centred-rocchio)",
         verify="tellapart search --like A --like B --ranker centroid, and --ranker centred-centroid",
