@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from svm_sets import Collection, Floats
 
 SIZES = (1, 2, 3, 5, 10)
-DRAWS = 3
+DRAWS = 2
 WRONG = 3
 """Counter-examples: the first so many wrong hits of k-NN, which a user would mark."""
 TOP = 10
@@ -109,6 +109,7 @@ def _ndcg(scores: Floats, grades: NDArray[np.int64]) -> float:
 
 
 def _average_precision(scores: Floats, grades: NDArray[np.int64]) -> float:
-    hits = grades[np.argsort(-scores, kind="stable")] > 0
-    ranks = np.flatnonzero(hits) + 1
+    """Ties count against: the rank of a target is the number of items that score as high."""
+    reached = scores[grades > 0]
+    ranks = np.sort(len(scores) - np.searchsorted(np.sort(scores), reached))
     return float((np.arange(1, len(ranks) + 1) / ranks).mean())

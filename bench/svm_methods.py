@@ -18,7 +18,7 @@ from tellapart.rankers.rocchio import Rocchio
 from tellapart.rankers.svm import ClosedFormSVM
 from tellapart.rankers.vectors import Direction
 
-RATIOS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+RATIOS = (3.0, 10.0, 30.0, 100.0, 300.0)
 """Lambda in mean eigenvalues."""
 BETAS = (0.5, 1.0, 2.0)
 GAMMAS = (0.15, 0.3, 0.6)
@@ -139,7 +139,7 @@ def with_wrong(*, text: bool) -> tuple[Method, ...]:
             "closed form, counter-examples",
             tuple(
                 linear(ClosedFormSVM(ratio, unliked=weight), text=text, wrong=True)
-                for ratio in RATIOS[1:4]
+                for ratio in RATIOS[1:4:2]
                 for weight in GAMMAS
             ),
         ),

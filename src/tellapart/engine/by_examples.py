@@ -10,18 +10,21 @@ import numpy as np
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.engine.advice import Advice, Answer, kept_advice
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.examples import ExampleSet, texts_of, vectors_of
+from tellapart.engine.examples import ExampleSet, vectors_of
 from tellapart.engine.planning import AUTO, RELATED_TERMS, Plan, Planner, Question, terms_of
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import Store
 from tellapart.index.where import matching_documents
 from tellapart.rankers.query import Examples, Query
-from tellapart.rankers.registry import Parameters
+from tellapart.rankers.registry import LEXICAL_ONLY, Parameters
 
 DEFAULT_RANKER = "svm"
 REFUSED_RANKER = "rocchio"
 """Where the SVM was measured to find less than k-NN from examples."""
+
+
+READS_WORDS = frozenset({*LEXICAL_ONLY, "hybrid", "rrf"})
 
 
 def plan_by_examples(
@@ -78,12 +81,10 @@ class ExampleQuestions:
         numbers = matching_documents(self.store, where) if where else None
         vector = None if text is None else self.planner.vector(self.plan, text)
         vector, examples = self._vectors(vector)
-        liked = texts_of(self.store, self.examples.liked)
-        unliked = texts_of(self.store, self.examples.unliked)
         questions = []
         for level in self.plan.configuration.granularities:
-            own = self.examples.own_rows(self.snapshot, self.store, level)
-            words = self._words(text, liked, unliked, level)
+            own = self.examples.own_rows(self.snapshot, level)
+            words = self._words(text, level) if self.plan.configuration.ranker in READS_WORDS else ()
             query = Query(words, vector, own, examples)
             questions.append(self.planner.question(self.plan, level, query, numbers))
         _refuse_nothing_left(questions)
@@ -104,9 +105,7 @@ class ExampleQuestions:
             return liked[0], None  # so that a nearest neighbour's score is a cosine
         return vector, Examples(liked, unliked)
 
-    def _words(
-        self, text: str | None, liked: Sequence[str], unliked: Sequence[str], level: Granularity
-    ) -> tuple[str, ...]:
+    def _words(self, text: str | None, level: Granularity) -> tuple[str, ...]:
         """Words of the query and of the examples: those of most examples first, rare ones before common.
 
         A word counts as often as examples have it, a word of the query as if all had it. What a
@@ -114,8 +113,9 @@ class ExampleQuestions:
         """
         kind = KIND_OF[level]
         asked = () if text is None else terms_of(text, kind)
+        liked = self.examples.texts(self.examples.liked)
         shared = _shared_words(liked, kind)
-        for word in {*asked, *_shared_words(unliked, kind)}:
+        for word in {*asked, *_shared_words(self.examples.texts(self.examples.unliked), kind)}:
             shared.pop(word, None)
         frequency = self.snapshot.lexical(level).document_frequency
         known = [word for word in shared if frequency(word)]

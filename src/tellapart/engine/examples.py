@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine.configuration import present_levels
-from tellapart.engine.places import documents_below, find_document, offset_of, split_place
+from tellapart.engine.places import documents_below, find_document, number_of, offset_of, split_place
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
@@ -43,21 +43,29 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ExampleSet:
-    """All examples of a search; a unit stands on one side only, and once."""
+    """All examples of a search; a unit stands on one side only, and once.
+
+    `documents` holds those that examples are from, by number; of those in `whole` nothing is to be found.
+    """
 
     liked: tuple[Example, ...]
     unliked: tuple[Example, ...]
+    documents: Mapping[int, StoredDocument]
     whole: tuple[int, ...]
     notes: tuple[str, ...]
 
-    def own_rows(self, snapshot: Snapshot, store: Store, level: Granularity) -> tuple[int, ...]:
+    def texts(self, examples: Sequence[Example]) -> list[str]:
+        """Give the text of some of the examples."""
+        return [self.documents[each.document].document.text[slice(*each.span)] for each in examples]
+
+    def own_rows(self, snapshot: Snapshot, level: Granularity) -> tuple[int, ...]:
         """Rows of a level that are an example, hold one, or lie inside one."""
         table = snapshot.units(level)
         own = set(np.flatnonzero(table.rows_of(self.whole)).tolist()) if self.whole else set()
         for example in (*self.liked, *self.unliked):
             if example.document in self.whole:
                 continue
-            tree = store.documents([example.document])[example.document].tree
+            tree = self.documents[example.document].tree
             if level in tree.levels:
                 start, end = example.span
                 first, last = tree.at(level, start), tree.at(level, end - 1)
@@ -85,6 +93,8 @@ class ExampleReader:
         self.sources = sources
         self.levels = levels
         self.encoder = encoder
+        self._documents: dict[int, StoredDocument] = {}
+        self._names: dict[tuple[int, Granularity], list[str]] = {}
 
     def read(self, like: Sequence[str], unlike: Sequence[str]) -> ExampleSet:
         """Find all examples; a unit named by itself on one side is left out of a folder on the other.
@@ -108,10 +118,11 @@ class ExampleReader:
             for each in named
             if each.total > len(each.units)
         ]
-        return ExampleSet(liked, unliked, tuple(sorted(whole)), tuple(notes))
+        return ExampleSet(liked, unliked, self._documents, tuple(sorted(whole)), tuple(notes))
 
     def of_document(self, stored: StoredDocument, line: int | None) -> Named:
         """Take the unit at a line of a document, or the whole of it: its one unit, else all it is made of."""
+        self._documents[stored.number] = stored
         usable = self._usable(stored)
         name = stored.document.id if line is None else f"{stored.document.id}:{line}"
         if line is not None:
@@ -127,14 +138,16 @@ class ExampleReader:
         if parsed:
             return Named(name, (self._unit(name, self._document(parsed[0]), parsed[1]),))
         file, line = split_place(name)
-        if line is None and self.store.document(file) is None:
+        if line is None and number_of(self.store, file) is None:
             below = documents_below(self.store, file, self.sources)
             if below:
                 return self._all_units(name, below, whole=True)
         return self.of_document(self._document(find_document(self.store, file, self.sources)), line)
 
     def _unit(self, name: str, stored: StoredDocument, level: Granularity) -> Example:
-        names = unit_ids(stored, level)
+        if (stored.number, level) not in self._names:
+            self._names[stored.number, level] = unit_ids(stored, level) if level in stored.tree.levels else []
+        names = self._names[stored.number, level]
         if name not in names or level not in self._usable(stored):
             raise TellapartError(f"the unit {name!r} is not in the index any more: search again")
         return self._example(stored, level, names.index(name))
@@ -158,7 +171,7 @@ class ExampleReader:
 
     def _at(self, level: Granularity, row: int) -> Example:
         numbers, ordinals = self.snapshot.units(level).locate(np.array([row]))
-        stored = self.store.documents([int(numbers[0])])[int(numbers[0])]
+        stored = self._fetched(int(numbers[0]))
         return Example(level, row, stored.number, stored.tree.span(level, int(ordinals[0])))
 
     def _usable(self, stored: StoredDocument) -> tuple[Granularity, ...]:
@@ -177,23 +190,22 @@ class ExampleReader:
         return usable
 
     def _document(self, identifier: str) -> StoredDocument:
-        stored = self.store.document(identifier)
-        if stored is None:
+        number = number_of(self.store, identifier)
+        if number is None:
             raise TellapartError(
                 f"no document {identifier!r} in the index: give a file that was indexed, or an id as search prints it"
             )
-        return stored
+        return self._fetched(number)
+
+    def _fetched(self, number: int) -> StoredDocument:
+        if number not in self._documents:
+            self._documents[number] = self.store.documents([number])[number]
+        return self._documents[number]
 
     def _place(self, example: Example) -> str:
-        stored = self.store.documents([example.document])[example.document]
+        stored = self._documents[example.document]
         line = stored.document.text.count("\n", 0, example.span[0]) + 1
         return f"{stored.document.id}:{line} ({example.level})"
-
-
-def texts_of(store: Store, examples: Sequence[Example]) -> list[str]:
-    """Give the text of each example."""
-    stored = store.documents([each.document for each in examples])
-    return [stored[each.document].document.text[slice(*each.span)] for each in examples]
 
 
 def vectors_of(snapshot: Snapshot, encoder: str, examples: Sequence[Example]) -> NDArray[np.float32]:

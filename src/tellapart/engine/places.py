@@ -16,7 +16,7 @@ SHOWN = 3
 def find_document(store: Store, file: str, sources: Sequence[str]) -> str:
     """Find a document by its id, by its path on disk, or by the end of its path if only one fits."""
     for candidate in (file, *_inside(file, sources)):
-        if store.document(candidate) is not None:
+        if number_of(store, candidate) is not None:
             return candidate
     pattern = "*/" + file.removeprefix("./").replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
     rows = store.connection.execute(
@@ -30,6 +30,12 @@ def find_document(store: Store, file: str, sources: Sequence[str]) -> str:
     raise TellapartError(
         f"no document {file!r} in the index: give a file that was indexed, or a path as search prints it"
     )
+
+
+def number_of(store: Store, identifier: str) -> int | None:
+    """Number of a document, without fetching it."""
+    row = store.connection.execute("SELECT number FROM documents WHERE id = ?", (identifier,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def split_place(place: str) -> tuple[str, int | None]:
