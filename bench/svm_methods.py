@@ -14,6 +14,7 @@ from svm_sets import Collection, Floats
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
 from tellapart.rankers.query import Query
+from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.rocchio import Rocchio
 from tellapart.rankers.svm import ClosedFormSVM
 from tellapart.rankers.vectors import Direction
@@ -91,6 +92,7 @@ def by_text() -> tuple[Method, ...]:
         Method("k-NN", (linear(Rocchio(), text=True),)),
         Method("centred k-NN", (linear(Rocchio(centred=True), text=True),)),
         Method("closed form", tuple(linear(ClosedFormSVM(ratio), text=True) for ratio in RATIOS)),
+        Method("ridge", tuple(linear(Ridge(ratio), text=True) for ratio in RATIOS)),
     )
 
 
@@ -105,6 +107,7 @@ def by_examples() -> tuple[Method, ...]:
             "closed form on the mean",
             tuple(linear(ClosedFormSVM(ratio, pooled=True), text=False) for ratio in RATIOS),
         ),
+        Method("ridge on the mean", tuple(linear(Ridge(ratio), text=False) for ratio in RATIOS)),
     )
 
 
@@ -121,6 +124,7 @@ def by_both() -> tuple[Method, ...]:
             "closed form on query + mean",
             tuple(linear(ClosedFormSVM(ratio, pooled=True), text=True) for ratio in RATIOS),
         ),
+        Method("ridge on query + mean", tuple(linear(Ridge(ratio), text=True) for ratio in RATIOS)),
     )
 
 
@@ -141,6 +145,14 @@ def with_wrong(*, text: bool) -> tuple[Method, ...]:
                 linear(ClosedFormSVM(ratio, unliked=weight), text=text, wrong=True)
                 for ratio in RATIOS[1:4:2]
                 for weight in GAMMAS
+            ),
+        ),
+        Method(
+            "ridge, counter-examples",
+            tuple(
+                linear(Ridge(ratio, gamma=gamma), text=text, wrong=True)
+                for ratio in RATIOS[1:4:2]
+                for gamma in GAMMAS
             ),
         ),
     )
