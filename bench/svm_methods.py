@@ -21,7 +21,9 @@ from tellapart.rankers.vectors import Direction
 
 RATIOS = (3.0, 10.0, 30.0, 100.0, 300.0)
 """Lambda in mean eigenvalues."""
-BETAS = (0.5, 1.0, 2.0)
+FEWER = (10.0, 30.0, 100.0)
+"""Lambda where it is chosen together with a weight."""
+BETAS = (0.5, 1.0, 2.0, 4.0)
 GAMMAS = (0.15, 0.3, 0.6)
 COSTS = (0.01, 0.1, 1.0)
 FOLDS = 5
@@ -32,12 +34,16 @@ Score = Callable[[Collection, VectorIndex, Sequence[Draw]], Iterator[Floats]]
 """Scores (n,) of all items for each draw."""
 
 
+Setting = tuple[str, Score]
+"""A setting's values as they are printed, and the scores it gives."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to rank; its settings are chosen on other queries than it is measured on."""
 
     name: str
-    settings: tuple[Score, ...]
+    settings: tuple[Setting, ...]
 
 
 def linear(direction: Direction, *, text: bool, wrong: bool = False) -> Score:
@@ -88,92 +94,111 @@ def linear_svc(cost: float, *, text: bool) -> Score:
 
 
 def by_text() -> tuple[Method, ...]:
+    """Rank by the query's words alone."""
     return (
-        Method("k-NN", (linear(Rocchio(), text=True),)),
-        Method("centred k-NN", (linear(Rocchio(centred=True), text=True),)),
-        Method("closed form", tuple(linear(ClosedFormSVM(ratio), text=True) for ratio in RATIOS)),
-        Method("ridge", tuple(linear(Ridge(ratio), text=True) for ratio in RATIOS)),
+        Method("k-NN", (("", linear(Rocchio(), text=True)),)),
+        Method("centred k-NN", (("", linear(Rocchio(centred=True), text=True)),)),
+        Method("closed form", _each(RATIOS, lambda ratio: linear(ClosedFormSVM(ratio), text=True))),
+        Method("ridge", _each(RATIOS, lambda ratio: linear(Ridge(ratio), text=True))),
     )
 
 
 def by_examples() -> tuple[Method, ...]:
     """Rank by examples alone."""
     return (
-        Method("mean (k-NN)", (linear(Rocchio(1, 1, 0), text=False),)),
-        Method("centred mean", (linear(Rocchio(1, 1, 0, centred=True), text=False),)),
-        Method("nearest example", (nearest,)),
-        Method("closed form", tuple(linear(ClosedFormSVM(ratio), text=False) for ratio in RATIOS)),
+        Method("mean (k-NN)", (("", linear(Rocchio(1, 1, 0), text=False)),)),
+        Method("centred mean", (("", linear(Rocchio(1, 1, 0, centred=True), text=False)),)),
+        Method("nearest example", (("", nearest),)),
+        Method("closed form", _each(RATIOS, lambda ratio: linear(ClosedFormSVM(ratio), text=False))),
         Method(
             "closed form on the mean",
-            tuple(linear(ClosedFormSVM(ratio, pooled=True), text=False) for ratio in RATIOS),
+            _each(RATIOS, lambda ratio: linear(ClosedFormSVM(ratio, pooled=True), text=False)),
         ),
-        Method("ridge on the mean", tuple(linear(Ridge(ratio), text=False) for ratio in RATIOS)),
+        Method("ridge on the mean", _each(RATIOS, lambda ratio: linear(Ridge(ratio), text=False))),
     )
 
 
 def by_both() -> tuple[Method, ...]:
-    """Rank by examples and the query's words."""
+    """Rank by examples and the query's words; the examples together weigh half as much as they to 4 times."""
     return (
-        Method("query + mean (Rocchio)", tuple(linear(Rocchio(1, beta, 0), text=True) for beta in BETAS)),
+        Method("query + mean (Rocchio)", _each(BETAS, lambda beta: linear(Rocchio(1, beta, 0), text=True))),
         Method(
             "centred query + mean",
-            tuple(linear(Rocchio(1, beta, 0, centred=True), text=True) for beta in BETAS),
+            _each(BETAS, lambda beta: linear(Rocchio(1, beta, 0, centred=True), text=True)),
         ),
-        Method("closed form, query + examples", tuple(linear(ClosedFormSVM(r), text=True) for r in RATIOS)),
+        Method(
+            "closed form, query + examples",
+            _pairs(FEWER, BETAS, lambda r, beta: linear(ClosedFormSVM(r, liked=_share(beta)), text=True)),
+        ),
         Method(
             "closed form on query + mean",
-            tuple(linear(ClosedFormSVM(ratio, pooled=True), text=True) for ratio in RATIOS),
+            _pairs(
+                FEWER,
+                BETAS,
+                lambda r, beta: linear(ClosedFormSVM(r, liked=_share(beta), pooled=True), text=True),
+            ),
         ),
-        Method("ridge on query + mean", tuple(linear(Ridge(ratio), text=True) for ratio in RATIOS)),
+        Method(
+            "ridge on query + mean",
+            _pairs(FEWER, BETAS, lambda r, beta: linear(Ridge(r, beta=beta), text=True)),
+        ),
     )
 
 
 def with_wrong(*, text: bool) -> tuple[Method, ...]:
-    """The same with counter-examples."""
+    """Rank by examples, counter-examples and the query's words where there are some."""
     return (
         Method(
             "Rocchio, counter-examples",
-            tuple(linear(Rocchio(1, 1, gamma), text=text, wrong=True) for gamma in GAMMAS),
+            _each(GAMMAS, lambda gamma: linear(Rocchio(1, 1, gamma), text=text, wrong=True)),
         ),
         Method(
             "centred Rocchio, counter-examples",
-            tuple(linear(Rocchio(1, 1, gamma, centred=True), text=text, wrong=True) for gamma in GAMMAS),
+            _each(GAMMAS, lambda gamma: linear(Rocchio(1, 1, gamma, centred=True), text=text, wrong=True)),
         ),
         Method(
             "closed form, counter-examples",
-            tuple(
-                linear(ClosedFormSVM(ratio, unliked=weight), text=text, wrong=True)
-                for ratio in RATIOS[1:4:2]
-                for weight in GAMMAS
-            ),
+            _pairs(FEWER, GAMMAS, lambda r, g: linear(ClosedFormSVM(r, unliked=g), text=text, wrong=True)),
         ),
         Method(
             "ridge, counter-examples",
-            tuple(
-                linear(Ridge(ratio, gamma=gamma), text=text, wrong=True)
-                for ratio in RATIOS[1:4:2]
-                for gamma in GAMMAS
-            ),
+            _pairs(FEWER, GAMMAS, lambda r, g: linear(Ridge(r, gamma=g), text=text, wrong=True)),
         ),
     )
 
 
 def exact(*, text: bool) -> tuple[Method, ...]:
-    return (Method("LinearSVC", tuple(linear_svc(cost, text=text) for cost in COSTS)),)
+    """The SVM itself."""
+    return (Method("LinearSVC", _each(COSTS, lambda cost: linear_svc(cost, text=text))),)
+
+
+def _each(values: Sequence[float], make: Callable[[float], Score]) -> tuple[Setting, ...]:
+    return tuple((f"{value:g}", make(value)) for value in values)
+
+
+def _pairs(
+    ratios: Sequence[float], weights: Sequence[float], make: Callable[[float, float], Score]
+) -> tuple[Setting, ...]:
+    return tuple((f"{ratio:g}, {weight:g}", make(ratio, weight)) for ratio in ratios for weight in weights)
+
+
+def _share(beta: float) -> float:
+    """Share of the examples among the positives, where they weigh `beta` times the query."""
+    return beta / (1.0 + beta)
 
 
 def measured(
     method: Method, collection: Collection, index: VectorIndex, draws: Sequence[Draw]
-) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
     """Value per query, each with the setting that was best for the other folds, and those settings by fold."""
     columns = []
-    for score in method.settings:
+    for _, score in method.settings:
         scores = score(collection, index, draws)
         reached = [worth(collection, draw, own) for draw, own in zip(draws, scores, strict=True)]
         columns.append(by_query(draws, np.array(reached)))
     values = np.stack(columns, axis=1)
     if values.shape[1] == 1:
-        return values[:, 0], (0,)
+        return values[:, 0], ()
     folds = np.random.default_rng(SEED).permutation(len(values)) % FOLDS
     chosen = np.zeros(len(values))
     settings = []
@@ -181,5 +206,5 @@ def measured(
         others = values[folds != fold] if len(values) > 1 else values
         best = int(others.mean(axis=0).argmax())
         chosen[folds == fold] = values[folds == fold, best]
-        settings.append(best)
+        settings.append(method.settings[best][0])
     return chosen, tuple(settings)

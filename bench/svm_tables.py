@@ -27,7 +27,7 @@ class Result:
     method: str
     queries: NDArray[np.int64]
     values: Values
-    settings: tuple[int, ...]
+    settings: tuple[str, ...]
     milliseconds: float
 
 
