@@ -26,6 +26,7 @@ import numpy as np
 from judged import data_folder, publish
 from svm_draws import SIZES, Draw, example_draws, text_draws, top_draws
 from svm_methods import Method, by_both, by_examples, by_text, exact, measured, with_wrong
+from svm_searches import searches
 from svm_sets import Collection, concepts, images, judged_collections
 from svm_tables import Result, document
 from tellapart.index.vectors import VectorIndex
@@ -103,6 +104,7 @@ def main() -> None:
             for collection in collections
             for result in measure(collection)
         ]
+        results += searches(data, place)
     seconds = time.perf_counter() - started
     publish(document(results, __doc__ or "", seconds), chosen.output)
 

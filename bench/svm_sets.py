@@ -41,7 +41,8 @@ OVERLAP = 0.5
 class Collection:
     """Items with unit vectors (n, d), queries with graded targets by row, and the queries' vectors if they have words.
 
-    `queries` (m, d) is None where a query is an example and nothing else (images).
+    `queries` (m, d) is None where a query is an example and nothing else (images); `texts` are their words,
+    `identifiers` the items' names.
     """
 
     name: str
@@ -50,6 +51,8 @@ class Collection:
     vectors: Floats
     targets: Sequence[Mapping[int, int]]
     queries: Floats | None
+    texts: Sequence[str] = ()
+    identifiers: Sequence[str] = ()
 
     def grades(self, query: int) -> NDArray[np.int64]:
         """Grades (n,) of all items for a query; 0 where nobody judged."""
@@ -136,8 +139,9 @@ def _collection(
     }
     kept = [query for query in texts if found[query]]
     targets = [found[query] for query in kept]
-    queries = index.encode_queries(encoder, [texts[query] for query in kept])
-    return Collection(name, family, encoder, np.concatenate(parts), targets, queries)
+    words = [texts[query] for query in kept]
+    queries = index.encode_queries(encoder, words)
+    return Collection(name, family, encoder, np.concatenate(parts), targets, queries, words, list(numbers))
 
 
 def _concepts(

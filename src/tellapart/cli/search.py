@@ -13,7 +13,7 @@ from tellapart.cli.output import note, print_json, print_result, search_json
 from tellapart.cli.place import exists, index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
-from tellapart.engine.facade import check_search
+from tellapart.engine.checking import check_search
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import Parameters
 
@@ -21,6 +21,7 @@ EXAMPLES = (
     'tellapart search "how are retries handled" ~/src/project',
     'tellapart search "retry" --index my.idx --ranker bm25 --granularity function --explain',
     "tellapart search \"retry\" --index my.idx --where \"language = 'python' and path like 'src/%'\"",
+    "tellapart search --like docs/a.md --like src/b.py:40 --unlike src/legacy/ --index my.idx",
     'echo "a long question" | tellapart search - --index my.idx --json',
 )
 

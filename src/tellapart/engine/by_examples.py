@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
-from tellapart.engine.advice import Advice, Answer, kept_advice
+from tellapart.engine.advice import Answer, kept_advice
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.examples import ExampleSet, vectors_of
 from tellapart.engine.planning import AUTO, RELATED_TERMS, Plan, Planner, Question, terms_of
@@ -19,10 +19,11 @@ from tellapart.index.where import matching_documents
 from tellapart.rankers.query import Examples, Query
 from tellapart.rankers.registry import LEXICAL_ONLY, Parameters
 
-DEFAULT_RANKER = "svm"
-REFUSED_RANKER = "rocchio"
-"""Where the SVM was measured to find less than k-NN from examples."""
+VECTOR_SIDE = "svm"
+"""Ranks by examples unless this corpus was measured to want another."""
 
+REFUSED_SIDE = "rocchio"
+"""Ranks by examples where the SVM was measured to find less than k-NN."""
 
 READS_WORDS = frozenset({*LEXICAL_ONLY, "hybrid", "rrf"})
 
@@ -34,8 +35,13 @@ def plan_by_examples(
     granularity: str | None,
     encoder: str | None,
     parameters: Parameters,
+    *,
+    text: bool,
 ) -> Plan:
-    """Choose what the user left open in a search that has examples: what was measured on this corpus, if that is."""
+    """Choose what the user left open in a search that has examples, beside a `text` query or without one.
+
+    With a text its words count too (hybrid); examples alone are ranked by their vectors.
+    """
     if ranker != AUTO:
         return planner.default(ranker, granularity, encoder, parameters, examples=True)
     plan = planner.plan(AUTO, granularity, encoder, parameters)
@@ -44,22 +50,28 @@ def plan_by_examples(
     chosen = plan.configuration
     if chosen.encoder is None:
         return plan
-    kept = [
-        kept_advice(store, planner.snapshot.encoders, chosen.encoder, level) for level in chosen.granularities
-    ]
-    ranker, why = _advised([each for each in kept if each is not None])
+    side, why = vector_side(planner.snapshot, store, chosen)
+    ranker = "hybrid" if text else side
+    if text:
+        why = f"{why}: words, and {side} for the examples"
     return Plan(Configuration(chosen.encoder, chosen.granularities, ranker, parameters), why)
 
 
-def _advised(advice: Sequence[Advice]) -> tuple[str, str]:
-    """Choose the ranker, and say why; where granularities disagree nothing is told."""
-    decided = [each for each in advice if each.answer is not Answer.UNKNOWN]
+def vector_side(snapshot: Snapshot, store: Store, chosen: Configuration) -> tuple[str, str]:
+    """Name the ranker of vectors that examples are given to, and say why; what was measured here decides.
+
+    Where granularities disagree nothing is told.
+    """
+    if chosen.encoder is None:
+        return VECTOR_SIDE, "no vectors are used"
+    kept = [kept_advice(store, snapshot.encoders, chosen.encoder, level) for level in chosen.granularities]
+    decided = [each for each in kept if each is not None and each.answer is not Answer.UNKNOWN]
     if len({each.answer for each in decided}) != 1:
-        return DEFAULT_RANKER, "the default with examples"
+        return VECTOR_SIDE, "the default with examples"
     first = decided[0]
-    ranker = DEFAULT_RANKER if first.answer is Answer.YES else REFUSED_RANKER
+    side = VECTOR_SIDE if first.answer is Answer.YES else REFUSED_SIDE
     interval = f"{first.difference:+.3f} nDCG@10 [{first.low:+.3f}, {first.high:+.3f}]"
-    return ranker, f"inspect measured svm - knn with examples on this corpus: {interval}"
+    return side, f"inspect measured svm - knn with examples on this corpus, {interval}"
 
 
 class ExampleQuestions:
@@ -81,12 +93,13 @@ class ExampleQuestions:
         numbers = matching_documents(self.store, where) if where else None
         vector = None if text is None else self.planner.vector(self.plan, text)
         vector, examples = self._vectors(vector)
+        side, _ = vector_side(self.snapshot, self.store, self.plan.configuration)
         questions = []
         for level in self.plan.configuration.granularities:
             own = self.examples.own_rows(self.snapshot, level)
             words = self._words(text, level) if self.plan.configuration.ranker in READS_WORDS else ()
             query = Query(words, vector, own, examples)
-            questions.append(self.planner.question(self.plan, level, query, numbers))
+            questions.append(self.planner.question(self.plan, level, query, numbers, side))
         _refuse_nothing_left(questions)
         return questions
 

@@ -13,6 +13,7 @@ from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.by_examples import ExampleQuestions, plan_by_examples
+from tellapart.engine.checking import check_search
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.kept import Standing
 from tellapart.engine.places import find_document
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from tellapart.index.build import BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
-MAX_QUERY_CHARACTERS = 100_000
-"""A longer query is refused: an encoder reads its first 256 tokens, and words beyond this only cost time."""
 
 
 class Index:
@@ -167,7 +166,9 @@ class Index:
                 plan = planner.plan(ranker, granularity, encoder, wished)
                 questions = planner.questions(plan, query, self.store, where)
             else:
-                plan = plan_by_examples(planner, self.store, ranker, granularity, encoder, wished)
+                plan = plan_by_examples(
+                    planner, self.store, ranker, granularity, encoder, wished, text=query is not None
+                )
                 examples = self._examples(snapshot, plan).read(like, unlike)
                 questions = ExampleQuestions(planner, self.store, plan, examples).ask(query, where)
                 notes = examples.notes
@@ -329,18 +330,3 @@ def build_index(
     from tellapart.index.build import Builder  # readers and splitters, which a search need not load
 
     return Builder(folder, settings, load_encoder, open_cache(), progress, fresh).run()
-
-
-def check_search(query: str | None, like: Sequence[str], unlike: Sequence[str], k: int) -> None:
-    """Refuse a search that nothing can be found for."""
-    if query is None and not like:
-        beside = " beside what it should be unlike" if unlike else ""
-        raise TellapartError(f"nothing to search for: give a query or an example (--like){beside}")
-    if query is not None and not query.strip():
-        raise TellapartError("the query is empty: give some words to search for")
-    if query is not None and len(query) > MAX_QUERY_CHARACTERS:
-        raise TellapartError(
-            f"the query has {len(query):,} characters: give at most {MAX_QUERY_CHARACTERS:,}"
-        )
-    if k < 1:
-        raise TellapartError(f"k is {k}: ask for at least 1 hit")

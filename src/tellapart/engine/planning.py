@@ -154,8 +154,18 @@ class Planner:
                 ],
             )
 
-    def question(self, plan: Plan, level: Granularity, query: Query, numbers: list[int] | None) -> Question:
-        """Put a query to one granularity, restricted to documents given by number."""
+    def question(
+        self,
+        plan: Plan,
+        level: Granularity,
+        query: Query,
+        numbers: list[int] | None,
+        vector_side: str = "knn",
+    ) -> Question:
+        """Put a query to one granularity, restricted to documents given by number.
+
+        `vector_side` names what fusions put beside the words.
+        """
         encoder = plan.configuration.encoder
         table = self.snapshot.units(level)
         units = Units(
@@ -165,7 +175,8 @@ class Planner:
             alive=table.alive,
             allowed=None if numbers is None else table.rows_of(numbers),
         )
-        ranker = make_ranker(plan.configuration.ranker, KIND_OF[level], plan.configuration.parameters)
+        chosen = plan.configuration
+        ranker = make_ranker(chosen.ranker, KIND_OF[level], chosen.parameters, vector_side=vector_side)
         return Question(level, table, query, units, ranker)
 
     def vector(self, plan: Plan, text: str) -> np.ndarray | None:

@@ -16,6 +16,7 @@ from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
 from tellapart.rankers.svm import DEFAULT_RATIO, svm
+from tellapart.rankers.vectors import VectorRanker
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
 EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not in RANKERS)
@@ -53,8 +54,11 @@ class Parameters:
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
 
-def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
-    """Build a ranker with the user's parameters, or the defaults of the kind."""
+def make_ranker(name: str, kind: Kind, parameters: Parameters, *, vector_side: str = "knn") -> Ranker:
+    """Build a ranker with the user's parameters, or the defaults of the kind.
+
+    `vector_side` names what `hybrid` and `rrf` put beside the words.
+    """
     k1, b = defaults(kind)
     k1 = k1 if parameters.k1 is None else parameters.k1
     b = b if parameters.b is None else parameters.b
@@ -62,14 +66,18 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
     lexical = BM25(k1, b)
     if name == "bm25":
         return lexical
+    if name == "hybrid":
+        return Hybrid(lexical, _by_vectors(vector_side, parameters), weight)
+    if name == "rrf":
+        return ReciprocalRankFusion(lexical, _by_vectors(vector_side, parameters))
+    return _by_vectors(name, parameters)
+
+
+def _by_vectors(name: str, parameters: Parameters) -> VectorRanker:
     if name == "knn":
         return knn()
     if name == "svm":
         return svm(DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation)
-    if name == "hybrid":
-        return Hybrid(lexical, knn(), weight)
-    if name == "rrf":
-        return ReciprocalRankFusion(lexical, knn())
     if name in EXAMPLE_RANKERS:
         return feedback(name)
     raise TellapartError(f"unknown ranker {name!r}: choose one of auto, {', '.join(RANKERS)}")
