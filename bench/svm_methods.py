@@ -24,7 +24,9 @@ RATIOS = (3.0, 10.0, 30.0, 100.0, 300.0)
 FEWER = (10.0, 30.0, 100.0)
 """Lambda where it is chosen together with a weight."""
 BETAS = (0.5, 1.0, 2.0, 4.0)
-GAMMAS = (0.15, 0.3, 0.6)
+GAMMAS = (0.05, 0.15, 0.3, 0.6)
+USUAL_SVM, USUAL_RIDGE = 10.0, 30.0
+"""Lambda beside weights of examples and counter-examples: what was mostly chosen without the latter."""
 COSTS = (0.01, 0.1, 1.0)
 FOLDS = 5
 SEED = 0
@@ -146,23 +148,32 @@ def by_both() -> tuple[Method, ...]:
 
 
 def with_wrong(*, text: bool) -> tuple[Method, ...]:
-    """Rank by examples, counter-examples and the query's words where there are some."""
+    """Rank by examples, counter-examples and the query's words where there are some; lambda stays as it usually is."""
+    betas = BETAS if text else (1.0,)
     return (
         Method(
             "Rocchio, counter-examples",
-            _each(GAMMAS, lambda gamma: linear(Rocchio(1, 1, gamma), text=text, wrong=True)),
+            _pairs(betas, GAMMAS, lambda b, g: linear(Rocchio(1, b, g), text=text, wrong=True)),
         ),
         Method(
             "centred Rocchio, counter-examples",
-            _each(GAMMAS, lambda gamma: linear(Rocchio(1, 1, gamma, centred=True), text=text, wrong=True)),
+            _pairs(betas, GAMMAS, lambda b, g: linear(Rocchio(1, b, g, centred=True), text=text, wrong=True)),
         ),
         Method(
             "closed form, counter-examples",
-            _pairs(FEWER, GAMMAS, lambda r, g: linear(ClosedFormSVM(r, unliked=g), text=text, wrong=True)),
+            _pairs(
+                betas,
+                GAMMAS,
+                lambda b, g: linear(
+                    ClosedFormSVM(USUAL_SVM, liked=_share(b), unliked=g), text=text, wrong=True
+                ),
+            ),
         ),
         Method(
             "ridge, counter-examples",
-            _pairs(FEWER, GAMMAS, lambda r, g: linear(Ridge(r, gamma=g), text=text, wrong=True)),
+            _pairs(
+                betas, GAMMAS, lambda b, g: linear(Ridge(USUAL_RIDGE, beta=b, gamma=g), text=text, wrong=True)
+            ),
         ),
     )
 
@@ -177,9 +188,9 @@ def _each(values: Sequence[float], make: Callable[[float], Score]) -> tuple[Sett
 
 
 def _pairs(
-    ratios: Sequence[float], weights: Sequence[float], make: Callable[[float, float], Score]
+    firsts: Sequence[float], seconds: Sequence[float], make: Callable[[float, float], Score]
 ) -> tuple[Setting, ...]:
-    return tuple((f"{ratio:g}, {weight:g}", make(ratio, weight)) for ratio in ratios for weight in weights)
+    return tuple((f"{a:g}, {b:g}", make(a, b)) for a in firsts for b in seconds)
 
 
 def _share(beta: float) -> float:

@@ -259,8 +259,8 @@ def _settings(results: Sequence[Result]) -> str:
                 rows.append([family, task, method, "; ".join(f"{s} ({n})" for s, n in chosen.most_common(3))])
     head = ("sets", "task", "method", "settings (folds that chose them)")
     return (
-        "## Settings that were chosen\n\nLambda in mean eigenvalues, then the weight of the examples (the query's words"
-        f" weigh 1) or of the counter-examples; C for LinearSVC.\n\n{table(head, rows)}"
+        "## Settings that were chosen\n\nLambda in mean eigenvalues, then the weight of the examples beside the query's"
+        f" words, which weigh 1; with counter-examples the weights of examples and counter-examples; C for LinearSVC.\n\n{table(head, rows)}"
     )
 
 
