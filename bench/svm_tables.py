@@ -260,7 +260,8 @@ def _settings(results: Sequence[Result]) -> str:
     head = ("sets", "task", "method", "settings (folds that chose them)")
     return (
         "## Settings that were chosen\n\nLambda in mean eigenvalues, then the weight of the examples beside the query's"
-        f" words, which weigh 1; with counter-examples the weights of examples and counter-examples; C for LinearSVC.\n\n{table(head, rows)}"
+        " words, which weigh 1; with counter-examples the weights of examples and counter-examples; C for LinearSVC."
+        f"\n\n{table(head, rows)}"
     )
 
 

@@ -37,7 +37,7 @@ def test_the_query_may_be_left_out_with_examples(corpus, indexed, call):
     assert answer["query"] is None
     assert answer["like"] == [f"{corpus}/notes/winter.txt"]
     assert answer["unlike"] == []
-    assert answer["configuration"]["ranker"] == "svm"
+    assert answer["configuration"]["ranker"] == "ridge"
     assert answer["hits"]
     assert all(hit["document"] != "notes/winter.txt" for hit in answer["hits"])
 
@@ -50,8 +50,9 @@ def test_words_and_examples_together(indexed, call):
     assert all(not hit["document"].startswith("notes/") for hit in answer["hits"])
     code, out, err = call(*arguments, "--explain")
     assert code == 0
-    assert "svm " in out
-    assert "the default with examples" in err
+    assert "ridge " in out
+    assert "bm25 " in out
+    assert "the default with examples: words, and ridge for the examples" in err
 
 
 def test_examples_of_words_alone_build_an_index_first(corpus, call, monkeypatch):
@@ -109,16 +110,17 @@ def test_inspect_prints_what_its_json_says(indexed, call):
     answer = json.loads(out)
     assert list(answer) == ["schema", "inspections", "texts"]
     first = answer["inspections"][0]
-    assert list(first) == ["encoder", "granularity", "units", "diagnostics", "svm"]
-    assert list(first["svm"]) == ["answer", "difference", "low", "high", "p", "n", "source"]
-    assert first["svm"]["answer"] == "can't tell"
+    assert list(first) == ["encoder", "granularity", "units", "diagnostics", "examples"]
+    advice = first["examples"][0]
+    assert list(advice) == ["ranker", "answer", "difference", "low", "high", "p", "n", "source"]
+    assert (advice["ranker"], advice["answer"]) == ("svm", "can't tell")
     keys = ["name", "value", "shown", "verdict", "healthy", "meaning", "action", "verify"]
     assert all(list(each) == keys for each in first["diagnostics"])
     _, printed, noted = call("inspect", "--index", indexed)
     for each in first["diagnostics"]:
         assert f"{each['verdict']:<8}{each['name']}: {each['shown']}" in printed
         assert each["action"] in printed
-    assert "kept the advice" in noted
+    assert "kept in the index" in noted
 
 
 def test_inspect_reads_a_verdict(indexed, call, tmp_path):

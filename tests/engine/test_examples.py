@@ -71,7 +71,7 @@ def test_words_that_examples_share_say_what_is_meant(index):
     assert "home/hamster.txt" in found(index.search(like=EXAMPLES, ranker="bm25", k=2))
 
 
-@pytest.mark.parametrize("ranker", ["svm", "pooled-svm", "rocchio", "hybrid"])
+@pytest.mark.parametrize("ranker", ["svm", "pooled-svm", "ridge", "rocchio", "hybrid"])
 def test_a_counter_example_pushes_its_kind_down(index, ranker):
     def lead(unlike):
         hits = index.search("dog", like=["dogs/husky.txt"], unlike=unlike, ranker=ranker, k=50)
@@ -179,10 +179,11 @@ def test_copies_of_an_example_are_found_and_harm_nothing(root, tmp_path, encoder
     assert np.isfinite([hit.score for hit in hits]).all()
 
 
-@pytest.mark.parametrize(("answer", "ranker"), [("yes", "svm"), ("no", "rocchio"), ("can't tell", "svm")])
+@pytest.mark.parametrize(("answer", "ranker"), [("yes", "ridge"), ("no", "rocchio"), ("can't tell", "ridge")])
 def test_auto_follows_what_was_measured_here(index, answer, ranker):
     with index.reading() as snapshot:
         advice = Advice(
+            "ridge",
             "words", snapshot.granularities[1], Answer(answer), -0.02, -0.03, -0.01, 0.001, 80, "units",
             snapshot.encoders["words"].fingerprint, corpus_state(index.store),
         )  # fmt: skip
@@ -198,18 +199,19 @@ def test_advice_is_not_followed_once_the_corpus_or_the_encoder_is_another(index,
         level = snapshot.granularities[0]
         encoders = snapshot.encoders
         good = Advice(
+            "ridge",
             "words", level, Answer.NO, -0.02, -0.03, -0.01, 0.001, 80, "units",
             encoders["words"].fingerprint, corpus_state(index.store),
         )  # fmt: skip
     keep_records(index.folder, {good.name: good.encode()})
-    assert kept_advice(index.store, encoders, "words", level) == good
+    assert kept_advice(index.store, encoders, "ridge", "words", level) == good
     other = json.loads(good.encode()) | {"fingerprint": "another"}
     keep_records(index.folder, {good.name: json.dumps(other)})
-    assert kept_advice(index.store, encoders, "words", level) is None
+    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
     keep_records(index.folder, {good.name: "{}"})
-    assert kept_advice(index.store, encoders, "words", level) is None
+    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
     keep_records(index.folder, {good.name: good.encode()})
     for number in range(8):
         (root / f"new{number}.txt").write_text(f"something else {number}\n")
     index.update()
-    assert kept_advice(index.store, encoders, "words", level) is None
+    assert kept_advice(index.store, encoders, "ridge", "words", level) is None

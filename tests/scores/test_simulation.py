@@ -49,21 +49,22 @@ def test_groups_are_the_units_of_one_document(built):
 
 
 def test_the_interval_decides(built):
-    advice = measure_advice(built, "words", Granularity.PARAGRAPH)
+    advice = measure_advice(built, "ridge", "words", Granularity.PARAGRAPH)
     assert advice.n == 40
     assert advice.low <= advice.difference <= advice.high
     expected = Answer.YES if advice.low > 0 else Answer.NO if advice.high < 0 else Answer.UNKNOWN
     assert advice.answer is expected
-    assert measure_advice(built, "words", Granularity.PARAGRAPH) == advice
+    assert measure_advice(built, "ridge", "words", Granularity.PARAGRAPH) == advice
     assert f"{advice.answer}" in in_words(advice).shown
 
 
-def test_a_direction_that_all_share_is_what_the_svm_takes_away(built):
-    assert measure_advice(built, "words", Granularity.PARAGRAPH).answer is Answer.YES
+@pytest.mark.parametrize("ranker", ["svm", "ridge"])
+def test_a_direction_that_all_share_is_what_they_take_away(built, ranker):
+    assert measure_advice(built, ranker, "words", Granularity.PARAGRAPH).answer is Answer.YES
 
 
 def test_without_structure_nothing_can_be_told(built):
-    advice = measure_advice(built, "words", Granularity.DOCUMENT)
+    advice = measure_advice(built, "ridge", "words", Granularity.DOCUMENT)
     assert (advice.answer, advice.n) == (Answer.UNKNOWN, 0)
     assert "no group of 5" in in_words(advice).shown
 
@@ -72,12 +73,13 @@ def test_inspecting_keeps_what_auto_follows(built):
     inspections = inspect_index(built)
     assert [each.granularity for each in inspections] == [Granularity.PARAGRAPH]
     assert [d.name for d in inspections[0].diagnostics] == [
-        "units without a vector", "copies", "mean vector", "effective rank", "hubness", "svm for examples",
+        "units without a vector", "copies", "mean vector", "effective rank", "hubness",
+        "svm for examples", "ridge for examples",
     ]  # fmt: skip
     keep_advice(built, inspections)
     answer = built.answer(like=["d00.txt:1", "d00.txt:3"])
     assert "inspect measured" in answer.why
-    assert answer.configuration.ranker == "svm"
+    assert answer.configuration.ranker == "ridge"
     assert answer.hits[0].document == "d00.txt"
 
 

@@ -40,7 +40,7 @@ VERBS = {
     "related": Verb("tellapart.cli.related:related", "Find units like one you name."),
     "run": Verb("tellapart.cli.run_queries:run", "Answer a query set as a TREC run."),
     "inspect": Verb(
-        "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and whether the svm pays."
+        "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and how to rank by examples."
     ),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),

@@ -43,7 +43,7 @@ def inspect(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Say what the vectors of an index are worth, and whether ranking by examples wants the svm here."""
+    """Say what the vectors of an index are worth, and how to rank by examples here."""
     opened = Index.open(index_folder(index, [path]))
     texts = text_diagnostics(read_verdict(verdict), seed=seed) if verdict else ()
     inspections = inspect_index(
@@ -63,7 +63,7 @@ def inspect(
         _print(each.diagnostics)
     _print(texts)
     if not no_keep:
-        note("kept the advice on the svm in the index: searches by examples follow it")
+        note("kept in the index how to rank by examples: searches follow it")
 
 
 def _print(diagnostics: Sequence[Diagnostic]) -> None:
@@ -76,12 +76,12 @@ def _print(diagnostics: Sequence[Diagnostic]) -> None:
 
 
 def _json(inspection: Inspection) -> dict[str, Any]:
-    advice = asdict(inspection.advice)
-    kept = ("answer", "difference", "low", "high", "p", "n", "source")
+    kept = ("ranker", "answer", "difference", "low", "high", "p", "n", "source")
+    advice = [asdict(each) for each in inspection.advice]
     return {
         "encoder": inspection.encoder,
         "granularity": inspection.granularity.value,
         "units": inspection.units,
         "diagnostics": [asdict(each) for each in inspection.diagnostics],
-        "svm": {key: advice[key] for key in kept},
+        "examples": [{key: each[key] for key in kept} for each in advice],
     }

@@ -64,5 +64,5 @@ K1 = Annotated[
 B = Annotated[float | None, typer.Option("--b", help="BM25: how much long units are held back, 0 to 1.")]
 Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]
 Regularisation = Annotated[
-    float | None, typer.Option("--lambda", help="svm: regularisation, in mean eigenvalues.")
+    float | None, typer.Option("--lambda", help="svm, ridge: regularisation, in mean eigenvalues.")
 ]

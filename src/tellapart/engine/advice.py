@@ -1,4 +1,4 @@
-"""Whether the SVM finds more than k-NN on this corpus: measured by `scores/`, kept here, followed by `auto`."""
+"""Whether a ranker finds more from examples than k-NN here: measured by `scores/`, kept, followed by `auto`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """How much the SVM gains over k-NN with examples: the mean difference of nDCG@10 with its 95 % interval.
+    """How much a ranker gains over k-NN from examples: the mean difference of nDCG@10 with its 95 % interval.
 
     Measured on `n` groups of units that belong together (`source` says which). `fingerprint` is the
     encoder's, `corpus` the state of the documents.
     """
 
+    ranker: str
     encoder: str
     granularity: Granularity
     answer: Answer
@@ -47,7 +48,7 @@ class Advice:
     @property
     def name(self) -> str:
         """Name of the record that holds it."""
-        return record_name(self.encoder, self.granularity)
+        return record_name(self.ranker, self.encoder, self.granularity)
 
     def encode(self) -> str:
         """Write as JSON."""
@@ -67,16 +68,16 @@ class Advice:
             return None
 
 
-def record_name(encoder: str, granularity: Granularity) -> str:
-    """Name of the record with the advice on an encoder at a granularity."""
-    return f"svm advice {encoder} {granularity}"
+def record_name(ranker: str, encoder: str, granularity: Granularity) -> str:
+    """Name of the record with the advice on a ranker, for an encoder at a granularity."""
+    return f"advice {ranker} {encoder} {granularity}"
 
 
 def kept_advice(
-    store: Store, encoders: Mapping[str, StoredEncoder], encoder: str, granularity: Granularity
+    store: Store, encoders: Mapping[str, StoredEncoder], ranker: str, encoder: str, granularity: Granularity
 ) -> Advice | None:
-    """Read the advice on an encoder at a granularity; None if there is none, or much changed since."""
-    text = Catalogue(store).record(record_name(encoder, granularity))
+    """Read the advice on a ranker; None if there is none, or much changed since."""
+    text = Catalogue(store).record(record_name(ranker, encoder, granularity))
     advice = Advice.decode(text) if text else None
     if advice is None or encoders[encoder].fingerprint != advice.fingerprint:
         return None

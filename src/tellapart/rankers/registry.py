@@ -15,6 +15,7 @@ from tellapart.rankers.feedback import FEEDBACK, feedback
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
+from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.svm import DEFAULT_RATIO, svm
 from tellapart.rankers.vectors import VectorRanker
 
@@ -33,7 +34,7 @@ wants more (bench/quality.py prints both)."""
 class Parameters:
     """What a user set; None = the default of the kind of document.
 
-    `regularisation` is the svm's lambda as a multiple of the mean eigenvalue.
+    `regularisation` is the lambda of svm and ridge as a multiple of the mean eigenvalue.
     """
 
     k1: float | None = None
@@ -78,6 +79,8 @@ def _by_vectors(name: str, parameters: Parameters) -> VectorRanker:
         return knn()
     if name == "svm":
         return svm(DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation)
+    if name == "ridge" and parameters.regularisation is not None:
+        return VectorRanker(name, Ridge(parameters.regularisation))
     if name in EXAMPLE_RANKERS:
         return feedback(name)
     raise TellapartError(f"unknown ranker {name!r}: choose one of auto, {', '.join(RANKERS)}")

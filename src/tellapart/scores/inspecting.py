@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.advice import Advice, Answer
+from tellapart.engine.by_examples import VECTOR_SIDE
 from tellapart.engine.facade import Index
 from tellapart.engine.kept import keep_records
 from tellapart.progress import Progress, silent
@@ -13,6 +14,8 @@ from tellapart.scores.diagnostic import Diagnostic, Health
 from tellapart.scores.hubness import hubness
 from tellapart.scores.simulation import EXAMPLES, measure_advice
 from tellapart.scores.vectors import common_direction, copies, effective_rank, without_vector
+
+RANKERS = ("svm", VECTOR_SIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Inspection:
     granularity: Granularity
     units: int
     diagnostics: tuple[Diagnostic, ...]
-    advice: Advice
+    advice: tuple[Advice, ...]
 
 
 def inspect_index(
@@ -49,43 +52,45 @@ def inspect_index(
 
 
 def keep_advice(index: Index, inspections: list[Inspection]) -> None:
-    """Keep what was measured of the SVM in the index, where `auto` follows it."""
-    keep_records(index.folder, {each.advice.name: each.advice.encode() for each in inspections})
+    """Keep what was measured of rankers by examples in the index, where `auto` follows it."""
+    advice = [advice for each in inspections for advice in each.advice]
+    keep_records(index.folder, {each.name: each.encode() for each in advice})
 
 
 def _inspect(index: Index, encoder: str, level: Granularity, seed: int) -> Inspection:
     with index.reading() as snapshot:
         vectors = snapshot.vectors(encoder, level)
         moments = vectors.moments()
-        advice = measure_advice(index, encoder, level, seed=seed)
+        advice = tuple(measure_advice(index, ranker, encoder, level, seed=seed) for ranker in RANKERS)
         diagnostics = (
             without_vector(vectors),
             copies(vectors),
             common_direction(moments),
             effective_rank(moments),
             hubness(vectors, seed=seed),
-            in_words(advice),
+            *(in_words(each) for each in advice),
         )
         return Inspection(encoder, level, vectors.n_alive, diagnostics, advice)
 
 
 def in_words(advice: Advice) -> Diagnostic:
-    """Say what was measured of the SVM as one diagnostic among the others."""
+    """Say what was measured of a ranker as one diagnostic among the others."""
     shown = f"{advice.answer}: {advice.difference:+.3f} nDCG@10 [{advice.low:+.3f}, {advice.high:+.3f}]"
     if not advice.n:
         shown = f"{advice.answer}: no group of {EXAMPLES + 2} {advice.source}"
+    followed = " (which auto now does)" if advice.ranker == VECTOR_SIDE else ""
     action = {
-        Answer.YES: "search by examples with svm (which auto now does)",
-        Answer.NO: "search by examples with rocchio (which auto now does)",
+        Answer.YES: f"search by examples with {advice.ranker}{followed}",
+        Answer.NO: f"search by examples with rocchio{followed}",
         Answer.UNKNOWN: "judge some queries of your own; until then auto takes what was best on judged sets",
     }
     return Diagnostic(
-        name="svm for examples",
+        name=f"{advice.ranker} for examples",
         value=advice.difference if advice.n else None,
         shown=shown + (f", {advice.n} groups, p {advice.p:.3f}" if advice.n else ""),
         verdict=Health.UNKNOWN if advice.answer is Answer.UNKNOWN else Health.FINE,
-        healthy="an interval above 0: use the svm; below 0: do not",
-        meaning=f"SVM minus k-NN, {EXAMPLES} examples each, asked of the corpus itself: {advice.source}",
+        healthy="an interval above 0: use it; below 0: do not",
+        meaning=f"{advice.ranker} minus k-NN, {EXAMPLES} examples each, asked of the corpus itself: {advice.source}",
         action=action[advice.answer],
-        verify="tellapart search --like A --like B --ranker svm, and --ranker rocchio",
+        verify=f"tellapart search --like A --like B --ranker {advice.ranker}, and --ranker rocchio",
     )

@@ -1,4 +1,4 @@
-"""Does the SVM find more than k-NN from examples here? Asked of the corpus itself.
+"""Does a ranker find more than k-NN from examples here? Asked of the corpus itself.
 
 Some units of one document, or some documents of one folder, are the examples; its other units should be found.
 """
@@ -20,12 +20,11 @@ from tellapart.evaluation.statistics import FEW_QUERIES, compare
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
-from tellapart.rankers.rocchio import Rocchio
-from tellapart.rankers.svm import ClosedFormSVM
+from tellapart.rankers.feedback import FEEDBACK
 from tellapart.rankers.vectors import Direction
 
 EXAMPLES = 3
-"""Examples in a simulated search; with one the SVM's gain could not be shown on judged sets, with three it could."""
+"""Examples in a simulated search; with one no gain could be shown on judged sets, with three it could."""
 
 TARGETS = 2
 """Fewest units of a group that are left to be found."""
@@ -39,8 +38,10 @@ Group = NDArray[np.int64]
 """Rows of units that belong together."""
 
 
-def measure_advice(index: Index, encoder: str, granularity: Granularity, *, seed: int = 0) -> Advice:
-    """Compare SVM and k-NN on simulated searches by examples, one a group; the interval decides the answer.
+def measure_advice(
+    index: Index, ranker: str, encoder: str, granularity: Granularity, *, seed: int = 0
+) -> Advice:
+    """Compare a ranker of examples and k-NN on simulated searches, one a group; the interval decides the answer.
 
     Below 30 groups the interval's coverage is not known, and the answer is that nothing can be told.
     """
@@ -52,13 +53,14 @@ def measure_advice(index: Index, encoder: str, granularity: Granularity, *, seed
         if len(usable) > GROUPS:
             usable = [usable[at] for at in np.sort(draw.choice(len(usable), GROUPS, replace=False))]
         drawn = [draw.permutation(group) for group in usable]
-        svm, knn = (np.array(_gains(direction, vectors, drawn)) for direction in (ClosedFormSVM(), Rocchio()))
+        ours, knn = (np.array(_gains(FEEDBACK[name], vectors, drawn)) for name in (ranker, "rocchio"))
         if len(drawn):
-            found = compare(svm, knn, seed=seed)
+            found = compare(ours, knn, seed=seed)
             measured = (found.difference, found.low, found.high, found.p)
         else:
             measured = (0.0, 0.0, 0.0, 1.0)
         return Advice(
+            ranker,
             encoder,
             granularity,
             _answer(len(drawn), measured[1], measured[2]),
