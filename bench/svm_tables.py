@@ -127,7 +127,7 @@ LAYOUTS = (
     Layout(
         "What search finds: 3 examples and words",
         "The rankers of `tellapart search TEXT --like A --like B --like C` at their defaults, documents of all judged"
-        " sets. bm25 adds the examples' words to the query's; hybrid and rrf put bm25 and svm together.",
+        " sets. bm25 adds the examples' words to the query's; hybrid and rrf put bm25 and ridge together.",
         True,
         lambda task: task == "3 examples, by search",
         {name: name for name in ("bm25", "rocchio", "svm", "ridge", "rrf", "hybrid")},

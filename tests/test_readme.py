@@ -80,7 +80,7 @@ def test_commands(place):
 
 
 def test_examples_find_what_the_readme_shows(place):
-    """Places in order; scores may differ in the third decimal from machine to machine."""
+    """The same places; scores may differ in the third decimal from machine to machine, and so near neighbours swap."""
     block = next(b for b in re.findall(r"```console\n(.*?)```", README, re.DOTALL) if "--like chihuahua" in b)
     commands = re.findall(r"^\$ (.*)\n((?:[^$\n].*\n)*)", block, re.MULTILINE)
     assert sum(bool(shown) for _, shown in commands) >= 3
@@ -95,9 +95,9 @@ def test_examples_find_what_the_readme_shows(place):
         )
         assert done.returncode == 0, done.stderr
         if shown:
-            assert [line.split()[1] for line in done.stdout.splitlines()] == [
+            assert {line.split()[1] for line in done.stdout.splitlines()} == {
                 line.split()[1] for line in shown.splitlines()
-            ]
+            }
 
 
 def test_python(place):
