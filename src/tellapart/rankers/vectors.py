@@ -85,13 +85,6 @@ class VectorRanker:
         return forbid(standardised(dense, self.name, spreads), units)
 
 
-def query_vector(query: Query) -> NDArray[np.float32]:
-    """Give the query's vector (d,)."""
-    if query.vector is None:
-        raise TellapartError("this ranker needs the query's vector: name an encoder with --encoder")
-    return query.vector
-
-
 def _vectors(units: Units) -> VectorIndex:
     if units.vectors is None:
         raise TellapartError("this ranker needs vectors: add them with 'tellapart index --encoder minilm'")
