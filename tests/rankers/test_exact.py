@@ -5,12 +5,12 @@ import pytest
 
 from tellapart.index.vectors import VectorIndex, build_derived
 from tellapart.rankers import exact
-from tellapart.rankers.certificate import Certificate
 from tellapart.rankers.exact import ExactSVM, certify, exact_svm
 from tellapart.rankers.examples import like_rows
 from tellapart.rankers.newton import Negatives, minimise
 from tellapart.rankers.query import Examples, Query
 from tellapart.rankers.svm import ClosedFormSVM
+from tellapart.rankers.types import Certificate
 
 
 def unit_rows(n: int, dim: int, seed: int, shape: str = "isotropic") -> np.ndarray:
@@ -38,10 +38,10 @@ def liblinear(rows: np.ndarray, positives: np.ndarray, c: float) -> np.ndarray:
 
 
 def solved(index: VectorIndex, query: Query, svm: ExactSVM) -> tuple[np.ndarray, Certificate]:
-    solution = svm.solution(query, index)
-    assert solution.certificate is not None
+    linear = svm(query, index)
+    assert linear.certificate is not None
     rows = index.take(np.arange(index.n_rows)).astype(np.float64)
-    return rows @ solution.linear.w + solution.linear.b, solution.certificate
+    return rows @ linear.w + linear.b, linear.certificate
 
 
 @pytest.mark.parametrize("shape", ["isotropic", "clustered", "duplicates"])
@@ -177,6 +177,6 @@ def test_a_query_is_solved_once(monkeypatch: pytest.MonkeyPatch):
     index = VectorIndex([unit_rows(300, 16, 6)])
     svm = ExactSVM(ClosedFormSVM(c=0.1))
     query = Query(vector=unit_rows(1, 16, 7)[0].astype(np.float32))
-    first = svm.solution(query, index)
-    assert svm.solution(query, index) is first
-    assert svm.solution(query, VectorIndex([unit_rows(300, 16, 6)])) is not first
+    first = svm(query, index)
+    assert svm(query, index) is first
+    assert svm(query, VectorIndex([unit_rows(300, 16, 6)])) is not first

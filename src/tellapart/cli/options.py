@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.corpus.types import Granularity
-from tellapart.rankers.registry import RANKERS
+from tellapart.rankers.registry import RANKERS, SOLVERS
 
 IndexFolder = Annotated[
     Path | None,
@@ -56,4 +56,16 @@ B = Annotated[float | None, typer.Option("--b", help="BM25: how much long units 
 Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]
 Regularisation = Annotated[
     float | None, typer.Option("--lambda", help="svm: regularisation, in mean eigenvalues.")
+]
+C = Annotated[
+    float | None, typer.Option("--c", help="svm: regularisation as liblinear's C, instead of --lambda.")
+]
+Solver = Annotated[
+    str | None,
+    typer.Option(
+        "--solver",
+        metavar="NAME",
+        help="svm: closed (squared error, as fast as knn) or exact (squared hinge, certified) [default: closed].",
+        autocompletion=lambda: list(SOLVERS),
+    ),
 ]

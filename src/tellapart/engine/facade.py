@@ -16,7 +16,7 @@ from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.places import find_document
 from tellapart.engine.planning import Plan, Planner
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
-from tellapart.engine.searching import Found, rank_documents, rank_units
+from tellapart.engine.searching import Found, certificates, rank_documents, rank_units
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
@@ -142,8 +142,9 @@ class Index:
         with self.reading() as snapshot:
             planner = Planner(snapshot, self._encoder)
             plan = planner.plan(ranker, granularity, encoder, parameters or Parameters())
-            found = rank_units(planner.questions(plan, query, self.store, where), k)
-            return SearchResult(query, plan.configuration, plan.why, self._hits(found))
+            questions = planner.questions(plan, query, self.store, where)
+            hits = self._hits(rank_units(questions, k))
+            return SearchResult(query, plan.configuration, plan.why, hits, certificates(questions))
 
     def related(
         self,

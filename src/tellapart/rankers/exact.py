@@ -20,25 +20,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tellapart.index.vectors import VectorIndex
-from tellapart.rankers.certificate import MOST_ACTIVE, Certificate, scan
 from tellapart.rankers.examples import Doubles, Rows, live_rows
+from tellapart.rankers.margin import MOST_ACTIVE, scan
 from tellapart.rankers.newton import Negatives, Optimum, minimise
 from tellapart.rankers.query import Query
 from tellapart.rankers.svm import ClosedFormSVM, Problem, nothing
+from tellapart.rankers.types import Certificate
 from tellapart.rankers.vectors import Linear, VectorRanker
 
 # Units solved for at first: the nearest by the closed form, and a sample that stands for all others.
 _NEAREST = 1_000
 _SAMPLED = 4_000
 _SEED = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """The linear function and what is proven of it; the certificate is None where nothing was to be solved."""
-
-    linear: Linear
-    certificate: Certificate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +44,24 @@ class ExactSVM:
 
     form: ClosedFormSVM = field(default_factory=ClosedFormSVM)
     exact_scan: bool = True
-    _last: dict[str, tuple[Query, VectorIndex, Solution]] = field(
+    _last: dict[str, tuple[Query, VectorIndex, Linear]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
-        """Give w and b."""
-        return self.solution(query, vectors).linear
-
-    def solution(self, query: Query, vectors: VectorIndex) -> Solution:
-        """Solve for a query, and say what is proven."""
+        """Give w, b and the certificate, None where there was nothing to solve."""
         last = self._last.get("last")
         if last is None or last[0] is not query or last[1] is not vectors:
             last = self._last["last"] = (query, vectors, self._solved(query, vectors))
         return last[2]
 
-    def _solved(self, query: Query, vectors: VectorIndex) -> Solution:
+    def _solved(self, query: Query, vectors: VectorIndex) -> Linear:
         problem = self.form.pose(query, vectors)
         if problem is None:
-            return Solution(nothing(vectors), None)
+            return nothing(vectors)
         start = self.form.solve(problem, vectors)
         t, certificate = _solve(problem, vectors, start, self.exact_scan)
-        return Solution(problem.linear(t), certificate)
+        return problem.linear(t, certificate)
 
 
 def _solve(

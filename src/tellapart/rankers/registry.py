@@ -11,13 +11,26 @@ from tellapart.corpus.types import Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
+from tellapart.rankers.exact import exact_svm
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
-from tellapart.rankers.svm import DEFAULT_RATIO, svm
+from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, svm
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
 LEXICAL_ONLY = frozenset({"bm25"})
+
+EXACT = "exact"
+SOLVERS: tuple[str, ...] = ("closed", EXACT)
+LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "k1": (0.0, 1000.0),
+        "b": (0.0, 1.0),
+        "weight": (0.0, 1.0),
+        "regularisation": (1e-6, 1e12),
+        "c": (1e-9, 1e6),
+    }
+)
 
 WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.7, Kind.CODE: 0.9})
 """Share of the vectors in `hybrid`: .7 beats equal-weight RRF on 7 of 8 development sets of text, and code
@@ -28,23 +41,27 @@ wants more (bench/quality.py prints both)."""
 class Parameters:
     """What a user set; None = the default of the kind of document.
 
-    `regularisation` is the svm's lambda as a multiple of the mean eigenvalue.
+    `regularisation` is the svm's lambda as a multiple of the mean eigenvalue; `c` says it as liblinear does.
     """
 
     k1: float | None = None
     b: float | None = None
     weight: float | None = None
     regularisation: float | None = None
+    c: float | None = None
+    solver: str | None = None
 
     def __post_init__(self) -> None:
-        limits = {"k1": (0.0, 1000.0), "b": (0.0, 1.0), "weight": (0.0, 1.0), "regularisation": (1e-6, 1e12)}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            low, high = limits[field.name]
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and low <= value <= high):
-                raise TellapartError(f"{field.name} {value} is out of range: give {low:g} to {high:g}")
+                raise TellapartError(f"{name} {value} is out of range: give {low:g} to {high:g}")
+        if self.regularisation is not None and self.c is not None:
+            raise TellapartError("lambda and C both say how much the svm regularises: give one of them")
+        if self.solver is not None and self.solver not in SOLVERS:
+            raise TellapartError(f"unknown solver {self.solver!r}: choose one of {', '.join(SOLVERS)}")
 
-    def given(self) -> dict[str, float]:
+    def given(self) -> dict[str, float | str]:
         """Map the names of what was set to the values."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
@@ -61,7 +78,9 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
     if name == "knn":
         return knn()
     if name == "svm":
-        return svm(DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation)
+        ratio = DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation
+        form = ClosedFormSVM(ratio, parameters.c)
+        return exact_svm(form) if parameters.solver == EXACT else svm(form)
     if name == "hybrid":
         return Hybrid(lexical, knn(), weight)
     if name == "rrf":

@@ -28,6 +28,7 @@ from tellapart.errors import TellapartError
 from tellapart.index.vectors import Moments, Spectrum, VectorIndex
 from tellapart.rankers.examples import Doubles, Rows, Weighted, extended, live_rows, weigh
 from tellapart.rankers.query import Query
+from tellapart.rankers.types import Certificate
 from tellapart.rankers.vectors import Linear, VectorRanker
 
 # lambda in mean eigenvalues of the covariance: with MiniLM, 10 tied with k-NN over 668 queries of six collections and
@@ -65,9 +66,11 @@ class Problem:
                 live[first : first + len(block)] &= block.any(axis=1)
         return np.flatnonzero(live)
 
-    def linear(self, t: Doubles) -> Linear:
+    def linear(self, t: Doubles, certificate: Certificate | None = None) -> Linear:
         """Read w and b off the solution (d + 1,)."""
-        return Linear(-t[:-1], -float(t[-1])) if self.reverse else Linear(t[:-1], float(t[-1]))
+        if self.reverse:
+            t = -t
+        return Linear(t[:-1], float(t[-1]), certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +147,9 @@ class ClosedFormSVM:
         return _updated(spectrum, problem.given, extended(own), problem.ridge)
 
 
-def svm(ratio: float = DEFAULT_RATIO) -> VectorRanker:
-    """Rank by the exemplar SVM; `ratio` is lambda in mean eigenvalues of the covariance."""
-    return VectorRanker("svm", ClosedFormSVM(ratio))
+def svm(form: ClosedFormSVM | None = None) -> VectorRanker:
+    """Rank by the exemplar SVM's closed form."""
+    return VectorRanker("svm", form or ClosedFormSVM())
 
 
 def nothing(vectors: VectorIndex) -> Linear:

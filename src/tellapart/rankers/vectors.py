@@ -22,15 +22,16 @@ from tellapart.rankers.query import (
     standardised,
     without_own,
 )
-from tellapart.rankers.types import Ranking, Rows
+from tellapart.rankers.types import Certificate, Ranking, Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear score x . w + b of units; w float64 (d,)."""
+    """A linear score x . w + b of units; w float64 (d,); what a solver proved of it, if one did."""
 
     w: NDArray[np.float64]
     b: float
+    certificate: Certificate | None = None
 
 
 class Direction(Protocol):
@@ -69,6 +70,10 @@ class VectorRanker:
         shifted = (products[0, :n].astype(np.float64) + linear.b).astype(np.float32)
         best, scores = best_first(rows[0, :n], shifted, n)  # rounding after the shift may tie what was not
         return Ranking(best, scores, {self.name: scores})
+
+    def certificate(self, query: Query, units: Units) -> Certificate | None:
+        """Say what is proven of the ranking."""
+        return self.direction(query, _vectors(units)).certificate
 
     def scores_of(self, query: Query, units: Units, rows: Rows) -> Dense:
         """Score some rows, (len(rows),)."""

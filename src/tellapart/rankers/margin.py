@@ -1,18 +1,16 @@
-"""What is proven of a solution: a scan of all units for any that the solver should have known."""
+"""A scan of all units for those inside the margin, which proves or disproves that a solution is the optimum."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from tellapart.index.vectors import VectorIndex
 from tellapart.index.vectors.candidates import UNIT_ROUNDOFF, float32_error
 from tellapart.rankers.examples import Doubles, Rows, extended
+from tellapart.rankers.types import ScanKind
 
-# A relative duality gap of this bounds the error of every score by some 1e-6; what rounding leaves is 1e-15.
-TOLERANCE = 1e-12
 # Beyond this share of active units one dense pass is cheaper than asking for the best so many.
 MOST_ACTIVE = 0.25
 _MORE = 256
@@ -21,40 +19,12 @@ _BLOCK_ROWS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """How far a solution is proven to be the optimum of the exemplar SVM.
-
-    `kind` is approximate where codes of the index, which may overlook a unit, did the scan. `violation` is by
-    how much a unit that the solver did not know lies inside the margin, 0 at the optimum; `gap` the duality gap
-    over the known ones, relative to the objective. `active` units lie inside the margin; `rounds` of solving.
-    """
-
-    kind: Literal["exact", "approximate"]
-    rounds: int
-    active: int
-    violation: float
-    gap: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the solution is the optimum, up to rounding."""
-        return self.violation == 0.0 and self.gap <= TOLERANCE
-
-    def __str__(self) -> str:
-        what = "optimum" if self.holds else f"no optimum (violation {self.violation:.2g})"
-        scan = "an exact scan" if self.kind == "exact" else "an approximate scan"
-        return (
-            f"{what} by {scan}, {self.active} units active, {self.rounds} rounds, relative gap {self.gap:.1g}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Scan:
     """Live `rows` with a score above -1, ascending, and their `scores`."""
 
     rows: Rows
     scores: Doubles
-    kind: Literal["exact", "approximate"]
+    kind: ScanKind
 
 
 def scan(vectors: VectorIndex, t: Doubles, *, without: Rows, expected: int, exact: bool) -> Scan:
@@ -71,7 +41,7 @@ def scan(vectors: VectorIndex, t: Doubles, *, without: Rows, expected: int, exac
         found, scores = vectors.search(w[None], k, exact=exact)
         if found[0, -1] < 0 or scores[0, -1] < edge:
             near = found[0][scores[0] >= edge]
-            kind: Literal["exact", "approximate"] = "exact" if exact or not vectors.coded else "approximate"
+            kind: ScanKind = "exact" if exact or not vectors.coded else "approximate"
             return Scan(*_inside(vectors, t, near, without), kind)
         k *= _DEEPER
     dense = vectors.scores(w) >= edge - float32_error(w)
