@@ -11,10 +11,11 @@ from tellapart.index.vectors.candidates import UNIT_ROUNDOFF, float32_error
 from tellapart.rankers.examples import Doubles, Rows, extended
 from tellapart.rankers.types import ScanKind
 
-# Beyond this share of active units one dense pass is cheaper than asking for the best so many.
-MOST_ACTIVE = 0.25
+# The index is asked for so many more rows than are expected inside the margin.
 _MORE = 256
-_DEEPER = 4
+# A heap of more rows than this costs more than scoring all rows by matrix products (1M rows, 20,000 wanted: 3 s
+# against .3 s; 100k rows, 2,500 wanted: the same).
+_LARGEST_HEAP = 2_048
 _BLOCK_ROWS = 1_024
 
 
@@ -28,22 +29,21 @@ class Scan:
 
 
 def scan(vectors: VectorIndex, t: Doubles, *, without: Rows, expected: int, exact: bool) -> Scan:
-    """Find every unit inside the margin of t (d + 1,), those of `without` left out, asking the vector index.
+    """Find every unit inside the margin of t (d + 1,), those of `without` left out.
 
-    It is asked for some more than `expected`, then for 4 times as many until the last one lies outside. What is
-    near the margin is scored again in float64. Without `exact` the codes of a large index may overlook some.
+    The vector index is asked for some more than `expected`. Where they all lie inside, or many are expected,
+    all rows are scored. What is near the margin is scored again in float64. Unless `exact`, the index may use
+    codes, which may overlook some.
     """
     w = t[:-1].astype(np.float32)
     # The index rounds w and the scores to float32.
     edge = -1.0 - float(t[-1]) - 4.0 * UNIT_ROUNDOFF * (float(np.linalg.norm(w)) + 1.0)
     k = expected + len(without) + _MORE
-    while k < MOST_ACTIVE * vectors.n_alive:
+    if k <= _LARGEST_HEAP and w.any():
         found, scores = vectors.search(w[None], k, exact=exact)
         if found[0, -1] < 0 or scores[0, -1] < edge:
-            near = found[0][scores[0] >= edge]
             kind: ScanKind = "exact" if exact or not vectors.coded else "approximate"
-            return Scan(*_inside(vectors, t, near, without), kind)
-        k *= _DEEPER
+            return Scan(*_inside(vectors, t, found[0][scores[0] >= edge], without), kind)
     dense = vectors.scores(w) >= edge - float32_error(w)
     near = np.flatnonzero(dense if vectors.alive is None else dense & vectors.alive)
     return Scan(*_inside(vectors, t, near, without), "exact")
