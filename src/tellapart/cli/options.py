@@ -65,7 +65,8 @@ Solver = Annotated[
     typer.Option(
         "--solver",
         metavar="NAME",
-        help="svm: closed (squared error, as fast as knn) or exact (squared hinge, certified) [default: closed].",
+        help="svm: closed (squared error), whitened (the same, scored by cosine in its space)"
+        " or exact (squared hinge, certified) [default: closed].",
         autocompletion=lambda: list(SOLVERS),
     ),
 ]

@@ -16,12 +16,12 @@ from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
 from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, svm
+from tellapart.rankers.whitened import WhitenedSVM
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
 LEXICAL_ONLY = frozenset({"bm25"})
 
-EXACT = "exact"
-SOLVERS: tuple[str, ...] = ("closed", EXACT)
+SOLVERS: tuple[str, ...] = ("closed", "whitened", "exact")
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "k1": (0.0, 1000.0),
@@ -78,11 +78,17 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
     if name == "knn":
         return knn()
     if name == "svm":
-        ratio = DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation
-        form = ClosedFormSVM(ratio, parameters.c)
-        return exact_svm(form) if parameters.solver == EXACT else svm(form)
+        return _svm(parameters)
     if name == "hybrid":
         return Hybrid(lexical, knn(), weight)
     if name == "rrf":
         return ReciprocalRankFusion(lexical, knn())
     raise TellapartError(f"unknown ranker {name!r}: choose one of auto, {', '.join(RANKERS)}")
+
+
+def _svm(parameters: Parameters) -> Ranker:
+    ratio = DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation
+    form = ClosedFormSVM(ratio, parameters.c)
+    if parameters.solver == "exact":
+        return exact_svm(form)
+    return WhitenedSVM(form) if parameters.solver == "whitened" else svm(form)
