@@ -46,7 +46,7 @@ class WhitenedSVM:
     def spreads(self, query: Query, units: Units) -> Spreads:
         """Mean and deviation over all live units, every one scored: there is no closed form."""
         vectors = vectors_of(units)
-        dense = self._dense(self.form(query, vectors), vectors)
+        dense = self.dense(query, vectors)
         live = dense if vectors.alive is None else dense[vectors.alive]
         if not len(live):
             return {self.name: Spread(0, 0.0, 0.0)}
@@ -74,7 +74,7 @@ class WhitenedSVM:
     def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
         """Score every row; -inf for those that may not be found."""
         vectors = vectors_of(units)
-        dense = self._dense(self.form(query, vectors), vectors)
+        dense = self.dense(query, vectors)
         return forbid(standardised(dense, self.name, spreads), units)
 
     def _scores(self, linear: Linear, vectors: VectorIndex, rows: Rows) -> Dense:
@@ -83,7 +83,9 @@ class WhitenedSVM:
         lengths = spectrum.lengths(self._ridge(vectors), taken)
         return _cosines(taken @ linear.w, linear.w, spectrum.mean, lengths)
 
-    def _dense(self, linear: Linear, vectors: VectorIndex) -> Dense:
+    def dense(self, query: Query, vectors: VectorIndex) -> Dense:
+        """Score every row of a vector index, the dead included."""
+        linear = self.form(query, vectors)
         if not vectors.n_alive:
             return np.zeros(vectors.n_rows, dtype=np.float32)
         products = vectors.scores(linear.w.astype(np.float32)).astype(np.float64)
