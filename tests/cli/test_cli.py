@@ -75,7 +75,16 @@ def test_search_json_is_the_documented_shape(indexed, call):
     code, out, _ = call("search", "roses", "--index", indexed, "--json", "-k", 3)
     answer = json.loads(out)
     assert code == 0
-    assert list(answer) == ["schema", "query", "configuration", "why", "certificates", "hits"]
+    assert list(answer) == [
+        "schema",
+        "query",
+        "like",
+        "unlike",
+        "configuration",
+        "why",
+        "certificates",
+        "hits",
+    ]
     assert answer["schema"] == 1
     assert answer["configuration"] == {
         "encoder": "lsa",
@@ -217,7 +226,7 @@ def test_standard_input_is_a_source(tmp_path):
         (["search", "x", "/nowhere/at/all"], "does not exist"),
         (["search", "", "."], "query is empty"),
         (["search", "x", "--index", "/nowhere/at/all"], "tellapart index PATH --index"),
-        (["search"], "Missing argument"),
+        (["search"], "nothing to search for"),
         (["search", "x", "--granularity", "chapter", "--index", "INDEX"], "unknown granularity 'chapter'"),
         (["search", "x", "--ranker", "best", "--index", "INDEX"], "unknown ranker 'best'"),
         (["search", "x", "--colour", "red"], "No such option: --colour"),

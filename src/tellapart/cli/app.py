@@ -39,6 +39,9 @@ VERBS = {
     "search": Verb("tellapart.cli.search:search", "Find what answers a query."),
     "related": Verb("tellapart.cli.related:related", "Find units like one you name."),
     "run": Verb("tellapart.cli.run_queries:run", "Answer a query set as a TREC run."),
+    "inspect": Verb(
+        "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and whether the svm pays."
+    ),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.corpus.types import Granularity
-from tellapart.rankers.registry import RANKERS, SOLVERS
+from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, SOLVERS
 
 IndexFolder = Annotated[
     Path | None,
@@ -16,13 +16,22 @@ IndexFolder = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
 TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
+EXAMPLE = "a FILE, FILE:LINE, the id of a unit, or a folder (repeatable)."
+Like = Annotated[
+    list[str] | None,
+    typer.Option("--like", metavar="EXAMPLE", help=f"Find units like this example: {EXAMPLE}"),
+]
+Unlike = Annotated[
+    list[str] | None,
+    typer.Option("--unlike", metavar="EXAMPLE", help=f"Find units unlike this counter-example: {EXAMPLE}"),
+]
 RANKER_NAMES = ("auto", *RANKERS)
 Ranker = Annotated[
     str,
     typer.Option(
         "--ranker",
         metavar="NAME",
-        help=f"{', '.join(RANKER_NAMES[:-1])} or {RANKER_NAMES[-1]}.",
+        help=f"{', '.join(RANKER_NAMES[:-1])} or {RANKER_NAMES[-1]}; with examples also {', '.join(EXAMPLE_RANKERS)}.",
         autocompletion=lambda: list(RANKER_NAMES),
     ),
 ]

@@ -31,6 +31,8 @@ def search_json(result: SearchResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "query": result.query,
+        "like": list(result.like),
+        "unlike": list(result.unlike),
         "configuration": {
             "encoder": configuration.encoder,
             "granularity": configuration.granularity,

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tellapart.corpus.types import Granularity, Kind
-from tellapart.corpus.units import offset_of_line
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
+from tellapart.engine.by_examples import ExampleQuestions, plan_by_examples
+from tellapart.engine.checking import check_search
+from tellapart.engine.examples import ExampleReader
+from tellapart.engine.kept import Standing
 from tellapart.engine.places import find_document
 from tellapart.engine.planning import Plan, Planner
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
     from tellapart.index.build import BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
-MAX_QUERY_CHARACTERS = 100_000
-"""A longer query is refused: an encoder reads its first 256 tokens, and words beyond this only cost time."""
 
 
 class Index:
@@ -47,6 +48,7 @@ class Index:
         self.store = store
         self.catalogue = Catalogue(store)
         self._snapshot: Snapshot | None = None
+        self._standing: tuple[int, Standing | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
     @classmethod
@@ -89,6 +91,13 @@ class Index:
         """Take over what changed in the sources since the last run."""
         return build_index(self.folder, self.settings, progress=progress)
 
+    def add_encoder(self, name: str, *, progress: Progress = silent) -> None:
+        """Add the vectors of one more encoder to the documents as they are, without reading the sources."""
+        from tellapart.encoders.cache import open_cache
+        from tellapart.index.build import Builder
+
+        Builder(self.folder, self.settings, load_encoder, open_cache(), progress).add_encoder(name)
+
     @property
     def settings(self) -> Settings:
         """What this index was told to hold."""
@@ -105,8 +114,10 @@ class Index:
 
     def search(
         self,
-        query: str,
+        query: str | None = None,
         *,
+        like: Sequence[str] = (),
+        unlike: Sequence[str] = (),
         k: int = 10,
         ranker: str = "auto",
         granularity: str | None = None,
@@ -114,9 +125,15 @@ class Index:
         where: Sequence[str] = (),
         parameters: Parameters | None = None,
     ) -> list[Hit]:
-        """Find the k best units for a query; `granularity` None = paragraphs and functions together."""
+        """Find the k best units for a query, for examples, or for both.
+
+        An example, `like` or `unlike`, is a file, `file:line`, a unit's id or a folder; none of them is
+        found again. `granularity` None = paragraphs and functions together.
+        """
         found = self.answer(
             query,
+            like=like,
+            unlike=unlike,
             k=k,
             ranker=ranker,
             granularity=granularity,
@@ -128,8 +145,10 @@ class Index:
 
     def answer(
         self,
-        query: str,
+        query: str | None = None,
         *,
+        like: Sequence[str] = (),
+        unlike: Sequence[str] = (),
         k: int = 10,
         ranker: str = "auto",
         granularity: str | None = None,
@@ -138,13 +157,26 @@ class Index:
         parameters: Parameters | None = None,
     ) -> SearchResult:
         """Search, and say with which configuration and why."""
-        check_query(query, k)
+        check_search(query, like, unlike, k)
         with self.reading() as snapshot:
-            planner = Planner(snapshot, self._encoder)
-            plan = planner.plan(ranker, granularity, encoder, parameters or Parameters())
-            questions = planner.questions(plan, query, self.store, where)
+            planner = self.planner(snapshot)
+            wished = parameters or Parameters()
+            notes: tuple[str, ...] = ()
+            if query is not None and not like and not unlike:
+                plan = planner.plan(ranker, granularity, encoder, wished)
+                questions = planner.questions(plan, query, self.store, where)
+            else:
+                plan = plan_by_examples(
+                    planner, self.store, ranker, granularity, encoder, wished, text=query is not None
+                )
+                examples = self._examples(snapshot, plan).read(like, unlike)
+                questions = ExampleQuestions(planner, self.store, plan, examples).ask(query, where)
+                notes = examples.notes
             hits = self._hits(rank_units(questions, k))
-            return SearchResult(query, plan.configuration, plan.why, hits, certificates(questions))
+            proven = certificates(questions)
+            return SearchResult(
+                query, plan.configuration, plan.why, hits, tuple(like), tuple(unlike), notes, proven
+            )
 
     def related(
         self,
@@ -160,12 +192,14 @@ class Index:
         """Find units like the one at a line (from 1) of a document, or like the whole document."""
         with self.reading() as snapshot:
             stored = self._document(document)
-            planner = Planner(snapshot, self._encoder)
+            planner = self.planner(snapshot)
             plan = planner.plan_related(stored, line is not None, ranker, granularity, encoder)
-            offset = 0 if line is None else _offset(stored, line)
-            found = rank_units(planner.questions_like(plan, stored, offset, self.store, where), k)
-            name = document if line is None else f"{document}:{line}"
-            return SearchResult(name, plan.configuration, plan.why, self._hits(found))
+            reader = self._examples(snapshot, plan)
+            named = reader.of_document(stored, line)
+            examples = reader.combined([named])
+            questions = ExampleQuestions(planner, self.store, plan, examples).ask(None, where)
+            hits = self._hits(rank_units(questions, k))
+            return SearchResult(named.name, plan.configuration, plan.why, hits, notes=examples.notes)
 
     def run(
         self,
@@ -183,7 +217,7 @@ class Index:
         A document scores as its best unit of the granularity; the maximum is taken before the cut.
         """
         with self.reading() as snapshot:
-            planner = Planner(snapshot, self._encoder)
+            planner = self.planner(snapshot)
             plan = planner.plan(ranker, granularity, encoder, parameters or Parameters())
             identifiers = self.store.identifiers()
             ranked: dict[str, RankedDocuments] = {}
@@ -205,9 +239,7 @@ class Index:
     ) -> Plan:
         """Say what a search with these wishes would use."""
         with self.reading() as snapshot:
-            return Planner(snapshot, self._encoder).plan(
-                ranker, granularity, encoder, parameters or Parameters()
-            )
+            return self.planner(snapshot).plan(ranker, granularity, encoder, parameters or Parameters())
 
     def get(self, identifier: str) -> Hit:
         """Fetch one unit or document by the id that a search gave it."""
@@ -230,6 +262,13 @@ class Index:
         with self.reading() as snapshot:
             return self._encoder(encoder, snapshot.encoders[encoder].fingerprint).encode_query(texts)
 
+    def encoder(self, name: str) -> Encoder:
+        """Load an encoder of this index, made sure to be the one whose vectors it holds."""
+        with self.reading() as snapshot:
+            if name not in snapshot.encoders:
+                raise snapshot.unknown_encoder(name)
+            return self._encoder(name, snapshot.encoders[name].fingerprint)
+
     def stored(self, number: int) -> StoredDocument:
         """Fetch a document by its number in the store."""
         return self.store.documents([number])[number]
@@ -245,6 +284,12 @@ class Index:
     def _fresh_snapshot(self) -> Snapshot:
         return Snapshot(self.folder, self.store)
 
+    def planner(self, snapshot: Snapshot) -> Planner:
+        """Plan over a snapshot that `reading` gave, following the verdict kept with it."""
+        if self._standing is None or self._standing[0] != snapshot.generation:
+            self._standing = snapshot.generation, Standing.of(self.store, snapshot.encoders)
+        return Planner(snapshot, self._encoder, self._standing[1])
+
     def _encoder(self, name: str, fingerprint: str) -> Encoder:
         """Load an encoder and make sure that it is the one whose vectors the index holds."""
         if name not in self._encoders:
@@ -256,6 +301,11 @@ class Index:
                 f" make new ones with 'tellapart index --index {self.folder}'"
             )
         return encoder
+
+    def _examples(self, snapshot: Snapshot, plan: Plan) -> ExampleReader:
+        sources = located(self.settings.sources, self.folder)
+        chosen = plan.configuration
+        return ExampleReader(snapshot, self.store, sources, chosen.granularities, chosen.encoder)
 
     def _document(self, identifier: str) -> StoredDocument:
         stored = self.store.document(identifier)
@@ -283,24 +333,3 @@ def build_index(
     from tellapart.index.build import Builder  # readers and splitters, which a search need not load
 
     return Builder(folder, settings, load_encoder, open_cache(), progress, fresh).run()
-
-
-def check_query(query: str, k: int) -> None:
-    """Refuse a query that nothing can be found for."""
-    if not query.strip():
-        raise TellapartError("the query is empty: give some words to search for")
-    if len(query) > MAX_QUERY_CHARACTERS:
-        raise TellapartError(
-            f"the query has {len(query):,} characters: give at most {MAX_QUERY_CHARACTERS:,}"
-        )
-    if k < 1:
-        raise TellapartError(f"k is {k}: ask for at least 1 hit")
-
-
-def _offset(stored: StoredDocument, line: int) -> int:
-    offset = offset_of_line(stored.document.text, line) if line >= 1 else None
-    if offset is None:
-        raise TellapartError(
-            f"{stored.document.id!r} has no line {line}: it has {stored.document.text.count(chr(10)) + 1}"
-        )
-    return min(offset, len(stored.document.text) - 1)

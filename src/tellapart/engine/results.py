@@ -48,13 +48,18 @@ class Hit:
 class SearchResult:
     """Hits, best first, with the configuration that found them and why it was chosen.
 
-    `certificates` hold, by granularity, what an exact solver proved of its ranking.
+    `query` is None where examples alone were given; `like` and `unlike` are the examples as they were
+    named; `notes` says what a user should know about the answer. `certificates` hold, by granularity, what an
+    exact solver proved of its ranking.
     """
 
-    query: str
+    query: str | None
     configuration: Configuration
     why: str
     hits: tuple[Hit, ...]
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
 
 

@@ -65,13 +65,17 @@ def certificates(questions: Sequence[Question]) -> tuple[Certificate, ...]:
 
 
 def common_spreads(questions: Sequence[Question]) -> list[Spreads | None]:
-    """Spread of each granularity's scores, leaning on that of all together where its units are few.
+    """Spread of each granularity's scores, or None where there is only one and scores stay as they are."""
+    if len(questions) < 2:
+        return [None] * len(questions)
+    return list(leaning_spreads([each.ranker.spreads(each.query, each.units) for each in questions]))
+
+
+def leaning_spreads(own: Sequence[Spreads]) -> list[Spreads]:
+    """Lean the spread of each granularity on that of all together where its units are few.
 
     The z-score of a unit among two says nothing: with n units a spread counts n / (n + LEAN) itself.
     """
-    if len(questions) < 2:
-        return [None] * len(questions)
-    own = [question.ranker.spreads(question.query, question.units) for question in questions]
     leaning: list[dict[str, Spread]] = [{} for _ in own]
     for name in own[0]:
         pooled = _pooled([spreads[name] for spreads in own])

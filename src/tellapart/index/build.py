@@ -56,6 +56,21 @@ class Builder:
             finally:
                 store.close()
 
+    def add_encoder(self, name: str) -> tuple[str, ...]:
+        """Give the units that are there vectors of one more encoder, without looking at the sources."""
+        with writer_lock(self.folder), corruption_named(self.folder / FILE):
+            store = Store.create(self.folder)
+            try:
+                with store.transaction():
+                    settings = kept_settings(store)
+                    encoders = tuple(dict.fromkeys((*settings.encoders, name)))
+                    keep_settings(store, replace(settings, encoders=encoders))
+                    notes = self._encoder(store, name, Changes())
+                self._derive(store)
+                return tuple(notes)
+            finally:
+                store.close()
+
     def _run(self, store: Store) -> BuildReport:
         catalogue = Catalogue(store)
         sweep(self.folder, catalogue)

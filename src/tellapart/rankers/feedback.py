@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tellapart.errors import TellapartError
+from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.rocchio import Rocchio
 from tellapart.rankers.svm import ClosedFormSVM
 from tellapart.rankers.vectors import Direction, VectorRanker
@@ -14,6 +15,7 @@ FEEDBACK: Mapping[str, Direction] = MappingProxyType(
     {
         "svm": ClosedFormSVM(),
         "pooled-svm": ClosedFormSVM(pooled=True),
+        "ridge": Ridge(),
         "rocchio": Rocchio(),
         "centroid": Rocchio(1.0, 1.0, 0.0),
         "centred-centroid": Rocchio(1.0, 1.0, 0.0, centred=True),

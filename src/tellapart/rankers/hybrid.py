@@ -49,9 +49,9 @@ class Hybrid:
             rows = np.union1d(words, near)
             raw = self.semantic.scores_of(query, units, rows)
             by_words, by_vectors = word_spread.standardise(dense[rows]), vector_spread.standardise(raw)
-            fused = self._fuse(by_vectors, by_words)
+            fused = self.fuse(by_vectors, by_words)
             order = np.lexsort((rows, -fused))[:k]
-            last = self._fuse(_least(by_vectors, rows, near), _least(by_words, rows, words))
+            last = self.fuse(_least(by_vectors, rows, near), _least(by_words, rows, words))
             if depth >= reachable or (len(order) == k and fused[order[-1]] >= last):
                 break
             depth *= DEEPER
@@ -63,7 +63,7 @@ class Hybrid:
         dense = units.lexical.scores(query.terms, k1=self.lexical.k1, b=self.lexical.b)
         word_spread, vector_spread = self._both(query, units, dense, spreads)
         by_vectors = vector_spread.standardise(self.semantic.scores(query, units))
-        return forbid(self._fuse(by_vectors, word_spread.standardise(dense)), units)
+        return forbid(self.fuse(by_vectors, word_spread.standardise(dense)), units)
 
     def _both(
         self, query: Query, units: Units, dense: Dense, spreads: Spreads | None
@@ -72,7 +72,8 @@ class Hybrid:
             return spreads[self.lexical.name], spreads[self.semantic.name]
         return lexical_spread(dense, units), self.semantic.spreads(query, units)[self.semantic.name]
 
-    def _fuse(self, by_vectors: Dense, by_words: Dense) -> Dense:
+    def fuse(self, by_vectors: Dense, by_words: Dense) -> Dense:
+        """Join standardised scores, of one query or of many."""
         return (np.float32(self.weight) * by_vectors + np.float32(1 - self.weight) * by_words).astype(
             np.float32
         )

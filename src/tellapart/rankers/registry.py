@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 from tellapart.corpus.types import Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
 from tellapart.rankers.exact import exact_svm
+from tellapart.rankers.feedback import FEEDBACK, feedback
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
 from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, svm
+from tellapart.rankers.vectors import VectorRanker
 from tellapart.rankers.whitened import WhitenedSVM
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
+EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not in RANKERS)
+"""Rankers that only a search with examples may ask for."""
+
 LEXICAL_ONLY = frozenset({"bm25"})
 
 SOLVERS: tuple[str, ...] = ("closed", "whitened", "exact")
@@ -65,9 +71,18 @@ class Parameters:
         """Map the names of what was set to the values."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
+    def over(self, tuned: Parameters) -> Parameters:
+        """Take the tuned values where the user gave none; lambda and C displace each other."""
+        own: dict[str, Any] = self.given()
+        taken = {*own, *(("c", "regularisation") if "c" in own or "regularisation" in own else ())}
+        return replace(tuned, **{name: own.get(name) for name in taken})
 
-def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
-    """Build a ranker with the user's parameters, or the defaults of the kind."""
+
+def make_ranker(name: str, kind: Kind, parameters: Parameters, *, vector_side: str = "knn") -> Ranker:
+    """Build a ranker with the user's parameters, or the defaults of the kind.
+
+    `vector_side` names what `hybrid` and `rrf` put beside the words.
+    """
     k1, b = defaults(kind)
     k1 = k1 if parameters.k1 is None else parameters.k1
     b = b if parameters.b is None else parameters.b
@@ -75,20 +90,25 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
     lexical = BM25(k1, b)
     if name == "bm25":
         return lexical
+    if name == "hybrid":
+        return Hybrid(lexical, _by_vectors(vector_side, parameters), weight)
+    if name == "rrf":
+        return ReciprocalRankFusion(lexical, _by_vectors(vector_side, parameters))
+    if name == "svm" and parameters.solver == "whitened":
+        return WhitenedSVM(_form(parameters))
+    return _by_vectors(name, parameters)
+
+
+def _by_vectors(name: str, parameters: Parameters) -> VectorRanker:
     if name == "knn":
         return knn()
     if name == "svm":
-        return _svm(parameters)
-    if name == "hybrid":
-        return Hybrid(lexical, knn(), weight)
-    if name == "rrf":
-        return ReciprocalRankFusion(lexical, knn())
+        return (exact_svm if parameters.solver == "exact" else svm)(_form(parameters))
+    if name in EXAMPLE_RANKERS:
+        return feedback(name)
     raise TellapartError(f"unknown ranker {name!r}: choose one of auto, {', '.join(RANKERS)}")
 
 
-def _svm(parameters: Parameters) -> Ranker:
+def _form(parameters: Parameters) -> ClosedFormSVM:
     ratio = DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation
-    form = ClosedFormSVM(ratio, parameters.c)
-    if parameters.solver == "exact":
-        return exact_svm(form)
-    return WhitenedSVM(form) if parameters.solver == "whitened" else svm(form)
+    return ClosedFormSVM(ratio, parameters.c)

@@ -89,13 +89,14 @@ class Spectrum:
 
     @classmethod
     def of(cls, moments: Moments) -> Spectrum:
-        """Decompose; `mean_eigenvalue` is that of the covariance, trace / d."""
+        """Decompose; `mean_eigenvalue` is that of the covariance, over the directions that n rows can span."""
         mean = moments.mean
         augmented = np.ones((moments.dim + 1, moments.dim + 1))
         augmented[:-1, :-1] = moments.second
         augmented[:-1, -1] = augmented[-1, :-1] = mean
         values, vectors = np.linalg.eigh(augmented)
-        spread = float(np.trace(moments.second) - mean @ mean) / moments.dim
+        directions = max(1, min(moments.dim, moments.n - 1))
+        spread = float(np.trace(moments.second) - mean @ mean) / directions
         return cls(moments.n, np.maximum(values, 0.0), vectors, mean, max(spread, 0.0))
 
     def solve(self, ridge: float, right: Doubles) -> Doubles:

@@ -1,0 +1,140 @@
+"""The verdict that an evaluation left in an index: read here, written by `evaluation/`, followed by `auto`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from tellapart.engine.configuration import Configuration, parse_granularities
+from tellapart.errors import TellapartError
+from tellapart.index.catalogue import Catalogue, StoredEncoder
+from tellapart.index.lock import writer_lock
+from tellapart.index.store import FILE, Store, corruption_named
+from tellapart.rankers.registry import Parameters
+
+RECORD = "verdict"
+
+STALE_SHARE = 0.2
+"""Share of the documents that may come, go or change before a verdict is no longer followed. Our choice, not
+measured; the same share at which `lsa` is fitted anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusState:
+    """Documents at one moment: a fingerprint of all of them, how many, and the highest number given so far."""
+
+    fingerprint: str
+    documents: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVerdict:
+    """The configuration to use, the sentence that says why, and what it was measured on.
+
+    `encoder_fingerprint` is that of the configuration's encoder; `made` an ISO date and time.
+    """
+
+    configuration: Configuration
+    reason: str
+    corpus: CorpusState
+    encoder_fingerprint: str | None
+    made: str
+
+    def encode(self) -> str:
+        """Write as JSON."""
+        chosen = self.configuration
+        return json.dumps(
+            {
+                "encoder": chosen.encoder,
+                "granularity": chosen.granularity,
+                "ranker": chosen.ranker,
+                "parameters": chosen.parameters.given(),
+                "reason": self.reason,
+                "corpus": asdict(self.corpus),
+                "encoder_fingerprint": self.encoder_fingerprint,
+                "made": self.made,
+            }
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> KeptVerdict | None:
+        """Read what `encode` wrote; None where another version of tellapart wrote something else."""
+        try:
+            kept = json.loads(text)
+            levels = parse_granularities(kept["granularity"])
+            parameters = Parameters(**kept["parameters"])
+            return cls(
+                Configuration(kept["encoder"], levels, kept["ranker"], parameters),
+                str(kept["reason"]),
+                CorpusState(**kept["corpus"]),
+                kept["encoder_fingerprint"],
+                str(kept["made"]),
+            )
+        except (ValueError, KeyError, TypeError, TellapartError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A kept verdict and, where it must not be followed any more, why (`stale`)."""
+
+    verdict: KeptVerdict
+    stale: str | None
+
+    @classmethod
+    def of(cls, store: Store, encoders: Mapping[str, StoredEncoder]) -> Standing | None:
+        """Look at what is kept and whether corpus and encoder are still what was measured."""
+        text = Catalogue(store).record(RECORD)
+        verdict = KeptVerdict.decode(text) if text else None
+        if verdict is None:
+            return None
+        return cls(verdict, _changed_encoder(verdict, encoders) or changed_corpus(verdict.corpus, store))
+
+
+def corpus_state(store: Store) -> CorpusState:
+    """Describe the documents of an index as they are now."""
+    hashed = blake2b(digest_size=16)
+    rows = store.connection.execute("SELECT id, digest FROM documents ORDER BY id")
+    for identifier, digest in rows:
+        hashed.update(identifier.encode() + b"\0" + digest)
+    newest = store.connection.execute("SELECT COALESCE(MAX(number), 0) FROM documents").fetchone()[0]
+    return CorpusState(hashed.hexdigest(), store.count(), int(newest))
+
+
+def keep_records(folder: Path, records: Mapping[str, str]) -> None:
+    """Keep records in an index, replacing those of the same names; readers see them as a new generation."""
+    with writer_lock(folder), corruption_named(folder / FILE):
+        store = Store.create(folder)
+        try:
+            with store.transaction():
+                for name, value in records.items():
+                    Catalogue(store).put_record(name, value)
+                store.next_generation()
+        finally:
+            store.close()
+
+
+def _changed_encoder(verdict: KeptVerdict, encoders: Mapping[str, StoredEncoder]) -> str | None:
+    name = verdict.configuration.encoder
+    if name is None:
+        return None
+    if name not in encoders:
+        return f"the index has no vectors of {name} any more"
+    if encoders[name].fingerprint != verdict.encoder_fingerprint:
+        return f"the encoder {name} has other weights now"
+    return None
+
+
+def changed_corpus(then: CorpusState, store: Store) -> str | None:
+    """Say how much changed if it is too much; a document that changed has got a new number."""
+    query = "SELECT COUNT(*) FROM documents WHERE number <= ?"
+    left = int(store.connection.execute(query, (then.newest,)).fetchone()[0])
+    gone, come = then.documents - left, store.count() - left
+    changed = max(gone, come) / max(then.documents, 1)
+    if changed <= STALE_SHARE or corpus_state(store).fingerprint == then.fingerprint:
+        return None
+    return f"{max(gone, come):,} documents changed since, of {then.documents:,}"

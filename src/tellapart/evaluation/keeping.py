@@ -1,0 +1,29 @@
+"""Leaving a verdict in the index, where `search` follows it and later evaluations find it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from tellapart.engine import Index
+from tellapart.engine.kept import RECORD, KeptVerdict, corpus_state, keep_records
+from tellapart.evaluation.verdict import Verdict
+from tellapart.evaluation.verdict_json import verdict_json
+
+EVALUATION = "evaluation"
+"""Name of the record that holds all that was measured, as `evaluate --json` prints it."""
+
+
+def keep_verdict(index: Index, verdict: Verdict, now: datetime | None = None) -> None:
+    """Replace the verdict that the index follows."""
+    configuration = verdict.chosen.configuration
+    encoder = configuration.encoder
+    with index.reading() as snapshot:
+        kept = KeptVerdict(
+            configuration,
+            verdict.reason,
+            corpus_state(index.store),
+            None if encoder is None else snapshot.encoders[encoder].fingerprint,
+            (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        )
+    keep_records(index.folder, {RECORD: kept.encode(), EVALUATION: json.dumps(verdict_json(verdict))})
