@@ -58,7 +58,8 @@ def test_units_far_from_the_mean_do_not_win_by_being_far():
     rows = unit_rows(2_000, 24, 0)
     index = VectorIndex([rows])
     query = Query(vector=unit_rows(1, 24, 1)[0].astype(np.float32))
-    lengths = index.whitened_lengths(ClosedFormSVM().ridge(index.spectrum(), 2_000))
+    spectrum = index.spectrum()
+    lengths = spectrum.lengths(ClosedFormSVM().ridge(spectrum, 2_000), rows.astype(np.float64))
     plain = ClosedFormSVM()(query, index)
     raw = rows.astype(np.float64) @ plain.w + plain.b
     cosines = by_hand(rows, query, index)

@@ -9,8 +9,8 @@ only in punishing also what lies beyond the margin. At the optimum few units are
 the others might as well not be there. So: start from the closed form; solve for the nearest units and a sample
 that stands for the rest; ask the index which units are active by this solution; solve for those; ask again and
 add what is active but was not known, until there is nothing. Then every unit meets the conditions of the optimum,
-which is unique as the problem is strictly convex. Twelve thousand rows of a hundred thousand are ever looked at
-in float64; where nearly all units stay active (small C), all are, and their kept moments do most of the work.
+which is unique as the problem is strictly convex. Of 100,000 units 7,000 to 11,000 are ever read in float64; where
+many stay active (small C), all are, and their kept moments do much of the work.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ the first 18 for each of 60 queries; 11 % on the synthetic rows of bench/knn_spe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -34,6 +35,8 @@ from tellapart.rankers.vectors import Linear, vectors_of
 # Units proposed for each one asked for, and at least: see above.
 _FACTOR = 20
 _LEAST = 200
+
+_KEPT: WeakKeyDictionary[VectorIndex, tuple[float, Doubles]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class WhitenedSVM:
         if not vectors.n_alive:
             return np.zeros(vectors.n_rows, dtype=np.float32)
         products = vectors.scores(linear.w.astype(np.float32)).astype(np.float64)
-        lengths = vectors.whitened_lengths(self._ridge(vectors))
+        lengths = _all_lengths(vectors, self._ridge(vectors))
         return _cosines(products, linear.w, vectors.spectrum().mean, lengths)
 
     def _ridge(self, vectors: VectorIndex) -> float:
@@ -100,3 +103,13 @@ class WhitenedSVM:
 def _cosines(products: Doubles, w: Doubles, mean: Doubles, lengths: Doubles) -> Dense:
     """Divide (x - mean).w by the units' lengths; the length of w is the same for all."""
     return ((products - mean @ w) / lengths).astype(np.float32)
+
+
+def _all_lengths(vectors: VectorIndex, ridge: float) -> Doubles:
+    """Lengths of all rows, O(rows d^2): kept for the last lambda as long as the index lives."""
+    kept = _KEPT.get(vectors)
+    if kept is None or kept[0] != ridge:
+        spectrum = vectors.spectrum()
+        parts = [spectrum.lengths(ridge, part.astype(np.float64)) for _, part in vectors.blocks()]
+        kept = _KEPT[vectors] = ridge, np.concatenate(parts)
+    return kept[1]

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.vectors import approximate
@@ -93,7 +92,6 @@ class VectorIndex:
         self._key = key
         self._scanned = 0
         self._lock = threading.Lock()
-        self._lengths: tuple[float, NDArray[np.float64]] | None = None
 
     @cached_property
     def version(self) -> str:
@@ -314,14 +312,6 @@ class VectorIndex:
     @cached_property
     def _spectrum(self) -> Spectrum:
         return stored_spectrum(self.derived, self.version, self.moments)
-
-    def whitened_lengths(self, ridge: float) -> NDArray[np.float64]:
-        """Lengths (rows,) of all rows by `Spectrum.lengths`, kept in memory for the last ridge asked for."""
-        if self._lengths is None or self._lengths[0] != ridge:
-            spectrum = self.spectrum()
-            parts = [spectrum.lengths(ridge, part.astype(np.float64)) for _, part in self.blocks()]
-            self._lengths = ridge, np.concatenate(parts)
-        return self._lengths[1]
 
     @property
     def coded(self) -> bool:
