@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.corpus.types import Granularity
-from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS
+from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, SOLVERS
 
 IndexFolder = Annotated[
     Path | None,
@@ -65,4 +65,17 @@ B = Annotated[float | None, typer.Option("--b", help="BM25: how much long units 
 Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]
 Regularisation = Annotated[
     float | None, typer.Option("--lambda", help="svm, ridge: regularisation, in mean eigenvalues.")
+]
+C = Annotated[
+    float | None, typer.Option("--c", help="svm: regularisation as liblinear's C, instead of --lambda.")
+]
+Solver = Annotated[
+    str | None,
+    typer.Option(
+        "--solver",
+        metavar="NAME",
+        help="svm: closed (squared error), whitened (the same, scored by cosine in its space)"
+        " or exact (squared hinge, certified) [default: closed].",
+        autocompletion=lambda: list(SOLVERS),
+    ),
 ]

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from tellapart.engine.results import Hit, SearchResult
@@ -38,6 +39,9 @@ def search_json(result: SearchResult) -> dict[str, Any]:
             "ranker": configuration.ranker,
         },
         "why": result.why,
+        "certificates": [
+            {**asdict(certificate), "holds": certificate.holds} for certificate in result.certificates
+        ],
         "hits": [hit_json(hit) for hit in result.hits],
     }
 
@@ -76,6 +80,8 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
             print()
     if explain:
         note(f"{result.configuration.name}: {result.why}")
+        for certificate in result.certificates:
+            note(f"svm: {certificate}")
 
 
 def snippet(text: str, lines: int) -> list[str]:

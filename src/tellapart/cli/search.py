@@ -47,12 +47,14 @@ def search(
     b: options.B = None,
     weight: options.Weight = None,
     regularisation: options.Regularisation = None,
+    c: options.C = None,
+    solver: options.Solver = None,
     lines: options.Lines = 3,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     json: options.Json = False,
 ) -> None:
     """Find the units that answer a query, or are like examples; without an index, builds one of the words first."""
-    parameters = Parameters(k1, b, weight, regularisation)
+    parameters = Parameters(k1, b, weight, regularisation, c, solver)
     text = sys.stdin.read() if query == "-" else query
     check_search(text, like or (), unlike or (), k)
     folder = index_folder(index, [path])

@@ -19,7 +19,7 @@ from tellapart.engine.kept import Standing
 from tellapart.engine.places import find_document
 from tellapart.engine.planning import Plan, Planner
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
-from tellapart.engine.searching import Found, rank_documents, rank_units
+from tellapart.engine.searching import Found, certificates, rank_documents, rank_units
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
@@ -173,7 +173,10 @@ class Index:
                 questions = ExampleQuestions(planner, self.store, plan, examples).ask(query, where)
                 notes = examples.notes
             hits = self._hits(rank_units(questions, k))
-            return SearchResult(query, plan.configuration, plan.why, hits, tuple(like), tuple(unlike), notes)
+            proven = certificates(questions)
+            return SearchResult(
+                query, plan.configuration, plan.why, hits, tuple(like), tuple(unlike), notes, proven
+            )
 
     def related(
         self,

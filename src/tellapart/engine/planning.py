@@ -194,8 +194,10 @@ class Planner:
 def _followed(verdict: KeptVerdict, parameters: Parameters) -> Plan:
     """Take the verdict's configuration; parameters that the user gave win over tuned ones."""
     chosen = verdict.configuration
-    merged = Parameters(**{**chosen.parameters.given(), **parameters.given()})
-    return Plan(replace(chosen, parameters=merged), f"the verdict of {verdict.made[:10]}: {verdict.reason}")
+    return Plan(
+        replace(chosen, parameters=parameters.over(chosen.parameters)),
+        f"the verdict of {verdict.made[:10]}: {verdict.reason}",
+    )
 
 
 def terms_of(text: str, kind: Kind) -> tuple[str, ...]:

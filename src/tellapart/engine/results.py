@@ -13,6 +13,7 @@ from tellapart.corpus.units import lines
 from tellapart.engine.configuration import WHOLE, Configuration
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
+from tellapart.rankers.types import Certificate
 
 HASH_BYTES = 5
 """40 bits tell the units of one document apart: two of a million would share them once in two."""
@@ -48,7 +49,8 @@ class SearchResult:
     """Hits, best first, with the configuration that found them and why it was chosen.
 
     `query` is None where examples alone were given; `like` and `unlike` are the examples as they were
-    named; `notes` says what a user should know about the answer.
+    named; `notes` says what a user should know about the answer. `certificates` hold, by granularity, what an
+    exact solver proved of its ranking.
     """
 
     query: str | None
@@ -58,6 +60,7 @@ class SearchResult:
     like: tuple[str, ...] = ()
     unlike: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:

@@ -13,6 +13,7 @@ from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.query import Examples, Query
 
 Doubles = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +103,20 @@ def like_rows(
     return Query(tuple(terms), vector, tuple(np.sort(own).tolist()), examples)
 
 
-def live_vectors(vectors: VectorIndex, rows: Sequence[int]) -> Doubles:
-    """Vectors (r, d) of those rows that the moments of the index count: alive, and not zero; each once."""
+def live_rows(vectors: VectorIndex, rows: Sequence[int]) -> tuple[Rows, Doubles]:
+    """Give those rows that the moments of the index count (alive, not zero; each once) and their vectors (r, d)."""
     unique = np.unique(np.asarray(rows, dtype=np.int64))
     if len(unique) and (unique[0] < 0 or unique[-1] >= vectors.n_rows):
         raise ValueError(f"own rows {unique.tolist()} outside of {vectors.n_rows} rows")
     if vectors.alive is not None:
         unique = unique[vectors.alive[unique]]
     taken = vectors.take(unique).astype(np.float64)
-    return taken[taken.any(axis=1)]
+    seen = taken.any(axis=1)
+    return unique[seen], taken[seen]
+
+
+def extended(vectors: NDArray[np.floating]) -> Doubles:
+    """Widen rows to float64 and append the 1 that the bias multiplies."""
+    whole = np.ones((len(vectors), vectors.shape[1] + 1))
+    whole[:, :-1] = vectors
+    return whole

@@ -18,7 +18,7 @@ import numpy as np
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import Spectrum, VectorIndex
-from tellapart.rankers.examples import Doubles, live_vectors, weigh
+from tellapart.rankers.examples import Doubles, live_rows, weigh
 from tellapart.rankers.query import Query
 from tellapart.rankers.vectors import Linear
 
@@ -49,7 +49,7 @@ class Ridge:
 
     def _solve(self, right: Doubles, own_rows: Sequence[int], vectors: VectorIndex) -> Doubles:
         """Solve for M without r of its N rows: ((lambda (N - r) / N) I + M - sum o oT / N) w = right, times a scale."""
-        spectrum, own = vectors.spectrum(), live_vectors(vectors, own_rows)
+        spectrum, (_, own) = vectors.spectrum(), live_rows(vectors, own_rows)
         left = spectrum.n - len(own)
         if left == 0:
             return right

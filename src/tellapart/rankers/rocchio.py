@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex
-from tellapart.rankers.examples import Doubles, live_vectors, weigh
+from tellapart.rankers.examples import Doubles, live_rows, weigh
 from tellapart.rankers.query import Query
 from tellapart.rankers.vectors import Linear
 
@@ -39,6 +39,6 @@ class Rocchio:
         return Linear(w, 0.0)
 
     def _mean(self, vectors: VectorIndex, own_rows: tuple[int, ...]) -> Doubles:
-        moments, own = vectors.moments(), live_vectors(vectors, own_rows)
+        moments, (_, own) = vectors.moments(), live_rows(vectors, own_rows)
         mean: Doubles = (moments.total - own.sum(axis=0)) / max(moments.n - len(own), 1)
         return mean

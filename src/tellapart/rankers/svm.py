@@ -26,8 +26,9 @@ from numpy.typing import ArrayLike
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import Moments, Spectrum, VectorIndex
-from tellapart.rankers.examples import Doubles, Weighted, live_vectors, weigh
+from tellapart.rankers.examples import Doubles, Rows, Weighted, extended, live_rows, weigh
 from tellapart.rankers.query import Query
+from tellapart.rankers.types import Certificate
 from tellapart.rankers.vectors import Linear, VectorRanker
 
 # lambda in mean eigenvalues of the covariance: with MiniLM, 10 tied with k-NN over 668 queries of six collections and
@@ -35,6 +36,41 @@ from tellapart.rankers.vectors import Linear, VectorRanker
 DEFAULT_RATIO = 10.0
 # Keeps the system regular where all vectors are equal and the spectrum is zero; eigenvalues of M are <= 2.
 _LEAST_RIDGE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What to solve: examples with their 1 appended and signed weights, against `negatives` units at lambda.
+
+    `own_rows` and their vectors `own` (r, d) are units that are no negatives; `reverse` asks for -t.
+    """
+
+    given: Weighted
+    negatives: int
+    ridge: float
+    own_rows: Rows
+    own: Doubles
+    reverse: bool
+
+    def moments(self, vectors: VectorIndex) -> Moments:
+        """Sum over the negatives."""
+        whole = vectors.moments()
+        return whole - Moments(len(self.own), self.own.sum(axis=0), self.own.T @ self.own)
+
+    def rows(self, vectors: VectorIndex) -> Rows:
+        """Give the rows of the negatives, ascending."""
+        live = np.ones(vectors.n_rows, dtype=bool) if vectors.alive is None else vectors.alive.copy()
+        live[self.own_rows] = False
+        if np.count_nonzero(live) > self.negatives:
+            for first, block in vectors.blocks():
+                live[first : first + len(block)] &= block.any(axis=1)
+        return np.flatnonzero(live)
+
+    def linear(self, t: Doubles, certificate: Certificate | None = None) -> Linear:
+        """Read w and b off the solution (d + 1,)."""
+        if self.reverse:
+            t = -t
+        return Linear(t[:-1], float(t[-1]), certificate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +116,45 @@ class ClosedFormSVM:
         relative to the spectrum stays that of the whole corpus). Where they are all there is, the positives
         alone decide. Counter-examples alone give the reverse of liking them.
         """
+        problem = self.pose(query, vectors)
+        return nothing(vectors) if problem is None else problem.linear(self.solve(problem, vectors))
+
+    def pose(self, query: Query, vectors: VectorIndex) -> Problem | None:
+        """Turn a query into the problem to solve; None where there is no unit, or no vector to look for."""
         given = weigh(query, text=1.0 - self.liked, liked=self.liked, unliked=self.unliked)
         if not vectors.n_alive or not len(given):
-            return Linear(np.zeros(given.vectors.shape[1]), 0.0)
+            return None
         reverse = bool((given.weights < 0).all())
         given = (given.turned() if reverse else given).normalised()
-        t = self._solve(given.pooled() if self.pooled else given, query.own_rows, vectors)
-        return Linear(-t[:-1], -float(t[-1])) if reverse else Linear(t[:-1], float(t[-1]))
-
-    def _solve(self, given: Weighted, own_rows: Sequence[int], vectors: VectorIndex) -> Doubles:
-        spectrum, own = vectors.spectrum(), live_vectors(vectors, own_rows)
+        given = given.pooled() if self.pooled else given
+        rows, own = live_rows(vectors, query.own_rows)
+        spectrum = vectors.spectrum()
         negatives = spectrum.n - len(own)
+        least = 1.0 / negatives if negatives else 0.0
+        weights = np.where(given.weights < 0, np.minimum(given.weights, -least), given.weights)
         ridge = self.ridge(spectrum, negatives, len(given))
-        examples, targets, weights = extended(given.vectors), np.sign(given.weights), np.abs(given.weights)
-        if negatives == 0:
-            return _correction(examples.T / ridge, examples, weights, targets)
-        weights = np.where(targets < 0, np.maximum(weights, 1.0 / negatives), weights)
+        return Problem(Weighted(extended(given.vectors), weights), negatives, ridge, rows, own, reverse)
+
+    def solve(self, problem: Problem, vectors: VectorIndex) -> Doubles:
+        """Solve the ridge system for t (d + 1,)."""
+        spectrum, own = vectors.spectrum(), problem.own
+        if problem.negatives == 0:
+            given = problem.given
+            targets, weights = np.sign(given.weights), np.abs(given.weights)
+            return _correction(given.vectors.T / problem.ridge, given.vectors, weights, targets)
         if len(own) > vectors.dim // 2:  # a new decomposition costs less than so many updates
-            gone = Moments(len(own), own.sum(axis=0), own.T @ own)
-            spectrum, own = Spectrum.of(vectors.moments() - gone), own[:0]
-        return _updated(spectrum, Weighted(examples, weights * targets), extended(own), ridge)
+            spectrum, own = Spectrum.of(problem.moments(vectors)), own[:0]
+        return _updated(spectrum, problem.given, extended(own), problem.ridge)
 
 
-def svm(ratio: float = DEFAULT_RATIO) -> VectorRanker:
-    """Rank by the exemplar SVM; `ratio` is lambda in mean eigenvalues of the covariance."""
-    return VectorRanker("svm", ClosedFormSVM(ratio))
+def svm(form: ClosedFormSVM | None = None) -> VectorRanker:
+    """Rank by the exemplar SVM's closed form."""
+    return VectorRanker("svm", form or ClosedFormSVM())
 
 
-def extended(vectors: Doubles) -> Doubles:
-    """Append the 1 that the bias multiplies."""
-    return np.hstack([vectors, np.ones((len(vectors), 1))])
+def nothing(vectors: VectorIndex) -> Linear:
+    """Give the function that finds nothing."""
+    return Linear(np.zeros(vectors.dim), 0.0)
 
 
 def _updated(spectrum: Spectrum, given: Weighted, own: Doubles, ridge: float) -> Doubles:
