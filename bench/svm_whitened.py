@@ -26,6 +26,7 @@ from tellapart.evaluation.statistics import compare
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
 from tellapart.rankers.query import Query
+from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.rocchio import Rocchio
 from tellapart.rankers.run import RankedDocuments, Run
 from tellapart.rankers.svm import svm
@@ -34,8 +35,13 @@ from tellapart.rankers.whitened import WhitenedSVM
 
 SETS = (("cranfield", "test"), ("cisi", "test"), ("cacm", "test"), ("med", "test"), ("scifact", "train"))
 ENCODERS = ("minilm", "lsa")
-RANKERS = {"k-NN": VectorRanker("knn", Rocchio(1.0, 1.0, 0.0)), "closed": svm(), "whitened": WhitenedSVM()}
-PAIRS = (("closed", "k-NN"), ("whitened", "k-NN"), ("whitened", "closed"))
+RANKERS = {
+    "k-NN": VectorRanker("knn", Rocchio(1.0, 1.0, 0.0)),
+    "ridge": VectorRanker("ridge", Ridge()),
+    "closed": svm(),
+    "whitened": WhitenedSVM(),
+}
+PAIRS = (("closed", "k-NN"), ("whitened", "k-NN"), ("whitened", "closed"), ("whitened", "ridge"))
 SIZES = (0, 1, 3, 5)
 SEED = 0
 
