@@ -41,6 +41,7 @@ def place(tmp_path_factory) -> Path:
     shutil.copytree(Path(__file__).parents[1] / "docs" / "animals", folder / "docs" / "animals")
     (folder / "paper.pdf").write_text(PDF)
     (folder / "queries.jsonl").write_text('{"_id": "1", "text": "how are retries handled"}\n')
+    (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tdocs/guide.md\t1\n")
     return folder
 
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from tellapart.encoders.protocol import Encoder
     from tellapart.engine import Configuration, Hit, Index, SearchResult
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
+    from tellapart.evaluation.evaluate import evaluate
+    from tellapart.evaluation.gold import read_gold
+    from tellapart.evaluation.querysets import QueryGold
+    from tellapart.evaluation.verdict import Finding, Verdict
     from tellapart.rankers.registry import Parameters
 
 _HOMES = {
@@ -28,16 +32,21 @@ _HOMES = {
     "CorruptIndexError": "tellapart.errors",
     "Document": "tellapart.corpus.types",
     "Encoder": "tellapart.encoders.protocol",
+    "Finding": "tellapart.evaluation.verdict",
     "Granularity": "tellapart.corpus.types",
     "Hit": "tellapart.engine",
     "Index": "tellapart.engine",
     "Kind": "tellapart.corpus.types",
     "LockedIndexError": "tellapart.errors",
     "Parameters": "tellapart.rankers.registry",
+    "QueryGold": "tellapart.evaluation.querysets",
     "SearchResult": "tellapart.engine",
     "StaleIndexError": "tellapart.errors",
     "TellapartError": "tellapart.errors",
+    "Verdict": "tellapart.evaluation.verdict",
+    "evaluate": "tellapart.evaluation.evaluate",
     "load_encoder": "tellapart.encoders.load",
+    "read_gold": "tellapart.evaluation.gold",
 }
 
 __all__ = [
@@ -46,16 +55,21 @@ __all__ = [
     "CorruptIndexError",
     "Document",
     "Encoder",
+    "Finding",
     "Granularity",
     "Hit",
     "Index",
     "Kind",
     "LockedIndexError",
     "Parameters",
+    "QueryGold",
     "SearchResult",
     "StaleIndexError",
     "TellapartError",
+    "Verdict",
+    "evaluate",
     "load_encoder",
+    "read_gold",
 ]
 
 

@@ -39,6 +39,9 @@ VERBS = {
     "search": Verb("tellapart.cli.search:search", "Find what answers a query."),
     "related": Verb("tellapart.cli.related:related", "Find units like one you name."),
     "run": Verb("tellapart.cli.run_queries:run", "Answer a query set as a TREC run."),
+    "evaluate": Verb(
+        "tellapart.cli.evaluate:evaluate", "Find which configuration works here, with evidence."
+    ),
     "inspect": Verb(
         "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and how to rank by examples."
     ),

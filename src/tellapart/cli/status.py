@@ -63,6 +63,18 @@ def _print(state: IndexStatus) -> None:
             print(f"             {words}")
     if not state.encoders:
         print("encoder      none: words only")
+    print(f"verdict      {_verdict(state)}")
+
+
+def _verdict(state: IndexStatus) -> str:
+    verdict = state.verdict
+    if verdict is None:
+        return f"none: 'tellapart evaluate --index {state.folder}' finds what works best here"
+    tuned = ", ".join(f"{name} {value:g}" for name, value in verdict.parameters.items())
+    since = f"{verdict.configuration}{f' ({tuned})' if tuned else ''}, {verdict.made[:10]}"
+    if verdict.stale is not None:
+        return f"{since}; stale, not followed: {verdict.stale}; run 'tellapart evaluate' again"
+    return f"{since}: {verdict.reason}"
 
 
 def _staleness(state: IndexStatus) -> str:

@@ -9,12 +9,24 @@ from pathlib import Path
 from tellapart.corpus.sources import scan
 from tellapart.corpus.types import Granularity
 from tellapart.engine.facade import Index
+from tellapart.engine.kept import Standing
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.files import check, files_below
 from tellapart.index.settings import located
 from tellapart.index.store import rebuilding
 from tellapart.index.update import CHECKED, PIPED
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictStatus:
+    """The configuration that `auto` follows, why and since when; `stale` says why it is not followed any more."""
+
+    configuration: str
+    parameters: dict[str, float]
+    reason: str
+    made: str
+    stale: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class IndexStatus:
     encoders: tuple[StoredEncoder, ...]
     changed_sources: int
     bytes: int
+    verdict: VerdictStatus | None
 
 
 def index_status(index: Index) -> IndexStatus:
@@ -49,7 +62,16 @@ def index_status(index: Index) -> IndexStatus:
             encoders=tuple(snapshot.encoders.values()),
             changed_sources=_changed(index),
             bytes=sum(path.stat().st_size for path in files_below(index.folder)),
+            verdict=_verdict(index.planner(snapshot).standing),
         )
+
+
+def _verdict(standing: Standing | None) -> VerdictStatus | None:
+    if standing is None:
+        return None
+    kept = standing.verdict
+    given = kept.configuration.parameters.given()
+    return VerdictStatus(kept.configuration.name, given, kept.reason, kept.made, standing.stale)
 
 
 def verify_index(index: Index) -> None:

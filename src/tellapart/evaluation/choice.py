@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.evaluation.statistics import (
     ALPHA,
+    DRAWS,
     FEW_QUERIES,
     Comparison,
     compare_all,
@@ -34,6 +36,7 @@ class Table:
     reference: int
     by_cost: Sequence[int]
     seed: int = 0
+    draws: int = DRAWS
 
     @property
     def independent(self) -> int:
@@ -42,13 +45,15 @@ class Table:
 
     def against(self, column: int) -> tuple[Comparison, ...]:
         """Compare every column with one of them."""
-        labels = np.array(self.clusters)
-        return compare_all(self.values, self.values[:, column], clusters=labels, seed=self.seed)
+        return self._compared(self.values[:, column])
 
     def means(self) -> tuple[Comparison, ...]:
         """Means of the columns with their intervals, as comparisons with nothing."""
+        return self._compared(np.zeros(len(self.values)))
+
+    def _compared(self, reference: Values) -> tuple[Comparison, ...]:
         labels = np.array(self.clusters)
-        return compare_all(self.values, np.zeros(len(self.values)), clusters=labels, seed=self.seed)
+        return compare_all(self.values, reference, clusters=labels, draws=self.draws, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Standings:
     def of(cls, table: Table) -> Standings:
         """Make every comparison there is, and correct for all of them."""
         labels = np.array(table.clusters)
-        group = tied_group(table.values, clusters=labels, seed=table.seed)
+        group = tied_group(table.values, clusters=labels, draws=table.draws, seed=table.seed)
         vs_reference, vs_default = table.against(table.reference), table.against(table.default)
         vs_best = table.against(group.best)
         near = {column for column, each in enumerate(vs_best) if each.non_inferior()}
@@ -84,15 +89,32 @@ class Standings:
         )
 
 
+class Case(StrEnum):
+    """Why a configuration was chosen."""
+
+    FEW = "few"
+    """Too few independent queries to leave the default."""
+    TIED = "tied"
+    """Nothing is significantly better than the default."""
+    DOUBTED = "doubted"
+    """Something is, by generated queries, but by less than such queries mislead."""
+    BETTER = "better"
+    """The choice is better than the default."""
+    UNITS = "units"
+    """The choice differs in granularity only, and shows a reader more of what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The column chosen, and in which case it was.
+    """The column chosen and why; `ahead` is the column that came closest to replacing the default.
 
-    `few` independent queries, `tied` (the default cannot be told from the best), or `better` than the default.
+    `error` is how far generated queries may mislead about it, in the measure; None for judged ones.
     """
 
     choice: int
-    case: str
+    case: Case
+    ahead: int
+    error: float | None = None
 
 
 def decide(table: Table, standings: Standings) -> Decision:
@@ -101,17 +123,28 @@ def decide(table: Table, standings: Standings) -> Decision:
     The best mean must beat the default after Holm over the grid; from then on every configuration counts that
     beats the default, is not separated from the best, and is at most the margin worse than it at 95 %.
     """
+    ahead = runner_up(table, standings)
     if table.independent < FEW_QUERIES:
-        return Decision(table.default, "few")
+        return Decision(table.default, Case.FEW, ahead)
     better = {
         column
         for column, (comparison, p) in enumerate(zip(standings.vs_default, standings.p_default, strict=True))
         if p <= ALPHA and comparison.difference > 0
     }
     if standings.best not in better:
-        return Decision(table.default, "tied")
+        return Decision(table.default, Case.TIED, ahead)
     eligible = better & standings.tied & standings.non_inferior
-    return Decision(next(column for column in table.by_cost if column in eligible), "better")
+    return Decision(
+        next(column for column in table.by_cost if column in eligible), Case.BETTER, standings.best
+    )
+
+
+def runner_up(table: Table, standings: Standings) -> int:
+    """The best column, or the second where the default is the best: what it would take to tell these two."""
+    if standings.best != table.default or len(standings.means) < 2:
+        return standings.best
+    others = [column for column in range(len(standings.means)) if column != table.default]
+    return max(others, key=lambda column: standings.means[column].difference)
 
 
 def _corrected(comparisons: Sequence[Comparison], itself: int) -> tuple[float, ...]:

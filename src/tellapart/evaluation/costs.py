@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
+from itertools import islice
 from statistics import median
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from tellapart.corpus.types import Granularity
 from tellapart.encoders.windows import embed
 from tellapart.engine import Index
+from tellapart.engine.checking import MAX_QUERY_CHARACTERS
 from tellapart.engine.configuration import Configuration
 from tellapart.evaluation.verdict import Cost
 from tellapart.index.embedding import unit_texts
@@ -36,7 +39,8 @@ class CostMeter:
 
     def __init__(self, index: Index, queries: Sequence[str]) -> None:
         self.index = index
-        self.queries = list(queries[: TIMED_QUERIES + 1])
+        sound = (query for query in queries if query.strip() and len(query) <= MAX_QUERY_CHARACTERS)
+        self.queries = list(islice(sound, TIMED_QUERIES + 1))
         self._encoding: dict[tuple[str, Granularity], float | None] = {}
 
     def measure(self, configuration: Configuration) -> Cost:
@@ -60,7 +64,7 @@ class CostMeter:
                 parameters=configuration.parameters,
             )
             times.append(1000 * (time.perf_counter() - started))
-        return median(times[1:] or times)
+        return median(times[1:] or times) if times else math.nan
 
     def _index_seconds(self, snapshot: Snapshot, configuration: Configuration) -> float | None:
         encoder = configuration.encoder

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.querysets import QueryGold
 from tellapart.evaluation.sketch import resemblance
 from tellapart.evaluation.statistics import ALPHA, FEW_QUERIES, Comparison, compare
 from tellapart.evaluation.textfiles import read_text
@@ -31,6 +30,7 @@ class Saved:
     """What a gate needs of a saved evaluation."""
 
     measure: str
+    source: str
     choice: str
     per_query: Mapping[str, float]
     corpus: str
@@ -78,19 +78,30 @@ def read_saved(path: Path) -> Saved:
         choice = next(each for each in saved["configurations"] if each["name"] == saved["choice"])
         per_query = {str(query): float(value) for query, value in choice["per_query"].items()}
         sketch = tuple(int(each) for each in saved["corpus_sketch"])
-        return Saved(str(saved["measure"]), str(saved["choice"]), per_query, str(saved["corpus"]), sketch)
+        return Saved(
+            str(saved["measure"]),
+            str(saved["source"]),
+            str(saved["choice"]),
+            per_query,
+            str(saved["corpus"]),
+            sketch,
+        )
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         raise TellapartError(
             f"{path} is no saved evaluation: make one with 'tellapart evaluate --json > {path}'"
         ) from None
 
 
-def compare_with(saved: Saved, verdict: Verdict, gold: QueryGold, *, seed: int = 0) -> Regression:
+def compare_with(saved: Saved, verdict: Verdict, *, seed: int = 0) -> Regression:
     """Compare the choices on shared queries.
 
     Raises:
         TellapartError: Measure, queries or corpus differ too much for a comparison to mean anything.
     """
+    if "generated" in (saved.source, verdict.source):
+        raise TellapartError(
+            "generated queries are others whenever the corpus changes: compare on judged ones, with --queries"
+        )
     if saved.measure != verdict.measure:
         raise TellapartError(
             f"the saved evaluation measured {saved.measure}, this one {verdict.measure}: give the same --measure"
@@ -112,7 +123,7 @@ def compare_with(saved: Saved, verdict: Verdict, gold: QueryGold, *, seed: int =
     comparison = compare(
         np.array([now[query] for query in shared]),
         np.array([saved.per_query[query] for query in shared]),
-        clusters=np.array([gold.cluster(query) for query in shared]),
+        clusters=np.array([verdict.clusters.get(query, query) for query in shared]),
         seed=seed,
     )
     return Regression(saved.choice, verdict.choice, len(shared), comparison)

@@ -62,6 +62,11 @@ def read_gold(
     return _fitted(index, read, notes=[])
 
 
+def is_judged(queries: Path, qrels: Path | None, spans: Path | None, split: str | None) -> bool:
+    """Whether judgements come with queries, or these are only a log of what users typed."""
+    return queries.is_dir() or queries.suffix == ".json" or any((qrels, spans, split))
+
+
 def _by_form(
     index: Index, queries: Path, qrels: Path | None, spans: Path | None, split: str | None
 ) -> QueryGold:

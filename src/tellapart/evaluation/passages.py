@@ -50,7 +50,7 @@ class UnitSpans:
     @classmethod
     def of(cls, index: Index, tier: Tier) -> UnitSpans:
         """Read them from the containment trees; dead units have no length."""
-        documents, starts, ends = [], [], []
+        levels: list[Offsets] = []
         for level, table in zip(tier.levels, tier.tables, strict=True):
             of_level = np.zeros((3, table.n_rows), dtype=np.int64)
             alive = np.ones(table.n_rows, dtype=bool) if table.alive is None else table.alive
@@ -64,9 +64,8 @@ class UnitSpans:
                 of_level[0, first:last] = number
                 of_level[1, first:last] = own
                 of_level[2, first:last] = [*own[1:], tree.length]
-            for part, values in zip((documents, starts, ends), of_level, strict=True):
-                part.append(values)
-        return cls(np.concatenate(documents), np.concatenate(starts), np.concatenate(ends))
+            levels.append(of_level)
+        return cls(*np.concatenate(levels, axis=1))
 
 
 def located(

@@ -19,11 +19,14 @@ from tellapart.engine.configuration import Configuration
 from tellapart.engine.searching import leaning_spreads
 from tellapart.index.lexical import analyse_query
 from tellapart.index.snapshot import Snapshot, UnitTable
+from tellapart.index.vectors.moments import Moments
 from tellapart.rankers.bm25 import BM25, lexical_spread
 from tellapart.rankers.hybrid import Hybrid
 from tellapart.rankers.query import Query, Spread, Spreads, Units, forbid
 from tellapart.rankers.registry import make_ranker
-from tellapart.rankers.vectors import VectorRanker
+from tellapart.rankers.vectors import Linear, VectorRanker
+
+KNN = "knn"
 
 Scores = NDArray[np.float32]
 """Scores of a block: (queries, rows of a level) or (queries, documents)."""
@@ -31,7 +34,7 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """One kind of score of a block on one level, with its spread per query."""
+    """One kind of score of a block on one level, with its spread per query where scores are compared."""
 
     scores: Scores
     spreads: tuple[Spread, ...]
@@ -158,11 +161,10 @@ class Block:
             linears = [ranker.direction(Query((), vector), index) for vector in self.vectors[encoder]]
             scores = index.scores_batch(np.stack([linear.w for linear in linears]).astype(np.float32))
             scores += np.array([linear.b for linear in linears], dtype=np.float32)[:, None]
-            spreads = []
-            for linear in linears:
-                mean, std = moments.score_statistics(linear.w)
-                spreads.append(Spread(moments.n, mean + linear.b, std))
-            self._near[key] = Pieces(scores, tuple(spreads))
+            compared = len(self.tier.levels) > 1 or ranker.name == KNN  # knn is part of the fusions
+            self._near[key] = Pieces(
+                scores, tuple(_spread(moments, linear) for linear in linears) if compared else ()
+            )
         return self._near[key]
 
     def _by_ranker(self, configuration: Configuration) -> list[Scores]:
@@ -180,6 +182,11 @@ class Block:
         if kind not in self._terms:
             self._terms[kind] = [tuple(analyse_query(text, kind)) for text in self.texts]
         return self._terms[kind]
+
+
+def _spread(moments: Moments, linear: Linear) -> Spread:
+    mean, std = moments.score_statistics(linear.w)
+    return Spread(moments.n, mean + linear.b, std)
 
 
 def _common(own: Sequence[Mapping[str, tuple[Spread, ...]]]) -> list[Mapping[str, list[Spread]] | None]:

@@ -43,6 +43,20 @@ class LengthBin:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFinding:
+    """What the queries of one source show: mean value by finding, and the words they share with their answer.
+
+    `overlap` is the mean share of a query's terms that stand in the unit it asks for (None for judged queries):
+    where it is high, the source favours rankers by words.
+    """
+
+    name: str
+    queries: int
+    overlap: float | None
+    means: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One configuration measured.
 
@@ -74,13 +88,14 @@ class Finding:
 class Verdict:
     """Which configuration to use, and on what evidence.
 
-    `queries` are the ids that count, in order; `independent` how many clusters they form. `source` is
+    `queries` are the ids that count, in order; `independent` how many `clusters` they form. `source` is
     `judged` or `generated`, `sources` what the queries were made from. `corpus` is a fingerprint of the
-    documents, `corpus_sketch` says how alike another corpus is. `choice` and `default` name findings; `kept_default` says that they are the same. `optimism` is
-    how much the best mean overstates what choosing it brings on new queries; `transfer_error` how far
-    generated queries may mislead about human ones (None for judged). `detectable_difference` is what these
-    queries would show between choice and default in 80 % of trials, `needed_for_half` how many independent
-    queries half of that would take. `reason` is one sentence, `notes` what else a reader must know.
+    documents, `corpus_sketch` says how alike another corpus is. `choice`, `default` and `reference` name
+    findings; `kept_default` says that the choice is the default. `optimism` is how much the best mean
+    overstates what choosing it brings on new queries; `transfer_error` how far generated queries may mislead
+    about human ones (None for judged). `detectable_difference` is what these queries would show between the
+    best and the default in 80 % of trials, `needed_for_half` how many independent queries half of that would
+    take. `reason` is one sentence, `notes` what else a reader must know.
     """
 
     measure: str
@@ -101,6 +116,8 @@ class Verdict:
     needed_for_half: int
     reason: str
     notes: tuple[str, ...] = ()
+    by_source: tuple[SourceFinding, ...] = ()
+    clusters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def finding(self, name: str) -> Finding:
         """Give the finding of a configuration by its name here."""

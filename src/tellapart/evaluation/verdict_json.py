@@ -19,6 +19,10 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "independent": verdict.independent,
         "source": verdict.source,
         "sources": list(verdict.sources),
+        "by_source": [
+            {"name": each.name, "queries": each.queries, "overlap": each.overlap, "means": dict(each.means)}
+            for each in verdict.by_source
+        ],
         "corpus": verdict.corpus,
         "corpus_sketch": list(verdict.corpus_sketch),
         "configurations": [_finding(finding) for finding in verdict.findings],

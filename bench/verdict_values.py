@@ -1,0 +1,123 @@
+"""Values per query of every variant of the grid on the development collections, kept for the verdict's benches.
+
+    TELLAPART_DATA=... python bench/verdict_values.py --indexes DIR
+
+Once with the queries that people judged, once with queries generated from the corpus (seed 0); DIR/values keeps both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from development import COLLECTIONS, Collection, build
+from judged import data_folder
+from tellapart.engine import Index
+from tellapart.evaluation.candidates import COMPARED, Grid, make_grid
+from tellapart.evaluation.gold import read_gold
+from tellapart.evaluation.grid import GridValues, measure_grid
+from tellapart.evaluation.measures import Measure
+from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.rounds import measure_generated
+
+MEASURE = Measure.parse("nDCG@10")
+LISTS = ("queries", "clusters", "sources", "names")
+
+
+@dataclass(frozen=True)
+class Values:
+    """`values` (n, m) and `spans` (n, m), nan without passages, of variants named `names`; one row a query."""
+
+    queries: tuple[str, ...]
+    clusters: tuple[str, ...]
+    sources: tuple[str, ...]
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    spans: NDArray[np.float64]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Give one variant's values."""
+        return self.values[:, self.names.index(name)]
+
+
+def read(kept: Path) -> Values:
+    """Read what was measured before."""
+    with np.load(kept) as arrays:
+        lists = {name: tuple(arrays[name].tolist()) for name in LISTS}
+        return Values(**lists, values=arrays["values"], spans=arrays["spans"])
+
+
+def keep(grid: GridValues, gold: QueryGold, kept: Path) -> Values:
+    """Flatten variants to columns and keep them."""
+    names, columns, spans = [], [], []
+    for each in grid.measured:
+        for position, configuration in enumerate(each.candidate.variants):
+            given = ",".join(f"{key}={value:g}" for key, value in configuration.parameters.given().items())
+            name = f"{configuration.name}({given})" if given else configuration.name
+            if name in names:
+                continue
+            names.append(name)
+            columns.append(each.values[:, position])
+            spans.append(
+                np.full(len(grid.queries), np.nan) if each.spans is None else each.spans[:, position]
+            )
+    result = Values(
+        grid.queries,
+        tuple(gold.cluster(query) for query in grid.queries),
+        tuple(gold.source(query) for query in grid.queries),
+        tuple(names),
+        np.stack(columns, axis=1),
+        np.stack(spans, axis=1),
+    )
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    lists = {name: np.array(getattr(result, name)) for name in LISTS}
+    np.savez(kept, values=result.values, spans=result.spans, **lists)
+    sys.stderr.write(f"{kept.stem}: {len(grid.queries)} queries\n")
+    return result
+
+
+def human(collection: Collection, data: Path, place: Path) -> Values:
+    """Values of the judged queries."""
+    kept = place / "values" / f"human-{collection.name}.npz"
+    if kept.is_file():
+        return read(kept)
+    index = build(collection, data, place)
+    gold = read_gold(index, data / collection.name, split=collection.split).gold
+    return keep(measure_grid(index, gold, _grid(index), MEASURE), gold, kept)
+
+
+def made(collection: Collection, data: Path, place: Path) -> Values:
+    """Values of generated queries."""
+    kept = place / "values" / f"generated-{collection.name}.npz"
+    if kept.is_file():
+        return read(kept)
+    index = build(collection, data, place)
+    generated = measure_generated(index, _grid(index), MEASURE)
+    if generated.values is None:
+        sys.exit(f"{collection.name} offers no query")
+    return keep(generated.values, generated.gold, kept)
+
+
+def _grid(index: Index) -> Grid:
+    return make_grid(index, rankers=(*COMPARED, "rrf"))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--only", action="append", metavar="NAME")
+    chosen = options.parse_args()
+    data = data_folder()
+    for collection in COLLECTIONS:
+        if not chosen.only or collection.name in chosen.only:
+            human(collection, data, chosen.indexes)
+            made(collection, data, chosen.indexes)
+
+
+if __name__ == "__main__":
+    main()

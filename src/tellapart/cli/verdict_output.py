@@ -1,0 +1,98 @@
+"""The verdict in a terminal: the sentence first, then what it rests on."""
+
+from __future__ import annotations
+
+import math
+
+from tellapart.evaluation.verdict import Difference, Finding, Verdict
+
+WIDE = 120
+"""Columns where no terminal says how many it has."""
+
+TIED, AS_GOOD, BEHIND = "tied", "as good", ""
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """Print sentence, table and caveats to standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    reason = verdict.reason[0].upper() + verdict.reason[1:]
+    console.print(f"{reason}.", style="bold", soft_wrap=True, markup=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("configuration", overflow="fold")
+    for column in (verdict.measure, "95 %", "minus bm25", "best?", "query"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for finding in sorted(verdict.findings, key=lambda each: (-each.mean, each.name)):
+        style = "bold" if finding.name == verdict.choice else None
+        table.add_row(*_row(finding, verdict), style=style)
+    console.print(table)
+    for line in _caveats(verdict):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def _row(finding: Finding, verdict: Verdict) -> tuple[str, ...]:
+    marked = "* " if finding.name == verdict.choice else "  "
+    return (
+        marked + _name(finding),
+        _short(finding.mean),
+        _interval(finding.low, finding.high),
+        _against(finding.vs_bm25),
+        _standing(finding),
+        f"{finding.cost.query_ms:.1f} ms",
+    )
+
+
+def _name(finding: Finding) -> str:
+    given = ", ".join(f"{name} {value:g}" for name, value in finding.configuration.parameters.given().items())
+    return f"{finding.name} ({given})" if given else finding.name
+
+
+def _standing(finding: Finding) -> str:
+    if finding.tied_with_best:
+        return AS_GOOD if finding.non_inferior else TIED
+    return BEHIND
+
+
+def _against(difference: Difference | None) -> str:
+    if difference is None:
+        return ""
+    return f"{_signed(difference.difference)} {_interval(difference.low, difference.high, signed=True)}"
+
+
+def _interval(low: float, high: float, *, signed: bool = False) -> str:
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    write = _signed if signed else _short
+    return f"[{write(low)}, {write(high)}]"
+
+
+def _short(value: float) -> str:
+    """Three decimals, no zero before the point."""
+    return f"{value:.3f}".replace("0.", ".", 1)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1)
+
+
+def _caveats(verdict: Verdict) -> list[str]:
+    lines = [
+        f"{len(verdict.queries):,} {verdict.source} queries, {verdict.independent:,} of them independent"
+    ]
+    if not math.isnan(verdict.detectable_difference):
+        lines[0] += (
+            f": they show differences of {verdict.detectable_difference:.3f} or more; for half of that"
+            f" {verdict.needed_for_half:,} are needed"
+        )
+    if verdict.optimism > 0:
+        lines.append(
+            f"the best mean overstates what choosing it brings on new queries by some {verdict.optimism:.3f}"
+        )
+    if verdict.transfer_error is not None:
+        lines.append(f"generated queries may mislead about human ones by {verdict.transfer_error:.3f}")
+    lines += verdict.notes
+    return lines

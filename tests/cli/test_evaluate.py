@@ -1,0 +1,192 @@
+"""`evaluate` as a person or a script meets it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tellapart.cli.app import run
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a verb in this process: exit code, standard output, standard error."""
+
+    def calling(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return calling
+
+
+@pytest.fixture
+def indexed(corpus, tmp_path, call):
+    code, _, err = call("index", corpus, "--index", tmp_path / "my.idx", "--encoder", "lsa")
+    assert code == 0, err
+    return tmp_path / "my.idx"
+
+
+def write(path, *lines):
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def queries(tmp_path):
+    return write(tmp_path / "queries.tsv", "a\troses sun", "b\tretry after failure", "c\twinter frost straw")
+
+
+@pytest.fixture
+def qrels(tmp_path):
+    lines = ("a\tREADME.md\t1", "b\tsrc/client.py\t1", "c\tnotes/winter.txt\t1")
+    return write(tmp_path / "qrels.tsv", "query-id\tcorpus-id\tscore", *lines)
+
+
+def test_the_sentence_comes_first_and_search_follows(indexed, queries, qrels, call):
+    code, out, err = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels)
+    assert code == 0, err
+    assert out.splitlines()[0].startswith(
+        "3 independent queries are too few to leave the default (30 are needed)"
+    )
+    assert "document+file/bm25" in out
+    assert "uses lsa/paragraph+function/hybrid from now on" in err
+    _, out, _ = call("status", "--index", indexed)
+    assert "verdict      lsa/paragraph+function/hybrid" in out
+    _, out, _ = call("status", "--index", indexed, "--json")
+    assert json.loads(out)["verdict"]["configuration"] == "lsa/paragraph+function/hybrid"
+    _, _, err = call("search", "roses", "--index", indexed, "--explain")
+    assert "the verdict of" in err
+    _, out, _ = call("search", "roses", "--index", indexed, "--json", "--ranker", "bm25")
+    assert json.loads(out)["why"] == "asked for"
+
+
+def test_no_keep_leaves_the_index_alone(indexed, queries, qrels, call):
+    before = sorted(
+        (path, path.stat().st_mtime_ns) for path in indexed.rglob("*") if "store" not in path.name
+    )
+    code, _, _ = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels, "--no-keep")
+    assert code == 0
+    assert "verdict      none" in call("status", "--index", indexed)[1]
+    assert before == sorted(
+        (path, path.stat().st_mtime_ns) for path in indexed.rglob("*") if "store" not in path.name
+    )
+
+
+def test_an_index_of_words_gets_lsa_to_compare_with(corpus, tmp_path, queries, qrels, call):
+    call("search", "roses", corpus)
+    code, out, err = call("evaluate", corpus, "--queries", queries, "--qrels", qrels)
+    assert code == 0, err
+    assert "added the encoder lsa" in err
+    assert "lsa/document+file/knn" in out
+
+
+def test_json_runs_and_a_saved_evaluation(indexed, queries, qrels, tmp_path, call):
+    asked = (
+        "evaluate",
+        "--index",
+        indexed,
+        "--queries",
+        queries,
+        "--qrels",
+        qrels,
+        "--ranker",
+        "bm25",
+        "--ranker",
+        "knn",
+    )
+    code, out, _ = call(*asked, "--json", "--runs", tmp_path / "runs")
+    assert code == 0
+    shape = json.loads(out)
+    assert shape["schema"] == 1
+    assert len(list((tmp_path / "runs").glob("*.trec"))) == len(shape["configurations"])
+    saved = write(tmp_path / "saved.json", out)
+    code, out, _ = call(*asked, "--against", saved, "--gate")
+    assert code == 0
+    assert "no significant regression" in out
+    code, out, _ = call(*asked, "--against", saved, "--json", "--no-keep")
+    assert json.loads(out)["against"]["regression"] is False
+
+
+def test_the_gate_closes_on_a_regression(indexed, corpus, tmp_path, call):
+    names = ["roses", "tomatoes", "winter", "valve", "moisture", "retry"]
+    many = write(tmp_path / "many.tsv", *(f"q{n}\t{names[n % 6]} {n}" for n in range(40)))
+    lines = [f"q{n}\tREADME.md\t1" for n in range(40)]
+    qrels = write(
+        tmp_path / "many.qrels",
+        "query-id\tcorpus-id\tscore",
+        *lines,
+        *(f"q{n}\tsrc/client.py\t1" for n in range(40)),
+    )
+    asked = (
+        "evaluate",
+        "--index",
+        indexed,
+        "--queries",
+        many,
+        "--qrels",
+        qrels,
+        "--ranker",
+        "knn",
+        "--no-keep",
+    )
+    _, out, _ = call(*asked, "--json")
+    shape = json.loads(out)
+    for each in shape["configurations"]:
+        each["per_query"] = dict.fromkeys(each["per_query"], 1.0)
+    saved = write(tmp_path / "saved.json", json.dumps(shape))
+    code, out, _ = call(*asked, "--against", saved, "--gate")
+    assert code == 1
+    assert "significantly worse" in out
+    assert call(*asked, "--against", saved)[0] == 0
+
+
+def test_without_queries_they_are_made_from_the_corpus(indexed, tmp_path, call):
+    code, out, err = call("evaluate", "--index", indexed)
+    assert code == 0, err
+    assert "too few" in out or "could be made" in out
+    log = write(tmp_path / "log.tsv", "1\troses", "2\thow do I retry", "3\twinter")
+    code, out, err = call("evaluate", "--index", indexed, "--queries", log, "--no-keep")
+    assert code == 0, err
+    assert "weighted like the 3 queries of the log" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--gate"], "name it with --against"),
+        (["--qrels", "QRELS"], "--qrels judges queries"),
+        (["--queries", "QUERIES", "--qrels", "nowhere.tsv"], "cannot read nowhere.tsv"),
+        (["--queries", "QUERIES", "--split", "dev"], "--split names judgements of a BEIR folder"),
+        (["--queries", "QUERIES", "--qrels", "QRELS", "--measure", "nDGC@10"], "unknown measure 'nDGC@10'"),
+        (["--queries", "QUERIES", "--qrels", "QRELS", "--ranker", "best"], "unknown ranker 'best'"),
+        (
+            ["--queries", "QUERIES", "--qrels", "QRELS", "--encoder", "minilm"],
+            "no vectors of encoder 'minilm'",
+        ),
+        (["--queries", "QUERIES", "--qrels", "QRELS", "--granularity", "page"], "unknown granularity 'page'"),
+        (["--queries", "QUERIES", "--qrels", "ZERO"], "none of the 1 judged queries has a relevant document"),
+        (["--queries", "QUERIES", "--qrels", "OTHER"], "judged documents are not in the index"),
+        (["--queries", "TWICE", "--qrels", "QRELS"], "comes twice with two texts"),
+        (["--queries", "QUERIES", "--qrels", "QRELS", "--against", "QRELS"], "is no saved evaluation"),
+        (["--runs", "somewhere"], "--runs answers judged queries"),
+        (["--queries", "QUERIES", "--qrels", "QRELS", "--language-model", "m"], "leave out one of both"),
+    ],
+)
+def test_wrong_use_is_one_line_and_nothing_is_lost(indexed, queries, qrels, tmp_path, call, arguments, words):
+    files = {
+        "QUERIES": queries,
+        "QRELS": qrels,
+        "ZERO": write(tmp_path / "zero.tsv", "query-id\tcorpus-id\tscore", "a\tREADME.md\t0"),
+        "OTHER": write(tmp_path / "other.tsv", "query-id\tcorpus-id\tscore", "a\telsewhere.md\t1"),
+        "TWICE": write(tmp_path / "twice.tsv", "a\troses", "a\ttomatoes"),
+    }
+    code, out, err = call("evaluate", "--index", indexed, *(files.get(each, each) for each in arguments))
+    assert code == 2
+    assert out == ""
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+    assert "verdict      none" in call("status", "--index", indexed)[1]
