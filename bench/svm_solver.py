@@ -36,7 +36,6 @@ from tellapart.rankers.svm import ClosedFormSVM, svm
 from tellapart.rankers.whitened import WhitenedSVM
 
 SETS = (("cranfield", "test"), ("cisi", "test"), ("cacm", "test"), ("scifact", "train"))
-QUERIES = 500
 CASES = (("minilm", 0.1), ("minilm", 1.0), ("lsa", 0.1))
 K = 10
 DIM = 384
@@ -87,14 +86,14 @@ def agree(index: VectorIndex, rows: np.ndarray, query: np.ndarray, c: float) -> 
     return Agreement(difference, found.rows.tolist() == best.tolist(), certified, ours, seconds)
 
 
-def agreements(indexes: Path) -> Iterator[list[str]]:
-    """Lines per set and case, then one over all sets."""
+def agreements(indexes: Path, count: int) -> Iterator[list[str]]:
+    """Lines per set and case, then one over all sets; each takes an equal share of the queries that are left."""
     for encoder, c in CASES:
         every: list[Agreement] = []
         for position, (name, split) in enumerate(SETS):
             judged, opened = load(name, split), Index.open(indexes / name)
-            left = (QUERIES - len(every)) if position == len(SETS) - 1 else QUERIES
-            queries = opened.encode_queries(encoder, list(judged.queries.values())[:left])
+            wanted = -(-(count - len(every)) // (len(SETS) - position))
+            queries = opened.encode_queries(encoder, list(judged.queries.values())[:wanted])
             with opened.reading() as snapshot:
                 vectors = snapshot.vectors(encoder, Granularity.DOCUMENT)
                 rows = vectors.matrix()
@@ -231,24 +230,26 @@ def agreement(arguments: argparse.Namespace) -> str:
     ]  # fmt: skip
     return (
         "# The exact exemplar SVM against liblinear\n\n"
-        f"Command: `python bench/svm_solver.py agreement --indexes DIR`; {machine()}. LinearSVC with "
+        f"Command: `python bench/svm_solver.py agreement --indexes DIR --queries {arguments.queries or 500}`; "
+        f"{machine()}. LinearSVC with "
         "class_weight balanced, dual=False, tol 1e-8. Identical means the same documents in the same order. "
-        "Milliseconds are medians of one run on a loaded machine: "
-        "svm_speed.md has the ones to trust.\n\n" + table(head, list(agreements(arguments.indexes)))
+        "Milliseconds are medians on a loaded machine: only their ratio means something.\n\n"
+        + table(head, list(agreements(arguments.indexes, arguments.queries or 500)))
     )
 
 
 def speed(arguments: argparse.Namespace) -> str:
+    count = arguments.queries or 50
     exact: list[list[str]] = []
     closed: list[list[str]] = []
     examples: list[list[str]] = []
     with tempfile.TemporaryDirectory() as temporary:
         for position, rows in enumerate(arguments.rows):
-            maker, asked = synthetic(rows, DIM, arguments.queries, SEED)
+            maker, asked = synthetic(rows, DIM, count, SEED)
             index = written((arguments.keep or Path(temporary)) / str(rows), maker)
             closed += closed_lines(rows, index, maker, asked, arguments.rounds)
             examples += feedback_lines(rows, index, asked[:20])
-            exact += exact_lines(rows, index, asked[:3], fit=position == 0)
+            exact += exact_lines(rows, index, asked[: arguments.fits], fit=position == 0)
     head = [
         "units",
         "regularisation",
@@ -262,8 +263,9 @@ def speed(arguments: argparse.Namespace) -> str:
     text = (
         "# What the exemplar SVM costs\n\n"
         f"Command: `python bench/svm_solver.py speed --rows {' '.join(map(str, arguments.rows))} "
-        f"--queries {arguments.queries} --rounds {arguments.rounds}`; {machine()}, one thread, d = {DIM}, seed {SEED}, "
-        "medians. LinearSVC is scikit-learn's at its default tolerance (1e-4) on the same rows in float64.\n\n"
+        f"--queries {count} --rounds {arguments.rounds} --fits {arguments.fits}`; "
+        f"{machine()}, one thread, d = {DIM}, seed {SEED}, medians. "
+        "LinearSVC is scikit-learn's at its default tolerance (1e-4) on the same rows in float64.\n\n"
         "## The exact solver\n\n"
     )
     text += table(head, exact)
@@ -282,7 +284,8 @@ def main() -> None:
     parser.add_argument("part", choices=("agreement", "speed"))
     parser.add_argument("--indexes", type=Path, metavar="DIR")
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--queries", type=int, default=50)
+    parser.add_argument("--queries", type=int, help="default: 500 for agreement, 50 for speed")
+    parser.add_argument("--fits", type=int, default=3, help="queries that LinearSVC solves too")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--keep", type=Path, metavar="DIR")
     parser.add_argument("--output", type=Path)
