@@ -162,8 +162,12 @@ def compare(
     directions = np.array([transform(index, q).w for q in queries], dtype=np.float32)
     want, want_svm = np.split(truth(maker(), np.vstack([queries, directions])), 2)
     n = len(queries)
-    ours_ms, direct_ms = interleaved(
-        [lambda q: knn().search(Query(vector=q), index, K), lambda q: direct.search(q[None], K)],
+    ours_ms, direct_ms, svm_ms = interleaved(
+        [
+            lambda q: knn().search(Query(vector=q), index, K),
+            lambda q: direct.search(q[None], K),
+            lambda q: svm().search(Query(vector=q), index, K),
+        ],
         queries,
         rounds,
     )
@@ -177,9 +181,8 @@ def compare(
         (ms,) = interleaved([lambda q: index.search(q[None], K, exact=True)], queries[:20], 1)
         exact = [index.search(q[None], K, exact=True)[0][0] for q in queries[:20]]
         lines.append(Line(rows, "k-NN, exact float16 scan", ms, None, share(exact, want[:20]), 20))
-    (ms,) = interleaved([lambda q: svm().search(Query(vector=q), index, K)], queries, 1)
     ranked = [svm().search(Query(vector=q), index, K).rows for q in queries]
-    return [*lines, Line(rows, "SVM, closed form", ms, None, share(ranked, want_svm), n)]
+    return [*lines, Line(rows, "SVM, closed form", svm_ms, None, share(ranked, want_svm), n)]
 
 
 def filtered(rows: str, index: VectorIndex, queries: np.ndarray) -> list[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,7 @@ def place(tmp_path_factory) -> Path:
         )
         filler = "\n".join(f"def step_{n}(value):\n    return value + {n}\n" for n in range(45))
         (root / "src" / "client.py").write_text(f"def retry(call):\n    return call()\n\n\n{filler}\n")
+    shutil.copytree(Path(__file__).parents[1] / "docs" / "animals", folder / "docs" / "animals")
     (folder / "paper.pdf").write_text(PDF)
     (folder / "queries.jsonl").write_text('{"_id": "1", "text": "how are retries handled"}\n')
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tdocs/guide.md\t1\n")
@@ -77,6 +79,27 @@ def test_commands(place):
         assert done.returncode == 0, f"{command}: {done.stderr}"
         if shlex.split(command)[1] in ("search", "related"):
             assert done.stdout, command
+
+
+def test_examples_find_what_the_readme_shows(place):
+    """The same places; scores may differ in the third decimal from machine to machine, and so near neighbours swap."""
+    block = next(b for b in re.findall(r"```console\n(.*?)```", README, re.DOTALL) if "--like chihuahua" in b)
+    commands = re.findall(r"^\$ (.*)\n((?:[^$\n].*\n)*)", block, re.MULTILINE)
+    assert sum(bool(shown) for _, shown in commands) >= 3
+    for command, shown in commands:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=place,
+            env=environment(place),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        if shown:
+            assert {line.split()[1] for line in done.stdout.splitlines()} == {
+                line.split()[1] for line in shown.splitlines()
+            }
 
 
 def test_python(place):

@@ -44,11 +44,47 @@ def test_search_builds_a_word_index_and_says_how_to_add_vectors(corpus, call):
     assert again == ""
 
 
+def test_the_exact_solver_shows_its_certificate(indexed, call):
+    asked = (
+        "search",
+        "roses",
+        "--index",
+        indexed,
+        "--ranker",
+        "svm",
+        "--granularity",
+        "sentence",
+        "--c",
+        0.1,
+    )
+    code, out, err = call(*asked, "--solver", "exact", "--explain")
+    assert code == 0
+    assert "svm: optimum by an exact scan" in err
+    code, out, _ = call(*asked, "--solver", "exact", "--json")
+    (certificate,) = json.loads(out)["certificates"]
+    assert list(certificate) == ["kind", "rounds", "active", "violation", "gap", "holds"]
+    assert certificate["holds"]
+    assert json.loads(call(*asked, "--json")[1])["certificates"] == []
+    both = ("search", "roses", "--index", indexed, "--ranker", "svm")
+    assert "Roses need sun" in call(*both, "--solver", "whitened", "-k", 1, "--json")[1]
+    assert call(*asked, "--solver", "best")[0] == 2
+    assert call(*asked, "--lambda", 1.0)[0] == 2
+
+
 def test_search_json_is_the_documented_shape(indexed, call):
     code, out, _ = call("search", "roses", "--index", indexed, "--json", "-k", 3)
     answer = json.loads(out)
     assert code == 0
-    assert list(answer) == ["schema", "query", "configuration", "why", "hits"]
+    assert list(answer) == [
+        "schema",
+        "query",
+        "like",
+        "unlike",
+        "configuration",
+        "why",
+        "certificates",
+        "hits",
+    ]
     assert answer["schema"] == 1
     assert answer["configuration"] == {
         "encoder": "lsa",
@@ -190,7 +226,7 @@ def test_standard_input_is_a_source(tmp_path):
         (["search", "x", "/nowhere/at/all"], "does not exist"),
         (["search", "", "."], "query is empty"),
         (["search", "x", "--index", "/nowhere/at/all"], "tellapart index PATH --index"),
-        (["search"], "Missing argument"),
+        (["search"], "nothing to search for"),
         (["search", "x", "--granularity", "chapter", "--index", "INDEX"], "unknown granularity 'chapter'"),
         (["search", "x", "--ranker", "best", "--index", "INDEX"], "unknown ranker 'best'"),
         (["search", "x", "--colour", "red"], "No such option: --colour"),

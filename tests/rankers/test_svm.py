@@ -160,6 +160,24 @@ def test_deleted_units_are_no_negatives():
     np.testing.assert_allclose(masked.w, fresh.w, atol=1e-10)
 
 
+def test_units_that_came_and_went_leave_no_trace():
+    first, second = (
+        unit_rows(300, 10, 7).astype(np.float16),
+        unit_rows(90, 10, 9, clusters=3).astype(np.float16),
+    )
+    query = unit_rows(1, 10, 8)[0]
+    before = ClosedFormSVM().transform(VectorIndex([first]), query)
+    with_both = ClosedFormSVM().transform(VectorIndex([first, second]), query)
+    gone = VectorIndex([first, second], np.arange(390) < 300)
+    after = ClosedFormSVM().transform(gone, query)
+    np.testing.assert_allclose(after.w, before.w, atol=1e-10)
+    assert np.abs(with_both.w - before.w).max() > 1e-4
+    whole = ClosedFormSVM().transform(VectorIndex([np.concatenate([first, second])]), query)
+    np.testing.assert_allclose(with_both.w, whole.w, atol=1e-10)
+    spectrum, fresh = gone.spectrum(), VectorIndex([first]).spectrum()
+    np.testing.assert_allclose(spectrum.values, fresh.values, atol=1e-12)
+
+
 def test_a_kept_factorisation_gives_the_same_bits(tmp_path: Path):
     rows = unit_rows(200, 10, 7).astype(np.float16)
     query = unit_rows(1, 10, 8)[0]

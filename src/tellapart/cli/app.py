@@ -43,6 +43,9 @@ VERBS = {
         "tellapart.cli.evaluate:evaluate", "Find which configuration works here, with evidence."
     ),
     "judge": Verb("tellapart.cli.judge:judge", "Judge results by hand where it decides most."),
+    "inspect": Verb(
+        "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and how to rank by examples."
+    ),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),

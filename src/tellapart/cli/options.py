@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.corpus.types import Granularity
-from tellapart.rankers.registry import RANKERS
+from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, SOLVERS
 
 IndexFolder = Annotated[
     Path | None,
@@ -16,13 +16,22 @@ IndexFolder = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
 TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
+EXAMPLE = "a FILE, FILE:LINE, the id of a unit, or a folder (repeatable)."
+Like = Annotated[
+    list[str] | None,
+    typer.Option("--like", metavar="EXAMPLE", help=f"Find units like this example: {EXAMPLE}"),
+]
+Unlike = Annotated[
+    list[str] | None,
+    typer.Option("--unlike", metavar="EXAMPLE", help=f"Find units unlike this counter-example: {EXAMPLE}"),
+]
 RANKER_NAMES = ("auto", *RANKERS)
 Ranker = Annotated[
     str,
     typer.Option(
         "--ranker",
         metavar="NAME",
-        help=f"{', '.join(RANKER_NAMES[:-1])} or {RANKER_NAMES[-1]}.",
+        help=f"{', '.join(RANKER_NAMES[:-1])} or {RANKER_NAMES[-1]}; with examples also {', '.join(EXAMPLE_RANKERS)}.",
         autocompletion=lambda: list(RANKER_NAMES),
     ),
 ]
@@ -55,5 +64,18 @@ K1 = Annotated[
 B = Annotated[float | None, typer.Option("--b", help="BM25: how much long units are held back, 0 to 1.")]
 Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]
 Regularisation = Annotated[
-    float | None, typer.Option("--lambda", help="svm: regularisation, in mean eigenvalues.")
+    float | None, typer.Option("--lambda", help="svm, ridge: regularisation, in mean eigenvalues.")
+]
+C = Annotated[
+    float | None, typer.Option("--c", help="svm: regularisation as liblinear's C, instead of --lambda.")
+]
+Solver = Annotated[
+    str | None,
+    typer.Option(
+        "--solver",
+        metavar="NAME",
+        help="svm: closed (squared error), whitened (the same, scored by cosine in its space)"
+        " or exact (squared hinge, certified) [default: closed].",
+        autocompletion=lambda: list(SOLVERS),
+    ),
 ]

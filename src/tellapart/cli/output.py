@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from tellapart.engine.results import Hit, SearchResult
@@ -30,12 +31,17 @@ def search_json(result: SearchResult) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "query": result.query,
+        "like": list(result.like),
+        "unlike": list(result.unlike),
         "configuration": {
             "encoder": configuration.encoder,
             "granularity": configuration.granularity,
             "ranker": configuration.ranker,
         },
         "why": result.why,
+        "certificates": [
+            {**asdict(certificate), "holds": certificate.holds} for certificate in result.certificates
+        ],
         "hits": [hit_json(hit) for hit in result.hits],
     }
 
@@ -74,6 +80,8 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
             print()
     if explain:
         note(f"{result.configuration.name}: {result.why}")
+        for certificate in result.certificates:
+            note(f"svm: {certificate}")
 
 
 def snippet(text: str, lines: int) -> list[str]:

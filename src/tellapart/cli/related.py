@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.output import print_json, print_result, search_json
+from tellapart.cli.output import note, print_json, print_result, search_json
 from tellapart.cli.place import NAME, exists, index_folder
 from tellapart.engine import Index
-from tellapart.errors import TellapartError
+from tellapart.engine.places import split_place
 
 EXAMPLES = (
     "tellapart related src/client.py:120 --index my.idx",
@@ -41,21 +41,12 @@ def related(
     result = opened.related(
         document, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
     )
+    for each in result.notes:
+        note(each)
     if json:
         print_json(search_json(result))
     else:
         print_result(result, lines=lines, explain=False)
-
-
-def split_place(place: str) -> tuple[str, int | None]:
-    """Split `file:line`, `file:first-last` or `file`."""
-    file, colon, lines = place.rpartition(":")
-    first = lines.partition("-")[0]
-    if colon and file and first.isdigit():
-        if int(first) < 1:
-            raise TellapartError(f"{place!r}: lines count from 1")
-        return file, int(first)
-    return place, None
 
 
 def _nearest(file: str) -> Path:

@@ -42,6 +42,8 @@ def run(
     b: options.B = None,
     weight: options.Weight = None,
     regularisation: options.Regularisation = None,
+    c: options.C = None,
+    solver: options.Solver = None,
 ) -> None:
     """Answer a query set with ranked documents, as a TREC run; a document scores as its best unit."""
     from tellapart.evaluation.judgements import read_queries
@@ -61,7 +63,7 @@ def run(
         ranker=ranker,
         granularity=granularity,
         encoder=encoder,
-        parameters=Parameters(k1, b, weight, regularisation),
+        parameters=Parameters(k1, b, weight, regularisation, c, solver),
         progress=terminal_progress(),
     )
     spaced = write_run(answered, output)

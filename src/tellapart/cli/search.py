@@ -13,7 +13,7 @@ from tellapart.cli.output import note, print_json, print_result, search_json
 from tellapart.cli.place import exists, index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
-from tellapart.engine.facade import check_query
+from tellapart.engine.checking import check_search
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import Parameters
 
@@ -21,14 +21,23 @@ EXAMPLES = (
     'tellapart search "how are retries handled" ~/src/project',
     'tellapart search "retry" --index my.idx --ranker bm25 --granularity function --explain',
     "tellapart search \"retry\" --index my.idx --where \"language = 'python' and path like 'src/%'\"",
+    "tellapart search --like docs/a.md --like src/b.py:40 --unlike src/legacy/ --index my.idx",
     'echo "a long question" | tellapart search - --index my.idx --json',
 )
 
 
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for; '-' reads it from standard input.")],
+    query: Annotated[
+        str | None,
+        typer.Argument(
+            help="What to look for; '-' reads it from standard input. May be left out with --like.",
+            show_default=False,
+        ),
+    ] = None,
     path: Annotated[Path, typer.Argument(help="File or folder to search in.")] = Path(),
     index: options.IndexFolder = None,
+    like: options.Like = None,
+    unlike: options.Unlike = None,
     k: options.TopK = 10,
     ranker: options.Ranker = "auto",
     granularity: options.GranularityName = None,
@@ -38,18 +47,22 @@ def search(
     b: options.B = None,
     weight: options.Weight = None,
     regularisation: options.Regularisation = None,
+    c: options.C = None,
+    solver: options.Solver = None,
     lines: options.Lines = 3,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     json: options.Json = False,
 ) -> None:
-    """Find the units that answer a query; without an index, builds one of the words first."""
-    parameters = Parameters(k1, b, weight, regularisation)
+    """Find the units that answer a query, or are like examples; without an index, builds one of the words first."""
+    parameters = Parameters(k1, b, weight, regularisation, c, solver)
     text = sys.stdin.read() if query == "-" else query
-    check_query(text, k)
+    check_search(text, like or (), unlike or (), k)
     folder = index_folder(index, [path])
     opened = _open_or_build(folder, path, asked=index is not None)
     result = opened.answer(
         text,
+        like=like or (),
+        unlike=unlike or (),
         k=k,
         ranker=ranker,
         granularity=granularity,
@@ -57,6 +70,8 @@ def search(
         where=where or (),
         parameters=parameters,
     )
+    for each in result.notes:
+        note(each)
     if json:
         print_json(search_json(result))
     else:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tellapart.corpus.types import Granularity, Kind
-from tellapart.corpus.units import offset_of_line
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
+from tellapart.engine.by_examples import ExampleQuestions, plan_by_examples
+from tellapart.engine.checking import check_search
+from tellapart.engine.examples import ExampleReader
 from tellapart.engine.kept import Standing
 from tellapart.engine.places import find_document
 from tellapart.engine.planning import Plan, Planner
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
-from tellapart.engine.searching import Found, rank_documents, rank_units
+from tellapart.engine.searching import Found, certificates, rank_documents, rank_units
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from tellapart.index.build import BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
-MAX_QUERY_CHARACTERS = 100_000
-"""A longer query is refused: an encoder reads its first 256 tokens, and words beyond this only cost time."""
 
 
 class Index:
@@ -114,8 +114,10 @@ class Index:
 
     def search(
         self,
-        query: str,
+        query: str | None = None,
         *,
+        like: Sequence[str] = (),
+        unlike: Sequence[str] = (),
         k: int = 10,
         ranker: str = "auto",
         granularity: str | None = None,
@@ -123,9 +125,15 @@ class Index:
         where: Sequence[str] = (),
         parameters: Parameters | None = None,
     ) -> list[Hit]:
-        """Find the k best units for a query; `granularity` None = paragraphs and functions together."""
+        """Find the k best units for a query, for examples, or for both.
+
+        An example, `like` or `unlike`, is a file, `file:line`, a unit's id or a folder; none of them is
+        found again. `granularity` None = paragraphs and functions together.
+        """
         found = self.answer(
             query,
+            like=like,
+            unlike=unlike,
             k=k,
             ranker=ranker,
             granularity=granularity,
@@ -137,8 +145,10 @@ class Index:
 
     def answer(
         self,
-        query: str,
+        query: str | None = None,
         *,
+        like: Sequence[str] = (),
+        unlike: Sequence[str] = (),
         k: int = 10,
         ranker: str = "auto",
         granularity: str | None = None,
@@ -147,12 +157,26 @@ class Index:
         parameters: Parameters | None = None,
     ) -> SearchResult:
         """Search, and say with which configuration and why."""
-        check_query(query, k)
+        check_search(query, like, unlike, k)
         with self.reading() as snapshot:
             planner = self.planner(snapshot)
-            plan = planner.plan(ranker, granularity, encoder, parameters or Parameters())
-            found = rank_units(planner.questions(plan, query, self.store, where), k)
-            return SearchResult(query, plan.configuration, plan.why, self._hits(found))
+            wished = parameters or Parameters()
+            notes: tuple[str, ...] = ()
+            if query is not None and not like and not unlike:
+                plan = planner.plan(ranker, granularity, encoder, wished)
+                questions = planner.questions(plan, query, self.store, where)
+            else:
+                plan = plan_by_examples(
+                    planner, self.store, ranker, granularity, encoder, wished, text=query is not None
+                )
+                examples = self._examples(snapshot, plan).read(like, unlike)
+                questions = ExampleQuestions(planner, self.store, plan, examples).ask(query, where)
+                notes = examples.notes
+            hits = self._hits(rank_units(questions, k))
+            proven = certificates(questions)
+            return SearchResult(
+                query, plan.configuration, plan.why, hits, tuple(like), tuple(unlike), notes, proven
+            )
 
     def related(
         self,
@@ -170,10 +194,12 @@ class Index:
             stored = self._document(document)
             planner = self.planner(snapshot)
             plan = planner.plan_related(stored, line is not None, ranker, granularity, encoder)
-            offset = 0 if line is None else _offset(stored, line)
-            found = rank_units(planner.questions_like(plan, stored, offset, self.store, where), k)
-            name = document if line is None else f"{document}:{line}"
-            return SearchResult(name, plan.configuration, plan.why, self._hits(found))
+            reader = self._examples(snapshot, plan)
+            named = reader.of_document(stored, line)
+            examples = reader.combined([named])
+            questions = ExampleQuestions(planner, self.store, plan, examples).ask(None, where)
+            hits = self._hits(rank_units(questions, k))
+            return SearchResult(named.name, plan.configuration, plan.why, hits, notes=examples.notes)
 
     def run(
         self,
@@ -276,6 +302,11 @@ class Index:
             )
         return encoder
 
+    def _examples(self, snapshot: Snapshot, plan: Plan) -> ExampleReader:
+        sources = located(self.settings.sources, self.folder)
+        chosen = plan.configuration
+        return ExampleReader(snapshot, self.store, sources, chosen.granularities, chosen.encoder)
+
     def _document(self, identifier: str) -> StoredDocument:
         stored = self.store.document(identifier)
         if stored is None:
@@ -302,24 +333,3 @@ def build_index(
     from tellapart.index.build import Builder  # readers and splitters, which a search need not load
 
     return Builder(folder, settings, load_encoder, open_cache(), progress, fresh).run()
-
-
-def check_query(query: str, k: int) -> None:
-    """Refuse a query that nothing can be found for."""
-    if not query.strip():
-        raise TellapartError("the query is empty: give some words to search for")
-    if len(query) > MAX_QUERY_CHARACTERS:
-        raise TellapartError(
-            f"the query has {len(query):,} characters: give at most {MAX_QUERY_CHARACTERS:,}"
-        )
-    if k < 1:
-        raise TellapartError(f"k is {k}: ask for at least 1 hit")
-
-
-def _offset(stored: StoredDocument, line: int) -> int:
-    offset = offset_of_line(stored.document.text, line) if line >= 1 else None
-    if offset is None:
-        raise TellapartError(
-            f"{stored.document.id!r} has no line {line}: it has {stored.document.text.count(chr(10)) + 1}"
-        )
-    return min(offset, len(stored.document.text) - 1)

@@ -99,7 +99,7 @@ class Standing:
             return None
         if verdict.generation == store.generation:
             return cls(verdict, None)
-        return cls(verdict, _changed_index(verdict, snapshot) or _changed_corpus(verdict.corpus, store))
+        return cls(verdict, _changed_index(verdict, snapshot) or changed_corpus(verdict.corpus, store))
 
 
 def corpus_state(store: Store) -> CorpusState:
@@ -138,7 +138,7 @@ def _changed_index(verdict: KeptVerdict, snapshot: Snapshot) -> str | None:
     return None
 
 
-def _changed_corpus(then: CorpusState, store: Store) -> str | None:
+def changed_corpus(then: CorpusState, store: Store) -> str | None:
     """Say how much changed if it is too much; a document that changed has got a new number."""
     query = "SELECT COUNT(*) FROM documents WHERE number <= ?"
     left = int(store.connection.execute(query, (then.newest,)).fetchone()[0])

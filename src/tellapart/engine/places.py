@@ -1,4 +1,4 @@
-"""From what a person types to a document of the index."""
+"""From what a person types to a place in the index: a document, a line of it, the documents of a folder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from tellapart.corpus.units import offset_of_line
 from tellapart.errors import TellapartError
-from tellapart.index.store import Store
+from tellapart.index.store import Store, StoredDocument
 
 SHOWN = 3
 
@@ -15,7 +16,7 @@ SHOWN = 3
 def find_document(store: Store, file: str, sources: Sequence[str]) -> str:
     """Find a document by its id, by its path on disk, or by the end of its path if only one fits."""
     for candidate in (file, *_inside(file, sources)):
-        if store.document(candidate) is not None:
+        if number_of(store, candidate) is not None:
             return candidate
     pattern = "*/" + file.removeprefix("./").replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
     rows = store.connection.execute(
@@ -29,6 +30,47 @@ def find_document(store: Store, file: str, sources: Sequence[str]) -> str:
     raise TellapartError(
         f"no document {file!r} in the index: give a file that was indexed, or a path as search prints it"
     )
+
+
+def number_of(store: Store, identifier: str) -> int | None:
+    """Number of a document, without fetching it."""
+    row = store.connection.execute("SELECT number FROM documents WHERE id = ?", (identifier,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def split_place(place: str) -> tuple[str, int | None]:
+    """Split `file:line`, `file:first-last` or `file`."""
+    file, colon, lines = place.rpartition(":")
+    first = lines.partition("-")[0]
+    if colon and file and first.isdigit():
+        if int(first) < 1:
+            raise TellapartError(f"{place!r}: lines count from 1")
+        return file, int(first)
+    return place, None
+
+
+def offset_of(stored: StoredDocument, line: int) -> int:
+    """Offset of a line (from 1) of a document."""
+    offset = offset_of_line(stored.document.text, line) if line >= 1 else None
+    if offset is None:
+        raise TellapartError(
+            f"{stored.document.id!r} has no line {line}: it has {stored.document.text.count(chr(10)) + 1}"
+        )
+    return min(offset, len(stored.document.text) - 1)
+
+
+def documents_below(store: Store, folder: str, sources: Sequence[str]) -> list[int]:
+    """Numbers of the documents below a folder, given by a path on disk or by the beginning of their ids."""
+    for prefix in (folder, *_inside(folder, sources)):
+        below = prefix.removeprefix("./").rstrip("/") + "/"
+        rows = store.connection.execute(
+            "SELECT number FROM documents WHERE substr(id, 1, ?) = ? ORDER BY id", (len(below), below)
+        ).fetchall()
+        if rows:
+            return [row[0] for row in rows]
+    if len(sources) == 1 and Path(os.path.abspath(folder)) == Path(sources[0]) and Path(folder).is_dir():
+        return [row[0] for row in store.connection.execute("SELECT number FROM documents ORDER BY id")]
+    return []
 
 
 def _inside(file: str, sources: Sequence[str]) -> list[str]:

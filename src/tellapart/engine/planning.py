@@ -18,7 +18,7 @@ from tellapart.index.snapshot import Snapshot, UnitTable
 from tellapart.index.store import Store, StoredDocument
 from tellapart.index.where import matching_documents
 from tellapart.rankers.query import Query, Ranker, Units
-from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters, make_ranker
+from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, Parameters, make_ranker
 
 AUTO = "auto"
 PREFERRED_ENCODER = "minilm"
@@ -71,11 +71,20 @@ class Planner:
         return Plan(plan.configuration, why)
 
     def default(
-        self, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters
+        self,
+        ranker: str,
+        granularity: str | None,
+        encoder: str | None,
+        parameters: Parameters,
+        *,
+        examples: bool = False,
     ) -> Plan:
-        """Choose what the user left open as if nothing had ever been evaluated."""
-        if ranker != AUTO and ranker not in RANKERS:
-            raise TellapartError(f"unknown ranker {ranker!r}: choose one of {AUTO}, {', '.join(RANKERS)}")
+        """Choose what the user left open as if nothing had ever been evaluated; some rankers need `examples`."""
+        known = (AUTO, *RANKERS, *EXAMPLE_RANKERS) if examples else (AUTO, *RANKERS)
+        if ranker in EXAMPLE_RANKERS and not examples:
+            raise TellapartError(f"the ranker {ranker} ranks by examples: name some with --like")
+        if ranker not in known:
+            raise TellapartError(f"unknown ranker {ranker!r}: choose one of {', '.join(known)}")
         asked = parse_granularities(granularity) if granularity else ()
         if encoder and encoder not in self.snapshot.encoders:
             raise self.snapshot.unknown_encoder(encoder)
@@ -126,11 +135,9 @@ class Planner:
     def questions(self, plan: Plan, text: str, store: Store, where: Sequence[str]) -> list[Question]:
         """Put a text query to every granularity of the plan."""
         numbers = matching_documents(store, where) if where else None
-        vector = self._encoded(plan, [text])
+        vector = self.vector(plan, text)
         return [
-            self._question(
-                plan, level, _terms(text, KIND_OF[level]), None if vector is None else vector[0], numbers
-            )
+            self.question(plan, level, Query(terms_of(text, KIND_OF[level]), vector), numbers)
             for level in plan.configuration.granularities
         ]
 
@@ -142,53 +149,23 @@ class Planner:
             yield (
                 qid,
                 [
-                    self._question(plan, level, _terms(text, KIND_OF[level]), vector, None)
+                    self.question(plan, level, Query(terms_of(text, KIND_OF[level]), vector), None)
                     for level in plan.configuration.granularities
                 ],
             )
 
-    def questions_like(
-        self, plan: Plan, stored: StoredDocument, offset: int, store: Store, where: Sequence[str]
-    ) -> list[Question]:
-        """Ask for units like the one at an offset of a document, itself and what holds it left out."""
-        numbers = matching_documents(store, where) if where else None
-        example = self._example_level(plan, stored)
-        ordinal = stored.tree.at(example, offset)
-        start, end = stored.tree.span(example, ordinal)
-        vector = None
-        encoder = plan.configuration.encoder
-        if encoder is not None:
-            row = self.snapshot.units(example).row(stored.number, ordinal)
-            vector = self.snapshot.vectors(encoder, example).take(np.array([row]))[0]
-        questions = []
-        for level in plan.configuration.granularities:
-            own: tuple[int, ...] = ()
-            if level in stored.tree.levels:
-                first, last = stored.tree.at(level, start), stored.tree.at(level, end - 1)
-                base = self.snapshot.units(level).row(stored.number, 0)
-                own = tuple(range(base + first, base + last + 1))
-            terms = self._rarest(_terms(stored.document.text[start:end], KIND_OF[level]), level)
-            questions.append(self._question(plan, level, terms, vector, numbers, own))
-        return questions
-
-    def _example_level(self, plan: Plan, stored: StoredDocument) -> Granularity:
-        asked = [level for level in plan.configuration.granularities if level in stored.tree.levels]
-        return asked[0] if asked else present_levels((), tuple(stored.tree.levels))[0]
-
-    def _rarest(self, terms: tuple[str, ...], level: Granularity) -> tuple[str, ...]:
-        lexical = self.snapshot.lexical(level)
-        distinct = sorted(set(terms), key=lambda term: (lexical.document_frequency(term), term))
-        return tuple(term for term in distinct if lexical.document_frequency(term))[:RELATED_TERMS]
-
-    def _question(
+    def question(
         self,
         plan: Plan,
         level: Granularity,
-        terms: tuple[str, ...],
-        vector: np.ndarray | None,
+        query: Query,
         numbers: list[int] | None,
-        own: tuple[int, ...] = (),
+        vector_side: str = "knn",
     ) -> Question:
+        """Put a query to one granularity, restricted to documents given by number.
+
+        `vector_side` names what fusions put beside the words.
+        """
         encoder = plan.configuration.encoder
         table = self.snapshot.units(level)
         units = Units(
@@ -198,8 +175,14 @@ class Planner:
             alive=table.alive,
             allowed=None if numbers is None else table.rows_of(numbers),
         )
-        ranker = make_ranker(plan.configuration.ranker, KIND_OF[level], plan.configuration.parameters)
-        return Question(level, table, Query(terms, vector, own), units, ranker)
+        chosen = plan.configuration
+        ranker = make_ranker(chosen.ranker, KIND_OF[level], chosen.parameters, vector_side=vector_side)
+        return Question(level, table, query, units, ranker)
+
+    def vector(self, plan: Plan, text: str) -> np.ndarray | None:
+        """Encode one query (d,); None where the plan looks at words only."""
+        vectors = self._encoded(plan, [text])
+        return None if vectors is None else np.asarray(vectors[0])
 
     def _encoded(self, plan: Plan, texts: Sequence[str]) -> np.ndarray | None:
         name = plan.configuration.encoder
@@ -211,9 +194,12 @@ class Planner:
 def _followed(verdict: KeptVerdict, parameters: Parameters) -> Plan:
     """Take the verdict's configuration; parameters that the user gave win over tuned ones."""
     chosen = verdict.configuration
-    merged = Parameters(**{**chosen.parameters.given(), **parameters.given()})
-    return Plan(replace(chosen, parameters=merged), f"the verdict of {verdict.made[:10]}: {verdict.reason}")
+    return Plan(
+        replace(chosen, parameters=parameters.over(chosen.parameters)),
+        f"the verdict of {verdict.made[:10]}: {verdict.reason}",
+    )
 
 
-def _terms(text: str, kind: Kind) -> tuple[str, ...]:
+def terms_of(text: str, kind: Kind) -> tuple[str, ...]:
+    """Cut a query into the words of one kind of document."""
     return tuple(analyse_query(text, kind))

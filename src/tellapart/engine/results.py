@@ -13,6 +13,7 @@ from tellapart.corpus.units import lines
 from tellapart.engine.configuration import WHOLE, Configuration
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
+from tellapart.rankers.types import Certificate
 
 HASH_BYTES = 5
 """40 bits tell the units of one document apart: two of a million would share them once in two."""
@@ -45,12 +46,21 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, with the configuration that found them and why it was chosen."""
+    """Hits, best first, with the configuration that found them and why it was chosen.
 
-    query: str
+    `query` is None where examples alone were given; `like` and `unlike` are the examples as they were
+    named; `notes` says what a user should know about the answer. `certificates` hold, by granularity, what an
+    exact solver proved of its ranking.
+    """
+
+    query: str | None
     configuration: Configuration
     why: str
     hits: tuple[Hit, ...]
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
 
 def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:

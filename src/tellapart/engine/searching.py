@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.planning import Question
+from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.query import Spread, Spreads
+from tellapart.rankers.types import Certificate
+from tellapart.rankers.vectors import VectorRanker
 
 LEAN = 50
 """Units of the pooled population that each granularity's spread is mixed with. Our choice, not measured: with
@@ -49,6 +52,16 @@ def rank_units(questions: Sequence[Question], k: int) -> list[Found]:
     if len(questions) > 1:
         found.sort(key=lambda each: (-each.score, each.granularity, each.document, each.ordinal))
     return found[:k]
+
+
+def certificates(questions: Sequence[Question]) -> tuple[Certificate, ...]:
+    """Say what exact solvers proved of the rankings; they keep the answers to the questions just ranked."""
+    proven = [
+        question.ranker.certificate(question.query, question.units)
+        for question in questions
+        if isinstance(question.ranker, VectorRanker) and isinstance(question.ranker.direction, ExactSVM)
+    ]
+    return tuple(certificate for certificate in proven if certificate is not None)
 
 
 def common_spreads(questions: Sequence[Question]) -> list[Spreads | None]:

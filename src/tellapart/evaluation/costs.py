@@ -13,8 +13,8 @@ import numpy as np
 from tellapart.corpus.types import Granularity
 from tellapart.encoders.windows import embed
 from tellapart.engine import Index
+from tellapart.engine.checking import MAX_QUERY_CHARACTERS
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.facade import MAX_QUERY_CHARACTERS
 from tellapart.evaluation.verdict import Cost
 from tellapart.index.embedding import unit_texts
 from tellapart.index.snapshot import Snapshot

@@ -81,6 +81,10 @@ class Tier:
         return best
 
 
+Settings = tuple[float | None, float | None, str | None]
+"""Lambda, C and solver of an svm."""
+
+
 @dataclass
 class Block:
     """Queries put to a tier: `texts`, and their vectors (queries, dim) by encoder."""
@@ -89,12 +93,13 @@ class Block:
     texts: Sequence[str]
     vectors: Mapping[str, Vectors]
     _words: dict[tuple[Granularity, float, float], Pieces] = field(default_factory=dict)
-    _near: dict[tuple[Granularity, str, str, float | None], Pieces] = field(default_factory=dict)
+    _near: dict[tuple[Granularity, str, str, Settings], Pieces] = field(default_factory=dict)
     _terms: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
 
     def unit_scores(self, configuration: Configuration) -> list[Scores]:
         """Score every unit for every query, level by level."""
-        if configuration.ranker not in ("bm25", "knn", "svm", "hybrid"):
+        whitened = configuration.parameters.solver == "whitened"  # is no linear score
+        if configuration.ranker not in ("bm25", "knn", "svm", "hybrid") or whitened:
             return self._by_ranker(configuration)
         made_of = [self._made_of(configuration, level) for level in self.tier.levels]
         spreads = _common([{name: part.spreads for name, part in pieces.items()} for pieces in made_of])
@@ -132,11 +137,12 @@ class Block:
         if isinstance(ranker, Hybrid):
             return {
                 ranker.lexical.name: self._lexical(level, ranker.lexical),
-                ranker.semantic.name: self._semantic(level, encoder, ranker.semantic, None),
+                ranker.semantic.name: self._semantic(level, encoder, ranker.semantic, (None, None, None)),
             }
         assert isinstance(ranker, VectorRanker)
-        regularisation = configuration.parameters.regularisation
-        return {ranker.name: self._semantic(level, encoder, ranker, regularisation)}
+        chosen = configuration.parameters
+        settings = (chosen.regularisation, chosen.c, chosen.solver)
+        return {ranker.name: self._semantic(level, encoder, ranker, settings)}
 
     def _lexical(self, level: Granularity, ranker: BM25) -> Pieces:
         key = level, ranker.k1, ranker.b
@@ -146,10 +152,8 @@ class Block:
             self._words[key] = Pieces(np.stack(dense), tuple(lexical_spread(row, units) for row in dense))
         return self._words[key]
 
-    def _semantic(
-        self, level: Granularity, encoder: str, ranker: VectorRanker, regularisation: float | None
-    ) -> Pieces:
-        key = level, encoder, ranker.name, regularisation
+    def _semantic(self, level: Granularity, encoder: str, ranker: VectorRanker, settings: Settings) -> Pieces:
+        key = level, encoder, ranker.name, settings
         if key not in self._near:
             units = self.tier.units(level, encoder)
             assert units.vectors is not None

@@ -18,12 +18,27 @@ Dense = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class Examples:
+    """Vectors of what the user likes, float32 (m, d), and of what not, (j, d); rows of zeros say nothing."""
+
+    liked: NDArray[np.float32]
+    unliked: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.liked) + len(self.unliked)
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A query as words and as a vector; `own_rows` are the units it was taken from, which must not win."""
+    """A query as words, as a vector and by examples, which rankers of vectors understand.
+
+    `own_rows` are the units that the query or its examples were taken from: they must not win.
+    """
 
     terms: tuple[str, ...] = ()
     vector: NDArray[np.float32] | None = None
     own_rows: tuple[int, ...] = ()
+    examples: Examples | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 from tellapart.corpus.types import Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
+from tellapart.rankers.exact import exact_svm
+from tellapart.rankers.feedback import FEEDBACK, feedback
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
-from tellapart.rankers.svm import DEFAULT_RATIO, svm
+from tellapart.rankers.ridge import Ridge
+from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, svm
+from tellapart.rankers.vectors import VectorRanker
+from tellapart.rankers.whitened import WhitenedSVM
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
+EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not in RANKERS)
+"""Rankers that only a search with examples may ask for."""
+
 LEXICAL_ONLY = frozenset({"bm25"})
+
+SOLVERS: tuple[str, ...] = ("closed", "whitened", "exact")
+LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "k1": (0.0, 1000.0),
+        "b": (0.0, 1.0),
+        "weight": (0.0, 1.0),
+        "regularisation": (1e-6, 1e12),
+        "c": (1e-9, 1e6),
+    }
+)
 
 WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.7, Kind.CODE: 0.9})
 """Share of the vectors in `hybrid`: .7 beats equal-weight RRF on 7 of 8 development sets of text, and code
@@ -28,29 +48,43 @@ wants more (bench/quality.py prints both)."""
 class Parameters:
     """What a user set; None = the default of the kind of document.
 
-    `regularisation` is the svm's lambda as a multiple of the mean eigenvalue.
+    `regularisation` is the lambda of svm and ridge as a multiple of the mean eigenvalue; `c` says the svm's as
+    liblinear does.
     """
 
     k1: float | None = None
     b: float | None = None
     weight: float | None = None
     regularisation: float | None = None
+    c: float | None = None
+    solver: str | None = None
 
     def __post_init__(self) -> None:
-        limits = {"k1": (0.0, 1000.0), "b": (0.0, 1.0), "weight": (0.0, 1.0), "regularisation": (1e-6, 1e12)}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            low, high = limits[field.name]
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and low <= value <= high):
-                raise TellapartError(f"{field.name} {value} is out of range: give {low:g} to {high:g}")
+                raise TellapartError(f"{name} {value} is out of range: give {low:g} to {high:g}")
+        if self.regularisation is not None and self.c is not None:
+            raise TellapartError("lambda and C both say how much the svm regularises: give one of them")
+        if self.solver is not None and self.solver not in SOLVERS:
+            raise TellapartError(f"unknown solver {self.solver!r}: choose one of {', '.join(SOLVERS)}")
 
-    def given(self) -> dict[str, float]:
+    def given(self) -> dict[str, float | str]:
         """Map the names of what was set to the values."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
 
+    def over(self, tuned: Parameters) -> Parameters:
+        """Take the tuned values where the user gave none; lambda and C displace each other."""
+        own: dict[str, Any] = self.given()
+        taken = {*own, *(("c", "regularisation") if "c" in own or "regularisation" in own else ())}
+        return replace(tuned, **{name: own.get(name) for name in taken})
 
-def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
-    """Build a ranker with the user's parameters, or the defaults of the kind."""
+
+def make_ranker(name: str, kind: Kind, parameters: Parameters, *, vector_side: str = "knn") -> Ranker:
+    """Build a ranker with the user's parameters, or the defaults of the kind.
+
+    `vector_side` names what `hybrid` and `rrf` put beside the words.
+    """
     k1, b = defaults(kind)
     k1 = k1 if parameters.k1 is None else parameters.k1
     b = b if parameters.b is None else parameters.b
@@ -58,12 +92,27 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters) -> Ranker:
     lexical = BM25(k1, b)
     if name == "bm25":
         return lexical
+    if name == "hybrid":
+        return Hybrid(lexical, _by_vectors(vector_side, parameters), weight)
+    if name == "rrf":
+        return ReciprocalRankFusion(lexical, _by_vectors(vector_side, parameters))
+    if name == "svm" and parameters.solver == "whitened":
+        return WhitenedSVM(_form(parameters))
+    return _by_vectors(name, parameters)
+
+
+def _by_vectors(name: str, parameters: Parameters) -> VectorRanker:
     if name == "knn":
         return knn()
     if name == "svm":
-        return svm(DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation)
-    if name == "hybrid":
-        return Hybrid(lexical, knn(), weight)
-    if name == "rrf":
-        return ReciprocalRankFusion(lexical, knn())
+        return (exact_svm if parameters.solver == "exact" else svm)(_form(parameters))
+    if name == "ridge" and parameters.regularisation is not None:
+        return VectorRanker(name, Ridge(parameters.regularisation))
+    if name in EXAMPLE_RANKERS:
+        return feedback(name)
     raise TellapartError(f"unknown ranker {name!r}: choose one of auto, {', '.join(RANKERS)}")
+
+
+def _form(parameters: Parameters) -> ClosedFormSVM:
+    ratio = DEFAULT_RATIO if parameters.regularisation is None else parameters.regularisation
+    return ClosedFormSVM(ratio, parameters.c)

@@ -22,15 +22,16 @@ from tellapart.rankers.query import (
     standardised,
     without_own,
 )
-from tellapart.rankers.types import Ranking, Rows
+from tellapart.rankers.types import Certificate, Ranking, Rows
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear score x . w + b of units; w float64 (d,)."""
+    """A linear score x . w + b of units; w float64 (d,); what a solver proved of it, if one did."""
 
     w: NDArray[np.float64]
     b: float
+    certificate: Certificate | None = None
 
 
 class Direction(Protocol):
@@ -50,7 +51,7 @@ class VectorRanker:
 
     def spreads(self, query: Query, units: Units) -> Spreads:
         """Mean and deviation over all live units in closed form, from the moments of the vectors."""
-        vectors = _vectors(units)
+        vectors = vectors_of(units)
         linear = self.direction(query, vectors)
         moments = vectors.moments()
         mean, std = moments.score_statistics(linear.w)
@@ -58,7 +59,7 @@ class VectorRanker:
 
     def rank(self, query: Query, units: Units, k: int, spreads: Spreads | None = None) -> Ranking:
         """Give the best k units."""
-        found = self.search(query, _vectors(units), k, allowed=without_own(query, units))
+        found = self.search(query, vectors_of(units), k, allowed=without_own(query, units))
         return Ranking(found.rows, standardised(found.scores, self.name, spreads), found.components)
 
     def search(self, query: Query, vectors: VectorIndex, k: int, *, allowed: Mask | None = None) -> Ranking:
@@ -70,29 +71,27 @@ class VectorRanker:
         best, scores = best_first(rows[0, :n], shifted, n)  # rounding after the shift may tie what was not
         return Ranking(best, scores, {self.name: scores})
 
+    def certificate(self, query: Query, units: Units) -> Certificate | None:
+        """Say what is proven of the ranking."""
+        return self.direction(query, vectors_of(units)).certificate
+
     def scores_of(self, query: Query, units: Units, rows: Rows) -> Dense:
         """Score some rows, (len(rows),)."""
-        vectors = _vectors(units)
+        vectors = vectors_of(units)
         linear = self.direction(query, vectors)
         products = vectors.take(rows).astype(np.float64) @ linear.w.astype(np.float32).astype(np.float64)
         return (products + linear.b).astype(np.float32)
 
     def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
         """Score every row; -inf for those that may not be found."""
-        vectors = _vectors(units)
+        vectors = vectors_of(units)
         linear = self.direction(query, vectors)
         dense = vectors.scores(linear.w.astype(np.float32)) + np.float32(linear.b)
         return forbid(standardised(dense, self.name, spreads), units)
 
 
-def query_vector(query: Query) -> NDArray[np.float32]:
-    """Give the query's vector (d,)."""
-    if query.vector is None:
-        raise TellapartError("this ranker needs the query's vector: name an encoder with --encoder")
-    return query.vector
-
-
-def _vectors(units: Units) -> VectorIndex:
+def vectors_of(units: Units) -> VectorIndex:
+    """Give the vectors of a granularity."""
     if units.vectors is None:
         raise TellapartError("this ranker needs vectors: add them with 'tellapart index --encoder minilm'")
     return units.vectors

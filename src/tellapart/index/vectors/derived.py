@@ -16,7 +16,7 @@ from tellapart.index.vectors.segment import replace
 Arrays = Mapping[str, NDArray[np.float64]]
 
 # Part of every key: raise it when the content of any derived file changes its meaning.
-FORMAT = "1"
+FORMAT = "2"
 _SAMPLED_ROWS = 64
 
 

@@ -313,6 +313,11 @@ class VectorIndex:
     def _spectrum(self) -> Spectrum:
         return stored_spectrum(self.derived, self.version, self.moments)
 
+    @property
+    def coded(self) -> bool:
+        """Whether codes, which may overlook a row, propose what `search` finds."""
+        return self._codes is not None
+
     def derived_names(self) -> set[str]:
         """Names of the derived files of moments and spectrum that belong to this version."""
         names = [spectrum_name(self.version), *(moments_name(segment) for segment in self._named)]

@@ -89,13 +89,14 @@ class Spectrum:
 
     @classmethod
     def of(cls, moments: Moments) -> Spectrum:
-        """Decompose; `mean_eigenvalue` is that of the covariance, trace / d."""
+        """Decompose; `mean_eigenvalue` is that of the covariance, over the directions that n rows can span."""
         mean = moments.mean
         augmented = np.ones((moments.dim + 1, moments.dim + 1))
         augmented[:-1, :-1] = moments.second
         augmented[:-1, -1] = augmented[-1, :-1] = mean
         values, vectors = np.linalg.eigh(augmented)
-        spread = float(np.trace(moments.second) - mean @ mean) / moments.dim
+        directions = max(1, min(moments.dim, moments.n - 1))
+        spread = float(np.trace(moments.second) - mean @ mean) / directions
         return cls(moments.n, np.maximum(values, 0.0), vectors, mean, max(spread, 0.0))
 
     def solve(self, ridge: float, right: Doubles) -> Doubles:
@@ -103,3 +104,9 @@ class Spectrum:
         weights = 1.0 / (ridge + self.values)
         projected = self.vectors.T @ right
         return self.vectors @ (weights * projected if right.ndim == 1 else weights[:, None] * projected)
+
+    def lengths(self, ridge: float, rows: Doubles) -> Doubles:
+        """Lengths (n,) of [x; 1] for rows (n, d) where (ridge I + M) is the metric's inverse."""
+        projected = rows @ self.vectors[:-1] + self.vectors[-1]
+        lengths: Doubles = np.sqrt(projected**2 @ (1.0 / (ridge + self.values)))
+        return lengths

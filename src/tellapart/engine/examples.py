@@ -1,0 +1,224 @@
+"""Units named as examples: what a search is to be like, and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import LEVELS, Granularity
+from tellapart.engine.configuration import present_levels
+from tellapart.engine.places import documents_below, find_document, number_of, offset_of, split_place
+from tellapart.engine.results import parse_unit_id, unit_ids
+from tellapart.errors import TellapartError
+from tellapart.index.snapshot import Snapshot
+from tellapart.index.store import Store, StoredDocument
+
+FOLDER_UNITS = 200
+"""A folder stands for at most so many of its units, evenly spaced. Our choice, not measured: a mean of 200 vectors
+hardly moves with more, and the SVM's cost grows with each."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Example:
+    """One unit: its row among those of its level, the number of its document, its span there."""
+
+    level: Granularity
+    row: int
+    document: int
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What one name stands for: units, and documents of which nothing is to be found; `total` before sampling."""
+
+    name: str
+    units: tuple[Example, ...]
+    whole: tuple[int, ...] = ()
+    total: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSet:
+    """All examples of a search; a unit stands on one side only, and once.
+
+    `documents` holds those that examples are from, by number; of those in `whole` nothing is to be found.
+    """
+
+    liked: tuple[Example, ...]
+    unliked: tuple[Example, ...]
+    documents: Mapping[int, StoredDocument]
+    whole: tuple[int, ...]
+    notes: tuple[str, ...]
+
+    def texts(self, examples: Sequence[Example]) -> list[str]:
+        """Give the text of some of the examples."""
+        return [self.documents[each.document].document.text[slice(*each.span)] for each in examples]
+
+    def own_rows(self, snapshot: Snapshot, level: Granularity) -> tuple[int, ...]:
+        """Rows of a level that are an example, hold one, or lie inside one."""
+        table = snapshot.units(level)
+        own = set(np.flatnonzero(table.rows_of(self.whole)).tolist()) if self.whole else set()
+        for example in (*self.liked, *self.unliked):
+            if example.document in self.whole:
+                continue
+            tree = self.documents[example.document].tree
+            if level in tree.levels:
+                start, end = example.span
+                first, last = tree.at(level, start), tree.at(level, end - 1)
+                base = table.row(example.document, 0)
+                own.update(range(base + first, base + last + 1))
+        return tuple(sorted(own))
+
+
+class ExampleReader:
+    """Finds what names stand for: FILE, FILE:LINE, the id of a unit, or a folder.
+
+    Units are taken at the searched `levels` where there are any, and only where `encoder` has vectors.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        store: Store,
+        sources: Sequence[str],
+        levels: Sequence[Granularity],
+        encoder: str | None,
+    ) -> None:
+        self.snapshot = snapshot
+        self.store = store
+        self.sources = sources
+        self.levels = levels
+        self.encoder = encoder
+        self._documents: dict[int, StoredDocument] = {}
+        self._names: dict[tuple[int, Granularity], list[str]] = {}
+
+    def read(self, like: Sequence[str], unlike: Sequence[str]) -> ExampleSet:
+        """Find all examples; a unit named by itself on one side is left out of a folder on the other.
+
+        Raises:
+            TellapartError: a name fits nothing, or one unit is liked and unliked.
+        """
+        wanted, avoided = [self._named(name) for name in like], [self._named(name) for name in unlike]
+        return self.combined(wanted, avoided)
+
+    def combined(self, wanted: Sequence[Named], avoided: Sequence[Named] = ()) -> ExampleSet:
+        """Put both sides together."""
+        liked, unliked = _sides(wanted, avoided), _sides(avoided, wanted)
+        both = sorted(set(liked) & set(unliked))
+        if both:
+            raise TellapartError(f"{self._place(both[0])} is liked and unliked: leave it out on one side")
+        named = [*wanted, *avoided]
+        whole = {number for each in named for number in each.whole}
+        notes = [
+            f"{each.name} has {each.total:,} units: {len(each.units)} of them, evenly spaced, are the examples"
+            for each in named
+            if each.total > len(each.units)
+        ]
+        return ExampleSet(liked, unliked, self._documents, tuple(sorted(whole)), tuple(notes))
+
+    def of_document(self, stored: StoredDocument, line: int | None) -> Named:
+        """Take the unit at a line of a document, or the whole of it: its one unit, else all it is made of."""
+        self._documents[stored.number] = stored
+        usable = self._usable(stored)
+        name = stored.document.id if line is None else f"{stored.document.id}:{line}"
+        if line is not None:
+            level = next((each for each in self.levels if each in usable), present_levels((), usable)[0])
+            offset = offset_of(stored, line)
+            return Named(name, (self._example(stored, level, stored.tree.at(level, offset)),))
+        if usable[-1] is LEVELS[stored.tree.kind][-1]:
+            return Named(name, (self._example(stored, usable[-1], 0),))
+        return self._all_units(name, [stored.number], whole=False)
+
+    def _named(self, name: str) -> Named:
+        parsed = parse_unit_id(name)
+        if parsed:
+            return Named(name, (self._unit(name, self._document(parsed[0]), parsed[1]),))
+        file, line = split_place(name)
+        if line is None and number_of(self.store, file) is None:
+            below = documents_below(self.store, file, self.sources)
+            if below:
+                return self._all_units(name, below, whole=True)
+        return self.of_document(self._document(find_document(self.store, file, self.sources)), line)
+
+    def _unit(self, name: str, stored: StoredDocument, level: Granularity) -> Example:
+        if (stored.number, level) not in self._names:
+            self._names[stored.number, level] = unit_ids(stored, level) if level in stored.tree.levels else []
+        names = self._names[stored.number, level]
+        if name not in names or level not in self._usable(stored):
+            raise TellapartError(f"the unit {name!r} is not in the index any more: search again")
+        return self._example(stored, level, names.index(name))
+
+    def _example(self, stored: StoredDocument, level: Granularity, ordinal: int) -> Example:
+        row = self.snapshot.units(level).row(stored.number, ordinal)
+        return Example(level, row, stored.number, stored.tree.span(level, ordinal))
+
+    def _all_units(self, name: str, numbers: Sequence[int], *, whole: bool) -> Named:
+        """All units of some documents at the searched levels, thinned evenly."""
+        places: list[tuple[Granularity, int]] = []
+        for level in self.levels:
+            rows = np.flatnonzero(self.snapshot.units(level).rows_of(numbers))
+            places += [(level, row) for row in rows.tolist()]
+        if not places:
+            wanted = "+".join(self.levels)
+            raise TellapartError(f"{name!r} holds no {wanted} unit: choose another --granularity or example")
+        taken = np.unique(np.linspace(0, len(places) - 1, min(len(places), FOLDER_UNITS)).astype(int))
+        units = tuple(self._at(*places[position]) for position in taken)
+        return Named(name, units, tuple(numbers) if whole else (), len(places))
+
+    def _at(self, level: Granularity, row: int) -> Example:
+        numbers, ordinals = self.snapshot.units(level).locate(np.array([row]))
+        stored = self._fetched(int(numbers[0]))
+        return Example(level, row, stored.number, stored.tree.span(level, int(ordinals[0])))
+
+    def _usable(self, stored: StoredDocument) -> tuple[Granularity, ...]:
+        """Levels of a document that this search can look at, finest first."""
+        usable = tuple(
+            level
+            for level in stored.tree.levels
+            if level in self.snapshot.granularities
+            and (self.encoder is None or self.snapshot.has_vectors(self.encoder, level))
+        )
+        if not usable:
+            raise TellapartError(
+                f"the index has no vectors of {stored.document.id!r}: add them with"
+                f" 'tellapart index --encoder {self.encoder} --index {self.snapshot.folder}'"
+            )
+        return usable
+
+    def _document(self, identifier: str) -> StoredDocument:
+        number = number_of(self.store, identifier)
+        if number is None:
+            raise TellapartError(
+                f"no document {identifier!r} in the index: give a file that was indexed, or an id as search prints it"
+            )
+        return self._fetched(number)
+
+    def _fetched(self, number: int) -> StoredDocument:
+        if number not in self._documents:
+            self._documents[number] = self.store.documents([number])[number]
+        return self._documents[number]
+
+    def _place(self, example: Example) -> str:
+        stored = self._documents[example.document]
+        line = stored.document.text.count("\n", 0, example.span[0]) + 1
+        return f"{stored.document.id}:{line} ({example.level})"
+
+
+def vectors_of(snapshot: Snapshot, encoder: str, examples: Sequence[Example]) -> NDArray[np.float32]:
+    """Give the vector of each example, (n, dim)."""
+    rows = [snapshot.vectors(encoder, each.level).take(np.array([each.row])) for each in examples]
+    dim = snapshot.encoders[encoder].dim
+    return np.concatenate(rows) if rows else np.zeros((0, dim), dtype=np.float32)
+
+
+def _sides(own: Sequence[Named], others: Sequence[Named]) -> tuple[Example, ...]:
+    """All units of one side, each once; a folder gives way to what the other side names by itself."""
+    singled = {unit for each in others if not each.whole for unit in each.units}
+    units: dict[Example, None] = {}
+    for each in own:
+        units.update(dict.fromkeys(unit for unit in each.units if not each.whole or unit not in singled))
+    return tuple(units)

@@ -1,0 +1,1 @@
+"""What vectors and scores of an index are worth: diagnostics, and whether the SVM pays here."""

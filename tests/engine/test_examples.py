@@ -1,0 +1,217 @@
+"""Searching by examples as a user of the library does."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tellapart.engine import Index
+from tellapart.engine.advice import Advice, Answer, kept_advice
+from tellapart.engine.examples import FOLDER_UNITS
+from tellapart.engine.kept import corpus_state, keep_records
+from tellapart.errors import TellapartError
+
+TEXTS = {
+    "dogs/chihuahua.txt": "small dog barks house owner",
+    "dogs/poodle.txt": "curly dog barks house owner",
+    "dogs/husky.txt": "strong dog barks snow sledge",
+    "wild/wolf.txt": "grey dog howls forest pack hunts",
+    "wild/jackal.txt": "lean dog howls desert pack hunts",
+    "wild/eagle.txt": "large bird cliffs hunts nest",
+    "home/goldfish.txt": "orange fish bowl house owner",
+    "home/parrot.txt": "bright bird talks house owner",
+    "home/hamster.txt": "little rodent wheel house owner",
+    "things/kettle.txt": "boils water tea kitchen steel",
+    "things/ladder.txt": "wood steps roof lean wall",
+}
+
+
+@pytest.fixture
+def encoder(monkeypatch, word_encoder):
+    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name: word_encoder)
+    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name: word_encoder)
+    return word_encoder
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, text in TEXTS.items():
+        path = tmp_path / "zoo" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return tmp_path / "zoo"
+
+
+@pytest.fixture
+def index(root, tmp_path, encoder):
+    opened = Index.build([root], tmp_path / "index", encoders=["words"])
+    yield opened
+    opened.close()
+
+
+def found(hits):
+    return [hit.document for hit in hits]
+
+
+RANKERS = ["svm", "pooled-svm", "rocchio", "centroid", "centred-centroid", "centred-rocchio", "knn", "hybrid"]
+
+
+EXAMPLES = ["dogs/chihuahua.txt", "home/goldfish.txt", "home/parrot.txt"]
+
+
+@pytest.mark.parametrize("ranker", [*RANKERS, "rrf"])
+def test_examples_say_what_is_meant(index, ranker):
+    hits = index.search(like=EXAMPLES, ranker=ranker, k=2)
+    assert set(found(hits)) == {"home/hamster.txt", "dogs/poodle.txt"}
+
+
+def test_words_that_examples_share_say_what_is_meant(index):
+    assert "home/hamster.txt" in found(index.search(like=EXAMPLES, ranker="bm25", k=2))
+
+
+@pytest.mark.parametrize("ranker", ["svm", "pooled-svm", "ridge", "rocchio", "hybrid"])
+def test_a_counter_example_pushes_its_kind_down(index, ranker):
+    def lead(unlike):
+        hits = index.search("dog", like=["dogs/husky.txt"], unlike=unlike, ranker=ranker, k=50)
+        scores = {hit.document: hit.score for hit in hits}
+        return scores["dogs/poodle.txt"] - scores["wild/jackal.txt"]
+
+    assert lead(["wild/wolf.txt"]) > lead([])
+
+
+def test_an_example_is_a_file_a_line_a_unit_or_a_folder(index, root):
+    wanted = found(index.search(like=["home/parrot.txt"]))
+    unit = index.search("talks", granularity="paragraph", ranker="bm25")[0].id
+    for example in (f"{root}/home/parrot.txt", "home/parrot.txt:1", unit, "parrot.txt"):
+        assert found(index.search(like=[example])) == wanted
+    below = index.search(like=["dogs/"], k=20)
+    assert not any(hit.document.startswith("dogs/") for hit in below)
+    assert found(below) == found(index.search(like=[f"{root}/dogs"], k=20))
+    assert "dog" in below[0].text
+
+
+@pytest.mark.parametrize("granularity", [None, "sentence", "paragraph", "document"])
+def test_examples_are_never_found(index, granularity):
+    result = index.answer(
+        "dog owner", like=["dogs/poodle.txt:1"], unlike=["wild"], granularity=granularity, k=50
+    )
+    documents = set(found(result.hits))
+    assert "dogs/poodle.txt" not in documents
+    assert not any(document.startswith("wild/") for document in documents)
+    assert len(documents) == len(TEXTS) - 4
+    assert (result.query, result.like, result.unlike) == ("dog owner", ("dogs/poodle.txt:1",), ("wild",))
+
+
+def test_what_is_named_by_itself_is_left_out_of_a_folder_on_the_other_side(index):
+    hits = index.search(like=["dogs/husky.txt"], unlike=["dogs/"], k=50)
+    assert set(found(hits)) == set(TEXTS) - {name for name in TEXTS if name.startswith("dogs/")}
+    repeated = index.answer(like=["dogs/husky.txt", "dogs/husky.txt:1"], k=50)
+    assert repeated.hits == index.answer(like=["dogs/husky.txt:1", "dogs/husky.txt"], k=50).hits
+
+
+def test_words_alone_serve_where_there_are_no_vectors(root, tmp_path):
+    opened = Index.build([root], tmp_path / "words", encoders=())
+    answer = opened.answer(like=["home/parrot.txt"], unlike=["wild/eagle.txt"], k=50)
+    assert answer.configuration.ranker == "bm25"
+    assert {"home/goldfish.txt", "home/hamster.txt"} < set(found(answer.hits))
+    assert found(opened.search("kettle water", like=["home/parrot.txt"]))[0] == "things/kettle.txt"
+
+
+def test_a_large_folder_is_sampled_and_said_so(tmp_path, encoder):
+    folder = tmp_path / "many" / "all"
+    folder.mkdir(parents=True)
+    for number in range(FOLDER_UNITS + 50):
+        (folder / f"{number:04}.txt").write_text(f"number{number} water\n")
+    (tmp_path / "many" / "other.txt").write_text("water and wine\n")
+    opened = Index.build(
+        [tmp_path / "many"], tmp_path / "index", encoders=["words"], granularities=["paragraph"]
+    )
+    answer = opened.answer(like=["all"])
+    assert found(answer.hits) == ["other.txt"]
+    assert answer.notes == ("all has 250 units: 200 of them, evenly spaced, are the examples",)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda i: i.search(), "nothing to search for"),
+        (lambda i: i.search(unlike=["wild"]), "beside what it should be unlike"),
+        (lambda i: i.search("dog", ranker="rocchio"), "name some with --like"),
+        (lambda i: i.search(like=["dogs/husky.txt"], ranker="best"), "unknown ranker 'best'"),
+        (lambda i: i.search(like=["nowhere.txt"]), "no document 'nowhere.txt'"),
+        (lambda i: i.search(like=["dogs/husky.txt:7"]), "has no line 7"),
+        (lambda i: i.search(like=["dogs/husky.txt#paragraph:0123456789"]), "not in the index any more"),
+        (
+            lambda i: i.search(like=["dogs/husky.txt"], unlike=["husky.txt"]),
+            "dogs/husky.txt:1 .document. is liked and unliked",
+        ),
+        (lambda i: i.search(like=["dogs", "wild"], unlike=["dogs/"]), "is liked and unliked"),
+        (lambda i: i.search(like=["dogs", "wild", "home", "things"]), "every unit is an example"),
+        (
+            lambda i: i.search(like=["dogs"], unlike=["wild"], ranker="centroid"),
+            "no use for counter-examples",
+        ),
+        (lambda i: i.search(like=["dogs/husky.txt"], granularity="function"), "the index has no function"),
+    ],
+)
+def test_mistakes_get_one_line(index, call, words):
+    with pytest.raises(TellapartError, match=words) as caught:
+        call(index)
+    assert "\n" not in str(caught.value)
+
+
+def test_examples_without_a_vector_are_named(index, monkeypatch):
+    monkeypatch.setattr(
+        "tellapart.engine.by_examples.vectors_of", lambda *_: np.zeros((1, 32), dtype=np.float32)
+    )
+    with pytest.raises(TellapartError, match="no example has a vector of words"):
+        index.search(like=["dogs/husky.txt"])
+
+
+def test_copies_of_an_example_are_found_and_harm_nothing(root, tmp_path, encoder):
+    for number in range(5):
+        (root / f"copy{number}.txt").write_text(TEXTS["home/parrot.txt"] + "\n")
+    opened = Index.build([root], tmp_path / "copied", encoders=["words"])
+    hits = opened.search(like=["copy0.txt", "copy1.txt"], k=4)
+    assert set(found(hits)) == {"copy2.txt", "copy3.txt", "copy4.txt", "home/parrot.txt"}
+    assert np.isfinite([hit.score for hit in hits]).all()
+
+
+@pytest.mark.parametrize(("answer", "ranker"), [("yes", "ridge"), ("no", "rocchio"), ("can't tell", "ridge")])
+def test_auto_follows_what_was_measured_here(index, answer, ranker):
+    with index.reading() as snapshot:
+        advice = Advice(
+            "ridge",
+            "words", snapshot.granularities[1], Answer(answer), -0.02, -0.03, -0.01, 0.001, 80, "units",
+            snapshot.encoders["words"].fingerprint, corpus_state(index.store),
+        )  # fmt: skip
+    keep_records(index.folder, {advice.name: advice.encode()})
+    chosen = index.answer(like=["dogs/husky.txt"])
+    assert chosen.configuration.ranker == ranker
+    assert ("measured" in chosen.why) == (answer != "can't tell")
+    assert index.answer(like=["dogs/husky.txt"], ranker="knn").configuration.ranker == "knn"
+
+
+def test_advice_is_not_followed_once_the_corpus_or_the_encoder_is_another(index, root):
+    with index.reading() as snapshot:
+        level = snapshot.granularities[0]
+        encoders = snapshot.encoders
+        good = Advice(
+            "ridge",
+            "words", level, Answer.NO, -0.02, -0.03, -0.01, 0.001, 80, "units",
+            encoders["words"].fingerprint, corpus_state(index.store),
+        )  # fmt: skip
+    keep_records(index.folder, {good.name: good.encode()})
+    assert kept_advice(index.store, encoders, "ridge", "words", level) == good
+    other = json.loads(good.encode()) | {"fingerprint": "another"}
+    keep_records(index.folder, {good.name: json.dumps(other)})
+    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
+    keep_records(index.folder, {good.name: "{}"})
+    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
+    keep_records(index.folder, {good.name: good.encode()})
+    for number in range(8):
+        (root / f"new{number}.txt").write_text(f"something else {number}\n")
+    index.update()
+    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
