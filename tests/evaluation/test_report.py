@@ -111,7 +111,8 @@ def test_the_page_is_well_formed_and_says_everything(verdict):
         assert each.name in text
         assert number(each.mean) in text
     for said in (
-        "Minilm/paragraph/hybrid is better", "tellapart evaluate --queries plain", "3 queries were left out.",
+        "minilm/paragraph/hybrid is better than the default.", "tellapart evaluate --queries plain",
+        "3 queries were left out.",
         "differences of .050 or more", ".021 on human queries", "heading", "40%", "k1 1.5", "nDCG@10", "what is plain?",
         "other", "10–19", "not judged", "corpus abc123",
     ):  # fmt: skip
