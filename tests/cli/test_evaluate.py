@@ -110,6 +110,27 @@ def test_json_runs_and_a_saved_evaluation(indexed, queries, qrels, tmp_path, cal
     assert json.loads(out)["against"]["regression"] is False
 
 
+def test_a_report_is_written(indexed, queries, qrels, tmp_path, call):
+    asked = (
+        "evaluate",
+        "--index",
+        indexed,
+        "--ranker",
+        "bm25",
+        "--no-keep",
+        "--report",
+        tmp_path / "report.html",
+    )
+    code, _, err = call(*asked, "--queries", queries, "--qrels", qrels)
+    assert code == 0, err
+    page = (tmp_path / "report.html").read_text()
+    assert "too few to leave the default" in page
+    assert "tomatoes" in page.lower() or "roses" in page.lower()
+    code, _, err = call(*asked)
+    assert code == 0, err
+    assert "<html" in (tmp_path / "report.html").read_text()
+
+
 def test_the_gate_closes_on_a_regression(indexed, corpus, tmp_path, call):
     names = ["roses", "tomatoes", "winter", "valve", "moisture", "retry"]
     many = write(tmp_path / "many.tsv", *(f"q{n}\t{names[n % 6]} {n}" for n in range(40)))

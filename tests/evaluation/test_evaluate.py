@@ -88,6 +88,26 @@ def test_a_verdict_goes_stale_with_its_encoder(mixed, gold, encoders):
     assert "other weights" in Index.open(mixed.folder).plan().why
 
 
+def test_a_verdict_of_another_moment_is_not_kept(mixed, gold, tmp_path):
+    verdict = evaluate(mixed, gold, Wishes(rankers=("bm25",)))
+    write_mixed(tmp_path / "mixed", seed=9, prose=1, code=0)
+    mixed.update()
+    with pytest.raises(TellapartError, match="changed meanwhile"):
+        keep_verdict(mixed, verdict)
+
+
+def test_a_verdict_on_units_that_are_gone_is_stale(mixed, lexical_gold):
+    verdict = evaluate(mixed, lexical_gold)
+    levels = verdict.chosen.configuration.granularities
+    keep_verdict(mixed, verdict)
+    others = [level for level in ("sentence", "section", "class") if level not in levels]
+    source = mixed.folder.parent / "mixed"
+    Index.build([source], mixed.folder, encoders=["words", "lsa"], granularities=others)
+    plan = Index.open(mixed.folder).plan()
+    assert "units any more" in plan.why
+    assert plan.configuration.granularities[0] in others
+
+
 def test_json_is_the_documented_shape(mixed, gold):
     shape = json.loads(json.dumps(verdict_json(evaluate(mixed, gold, Wishes(rankers=("bm25", "knn"))))))
     documented = {
@@ -156,7 +176,8 @@ def test_a_corpus_that_offers_no_query_keeps_the_default(tmp_path, encoders):
 
 
 def test_generated_queries_give_a_verdict(mixed):
-    verdict = evaluate(mixed, wishes=Wishes(rankers=("bm25", "knn", "hybrid")))
+    verdict = evaluate(mixed, wishes=Wishes(encoders=("lsa",), rankers=("bm25", "knn", "hybrid")))
+    assert verdict.default.startswith("words/"), "compared although not asked for"
     assert verdict.source == "generated"
     assert set(verdict.sources) == {each.name for each in verdict.by_source}
     assert sum(each.queries for each in verdict.by_source) == len(verdict.queries)
@@ -203,6 +224,7 @@ def test_a_significant_loss_is_a_regression_and_a_gain_is_none(mixed, lexical_go
     ("change", "words"),
     [
         (lambda shape: shape.update(measure="RR@10"), "--measure"),
+        (lambda shape: shape.update(source="generated"), "generated queries are others"),
         (lambda shape: shape.update(corpus="other", corpus_sketch=[1, 2, 3]), "0% of the documents"),
         (
             lambda shape: [

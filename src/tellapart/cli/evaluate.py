@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +13,7 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
 from tellapart.cli.output import note, print_json
-from tellapart.cli.place import index_folder
+from tellapart.cli.place import NAME, index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
     "tellapart evaluate --index my.idx --queries log.jsonl     # made like the queries that users typed",
-    "tellapart evaluate --index my.idx --queries queries.jsonl --qrels qrels.tsv",
+    "tellapart evaluate --index my.idx --queries queries.jsonl --qrels qrels.tsv --report report.html",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --json > saved.json",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --against saved.json --gate",
 )
@@ -73,6 +75,10 @@ def evaluate(
             help="Let a language model write queries too; it is sent parts of the corpus.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write a page of it all, to be read in a browser."),
+    ] = None,
     runs: Annotated[
         Path | None,
         typer.Option("--runs", metavar="DIR", help="Write a TREC run of every configuration there."),
@@ -118,6 +124,8 @@ def evaluate(
     verdict = conclude(opened, gold, wishes, notes=notes, progress=terminal_progress())
     regression = compare_with(saved, verdict, seed=seed) if saved else None
     _show(verdict, regression, json=json)
+    if report is not None:
+        _write_report(opened, judged, verdict, report)
     if runs is not None and judged is not None:
         _write_runs(opened, judged, verdict, runs)
     if keep:
@@ -175,6 +183,24 @@ def _show(verdict: Verdict, regression: Regression | None, *, json: bool) -> Non
     print_verdict(verdict)
     if regression:
         print(regression.sentence)
+
+
+def _write_report(index: Index, judged: ReadGold | None, verdict: Verdict, path: Path) -> None:
+    from tellapart.evaluation.report.contents import Contents
+    from tellapart.evaluation.report.examples import worst_examples
+    from tellapart.evaluation.report.page import write_report
+    from tellapart.evaluation.report.settings import score_settings
+
+    contents = Contents(
+        verdict,
+        index.folder.name if index.folder.name != NAME else index.folder.resolve().parent.name,
+        shlex.join(["tellapart", *sys.argv[1:]]),
+        score_settings(verdict),
+        worst_examples(index, judged.gold, verdict) if judged else (),
+        judged.gold.categories if judged else {},
+    )
+    write_report(contents, path)
+    note(f"{path}: the report, for a browser")
 
 
 def _write_runs(index: Index, judged: ReadGold, verdict: Verdict, folder: Path) -> None:

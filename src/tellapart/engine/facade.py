@@ -261,7 +261,7 @@ class Index:
     def planner(self, snapshot: Snapshot) -> Planner:
         """Plan over a snapshot that `reading` gave, following the verdict kept with it."""
         if self._standing is None or self._standing[0] != snapshot.generation:
-            self._standing = snapshot.generation, Standing.of(self.store, snapshot.encoders)
+            self._standing = snapshot.generation, Standing.of(self.store, snapshot)
         return Planner(snapshot, self._encoder, self._standing[1])
 
     def _encoder(self, name: str, fingerprint: str) -> Encoder:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.errors import TellapartError
-from tellapart.index.catalogue import Catalogue, StoredEncoder
+from tellapart.index.catalogue import Catalogue
 from tellapart.index.lock import writer_lock
+from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.rankers.registry import Parameters
 
@@ -86,13 +87,14 @@ class Standing:
     stale: str | None
 
     @classmethod
-    def of(cls, store: Store, encoders: Mapping[str, StoredEncoder]) -> Standing | None:
+    def of(cls, store: Store, snapshot: Snapshot) -> Standing | None:
         """Look at what is kept and whether corpus and encoder are still what was measured."""
         text = Catalogue(store).record(RECORD)
         verdict = KeptVerdict.decode(text) if text else None
         if verdict is None:
             return None
-        return cls(verdict, _changed_encoder(verdict, encoders) or _changed_corpus(verdict.corpus, store))
+        stale = _changed_index(verdict, snapshot) or _changed_corpus(verdict.corpus, store)
+        return cls(verdict, stale)
 
 
 def corpus_state(store: Store) -> CorpusState:
@@ -118,13 +120,15 @@ def keep_records(folder: Path, records: Mapping[str, str]) -> None:
             store.close()
 
 
-def _changed_encoder(verdict: KeptVerdict, encoders: Mapping[str, StoredEncoder]) -> str | None:
-    name = verdict.configuration.encoder
-    if name is None:
-        return None
-    if name not in encoders:
-        return f"the index has no vectors of {name} any more"
-    if encoders[name].fingerprint != verdict.encoder_fingerprint:
+def _changed_index(verdict: KeptVerdict, snapshot: Snapshot) -> str | None:
+    """Say what is missing or other than it was."""
+    name, levels = verdict.configuration.encoder, verdict.configuration.granularities
+    for level in levels:
+        if level not in snapshot.granularities:
+            return f"the index has no {level} units any more"
+        if name is not None and not snapshot.has_vectors(name, level):
+            return f"the index has no {level} vectors of {name} any more"
+    if name is not None and snapshot.encoders[name].fingerprint != verdict.encoder_fingerprint:
         return f"the encoder {name} has other weights now"
     return None
 

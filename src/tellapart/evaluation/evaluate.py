@@ -96,7 +96,6 @@ def evaluate(
         grid,
         measure,
         seed=wishes.seed,
-        encoders=wishes.encoders or None,
         query_log=wishes.query_log,
         language_model=wishes.language_model,
         progress=progress,

@@ -30,6 +30,7 @@ class Saved:
     """What a gate needs of a saved evaluation."""
 
     measure: str
+    source: str
     choice: str
     per_query: Mapping[str, float]
     corpus: str
@@ -77,7 +78,14 @@ def read_saved(path: Path) -> Saved:
         choice = next(each for each in saved["configurations"] if each["name"] == saved["choice"])
         per_query = {str(query): float(value) for query, value in choice["per_query"].items()}
         sketch = tuple(int(each) for each in saved["corpus_sketch"])
-        return Saved(str(saved["measure"]), str(saved["choice"]), per_query, str(saved["corpus"]), sketch)
+        return Saved(
+            str(saved["measure"]),
+            str(saved["source"]),
+            str(saved["choice"]),
+            per_query,
+            str(saved["corpus"]),
+            sketch,
+        )
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         raise TellapartError(
             f"{path} is no saved evaluation: make one with 'tellapart evaluate --json > {path}'"
@@ -90,6 +98,10 @@ def compare_with(saved: Saved, verdict: Verdict, *, seed: int = 0) -> Regression
     Raises:
         TellapartError: Measure, queries or corpus differ too much for a comparison to mean anything.
     """
+    if "generated" in (saved.source, verdict.source):
+        raise TellapartError(
+            "generated queries are others whenever the corpus changes: compare on judged ones, with --queries"
+        )
     if saved.measure != verdict.measure:
         raise TellapartError(
             f"the saved evaluation measured {saved.measure}, this one {verdict.measure}: give the same --measure"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from tellapart.engine import Index
 from tellapart.engine.kept import RECORD, KeptVerdict, corpus_state, keep_records
+from tellapart.errors import TellapartError
 from tellapart.evaluation.verdict import Verdict
 from tellapart.evaluation.verdict_json import verdict_json
 
@@ -15,14 +16,23 @@ EVALUATION = "evaluation"
 
 
 def keep_verdict(index: Index, verdict: Verdict, now: datetime | None = None) -> None:
-    """Replace the verdict that the index follows."""
+    """Replace the verdict that the index follows.
+
+    Raises:
+        TellapartError: The index cannot be written, or holds other documents than were measured.
+    """
     configuration = verdict.chosen.configuration
     encoder = configuration.encoder
     with index.reading() as snapshot:
+        state = corpus_state(index.store)
+        if state.fingerprint != verdict.corpus:
+            raise TellapartError(
+                f"the index {index.folder} changed meanwhile: run 'tellapart evaluate' again"
+            )
         kept = KeptVerdict(
             configuration,
             verdict.reason,
-            corpus_state(index.store),
+            state,
             None if encoder is None else snapshot.encoders[encoder].fingerprint,
             (now or datetime.now(UTC)).isoformat(timespec="seconds"),
         )

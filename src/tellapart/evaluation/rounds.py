@@ -41,7 +41,6 @@ def measure_generated(
     measure: Measure,
     *,
     seed: int = 0,
-    encoders: Sequence[str] | None = None,
     query_log: Mapping[str, str] | None = None,
     language_model: str | None = None,
     progress: Progress = silent,
@@ -59,7 +58,7 @@ def measure_generated(
         made = generate(
             index,
             seed=seed + len(golds),
-            encoders=encoders,
+            encoders=_encoders(grid),
             query_log=query_log,
             language_model=language_model if not golds else None,
             progress=progress,
@@ -74,6 +73,12 @@ def measure_generated(
         golds.append(fresh)
     gold = _joined(golds)
     return MadeValues(gold, _stacked(values) if values else None, MappingProxyType(overlap), notes)
+
+
+def _encoders(grid: Grid) -> tuple[str, ...]:
+    """Encoders that the grid needs, sorted."""
+    variants = [variant for candidate in grid.candidates for variant in candidate.variants]
+    return tuple(sorted({variant.encoder for variant in variants if variant.encoder is not None}))
 
 
 def _fresh(

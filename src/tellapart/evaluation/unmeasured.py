@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tellapart.engine import Index
+from tellapart.engine.configuration import Configuration
 from tellapart.engine.kept import corpus_state
 from tellapart.evaluation.candidates import Grid
 from tellapart.evaluation.costs import bytes_read
@@ -16,23 +17,13 @@ from tellapart.evaluation.verdict import Cost, Finding, Verdict
 
 def unmeasured(index: Index, grid: Grid, measure: Measure, notes: Sequence[str]) -> Verdict:
     """Keep the default without a figure."""
-    default = next(each for each in grid.candidates if each.name == grid.default)
+    named = {each.name: each.variants[0] for each in grid.candidates}
     with index.reading() as snapshot:
         state, sketch = corpus_state(index.store), corpus_sketch(index.store)
-        cost = Cost(None, math.nan, bytes_read(snapshot, default.variants[0]))
-    nothing = Finding(
-        name=default.name,
-        configuration=default.variants[0],
-        mean=math.nan,
-        low=math.nan,
-        high=math.nan,
-        vs_bm25=None,
-        vs_default=None,
-        tied_with_best=True,
-        non_inferior=True,
-        per_query={},
-        cost=cost,
-    )
+        nothing = tuple(
+            _nothing(name, named[name], Cost(None, math.nan, bytes_read(snapshot, named[name])))
+            for name in dict.fromkeys((grid.default, grid.reference))
+        )
     return Verdict(
         measure=str(measure),
         source="generated",
@@ -41,7 +32,7 @@ def unmeasured(index: Index, grid: Grid, measure: Measure, notes: Sequence[str])
         corpus_sketch=sketch,
         queries=(),
         independent=0,
-        findings=(nothing,),
+        findings=nothing,
         choice=grid.default,
         default=grid.default,
         reference=grid.reference,
@@ -52,4 +43,20 @@ def unmeasured(index: Index, grid: Grid, measure: Measure, notes: Sequence[str])
         needed_for_half=0,
         reason=f"no query could be made from this corpus: it stays {grid.default}; give some with --queries",
         notes=tuple(notes),
+    )
+
+
+def _nothing(name: str, configuration: Configuration, cost: Cost) -> Finding:
+    return Finding(
+        name=name,
+        configuration=configuration,
+        mean=math.nan,
+        low=math.nan,
+        high=math.nan,
+        vs_bm25=None,
+        vs_default=None,
+        tied_with_best=True,
+        non_inferior=True,
+        per_query={},
+        cost=cost,
     )
