@@ -210,13 +210,16 @@ def lengths(verdict: Verdict) -> Html | None:
         element("p", *legend, class_="legend"),
         element("div", *marks, _svg(drawn, "quality against length"), class_="plane"),
         element("div", *names, class_="axis"),
-        element("p", "characters of the unit that answers", class_="caption"),
+        element(
+            "p", "characters of the unit that answers, and in brackets how many queries", class_="caption"
+        ),
         class_="scatter",
     )
 
 
 def _range(each: LengthBin) -> str:
-    return f"{each.shortest:,}–{each.longest:,}"
+    span = f"{each.shortest:,}" if each.shortest == each.longest else f"{each.shortest:,}–{each.longest:,}"
+    return f"{span} ({each.queries:,})"
 
 
 def _mark(place: float, text: str) -> Html:

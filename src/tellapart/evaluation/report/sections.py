@@ -198,12 +198,31 @@ def _by_category(
     ]
 
 
-def unit_lengths(verdict: Verdict) -> Html:
-    """The curve of quality against the length of what is looked for."""
-    chart = charts.lengths(verdict)
-    if chart is None:
-        return Html()
-    return section("Short and long answers", chart)
+def sizes(verdict: Verdict) -> Html:
+    """Which size of unit brings the answer within a budget of reading, and quality against length."""
+    best: dict[str, Finding] = {}
+    for finding in charts.ordered(verdict):
+        level = finding.configuration.granularity
+        if finding.span_recall is not None and finding.span_recall > _recall(best.get(level)):
+            best[level] = finding
+    parts: list[Piece] = []
+    if best:
+        rows = [
+            (level, number(_recall(finding)), breakable(finding.name))
+            for level, finding in sorted(best.items(), key=lambda each: (-_recall(each[1]), each[0]))
+        ]
+        parts.append(table(("returned units", "answer read", "by"), rows, kind="numbers"))
+        parts.append(
+            element(
+                "p", "The share of the answering passage that someone has read after 1,000 tokens of results."
+            )
+        )
+    parts.append(charts.lengths(verdict))
+    return section("Small and large pieces", *parts) if any(parts) else Html()
+
+
+def _recall(finding: Finding | None) -> float:
+    return -1.0 if finding is None or finding.span_recall is None else finding.span_recall
 
 
 def examples(contents: Contents) -> Html:
