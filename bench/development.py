@@ -18,6 +18,9 @@ from tellapart.engine import Index
 from tellapart.evaluation.judgements import JudgedQueries, read_beir
 
 ENCODERS = ("minilm", "lsa")
+PLACE = Path("build") / "indexes"
+"""Where the indexes are kept when nobody says."""
+
 LEVELS = ("paragraph", "section", "document", "function", "class", "file")
 """Sentences are left out: they would double the encoding and no document judgement asks for them."""
 
@@ -49,21 +52,27 @@ COLLECTIONS = (
 )
 
 
-def build(collection: Collection, data: Path, place: Path, encoders: Sequence[str] = ENCODERS) -> Index:
+def build(
+    collection: Collection,
+    data: Path,
+    place: Path,
+    levels: Sequence[str] = LEVELS,
+    suffix: str = "",
+) -> Index:
     """Index one collection, or open what is there already, as a BEIR folder so that ids stay as they are."""
     source = place / "sources" / collection.name
     if not source.exists():
         source.mkdir(parents=True)
         shutil.copyfile(data / collection.name / "corpus.jsonl", source / "corpus.jsonl")
-    folder = place / collection.name
+    folder = place / f"{collection.name}{suffix}"
     if (folder / "store.sqlite").is_file():
         return Index.open(folder)
-    return Index.build([source], folder, encoders=encoders, granularities=LEVELS)
+    return Index.build([source], folder, encoders=ENCODERS, granularities=levels)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--indexes", type=Path, metavar="DIR", default=PLACE)
     options.add_argument("--only", action="append", metavar="NAME")
     chosen = options.parse_args()
     data = data_folder()

@@ -1,6 +1,6 @@
 """Learn from the development collections how far generated queries may be trusted.
 
-    TELLAPART_DATA=... python bench/transfer.py --indexes DIR --output src/tellapart/evaluation/data/transfer.json
+    TELLAPART_DATA=... python bench/transfer.py --output src/tellapart/evaluation/data/transfer.json
 
 Pairs are all variants of the grid (rrf left out) with the default of `auto`, once with minilm as the index's
 encoder and once with lsa.
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from development import COLLECTIONS
+from development import COLLECTIONS, PLACE
 from judged import data_folder
 from tellapart.engine.configuration import Configuration
 from tellapart.evaluation.transfer import Pair, Transfer, log_odds, move_between
@@ -90,7 +90,7 @@ def configuration_of(name: str) -> Configuration:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--indexes", type=Path, metavar="DIR", default=PLACE)
     options.add_argument("--output", type=Path, metavar="FILE")
     chosen = options.parse_args()
     every = settings(data_folder(), chosen.indexes)

@@ -1,6 +1,6 @@
 """What choosing from generated queries is worth: regret on human queries, against opponents that never look.
 
-    TELLAPART_DATA=... python bench/verdict.py --indexes DIR --output docs/benchmarks/verdict.md
+    TELLAPART_DATA=... python bench/verdict.py --output docs/benchmarks/verdict.md
 
 Every development collection is indexed with minilm, and again with lsa instead. The verdict sees generated queries
 only (seed 0), and what was learned about their trustworthiness from the *other* collections. Its choice is scored
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from development import PLACE
 from judged import data_folder, publish, table
 from tellapart.evaluation.crossfit import assign_folds, cross_fitted
 from tellapart.evaluation.statistics import FEW_QUERIES, Comparison, compare
@@ -165,12 +166,12 @@ def document(outcomes: Sequence[Outcome], command: str) -> str:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--indexes", type=Path, metavar="DIR", default=PLACE)
     options.add_argument("--output", type=Path, metavar="FILE")
     chosen = options.parse_args()
     every = settings(data_folder(), chosen.indexes)
     outcomes = [outcome(setting, every) for setting in every]
-    publish(document(outcomes, "python bench/verdict.py --indexes DIR"), chosen.output)
+    publish(document(outcomes, "python bench/verdict.py"), chosen.output)
 
 
 if __name__ == "__main__":

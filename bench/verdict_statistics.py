@@ -1,6 +1,6 @@
 """Do the intervals hold what they promise, and how often is noise taken for a gain?
 
-    TELLAPART_DATA=... python bench/verdict_statistics.py --indexes DIR --output docs/benchmarks/verdict_statistics.md
+    TELLAPART_DATA=... python bench/verdict_statistics.py --output docs/benchmarks/verdict_statistics.md
 
 Coverage: all judged queries of a collection are the population; n of them are drawn with replacement, and the 95 %
 interval of a paired difference of nDCG@10 should hold the population's own difference in 93 to 97 % of trials.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from development import COLLECTIONS
+from development import COLLECTIONS, PLACE
 from judged import data_folder, publish, table
 from tellapart.evaluation.choice import Standings, Table, decide
 from tellapart.evaluation.statistics import ALPHA, compare_all
@@ -115,12 +115,12 @@ def document(every: Sequence[tuple[str, Values]], command: str) -> str:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--indexes", type=Path, metavar="DIR", default=PLACE)
     options.add_argument("--output", type=Path, metavar="FILE")
     chosen = options.parse_args()
     data = data_folder()
     every = [(each.name, human(each, data, chosen.indexes)) for each in COLLECTIONS if each.name in LARGE]
-    publish(document(every, "python bench/verdict_statistics.py --indexes DIR"), chosen.output)
+    publish(document(every, "python bench/verdict_statistics.py"), chosen.output)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Values per query of every variant of the grid on the development collections, kept for the verdict's benches.
 
-    TELLAPART_DATA=... python bench/verdict_values.py --indexes DIR
+    TELLAPART_DATA=... python bench/verdict_values.py
 
 Once with the queries that people judged, once with queries generated from the corpus (seed 0); DIR/values keeps both.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from development import COLLECTIONS, Collection, build
+from development import COLLECTIONS, PLACE, Collection, build
 from judged import data_folder
 from tellapart.engine import Index
 from tellapart.evaluation.candidates import COMPARED, Grid, make_grid
@@ -109,7 +109,7 @@ def _grid(index: Index) -> Grid:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--indexes", type=Path, metavar="DIR", default=PLACE)
     options.add_argument("--only", action="append", metavar="NAME")
     chosen = options.parse_args()
     data = data_folder()

@@ -174,6 +174,17 @@ def test_without_queries_they_are_made_from_the_corpus(indexed, tmp_path, call):
     assert "weighted like the 3 queries of the log" in out
 
 
+def test_a_corpus_that_offers_nothing_keeps_the_default_and_says_why(tmp_path, call):
+    (tmp_path / "tiny").mkdir()
+    write(tmp_path / "tiny" / "a.txt", "Roses.")
+    call("index", tmp_path / "tiny", "--encoder", "lsa")
+    code, out, err = call("evaluate", tmp_path / "tiny", "--report", tmp_path / "report.html")
+    assert code == 0, err
+    assert out.startswith("No query could be made from this corpus: it stays lsa/paragraph/hybrid")
+    assert "the corpus offers no queries of these kinds" in out
+    assert "nothing was measured" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

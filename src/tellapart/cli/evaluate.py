@@ -186,6 +186,9 @@ def _show(verdict: Verdict, regression: Regression | None, *, json: bool) -> Non
 
 
 def _write_report(index: Index, judged: ReadGold | None, verdict: Verdict, path: Path) -> None:
+    if not verdict.queries:
+        note("no report: nothing was measured")
+        return
     from tellapart.evaluation.report.contents import Contents
     from tellapart.evaluation.report.examples import worst_examples
     from tellapart.evaluation.report.page import write_report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tellapart.evaluation.verdict import Difference, Finding, Verdict
+from tellapart.evaluation.verdict import Difference, Finding, SourceFinding, Verdict, described
 
 WIDE = 120
 """Columns where no terminal says how many it has."""
@@ -20,35 +20,35 @@ def print_verdict(verdict: Verdict) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDE
-    reason = verdict.reason[0].upper() + verdict.reason[1:]
+    first = verdict.reason.split(" ", 1)[0]
+    # The name of a configuration stays as it is typed.
+    reason = verdict.reason if "/" in first else verdict.reason[0].upper() + verdict.reason[1:]
     console.print(f"{reason}.", style="bold", soft_wrap=True, markup=False)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("configuration", overflow="fold")
-    for column in (verdict.measure, "95 %", "minus bm25", "best?", "query"):
+    read = any(finding.span_recall is not None for finding in verdict.findings)
+    for column in (verdict.measure, "95 %", "minus bm25", "best?", *(["read"] if read else []), "query"):
         table.add_column(column, justify="right", no_wrap=True)
     for finding in sorted(verdict.findings, key=lambda each: (-each.mean, each.name)):
         style = "bold" if finding.name == verdict.choice else None
-        table.add_row(*_row(finding, verdict), style=style)
-    console.print(table)
+        table.add_row(*_row(finding, verdict, read=read), style=style)
+    if verdict.queries:
+        console.print(table)
     for line in _caveats(verdict):
         console.print(line, soft_wrap=True, markup=False)
 
 
-def _row(finding: Finding, verdict: Verdict) -> tuple[str, ...]:
+def _row(finding: Finding, verdict: Verdict, *, read: bool) -> tuple[str, ...]:
     marked = "* " if finding.name == verdict.choice else "  "
     return (
-        marked + _name(finding),
+        marked + described(finding.name, finding.configuration),
         _short(finding.mean),
         _interval(finding.low, finding.high),
         _against(finding.vs_bm25),
         _standing(finding),
+        *([_share(finding.span_recall)] if read else []),
         f"{finding.cost.query_ms:.1f} ms",
     )
-
-
-def _name(finding: Finding) -> str:
-    given = ", ".join(f"{name} {value:g}" for name, value in finding.configuration.parameters.given().items())
-    return f"{finding.name} ({given})" if given else finding.name
 
 
 def _standing(finding: Finding) -> str:
@@ -70,6 +70,10 @@ def _interval(low: float, high: float, *, signed: bool = False) -> str:
     return f"[{write(low)}, {write(high)}]"
 
 
+def _share(recall: float | None) -> str:
+    return "" if recall is None else _short(recall)
+
+
 def _short(value: float) -> str:
     """Three decimals, no zero before the point."""
     return f"{value:.3f}".replace("0.", ".", 1)
@@ -80,6 +84,8 @@ def _signed(value: float) -> str:
 
 
 def _caveats(verdict: Verdict) -> list[str]:
+    if not verdict.queries:
+        return list(verdict.notes)
     lines = [
         f"{len(verdict.queries):,} {verdict.source} queries, {verdict.independent:,} of them independent"
     ]
@@ -94,5 +100,14 @@ def _caveats(verdict: Verdict) -> list[str]:
         )
     if verdict.transfer_error is not None:
         lines.append(f"generated queries may mislead about human ones by {verdict.transfer_error:.3f}")
+        lines += [_source(each, verdict) for each in verdict.by_source]
+    if any(finding.span_recall is not None for finding in verdict.findings):
+        lines.append("read: share of the passages asked for within the first 1,000 tokens of results")
     lines += verdict.notes
     return lines
+
+
+def _source(source: SourceFinding, verdict: Verdict) -> str:
+    shared = "" if source.overlap is None else f", {source.overlap:.0%} of their words in the answer"
+    means = f"{_short(source.means[verdict.choice])} against bm25's {_short(source.means[verdict.reference])}"
+    return f"  {source.name}: {source.queries:,} queries{shared}: {means}"

@@ -36,7 +36,8 @@ class CorpusState:
 class KeptVerdict:
     """The configuration to use, the sentence that says why, and what it was measured on.
 
-    `encoder_fingerprint` is that of the configuration's encoder; `made` an ISO date and time.
+    `encoder_fingerprint` is that of the configuration's encoder; `made` an ISO date and time; `generation` that of the
+    index that the verdict came with: as long as it stands, nothing can have changed.
     """
 
     configuration: Configuration
@@ -44,6 +45,7 @@ class KeptVerdict:
     corpus: CorpusState
     encoder_fingerprint: str | None
     made: str
+    generation: int
 
     def encode(self) -> str:
         """Write as JSON."""
@@ -58,6 +60,7 @@ class KeptVerdict:
                 "corpus": asdict(self.corpus),
                 "encoder_fingerprint": self.encoder_fingerprint,
                 "made": self.made,
+                "generation": self.generation,
             }
         )
 
@@ -74,6 +77,7 @@ class KeptVerdict:
                 CorpusState(**kept["corpus"]),
                 kept["encoder_fingerprint"],
                 str(kept["made"]),
+                int(kept["generation"]),
             )
         except (ValueError, KeyError, TypeError, TellapartError):
             return None
@@ -93,8 +97,9 @@ class Standing:
         verdict = KeptVerdict.decode(text) if text else None
         if verdict is None:
             return None
-        stale = _changed_index(verdict, snapshot) or _changed_corpus(verdict.corpus, store)
-        return cls(verdict, stale)
+        if verdict.generation == store.generation:
+            return cls(verdict, None)
+        return cls(verdict, _changed_index(verdict, snapshot) or _changed_corpus(verdict.corpus, store))
 
 
 def corpus_state(store: Store) -> CorpusState:

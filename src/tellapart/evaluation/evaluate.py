@@ -29,7 +29,7 @@ from tellapart.evaluation.sketch import corpus_sketch
 from tellapart.evaluation.statistics import Comparison
 from tellapart.evaluation.trusting import decide_generated
 from tellapart.evaluation.unmeasured import unmeasured
-from tellapart.evaluation.verdict import Verdict
+from tellapart.evaluation.verdict import Verdict, described
 from tellapart.progress import Progress, silent
 
 MEASURE = Measure.parse("nDCG@10")
@@ -136,6 +136,7 @@ def conclude(asked: Asked, values: GridValues, wishes: Wishes, progress: Progres
         for column, each in enumerate(scored):
             findings.append(make_finding(each, column, table, standings, values.queries, gold, meter))
             advance(1)
+    spelled = [described(each.name, each.configuration) for each in scored]
     measure = passages.SPELLING if by_passage else str(values.measure)
     primary = {each.name: each.primary for each in scored}
     against_default = standings.vs_default[decision.ahead]
@@ -156,7 +157,7 @@ def conclude(asked: Asked, values: GridValues, wishes: Wishes, progress: Progres
         transfer_error=decision.error,
         detectable_difference=against_default.detectable,
         needed_for_half=_needed(against_default),
-        reason=reason_of(decision, table, standings, names, measure),
+        reason=reason_of(decision, table, standings, spelled, measure),
         notes=asked.notes,
         by_source=by_source(gold, values.queries, primary, asked.overlap),
         clusters=MappingProxyType(dict(zip(values.queries, clusters, strict=True))),

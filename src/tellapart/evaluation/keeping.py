@@ -35,5 +35,6 @@ def keep_verdict(index: Index, verdict: Verdict, now: datetime | None = None) ->
             state,
             None if encoder is None else snapshot.encoders[encoder].fingerprint,
             (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+            index.store.generation + 1,
         )
     keep_records(index.folder, {RECORD: kept.encode(), EVALUATION: json.dumps(verdict_json(verdict))})

@@ -9,6 +9,12 @@ from types import MappingProxyType
 from tellapart.engine.configuration import Configuration
 
 
+def described(name: str, configuration: Configuration) -> str:
+    """Give a finding's name with the parameters it was given: `minilm/paragraph/hybrid tuned (weight 0.5)`."""
+    given = ", ".join(f"{key} {value:g}" for key, value in configuration.parameters.given().items())
+    return f"{name} ({given})" if given else name
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """A paired difference of means with its interval; `p` is Holm-corrected over the grid."""

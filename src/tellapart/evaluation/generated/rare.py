@@ -16,16 +16,16 @@ from tellapart.evaluation.generated.words import LETTERS, PHRASE_WORDS
 from tellapart.index.lexical import Analyser
 from tellapart.index.snapshot import Snapshot
 
-TERMS = 4
-DRAWINGS = 4
-"""Other seeds take the next rarest terms, so that a small corpus can be asked more often. Our choice."""
+TERMS, POOL = 4, 12
+"""Terms of a query, and the rarest ones of a unit that they are drawn from. Our choice, not measured."""
+
 LEAST_LETTERS = 3
 LEAST_UNITS = 2
 """Units that hold a term: one that stands in a single unit names it, and every lexical ranker finds that."""
 
 
 class RareTerms:
-    """Makes a query of the terms of a unit with the highest tf x idf, or with other seeds the next highest."""
+    """Makes a query of terms of a unit, drawn from those with the highest tf x idf."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -42,7 +42,7 @@ class RareTerms:
                 yield Candidate(Source.RARE_TERMS, " ".join(words), material.number, unit)
 
     def _rarest(self, material: Material, level: Granularity, unit: Span) -> list[str]:
-        text, seed = material.document.text[slice(*unit)], material.seed
+        text = material.document.text[slice(*unit)]
         lexical = self._snapshot.lexical(level)
         counts = Counter(word.casefold() for word in LETTERS.findall(text) if len(word) >= LEAST_LETTERS)
         words = sorted(counts)
@@ -54,8 +54,11 @@ class RareTerms:
             if units >= LEAST_UNITS:
                 idf = math.log1p((lexical.n_units - units + 0.5) / (units + 0.5))
                 rated.append((-counts[word] * idf, word))
-        start = TERMS * (seed % DRAWINGS)
-        return [word for _, word in sorted(rated)[start : start + TERMS]]
+        pool = [word for _, word in sorted(rated)[:POOL]]
+        drawn = np.random.default_rng([material.seed, material.number, unit[0]]).permutation(len(pool))[
+            :TERMS
+        ]
+        return [pool[place] for place in sorted(drawn.tolist())]
 
     def _terms(self, words: list[str], kind: Kind) -> dict[str, str]:
         """Give the term of each word that is one term; all are analysed together, as each call costs."""

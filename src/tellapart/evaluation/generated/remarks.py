@@ -8,7 +8,7 @@ from textwrap import dedent
 from tellapart.evaluation.generated.words import LETTERS, content_words, plain
 
 MAX_WORDS = 40
-"""A longer first sentence is cut here: the longest human queries of the development sets have about as many."""
+"""A longer first sentence is cut here. Our choice, not measured."""
 
 MIN_CONTENT = 3
 """Content words of a query, at least: fewer ask for too many things at once. Our choice, not measured."""

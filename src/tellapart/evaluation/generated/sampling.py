@@ -36,21 +36,26 @@ class Question:
 
 def questions(candidates: Iterable[Candidate]) -> list[Question]:
     """Join candidates of the same words, whatever their source; leave out what too many units offer."""
-    order = {source: place for place, source in enumerate(Source)}
     by_words: dict[Phrase, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
         by_words[phrase(candidate.query)].append(candidate)
     found = []
     for same in by_words.values():
-        same.sort(key=lambda each: (order[each.source], each.document, each.span))
         targets = _distinct(same)
         if len(targets) <= MAX_TARGETS:
             found.append(Question(targets[0].query, targets))
     return found
 
 
+def completed(question: Question, others: Iterable[Candidate]) -> Question:
+    """Add candidates of the same words to a question that was drawn."""
+    return Question(question.query, _distinct([*question.targets, *others]))
+
+
 def _distinct(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Keep one candidate per unit, and in each document those of the foremost source only."""
+    """Keep one candidate per unit, and in each document those of the foremost source only; the foremost first."""
+    order = {source: place for place, source in enumerate(Source)}
+    candidates = sorted(candidates, key=lambda each: (order[each.source], each.document, each.span))
     source_of: dict[int, Source] = {}
     kept: dict[tuple[int, Span], Candidate] = {}
     for each in candidates:
