@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
-BENCHES := quality whole_process bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences
+BENCHES := quality whole_process bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences judging
 
 .PHONY: demo test test-slow lint format model bench install clean
 
