@@ -1,6 +1,6 @@
 """How many judgements `judge` needs until the verdict is settled, simulated on judged collections.
 
-    TELLAPART_DATA=... python bench/judging.py --indexes DIR --runs DIR --output docs/benchmarks/judging.md
+    TELLAPART_DATA=... python bench/judging.py --seeds 6 --nulls 30 --output docs/benchmarks/judging.md
 
 The judgements of a collection play the person: a pooled document has its grade there, and 0 without one. For
 every pair of nine configurations, nDCG@5 over the pool of both is compared.
@@ -10,33 +10,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+import development
 from judged import data_folder, publish, table
+from judging_sessions import WAYS, Pair, Ranked, null_pairs, pooled, simulate
 from tellapart.engine import Index
 from tellapart.evaluation.judgements import read_beir
-from tellapart.evaluation.judging.asking import Judging, Question
-from tellapart.evaluation.judging.evidence import SequentialTest
-from tellapart.evaluation.judging.pools import DEPTH, Floats, Pools
-from tellapart.evaluation.judging.standing import Status, standing
-from tellapart.evaluation.statistics import ALPHA, compare
+from tellapart.evaluation.judging.pools import Floats
 
 CONFIGURATIONS = ("bm25", *(f"{e}/{r}" for e in ("minilm", "lsa") for r in ("knn", "svm", "hybrid", "rrf")))
-ENCODERS = ("minilm", "lsa")
-FLIPS = 2000
-"""Sign patterns in the simulation, a fifth of what `judge` uses: 100 of them carry the error of 5 %."""
-
-NOISES = (0.5, 1.0)
-"""Deviation of the noise on reciprocal ranks that makes two systems out of one, in ranks of the logarithm."""
-
-Ranked = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -60,131 +51,6 @@ COLLECTIONS = (
     Collection("cacm", "test"),
     Collection("med", "test"),
 )
-
-
-@dataclass(frozen=True)
-class Spent:
-    """One simulated session: who was decided to be better (1, -1, 0), and the judgements it took."""
-
-    decided: int
-    judgements: int
-    completed: int = 0
-
-
-@dataclass
-class Pair:
-    """One pair of configurations of a set, and its sessions by way of judging."""
-
-    names: tuple[str, str]
-    difference: float
-    p: float
-    total: int
-    sessions: dict[str, list[Spent]] = field(default_factory=dict)
-
-    @property
-    def separated(self) -> bool:
-        """Whether all judgements together separate the two."""
-        return self.p <= ALPHA
-
-    def mean(self, way: str) -> float:
-        """Average judgements until settled, all there are where it never was."""
-        return float(np.mean([spent.judgements for spent in self.sessions[way]]))
-
-    def wrong(self, way: str) -> int:
-        """Sessions that settled for the one that is not better."""
-        return sum(
-            spent.decided * self.difference < 0 or (spent.decided != 0 and self.difference == 0)
-            for spent in self.sessions[way]
-        )
-
-
-WAYS = ("random", "complete", "judge")
-
-
-def judge_way(pools: Pools, gains: Floats, seed: int) -> Spent:
-    """As `judge` asks: the document worth most, until the standing is no longer open."""
-    judging = Judging(pools, seed=seed, flips=FLIPS)
-    while (question := judging.question()) is not None:
-        judging.answer(question, float(gains[question.query, question.slot]))
-        if judging.test.decided.any() and standing(judging).status is Status.BETTER:
-            break
-    completed = int(pools.sizes[judging.entered].sum())
-    return Spent(_decided(judging), judging.answers, completed)
-
-
-def complete_way(pools: Pools, gains: Floats, seed: int) -> Spent:
-    """As `judge --complete` asks: the same queries, each pool to its end before the next."""
-    judging = Judging(pools, seed=seed, flips=FLIPS)
-    while (question := judging.question()) is not None:
-        query = question.query
-        for slot in np.flatnonzero(~judging.known[query]):
-            judging.answer(Question(query, int(slot)), float(gains[query, slot]))
-        if judging.test.decided.any() and standing(judging).status is Status.BETTER:
-            break
-    return Spent(_decided(judging), judging.answers, judging.answers)
-
-
-def _decided(judging: Judging) -> int:
-    pair = standing(judging).pairs[0]
-    return 0 if pair.better is None else (1 if pair.better == pair.first else -1)
-
-
-def random_way(pools: Pools, gains: Floats, seed: int) -> Spent:
-    """Queries in random order, each pool complete, looked at with the same test after every query."""
-    random = np.random.default_rng(seed)
-    test = SequentialTest(len(pools.pairs), flips=FLIPS, seed=seed)
-    differences, sizes = pools.differences(gains), pools.sizes
-    spent = begun = 0
-    for query in random.permutation(len(sizes)):
-        spent, begun = spent + int(sizes[query]), begun + 1
-        test.put(int(query), differences[query])
-        test.look((spent / sizes.sum() + begun / len(sizes)) / 2)
-        if test.decided[0]:
-            break
-    return Spent(int(test.decided[0]), spent, spent)
-
-
-def simulate(pools: Pools, gains: Floats, names: tuple[str, str], ways: Sequence[str], seeds: int) -> Pair:
-    run = {"random": random_way, "complete": complete_way, "judge": judge_way}
-    difference = pools.differences(gains)[:, 0]
-    compared = compare(difference, np.zeros(len(difference)))
-    pair = Pair(names, compared.difference, compared.p, int(pools.sizes.sum()))
-    for way in ways:
-        pair.sessions[way] = [run[way](pools, gains, seed) for seed in range(seeds)]
-    return pair
-
-
-def pooled(rankings: Mapping[str, Ranked], names: tuple[str, str], queries: Sequence[str]) -> Pools:
-    lists = [
-        tuple(tuple(str(d) for d in rankings[name][row, :DEPTH] if d) for name in names)
-        for row in range(len(queries))
-    ]
-    return Pools.of(queries, names, lists)
-
-
-def noisy(ranking: Ranked, deviation: float, random: np.random.Generator) -> Ranked:
-    """The same system with noise: ranks are shuffled a little, more of it further down."""
-    ranks = np.log(np.arange(1, ranking.shape[1] + 1)) + deviation * random.normal(size=ranking.shape)
-    ranks[ranking == ""] = np.inf
-    return np.take_along_axis(ranking, np.argsort(ranks, axis=1, kind="stable"), axis=1)
-
-
-def null_pairs(
-    rankings: Mapping[str, Ranked], queries: Sequence[str], grades: Sequence[Mapping[str, int]], seeds: int
-) -> Iterator[Pair]:
-    """Pairs that are one system with noise: whatever is decided between them is an error."""
-    for number, (name, deviation) in enumerate(
-        (name, deviation) for name in ("bm25", "minilm/knn", "lsa/hybrid") for deviation in NOISES
-    ):
-        for seed in range(seeds):
-            random = np.random.default_rng([number, seed])
-            twins = {twin: noisy(rankings[name], deviation, random) for twin in ("a", "b")}
-            pools = pooled(twins, ("a", "b"), queries)
-            gains = pools.gains(grades)
-            pair = Pair((name, name), 0.0, 1.0, int(pools.sizes.sum()))
-            pair.sessions["judge"] = [judge_way(pools, gains, seed)]
-            pair.sessions["random"] = [random_way(pools, gains, seed)]
-            yield pair
 
 
 def rankings_of(
@@ -216,14 +82,14 @@ def rankings_of(
 
 
 def _index(collection: Collection, data: Path, indexes: Path) -> Index:
-    place = indexes / collection.folder / collection.corpus
-    if (place / "store.sqlite").is_file():
-        return Index.open(place)
-    source = indexes / "sources" / collection.folder / collection.corpus
+    """Documents as the other benchmarks of the verdict index them; wikiqa by its sections."""
+    if collection.granularity == "document":
+        return development.build(development.Collection(collection.folder, collection.split), data, indexes)
+    place = indexes / "sections" / collection.folder
+    source = indexes / "sources" / collection.corpus
     source.mkdir(parents=True, exist_ok=True)
     (source / "corpus.jsonl").write_bytes((data / collection.folder / collection.corpus).read_bytes())
-    levels = sorted({collection.granularity, "file"} if collection.granularity == "document" else {"section"})
-    return Index.build([source], place, encoders=ENCODERS, granularities=levels)
+    return Index.build([source], place, encoders=development.ENCODERS, granularities=[collection.granularity])
 
 
 HEAD = (
@@ -261,36 +127,42 @@ def row_of(
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--indexes", type=Path, required=True, metavar="DIR", help="keep the indexes there")
-    options.add_argument("--runs", type=Path, required=True, metavar="DIR", help="keep the rankings there")
+    options.add_argument("--indexes", type=Path, metavar="DIR", help="keep the indexes there")
+    options.add_argument("--runs", type=Path, metavar="DIR", help="keep the rankings there")
     options.add_argument("--only", action="append", metavar="FOLDER")
-    options.add_argument("--seeds", type=int, default=10, help="sessions a pair")
-    options.add_argument("--nulls", type=int, default=60, help="noisy twins a system and noise")
+    options.add_argument("--seeds", type=int, default=6, help="sessions a pair")
+    options.add_argument("--nulls", type=int, default=30, help="noisy twins a system and noise")
     options.add_argument("--output", type=Path, metavar="FILE")
     chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        text = measured(chosen, chosen.indexes or place / "indexes", chosen.runs or place / "runs")
+    publish(text, chosen.output)
+
+
+def measured(chosen: argparse.Namespace, indexes: Path, runs: Path) -> str:
     data = data_folder()
     rows, ratios, errors = [], [], np.zeros((3, 2), dtype=np.int64)
     for collection in COLLECTIONS:
         if chosen.only and collection.folder not in chosen.only:
             continue
         started = time.perf_counter()
-        queries, rankings = rankings_of(collection, data, chosen.indexes, chosen.runs)
+        queries, rankings = rankings_of(collection, data, indexes, runs)
         qrels = read_beir(data / collection.folder, collection.split).qrels
         grades = [qrels.grades[query] for query in queries]
         pairs = []
         for names in combinations(CONFIGURATIONS, 2):
             pools = pooled(rankings, names, queries)
             gains = pools.gains(grades)
-            if not pools.differences(gains).any():
-                continue
-            pairs.append(simulate(pools, gains, names, WAYS, chosen.seeds))
+            if pools.differences(gains).any():
+                pairs.append(simulate(pools, gains, names, WAYS, chosen.seeds))
         nulls = list(null_pairs(rankings, queries, grades, chosen.nulls))
         row, ratio = row_of(collection, len(queries), pairs, nulls)
         rows.append(row)
         ratios.append(ratio)
         errors += _errors(pairs, nulls)
         sys.stderr.write(f"{' | '.join(row)}  {time.perf_counter() - started:.0f} s\n")
-    publish(document(rows, np.array(ratios), errors, chosen), chosen.output)
+    return document(rows, np.array(ratios), errors, chosen)
 
 
 def _errors(pairs: Sequence[Pair], nulls: Sequence[Pair]) -> NDArray[np.int64]:
@@ -313,7 +185,7 @@ def document(
     shares = [f"{count} of {of} ({count / max(of, 1):.1%})" for count, of in errors.tolist()]
     return (
         "# Judging by hand\n\n"
-        f"`python bench/judging.py --indexes DIR --runs DIR {' '.join(arguments)}`\n\n"
+        f"`python bench/judging.py {' '.join(arguments)}`\n\n"
         + TEXT
         + "\n"
         + table(HEAD, rows)
@@ -343,9 +215,12 @@ all judgements there are. Ratios are medians over these pairs. Where a pair is n
 settle for the one that is ahead is no error but may be luck: counted apart. *Same system with noise*: one ranking
 shuffled twice, where whatever is decided is an error.
 
-Where the saving comes from: the first ranks of the two lists carry most of what can differ, so two or three answers
-a query tell nearly as much as nine; queries on which both agree are hardly visited. Completing pools gives it back.
-The choice of constants saw cacm, cranfield, mbpp, wikiqa and cosqa; scifact, java-cs, cisi and med did not take part.
+Where the saving comes from: the first ranks of the two lists carry most of what can differ, so a few answers a
+query tell nearly as much as its whole pool; queries on which both agree are hardly visited. Completing pools gives
+it back. On small collections (cisi, med) the pairs that are separated at all are separated barely, and every way
+has to judge nearly everything. Constants were chosen on cacm, cranfield, mbpp, wikiqa and cosqa; scifact, java-cs,
+cisi and med were looked at but chose nothing. Seeds are 0, 1, 2, ...; the test draws 2,000 sign patterns here,
+10,000 in `judge`.
 """
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from tellapart.cli.app import run
+from tellapart.engine import Index
 from tellapart.evaluation.judgements import read_qrels
+from tellapart.evaluation.judging.leaders import default_leaders
 
 pty = pytest.importorskip("pty")
 ANSWERED = "answer"
@@ -212,6 +214,28 @@ def test_an_index_without_vectors_has_nothing_to_compare(corpus, place, capsys):
     code, err = call(capsys, place, "--index", str(place / "words.idx"))
     assert code == 2
     assert "holds no vectors" in err
+    (place / "empty").mkdir()
+    run(["index", str(place / "empty"), "--index", str(place / "empty.idx"), "--encoder", "lsa"])
+    capsys.readouterr()
+    code, err = call(capsys, place, "--index", str(place / "empty.idx"))
+    assert code == 2
+    assert "holds no documents" in err
+
+
+def test_the_leaders_of_a_kept_verdict_are_compared(place, capsys):
+    documents = ("src/client.py", "notes/winter.txt", "src/moisture.py", "README.md", "README.md")
+    gold = [f"q{n}\t0\t{document}\t1" for n, document in enumerate(documents)]
+    (place / "gold.tsv").write_text("\n".join(gold) + "\n")
+    index = ["--index", str(place / "my.idx")]
+    asked = ["--queries", str(place / "queries.jsonl"), "--qrels", str(place / "gold.tsv"), "--json"]
+    assert run(["evaluate", *index, *asked]) == 0
+    shape = json.loads(capsys.readouterr().out)
+    leaders = [each.name for each in default_leaders(Index.open(place / "my.idx"))]
+    assert len(set(leaders)) == len(leaders) == 3
+    assert {shape["choice"].removesuffix(" tuned"), shape["default"]} <= set(leaders)
+    done = typed(place, "y\n")
+    assert done.returncode == 0, done.stderr
+    assert f"Comparing {', '.join(leaders)}" in done.stdout
 
 
 def test_another_session_is_not_mixed_in(place, capsys):

@@ -197,10 +197,23 @@ def same(one: Session, other: Session) -> bool:
     )
 
 
+def reopened(session: Session) -> Session:
+    session.close()
+    return Session.open(session.path)
+
+
 def test_a_session_goes_on_where_it_was(session):
     opened, gains = session
     answer_some(opened, gains, 30)
-    assert same(opened, Session.open(opened.path))
+    opened.question()
+    again = reopened(opened)
+    assert same(opened, again)
+
+
+def test_a_session_belongs_to_one_process(session):
+    opened, _ = session
+    with pytest.raises(TellapartError, match="another 'tellapart judge' is at work"):
+        Session.open(opened.path)
 
 
 def test_undo_asks_the_same_again_and_survives(session):
@@ -214,23 +227,28 @@ def test_undo_asks_the_same_again_and_survives(session):
     assert opened.judging.answers == 12
     opened.answer(question, 0)
     answer_some(opened, gains, 5)
-    assert Session.open(opened.path).qrels() == opened.qrels()
-    assert Session.open(opened.path).judging.answers == 18
-    for _ in range(18):
+    for _ in range(10):
         assert opened.undo()
-    assert not opened.undo()
+    answer_some(opened, gains, 4)
+    again = reopened(opened)
+    assert again.qrels() == opened.qrels()
+    assert again.judging.answers == 12
+    for _ in range(12):
+        assert again.undo()
+    assert not again.undo()
 
 
 def test_a_line_cut_off_by_a_crash_is_dropped(session):
     opened, gains = session
     answer_some(opened, gains, 10)
+    opened.close()
     whole = opened.path.read_bytes()
     opened.path.write_bytes(whole + b'{"answer": "q1", "docu')
     again = Session.open(opened.path)
     assert again.judging.answers == 10
     assert opened.path.read_bytes() == whole
     answer_some(again, gains, 1)
-    assert Session.open(opened.path).judging.answers == 11
+    assert reopened(again).judging.answers == 11
 
 
 def test_only_complete_pools_become_qrels(session, tmp_path):
@@ -271,6 +289,7 @@ def test_a_skipped_query_counts_for_nobody(session):
 )
 def test_a_damaged_session_is_named(session, event):
     opened, _ = session
+    opened.close()
     with opened.path.open("a") as file:
         file.write(json.dumps(event) + "\n")
     with pytest.raises(TellapartError, match="no judging session or is damaged"):

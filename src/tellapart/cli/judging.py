@@ -169,7 +169,7 @@ def standing_line(now: Standing) -> str:
     """Say how it stands in a line."""
     if now.status is not Status.OPEN:
         return verdict_sentence(now)
-    closest = [_rough(pair) for pair in now.pairs if pair.better is None] if now.begun > 1 else []
+    closest = [_rough(_first_two(now))] if now.begun > 1 else []
     more = f"about {now.remaining} more" if now.remaining else f"open; {now.left} at most"
     return "; ".join([counted(now.answers), *closest, more])
 
@@ -177,6 +177,16 @@ def standing_line(now: Standing) -> str:
 def counted(answers: int) -> str:
     """Give a number of answers in words that fit it."""
     return f"{answers:,} answer{'' if answers == 1 else 's'}"
+
+
+def _first_two(now: Standing) -> PairStanding:
+    """The leader that is ahead of the others by estimate, and the one behind it."""
+    total: dict[str, float] = {}
+    for pair in now.pairs:
+        total[pair.first] = total.get(pair.first, 0.0) + pair.estimate
+        total[pair.second] = total.get(pair.second, 0.0) - pair.estimate
+    first, second = sorted(total, key=lambda name: (-total[name], name))[:2]
+    return next(pair for pair in now.pairs if {pair.first, pair.second} == {first, second})
 
 
 def _rough(pair: PairStanding) -> str:

@@ -2,34 +2,76 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from tellapart.engine import Configuration, Hit, Index
+from tellapart.engine.configuration import parse_granularities
+from tellapart.engine.kept import Standing
 from tellapart.errors import TellapartError
+from tellapart.evaluation.costs import cost_order
 from tellapart.evaluation.judging.pools import DEPTH, Pools, first_ranks
+from tellapart.evaluation.keeping import EVALUATION
 from tellapart.progress import Progress, silent
+from tellapart.rankers.registry import Parameters
 
 MOST = 4
 """Leaders at once: six pairs share the error, and each more makes every pool larger. Our choice, not measured."""
+
+USUAL = 3
+"""Leaders where nobody names them."""
 
 UNITS = 100
 """Units searched for the passage that made a leader return a document."""
 
 
 def default_leaders(index: Index) -> tuple[Configuration, ...]:
-    """Without a verdict to say who leads: words, vectors, and both together as `auto` does; cheapest first."""
-    auto = index.plan().configuration
-    if auto.encoder is None:
-        raise TellapartError(
-            "there is one configuration only, bm25, because the index holds no vectors:"
-            f" add them with 'tellapart index --encoder minilm --index {index.folder}'"
-        )
-    levels = auto.granularities
-    return (
-        Configuration(None, levels, "bm25"),
-        Configuration(auto.encoder, levels, "knn"),
-        auto,
-    )
+    """Name what leads by the verdict kept in the index, the cheapest first: choice, best mean, default, tied ones.
+
+    Without a verdict, or with a stale one: words, vectors, and both together as `auto` does.
+    """
+    leaders = _by_verdict(index)
+    if len(leaders) < 2:
+        auto = index.plan().configuration
+        if not auto.granularities:
+            raise TellapartError(f"the index {index.folder} holds no documents: index some first")
+        if auto.encoder is None:
+            raise TellapartError(
+                "there is one configuration only, bm25, because the index holds no vectors:"
+                f" add them with 'tellapart index --encoder minilm --index {index.folder}'"
+            )
+        levels = auto.granularities
+        both = Configuration(auto.encoder, levels, "hybrid")
+        leaders = [Configuration(None, levels, "bm25"), Configuration(auto.encoder, levels, "knn"), both]
+    with index.reading() as snapshot:
+        return tuple(leaders[place] for place in cost_order(snapshot, leaders))
+
+
+def _by_verdict(index: Index) -> list[Configuration]:
+    with index.reading() as snapshot:
+        kept = Standing.of(index.store, snapshot)
+        record = index.catalogue.record(EVALUATION)
+    if kept is None or kept.stale or record is None:
+        return []
+    try:
+        shape = json.loads(record)
+        by_mean = sorted(shape["configurations"], key=lambda each: (-each["mean"], each["name"]))
+        named = {each["name"]: each for each in by_mean}
+        first = [named[shape["choice"]], by_mean[0], named[shape["default"]]]
+        others = sorted(by_mean, key=lambda each: not each["tied_with_best"])
+        found: dict[str, Configuration] = {}
+        for each in [*first, *others]:
+            configuration = Configuration(
+                each["encoder"],
+                parse_granularities(each["granularity"]),
+                each["ranker"],
+                Parameters(**each["parameters"]),
+            )
+            # One with parameters chosen here goes by the same name: the two are hardly ever told apart by hand.
+            found.setdefault(configuration.name, configuration)
+        return list(found.values())[:USUAL]
+    except (ValueError, KeyError, TypeError, TellapartError):
+        return []  # another version of tellapart wrote it
 
 
 def pool(

@@ -65,15 +65,23 @@ class Session:
         Raises:
             TellapartError: The file cannot be read or is no session.
         """
-        head, queries, events, length = _read(path)
-        texts = {record["query"]: record["text"] for record in queries}
-        lists = [tuple(tuple(documents) for documents in record["lists"]) for record in queries]
-        pools = Pools.of(list(texts), head["leaders"], lists, depth=head["depth"])
-        session = cls(path, texts, pools, head["seed"])
-        for event in events:
-            session._take(event)
-        session._replay()
-        _cut(path, length)
+        stream = _held(path)
+        try:
+            head, queries, events, length = _parsed(path, stream.read())
+            texts = {record["query"]: record["text"] for record in queries}
+            lists = [tuple(tuple(documents) for documents in record["lists"]) for record in queries]
+            pools = Pools.of(list(texts), head["leaders"], lists, depth=head["depth"])
+            session = cls(path, texts, pools, head["seed"])
+            for event in events:
+                session._take(event)
+            session._replay()
+            # What a crash left half written must not become a part of the next event.
+            stream.truncate(length)
+            stream.seek(length)
+        except BaseException:
+            stream.close()
+            raise
+        session._stream = stream
         return session
 
     def question(self, *, begun_only: bool = False) -> Question | None:
@@ -161,9 +169,9 @@ class Session:
         return Question(row, self.pools.documents[row].index(answer.document))
 
     def _append(self, event: Mapping[str, object]) -> None:
+        if self._stream is None:
+            raise ValueError("the session is closed")
         try:
-            if self._stream is None:
-                self._stream = self.path.open("ab")
             self._stream.write(_line(event).encode())
             self._stream.flush()
             os.fsync(self._stream.fileno())
@@ -173,18 +181,39 @@ class Session:
             ) from None
 
 
+def _held(path: Path) -> IO[bytes]:
+    """Open the file for this process alone."""
+    try:
+        stream = path.open("r+b")
+    except OSError as refused:
+        raise TellapartError(
+            f"cannot open {path}: {refused.strerror or refused}; make it readable and writable to go on"
+        ) from None
+    if not _lock(stream):
+        stream.close()
+        raise TellapartError(f"another 'tellapart judge' is at work on {path}: go on there, or end it")
+    return stream
+
+
+def _lock(stream: IO[bytes]) -> bool:
+    """Take the file for this process; the kernel gives it back when the process ends. No lock on Windows."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def _line(record: Mapping[str, object]) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]], int]:
+def _parsed(path: Path, raw: bytes) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]], int]:
     """Head, queries, events, and the length of what is whole."""
-    try:
-        raw = path.read_bytes()
-    except OSError as unreadable:
-        raise TellapartError(
-            f"cannot read {path}: {unreadable.strerror or unreadable}; check the path"
-        ) from None
     whole = raw[: raw.rfind(b"\n") + 1]
     try:
         records = [json.loads(line) for line in whole.splitlines()]
@@ -224,14 +253,3 @@ def _check(head: dict[str, Any], queries: Sequence[dict[str, Any]], events: Sequ
             raise ValueError(event)
     if not (0 < head["depth"] <= 10 * DEPTH and len(head["leaders"]) > 1):
         raise ValueError(head)
-
-
-def _cut(path: Path, length: int) -> None:
-    """Take a half written line off the end, so that the next event does not become a part of it."""
-    try:
-        if path.stat().st_size > length:
-            os.truncate(path, length)
-    except OSError as refused:
-        raise TellapartError(
-            f"cannot write {path}: {refused.strerror or refused}; make it writable to go on"
-        ) from None

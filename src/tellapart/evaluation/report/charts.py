@@ -115,6 +115,7 @@ def costs(verdict: Verdict) -> Html:
     points = [
         (across(math.log10(time)), 100 - scale(f.mean)) for time, f in zip(times, findings, strict=True)
     ]
+    aside = _apart(points)
     badges = [
         element(
             "span",
@@ -123,7 +124,10 @@ def costs(verdict: Verdict) -> Html:
             style=f"left:{x:.1f}%;top:{y:.1f}%",
             title=f"{finding.name}: {number(finding.mean)}, {milliseconds(finding.cost.query_ms)}",
         )
-        for rank, (finding, (x, y)) in enumerate(zip(findings, _apart(points), strict=True), start=1)
+        for rank, (finding, (x, y)) in enumerate(zip(findings, aside, strict=True), start=1)
+    ]
+    leads = [
+        _line(*point, *badge, "lead") for point, badge in zip(points, aside, strict=True) if point != badge
     ]
     dots = [_dot(x, y, role(finding, verdict)) for finding, (x, y) in zip(findings, points, strict=True)]
     grid = [_line(0, 100 - scale(mark), 100, 100 - scale(mark), "grid") for mark in scale.marks()]
@@ -141,7 +145,7 @@ def costs(verdict: Verdict) -> Html:
         element(
             "div",
             *marks,
-            _svg([*grid, _frontier(points), *dots], "quality against time"),
+            _svg([*grid, _frontier(points), *leads, *dots], "quality against time"),
             *reversed(badges),
             class_="plane",
         ),
@@ -206,13 +210,16 @@ def lengths(verdict: Verdict) -> Html | None:
         element("p", *legend, class_="legend"),
         element("div", *marks, _svg(drawn, "quality against length"), class_="plane"),
         element("div", *names, class_="axis"),
-        element("p", "characters of the unit that answers", class_="caption"),
+        element(
+            "p", "characters of the unit that answers, and in brackets how many queries", class_="caption"
+        ),
         class_="scatter",
     )
 
 
 def _range(each: LengthBin) -> str:
-    return f"{each.shortest:,}–{each.longest:,}"
+    span = f"{each.shortest:,}" if each.shortest == each.longest else f"{each.shortest:,}–{each.longest:,}"
+    return f"{span} ({each.queries:,})"
 
 
 def _mark(place: float, text: str) -> Html:

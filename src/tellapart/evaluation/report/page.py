@@ -33,7 +33,7 @@ def render(contents: Contents) -> str:
         sections.caution(verdict),
         sections.costs(verdict),
         sections.groups(contents),
-        sections.unit_lengths(verdict),
+        sections.sizes(verdict),
         sections.examples(contents),
         sections.settings(contents),
         glossary(),

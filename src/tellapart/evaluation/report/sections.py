@@ -28,7 +28,6 @@ from tellapart.evaluation.verdict import Difference, Finding, Verdict
 def headline(contents: Contents) -> Html:
     """The verdict in one sentence, and the four figures behind it."""
     verdict, chosen = contents.verdict, contents.verdict.chosen
-    reason = verdict.reason[:1].upper() + verdict.reason[1:]
     gain = chosen.vs_bm25
     facts: list[tuple[str, Piece, str]] = [
         (number(chosen.mean), f"{verdict.measure} of the choice", interval(chosen.low, chosen.high)),
@@ -48,9 +47,15 @@ def headline(contents: Contents) -> Html:
         "header",
         element("p", contents.title, class_="over"),
         element("h1", "Use ", element("code", breakable(chosen.name))),
-        element("p", f"{reason}.", class_="reason"),
+        element("p", _sentence(verdict.reason), class_="reason"),
         element("div", *cards, class_="facts"),
     )
+
+
+def _sentence(said: str) -> str:
+    """A capital in front, unless a configuration's name stands there, and a full stop."""
+    name = "/" in said.partition(" ")[0]
+    return (said if name else said[:1].upper() + said[1:]) + ("" if said.endswith(".") else ".")
 
 
 def evidence(verdict: Verdict) -> Html:
@@ -89,7 +94,7 @@ def caution(verdict: Verdict) -> Html:
             f"The queries were made from the corpus itself. How people ask may differ: such a choice can be off"
             f" by {number(verdict.transfer_error)} on human queries."
         )
-    lines += [note[:1].upper() + note[1:] + ("" if note.endswith(".") else ".") for note in verdict.notes]
+    lines += [_sentence(note) for note in verdict.notes]
     if not lines:
         return Html()
     return section("What to keep in mind", element("ul", *(element("li", line) for line in lines)))
@@ -193,12 +198,31 @@ def _by_category(
     ]
 
 
-def unit_lengths(verdict: Verdict) -> Html:
-    """The curve of quality against the length of what is looked for."""
-    chart = charts.lengths(verdict)
-    if chart is None:
-        return Html()
-    return section("Short and long answers", chart)
+def sizes(verdict: Verdict) -> Html:
+    """Which size of unit brings the answer within a budget of reading, and quality against length."""
+    best: dict[str, Finding] = {}
+    for finding in charts.ordered(verdict):
+        level = finding.configuration.granularity
+        if finding.span_recall is not None and finding.span_recall > _recall(best.get(level)):
+            best[level] = finding
+    parts: list[Piece] = []
+    if best:
+        rows = [
+            (level, number(_recall(finding)), breakable(finding.name))
+            for level, finding in sorted(best.items(), key=lambda each: (-_recall(each[1]), each[0]))
+        ]
+        parts.append(table(("returned units", "answer read", "by"), rows, kind="numbers"))
+        parts.append(
+            element(
+                "p", "The share of the answering passage that someone has read after 1,000 tokens of results."
+            )
+        )
+    parts.append(charts.lengths(verdict))
+    return section("Small and large pieces", *parts) if any(parts) else Html()
+
+
+def _recall(finding: Finding | None) -> float:
+    return -1.0 if finding is None or finding.span_recall is None else finding.span_recall
 
 
 def examples(contents: Contents) -> Html:
