@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def _train(arguments: list[str]) -> int:
     import torch.distributed as dist
 
     from tellapart.learning.centres.workers import Workers
-    from tellapart.learning.largescale.run import as_json, train
+    from tellapart.learning.largescale.run import train
 
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -51,7 +52,7 @@ def _train(arguments: list[str]) -> int:
         if sys.stderr.isatty() or report.rank1 is not None:
             sys.stderr.write(_line(report) + "\n")
         if options.json:
-            sys.stdout.write(as_json(report) + "\n")
+            sys.stdout.write(_json(report) + "\n")
             sys.stdout.flush()
 
     try:
@@ -64,11 +65,20 @@ def _train(arguments: list[str]) -> int:
 
 def _line(report: Report) -> str:
     line = f"step {report.step:,} of {report.steps:,}"
-    if report.step:
-        line += f"  loss {report.loss:.3f}  {report.seconds:.2f} s a step  {report.samples_per_second:,.0f} samples/s"
+    if report.pace is not None:
+        pace = report.pace
+        line += f"  loss {pace.loss:.3f}  {pace.seconds_per_step:.2f} s a step"
+        line += f"  {pace.samples_per_second:,.0f} samples/s"
     if report.rank1 is not None:
         line += f"  rank-1 on {report.validated:,} unseen samples {report.rank1:.4f}"
     return line
+
+
+def _json(report: Report) -> str:
+    entries: dict[str, object] = {"schema": 1, "step": report.step, "steps": report.steps}
+    for name in ("loss", "seconds_per_step", "samples_per_second"):
+        entries[name] = None if report.pace is None else getattr(report.pace, name)
+    return json.dumps(entries | {"rank1": report.rank1, "validated": report.validated})
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,17 +28,21 @@ SHOWN = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """How the run stands after a step. `loss` is the mean since the last report, `rank1` None between validations.
+class Pace:
+    """Means over the latest steps; seconds are those of the steps alone, without validation and saving."""
 
-    `seconds` is the mean time of a step since the last report, validation and saving left out.
-    """
+    loss: float
+    seconds_per_step: float
+    samples_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How the run stands: `pace` is None before this process took a step, `rank1` between validations."""
 
     step: int
     steps: int
-    loss: float
-    seconds: float
-    samples_per_second: float
+    pace: Pace | None
     rank1: float | None = None
     validated: int = 0
 
@@ -69,8 +73,7 @@ def train(settings: Settings, workers: Workers, device: str, tell: Callable[[Rep
         )
     batches = file.batches(settings.batch, workers, first_step=state.step, seed=settings.seed)
     loop = _Loop(settings, workers, state, tell)
-    if not state.step:
-        loop.validate(unseen)
+    loop.validate(unseen)
     while state.step < settings.steps:
         loop.step(next(batches))
         last = state.step == settings.steps
@@ -93,6 +96,7 @@ class _Loop:
         self, settings: Settings, workers: Workers, state: State, tell: Callable[[Report], None]
     ) -> None:
         self.settings, self.workers, self.state, self.tell = settings, workers, state, tell
+        self.pace: Pace | None = None
         self.losses: list[float] = []
         self.samples = 0
         self.busy = 0.0
@@ -152,20 +156,14 @@ class _Loop:
         self._tell(right / len(unseen) if len(unseen) else None, len(unseen))
 
     def _tell(self, rank1: float | None, validated: int) -> None:
-        # every worker builds it, only the first one's is shown
-        steps = max(1, len(self.losses))
-        report = Report(
-            self.state.step,
-            self.settings.steps,
-            float(np.mean(self.losses)) if self.losses else math.nan,
-            self.busy / steps,
-            self.samples / self.busy if self.busy else 0.0,
-            rank1,
-            validated,
-        )
+        if self.losses:
+            self.pace = Pace(
+                float(np.mean(self.losses)), self.busy / len(self.losses), self.samples / max(self.busy, 1e-9)
+            )
+            self.losses, self.samples, self.busy = [], 0, 0.0
+        self.told = time.monotonic()
         if self.workers.rank == 0:
-            self.tell(report)
-        self.losses, self.samples, self.busy, self.told = [], 0, 0.0, time.monotonic()
+            self.tell(Report(self.state.step, self.settings.steps, self.pace, rank1, validated))
 
 
 def keep(settings: Settings, state: State, workers: Workers) -> Path:
@@ -220,12 +218,3 @@ def _unseen(settings: Settings, file: IdentityFile) -> Rows:
 def _checkpoints(output: Path) -> list[Path]:
     """Finished ones, oldest first."""
     return sorted(path for path in output.glob("step-*") if not path.suffix)
-
-
-def as_json(report: Report) -> str:
-    """One line of the log; NaN, before the first step, becomes null."""
-    entries = {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in asdict(report).items()
-    }
-    return json.dumps(entries)
