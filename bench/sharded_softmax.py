@@ -318,6 +318,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", choices=["full", "metric-learning", "flat", "traffic"], help="one section")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--peak", choices=list(SYSTEMS), help=argparse.SUPPRESS)
     parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
@@ -329,20 +330,24 @@ def main() -> None:
     if options.count:
         print_traffic(options.classes)
         return
+    count, rounds = options.classes, options.rounds
+    parts = {
+        "full": lambda: full_softmax(count, rounds),
+        "metric-learning": lambda: against_metric_learning(count // 10, rounds),
+        "flat": lambda: flat_in_classes([count // 10, count, count * 4], count // 50, 5 * rounds),
+        "traffic": lambda: traffic([10_000, 1_000_000]),
+    }
     text = (
-        "# Softmax over many class centres\n\n"
-        f"`python bench/sharded_softmax.py {' '.join(sys.argv[1:])}`\n\n"
-        f"Batch {BATCH}, d = {DIM}, float32, torch {torch.__version__}, {platform.machine()}, {options.threads} "
-        "thread(s); systems interleaved step by step, ratios are the median of the rounds' (and their range).\n\n"
+        ""
+        if options.only not in (None, "full")
+        else (
+            "# Softmax over many class centres\n\n"
+            f"`python bench/sharded_softmax.py {' '.join(sys.argv[1:])}`\n\n"
+            f"Batch {BATCH}, d = {DIM}, float32, torch {torch.__version__}, {platform.machine()}, {options.threads} "
+            "thread(s); systems interleaved step by step, ratios are the median of the rounds' (and their range).\n\n"
+        )
     )
-    text += full_softmax(options.classes, options.rounds)
-    text += against_metric_learning(options.classes // 10, options.rounds)
-    text += flat_in_classes(
-        [options.classes // 10, options.classes, options.classes * 4],
-        options.classes // 50,
-        5 * options.rounds,
-    )
-    text += traffic([10_000, 1_000_000])
+    text += "".join(part() for name, part in parts.items() if options.only in (None, name))
     publish(text, options.output)
 
 
