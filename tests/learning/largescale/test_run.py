@@ -44,7 +44,17 @@ def reports(text):
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
-@pytest.mark.parametrize("more", [["--sample-rate", "0.3"], ["--rule", "dense", "--sample-rate", "0.3"], []])
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["--sample-rate", "0.3"],
+        ["--sample-rate", "0.3", "--rule", "dense"],
+        ["--sample-rate", "0.5", "--corrected", "--encoder", "identity", "--objective", "arcface"],
+        ["--objective", "normface", "--scale", "20", "--sub-centres", "2"],
+    ],
+    ids=" ".join,
+)
 def test_rank_1_on_unseen_samples_rises_far_above_chance(identities, tmp_path, capsys, more):
     assert run(identities, tmp_path, "--steps", "120", "--validate-every", "60", "--json", *more) == 0
     told = [report for report in reports(capsys.readouterr().out) if report["rank1"] is not None]
