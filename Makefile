@@ -6,7 +6,9 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
-BENCHES := quality verdict verdict_statistics grid_speed svm_solver svm_evidence whole_process bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences
+BENCHES := quality verdict verdict_statistics grid_speed judging generated svm_solver svm_evidence whole_process \
+  bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences sharded_softmax sampling \
+  adaptation unseen_intents omniglot
 
 .PHONY: demo test test-slow lint format model bench install clean
 
@@ -20,6 +22,7 @@ test: $(INSTALLED_DEV)
 
 test-slow: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pytest -m slow --durations 10
+	$(BIN)/python -m pytest -m "not slow" tests/learning
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
@@ -36,9 +39,11 @@ model: $(INSTALLED_TRAIN)
 # every figure in docs/benchmarks/, an hour or more; needs TELLAPART_DATA and, to compare, other packages
 bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pip install --quiet tantivy numba pysbd syntok
+	$(BIN)/python -m pip install --quiet --no-deps pytorch-metric-learning
 	for name in $(BENCHES); do \
 	  $(BIN)/python bench/$$name.py --output docs/benchmarks/$$name.md || exit 1; \
 	done
+	$(BIN)/python bench/many_identities.py --work build/identities --output docs/benchmarks/many_identities.md
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

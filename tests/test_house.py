@@ -18,6 +18,7 @@ ROOMS = (
     "engine",
     "evaluation",
     "scores",
+    "learning",
     "cli",
 )
 LONGEST = 440
