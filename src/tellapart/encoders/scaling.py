@@ -42,7 +42,8 @@ def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8
     if pixels.shape[2] == channels:
         return pixels
     if channels == 1:
-    XX.repeat(pixels, channels, axis=2)
+        return np.asarray(np.rint(pixels @ LUMA)[:, :, None], dtype=np.uint8)
+    return np.repeat(pixels, channels, axis=2)
 
 
 @lru_cache(maxsize=32)
