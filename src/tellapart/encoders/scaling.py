@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -48,14 +47,9 @@ def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8
 
 @lru_cache(maxsize=32)
 def _weights(edge: int, size: int) -> NDArray[np.float64]:
-    """Linear interpolation along one axis (size, edge), widened to the scale when shrinking (no aliasing)."""
+    """Linear interpolation along one axis (size, edge), widened to the scale when shrinking (no aliasing), as Pillow does."""
     reach = max(edge / size, 1.0)
     centres = (np.arange(size) + 0.5) * edge / size - 0.5
-    first, last = math.floor(-reach), edge + math.ceil(reach)
-    places = np.arange(first, last)
-    share = np.maximum(0.0, 1 - np.abs(places - centres[:, None]) / reach)
-    # what lies beyond the edge counts as the pixel at the edge
-    weights = np.zeros((size, edge))
-    np.add.at(weights.T, np.clip(places, 0, edge - 1), share.T)
+    weights = np.maximum(0.0, 1 - np.abs(np.arange(edge) - centres[:, None]) / reach)
     weights /= weights.sum(axis=1, keepdims=True)
     return weights
