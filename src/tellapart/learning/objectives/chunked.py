@@ -14,94 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tellapart.errors import TellapartError
-from tellapart.learning.objectives.margins import Margin
-
-CACHED = 262_144
-"""Logits held at once on a CPU, 1 MiB of float32: they stay in the core's second-level cache (our choice;
-chunks of 1,024 to 8,192 classes at a batch of 64 differ by less than 10 %: bench/sharded_softmax.py)."""
-
-RESIDENT = 33_554_432
-"""Logits held at once on another device, 128 MiB: launches cost more than memory there (our choice)."""
-
-LEAST_LENGTH = 1e-12
-"""Below this length a vector has no direction; torch.nn.functional.normalize uses the same."""
-
-
-class Totals(Protocol):
-    """How the statistics of a shard become those of all classes; in place."""
-
-    def maximum(self, values: Tensor) -> None:
-        """Take the largest of all workers' values."""
-
-    def total(self, values: Tensor) -> None:
-        """Add up all workers' values."""
-
-
-class Alone:
-    """One process has all classes."""
-
-    def maximum(self, values: Tensor) -> None:
-        """Nobody else to ask."""
-
-    def total(self, values: Tensor) -> None:
-        """Nobody else to ask."""
-
-
-class Update(Protocol):
-    """An optimiser that takes the gradient of a few centres at a time, so that it is never held as a whole."""
-
-    def begin(self) -> None:
-        """Prepare all rows for one step, before any gradient comes."""
-
-    def apply(self, rows: slice | Tensor, centres: Tensor, gradient: Tensor) -> None:
-        """Step some rows: `centres` are their present values; both tensors may be overwritten."""
-
-    def finish(self) -> None:
-        """End the step, after all gradients have come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What stays constant over one loss: which classes, in which chunks, who adds up, what takes the gradient.
-
-    `classes` are the sampled local classes in ascending order (int64), None for all; targets then count positions
-    in it. `shift` is added to the logits of its class (float, one per class compared), the target excepted.
-    """
-
-    margin: Margin
-    chunk: int
-    totals: Totals
-    classes: Tensor | None = None
-    shift: Tensor | None = None
-    update: Update | None = None
-
-
-def chunk_for(batch: int, device: torch.device) -> int:
-    """How many classes to hold at once."""
-    return max(1, (CACHED if device.type == "cpu" else RESIDENT) // max(1, batch))
-
-
-def working_dtype(*tensors: Tensor) -> torch.dtype:
-    """Float64 where anything is float64, otherwise float32: norms, margin and softmax are never below that."""
-    return torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
-
-
-def check_labels(labels: Tensor, classes: int) -> None:
-    """Refuse labels that are no class numbers; float labels collide above 16,777,216."""
-    if labels.dtype != torch.int64:
-        raise TellapartError(f"labels are {labels.dtype}, not int64: floats and short integers confuse classes")
-    if labels.numel():
-        low, high = int(labels.min()), int(labels.max())
-        if low < 0 or high >= classes:
-            wrong = low if low < 0 else high
-            raise TellapartError(f"label {wrong} is no class: there are {classes:,}, numbered from 0")
+from tellapart.learning.objectives.plan import Plan
+from tellapart.learning.objectives.vectors import LEAST_LENGTH, inverse_lengths, unit, working_dtype
 
 
 def chunked_losses(features: Tensor, weight: Tensor, targets: Tensor, plan: Plan) -> Tensor:
@@ -117,10 +37,10 @@ def chunked_losses(features: Tensor, weight: Tensor, targets: Tensor, plan: Plan
     features = features.to(dtype)
     scale = plan.margin.scale
     if scale is not None:
-        directions = torch.nn.functional.normalize(features, dim=1, eps=LEAST_LENGTH)
+        directions = unit(features)
         lengths = directions.new_full((len(features),), scale)
     elif plan.margin.unit_centres:
-        directions = torch.nn.functional.normalize(features, dim=1, eps=LEAST_LENGTH)
+        directions = unit(features)
         lengths = features.norm(dim=1)
     else:
         directions, lengths = features, features.new_ones(len(features))
@@ -242,7 +162,7 @@ def _logits(
     here = inverse[part.row_start : part.row_stop]
     if not known:
         torch.linalg.vector_norm(centres, dim=1, out=here)
-        here.clamp_(min=LEAST_LENGTH).reciprocal_()
+        inverse_lengths(here)
     return logits.mul_(here)
 
 
@@ -288,7 +208,7 @@ class _Own:
         centres = weight[rows].to(directions.dtype)
         cosines = (centres @ directions[samples][:, :, None]).squeeze(2)
         if plan.margin.unit_centres:
-            cosines = cosines / centres.norm(dim=2).clamp(min=LEAST_LENGTH)
+            cosines = cosines * inverse_lengths(centres.norm(dim=2))
         target = plan.margin.target(cosines.amax(1))
         return cls(samples, positions, target.value, target.slope)
 
@@ -321,15 +241,15 @@ class _Collector:
     ) -> None:
         """Form the gradient of one chunk; `pull` is already divided by the centres' lengths."""
         place = self._place(part, centres)
-        gradient = torch.mm(pull.T, scaled, out=place)
+        torch.mm(pull.T, scaled, out=place)
         if self.plan.margin.unit_centres:
             # logits are dead after this: the product may overwrite them
             along = logits.mul_(pull).sum(0).mul_(inverse[part.row_start : part.row_stop])
-            gradient.addcmul_(centres, along[:, None], value=-1)
+            place.addcmul_(centres, along[:, None], value=-1)
         if self.plan.update is not None:
-            self.plan.update.apply(part.rows, centres, gradient)
-        elif self.gradient is not None and gradient is not place:
-            self.gradient[part.row_start : part.row_stop] = gradient
+            self.plan.update.apply(part.rows, centres, place)
+        elif self.gradient is not None and self.gradient.dtype != place.dtype:
+            self.gradient[part.row_start : part.row_stop] = place
 
     def finish(self, weight: Tensor) -> Tensor | None:
         if self.plan.update is not None:

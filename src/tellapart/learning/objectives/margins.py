@@ -219,7 +219,9 @@ class SubCentres:
 
     def __post_init__(self) -> None:
         if self.sub_centres < 1 or self.margin.sub_centres != 1:
-            raise TellapartError(f"{self.sub_centres} sub-centres around {self.margin}: give at least 1, and once")
+            raise TellapartError(
+                f"{self.sub_centres} sub-centres around {self.margin}: give at least 1, and once"
+            )
 
     @property
     def scale(self) -> float | None:

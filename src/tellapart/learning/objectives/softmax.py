@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from tellapart.errors import TellapartError
-from tellapart.learning.objectives.chunked import Alone, Plan, check_labels, chunk_for, chunked_losses
+from tellapart.learning.objectives.chunked import chunked_losses
 from tellapart.learning.objectives.margins import Margin
+from tellapart.learning.objectives.plan import Alone, Plan, check_labels, chunk_for
 
 
 def margin_softmax(
@@ -23,7 +24,9 @@ def margin_softmax(
         chunk: classes held at once; by default what fits the cache.
     """
     if len(centres) % margin.sub_centres:
-        raise TellapartError(f"{len(centres)} centres do not make classes of {margin.sub_centres} sub-centres")
+        raise TellapartError(
+            f"{len(centres)} centres do not make classes of {margin.sub_centres} sub-centres"
+        )
     if not len(features):
         return (features.sum() + centres[:0].sum()) * 0
     check_labels(labels, len(centres) // margin.sub_centres)
