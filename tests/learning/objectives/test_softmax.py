@@ -118,7 +118,9 @@ def test_low_precision_inputs_cost_only_their_own_rounding():
         assert float(got) == pytest.approx(float(expected), rel=1e-5)
         low_weight.requires_grad_()
         (ours,) = torch.autograd.grad(margin_softmax(low, low_weight, labels, ArcFace(), chunk=7), low_weight)
-        (theirs,) = torch.autograd.grad(plain(low.double(), low_weight.double(), labels, ArcFace()), low_weight)
+        (theirs,) = torch.autograd.grad(
+            plain(low.double(), low_weight.double(), labels, ArcFace()), low_weight
+        )
         assert relative(ours.double(), theirs.double()) < 1e-2
 
 

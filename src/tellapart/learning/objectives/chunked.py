@@ -13,7 +13,7 @@ The same code serves one process and a shard of the classes: `Totals` is where w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -35,6 +35,8 @@ def chunked_losses(features: Tensor, weight: Tensor, targets: Tensor, plan: Plan
     """
     dtype = working_dtype(features, weight)
     features = features.to(dtype)
+    if plan.shift is not None:
+        plan = replace(plan, shift=plan.shift.to(dtype))
     scale = plan.margin.scale
     if scale is not None:
         directions = unit(features)
