@@ -13,7 +13,9 @@ pytest.importorskip("torch", reason="needs the extra 'train'")
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).with_name("group_cases.py")
-LEAST = {"float64": 1e-10, "float32": 1e-6}
+MOST = {"float64": 1e-10, "gentle": 1e-6, "float32": 4e-6}
+"""Relative to the largest entry; gentle is float32 at scale 16. At scale 64 one step of float32 below a logit of
+64 is 3.8e-6: no order of additions can promise less."""
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +36,11 @@ def figures(tmp_path_factory):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
-@pytest.mark.parametrize("dtype", LEAST)
+@pytest.mark.parametrize("dtype", MOST)
 def test_loss_and_gradients_equal_one_process(figures, k, dtype):
     mine = {name: value for name, value in figures.items() if name.startswith(f"k={k} ") and dtype in name}
-    assert len(mine) >= 35
-    assert {name: value for name, value in mine.items() if value >= LEAST[dtype]} == {}
+    assert len(mine) >= 32
+    assert {name: value for name, value in mine.items() if value >= MOST[dtype]} == {}
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])

@@ -208,7 +208,8 @@ class _Own:
         width = plan.margin.sub_centres
         rows = classes[:, None] * width + torch.arange(width, device=classes.device)
         centres = weight[rows].to(directions.dtype)
-        cosines = (centres @ directions[samples][:, :, None]).squeeze(2)
+        # a sum rather than a product: its rounding does not depend on how many samples a worker owns
+        cosines = (centres * directions[samples][:, None, :]).sum(2)
         if plan.margin.unit_centres:
             cosines = cosines * inverse_lengths(centres.norm(dim=2))
         target = plan.margin.target(cosines.amax(1))
