@@ -20,6 +20,7 @@ test: $(INSTALLED_DEV)
 
 test-slow: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pytest -m slow --durations 10
+	$(BIN)/python -m pytest -m "not slow" tests/learning
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Class centres that no single worker has to hold: sharding, sampling, lazy optimisation, checkpoints."""

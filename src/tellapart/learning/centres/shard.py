@@ -1,0 +1,71 @@
+"""The class centres of one worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tellapart.errors import TellapartError
+from tellapart.learning.centres.workers import Workers
+
+BLOCK = 65_536
+"""Rows drawn from one seed: the centres do not depend on the number of workers (part of the seed's meaning)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Centres of the classes first .. first + held - 1 of all `classes`; the weight and momentum change in place.
+
+    `weight` and `momentum` are (held * sub_centres, dim); momentum None means an optimiser without.
+    """
+
+    weight: Tensor
+    momentum: Tensor | None
+    first: int
+    classes: int
+    sub_centres: int = 1
+
+    @property
+    def held(self) -> int:
+        """How many classes stand here."""
+        return len(self.weight) // self.sub_centres
+
+    def local(self, labels: Tensor) -> Tensor:
+        """Number global labels from this shard's first class; -1 where another worker holds it."""
+        places = labels - self.first
+        return places.masked_fill_((places < 0) | (places >= self.held), -1)
+
+    @classmethod
+    def empty(
+        cls, classes: int, dim: int, workers: Workers, *, sub_centres: int = 1, momentum: bool = True
+    ) -> Shard:
+        """Make room for this worker's part; momentum starts at 0, the weight is not yet written."""
+        if classes < 1 or dim < 1:
+            raise TellapartError(f"{classes} classes of dimension {dim}: give positive numbers")
+        part = workers.share(classes)
+        weight = torch.empty(len(part) * sub_centres, dim)
+        return cls(weight, torch.zeros_like(weight) if momentum else None, part.start, classes, sub_centres)
+
+    @classmethod
+    def drawn(
+        cls,
+        classes: int,
+        dim: int,
+        workers: Workers,
+        *,
+        seed: int = 0,
+        sub_centres: int = 1,
+        momentum: bool = True,
+    ) -> Shard:
+        """Draw normal centres of expected length 1; the same for any number of workers."""
+        shard = cls.empty(classes, dim, workers, sub_centres=sub_centres, momentum=momentum)
+        start = shard.first * sub_centres
+        stop = start + len(shard.weight)
+        for block in range(start // BLOCK, -(-stop // BLOCK)):
+            draw = torch.Generator().manual_seed(seed * 1_000_003 + block)
+            rows = torch.randn(BLOCK, dim, generator=draw).div_(dim**0.5)
+            low, high = max(start, block * BLOCK), min(stop, (block + 1) * BLOCK)
+            shard.weight[low - start : high - start] = rows[low - block * BLOCK : high - block * BLOCK]
+        return shard

@@ -1,0 +1,1 @@
+"""What is minimised: margin softmax, triplets, contrastive losses."""

@@ -1,0 +1,86 @@
+"""What stays constant over one softmax loss, and where workers and optimisers plug in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tellapart.errors import TellapartError
+from tellapart.learning.objectives.margins import Margin
+
+CACHED = 262_144
+"""Logits held at once on a CPU, 1 MiB of float32: they stay in the core's second-level cache (our choice;
+chunks of 1,024 to 8,192 classes at a batch of 64 differ by less than 10 %: bench/sharded_softmax.py)."""
+
+RESIDENT = 33_554_432
+"""Logits held at once on another device, 128 MiB: launches cost more than memory there (our choice)."""
+
+
+class Totals(Protocol):
+    """How the statistics of a shard become those of all classes; in place."""
+
+    def maximum(self, values: Tensor) -> None:
+        """Take the largest of all workers' values."""
+
+    def total(self, values: Tensor) -> None:
+        """Add up all workers' values."""
+
+
+class Alone:
+    """One process has all classes."""
+
+    def maximum(self, values: Tensor) -> None:
+        """Nobody else to ask."""
+
+    def total(self, values: Tensor) -> None:
+        """Nobody else to ask."""
+
+
+class Update(Protocol):
+    """An optimiser that takes the gradient of a few centres at a time, so that it is never held as a whole."""
+
+    def begin(self) -> None:
+        """Prepare all rows for one step, before any gradient comes."""
+
+    def apply(self, rows: slice | Tensor, centres: Tensor, gradient: Tensor) -> None:
+        """Step some rows: `centres` are their present values; both tensors may be overwritten."""
+
+    def finish(self) -> None:
+        """End the step, after all gradients have come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What stays constant over one loss: which classes, in which chunks, who adds up, what takes the gradient.
+
+    `classes` are the sampled local classes in ascending order (int64), None for all; targets then count positions
+    in it. `shift` is added to the logits of its class (float, one per class compared), the target excepted.
+    """
+
+    margin: Margin
+    chunk: int
+    totals: Totals
+    classes: Tensor | None = None
+    shift: Tensor | None = None
+    update: Update | None = None
+
+
+def chunk_for(batch: int, device: torch.device) -> int:
+    """How many classes to hold at once."""
+    return max(1, (CACHED if device.type == "cpu" else RESIDENT) // max(1, batch))
+
+
+def check_labels(labels: Tensor, classes: int) -> None:
+    """Refuse labels that are no class numbers; float labels collide above 16,777,216."""
+    if labels.dtype != torch.int64:
+        raise TellapartError(
+            f"labels are {labels.dtype}, not int64: floats and short integers confuse classes"
+        )
+    if labels.numel():
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= classes:
+            wrong = low if low < 0 else high
+            raise TellapartError(f"label {wrong} is no class: there are {classes:,}, numbered from 0")
