@@ -171,9 +171,12 @@ def test_units_lines_and_ids_of_documents_stay_where_they_were(index, masked):
 def test_the_index_itself_does_not_change(index, documents):
     before = [(hit.id, hit.score) for hit in index.search("roses retry backoff", k=50)]
     files = sorted(path.relative_to(index.folder) for path in index.folder.rglob("*"))
-    with masked_copy(index.folder, index.store, documents, {"words": index.encoder("words")}) as home:
-        with Index.open(home).reading() as snapshot:
-            assert list(snapshot.encoders) == ["words"]
+    words = {"words": index.encoder("words")}
+    with (
+        masked_copy(index.folder, index.store, documents, words) as home,
+        Index.open(home).reading() as snapshot,
+    ):
+        assert list(snapshot.encoders) == ["words"]
     assert sorted(path.relative_to(index.folder) for path in index.folder.rglob("*")) == files
     assert [(hit.id, hit.score) for hit in index.search("roses retry backoff", k=50)] == before
 
@@ -185,7 +188,9 @@ def test_a_copy_that_a_killed_process_left_is_removed_and_one_in_use_is_not(inde
     words = {"words": index.encoder("words")}
     with masked_copy(index.folder, index.store, documents, words) as first:
         assert not left.exists()
-        script = "import sys, pathlib\nfrom tellapart.index.masking import _home\nprint(_home(pathlib.Path(sys.argv[1])))"
+        script = (
+            "import sys, pathlib, tellapart.index.masking as m\nprint(m._home(pathlib.Path(sys.argv[1])))"
+        )
         subprocess.run([sys.executable, "-c", script, str(index.folder)], check=True, env=dict(os.environ))
         assert (first / "store.sqlite").exists()
 

@@ -61,7 +61,8 @@ def test_a_comment_asks_for_the_code_below_it(index):
 def test_words_of_a_name_ask_for_its_body_and_the_name_is_blanked_throughout(index, project):
     (project / "valve.py").write_text(
         "def close_valve(number, pipes):\n    for pipe in pipes:\n        pipe.turn(number, pipe.speed, pipe.limit)\n"
-        "    return pipes, number, pipes.pressure\n\n\ndef main(wanted):\n    print(close_valve(1, wanted), CLOSE_VALVE)\n"
+        "    return pipes, number, pipes.pressure\n\n\n"
+        "def main(wanted):\n    print(close_valve(1, wanted), CLOSE_VALVE)\n"
     )
     index.update()
     generated = generate(index, sources=[Source.IDENTIFIER])

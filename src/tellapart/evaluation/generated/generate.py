@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tellapart.corpus.units import contexts
-from tellapart.evaluation.generated.comments import comments
-from tellapart.evaluation.generated.docstrings import docstrings
-from tellapart.evaluation.generated.headings import headings
-from tellapart.evaluation.generated.identifiers import identifiers
+from tellapart.evaluation.generated import log
+from tellapart.evaluation.generated.gathering import Gatherer
 from tellapart.evaluation.generated.masks import Masking, mask
-from tellapart.evaluation.generated.material import Material
-from tellapart.evaluation.generated.rare import RareTerms
+from tellapart.evaluation.generated.models import QueryWriter
 from tellapart.evaluation.generated.sampling import Question, offered, questions, sample
-from tellapart.evaluation.generated.sentences import first_sentences, inner_sentences
-from tellapart.evaluation.generated.titles import titles
-from tellapart.evaluation.generated.types import Blank, Candidate, GeneratedSet, Source
+from tellapart.evaluation.generated.types import Blank, GeneratedSet, Source
 from tellapart.evaluation.judgements import Qrels, SpanJudgement
 from tellapart.evaluation.querysets import QueryGold
 from tellapart.index.latent import LSA
 from tellapart.index.lexical import analyse_query
-from tellapart.index.store import Store, StoredDocument
+from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
 
 if TYPE_CHECKING:
     from tellapart.engine.facade import Index
 
 AT_MOST = 1_000
-READ_DOCUMENTS = 20_000
-"""Documents in which sources are looked for; of more, so many are drawn. Our choice: some twenty times AT_MOST."""
-
-RARE_SHARE = 4
-"""One document in so many queries is asked for its rare terms, which are there in any corpus."""
-
-OFFERED = tuple(source for source in Source if source not in (Source.COMMIT, Source.MODEL))
-
-TEXT_SOURCES: tuple[Callable[[Material], Iterator[Candidate]], ...] = (
-    docstrings,
-    titles,
-    headings,
-    identifiers,
-    comments,
-    first_sentences,
-    inner_sentences,
-)
 
 
 def generate(
@@ -57,6 +34,8 @@ def generate(
     at_most: int = AT_MOST,
     encoders: Sequence[str] | None = None,
     sources: Collection[Source] = tuple(Source),
+    query_log: Mapping[str, str] | None = None,
+    language_model: str | None = None,
     progress: Progress = silent,
 ) -> GeneratedSet:
     """Make queries whose answers are known from what the corpus says about itself.
@@ -69,50 +48,42 @@ def generate(
         at_most: Queries.
         encoders: Names of the index's encoders to evaluate with; None = all.
         sources: What queries may be made from.
+        query_log: Queries that users typed, without judgements: `gold.weights` make the set like them.
+        language_model: MODEL[@BASE-URL] that writes further queries; sees one unit for each, which leaves the machine.
         progress: Told of documents read.
 
     Raises:
-        TellapartError: The index holds no such encoder.
+        TellapartError: The index holds no such encoder, or the language model cannot be asked.
     """
+    writer = QueryWriter(language_model) if language_model else None
     with index.reading() as snapshot:
         names = tuple(snapshot.encoders) if encoders is None else tuple(encoders)
         for name in names:
             if name not in snapshot.encoders:
                 raise snapshot.unknown_encoder(name)
-        chosen = _documents(index.store, seed)
-        found = questions(
-            each for each in _candidates(index, chosen, at_most, seed, progress) if each.source in sources
-        )
+        gatherer = Gatherer(index, sources, at_most, seed, writer, progress)
+        found = questions(gatherer.candidates(snapshot))
         asked = sample(found, at_most, seed)
         masking = mask(index.store, asked, progress)
-        notes = _notes(found, sources, chosen, index.store.count(), names)
-        return _assembled(index, asked, masking, offered(found), notes, names)
+        wanted = [source for source in sources if source is not Source.MODEL or writer]
+        notes = _notes(found, wanted, len(gatherer.documents), index.store.count(), names)
+        made = _assembled(index, asked, masking, offered(found), notes, names)
+    return _weighted(index, made, query_log) if query_log else made
 
 
-def _documents(store: Store, seed: int) -> list[int]:
-    numbers = sorted(store.identifiers())
-    if len(numbers) > READ_DOCUMENTS:
-        drawn = np.random.default_rng(seed).choice(len(numbers), READ_DOCUMENTS, replace=False)
-        numbers = [numbers[place] for place in sorted(drawn.tolist())]
-    return numbers
-
-
-def _candidates(
-    index: Index, numbers: Sequence[int], at_most: int, seed: int, progress: Progress
-) -> Iterator[Candidate]:
-    """Ask every source about every document, and for the rare terms of some."""
-    with index.reading() as snapshot:
-        rare_terms = RareTerms(snapshot)
-        drawn = np.random.default_rng(seed).permutation(len(numbers))[: max(1, at_most // RARE_SHARE)]
-        with_rare = {numbers[place] for place in drawn.tolist()} if numbers else set()
-        with progress("looking for queries", len(numbers)) as advance:
-            for number in numbers:
-                material = Material(index.stored(number), seed)
-                for source in TEXT_SOURCES:
-                    yield from source(material)
-                if number in with_rare:
-                    yield from rare_terms(material)
-                advance(1)
+def _weighted(index: Index, made: GeneratedSet, query_log: Mapping[str, str]) -> GeneratedSet:
+    """Weigh the queries so that they are like those of a log."""
+    with replace(made, encoders=()).masked_index() as masked:
+        strata = log.strata(masked, list(made.gold.queries.values()))
+    found = log.weights(
+        dict(zip(made.gold.queries, strata, strict=True)), log.strata(index, list(query_log.values()))
+    )
+    note = (
+        f"weighted like the {len(query_log):,} queries of the log in length and shared words:"
+        f" as telling as {found.effective:.0f} unweighted queries"
+    )
+    gold = replace(made.gold, weights=MappingProxyType(dict(found.values)))
+    return replace(made, gold=gold, notes=(*made.notes, note))
 
 
 def _assembled(
@@ -183,18 +154,16 @@ def _indexed(stored: StoredDocument, span: tuple[int, int]) -> str:
 def _notes(
     found: Iterable[Question],
     sources: Collection[Source],
-    chosen: Sequence[int],
+    read: int,
     documents: int,
     encoders: Sequence[str],
 ) -> list[str]:
     """Say what was missing and what a reader of figures should know."""
     present = {question.source for question in found}
-    missing = [source.value for source in OFFERED if source in sources and source not in present]
+    missing = [source.value for source in Source if source in sources and source not in present]
     notes = [f"the corpus offers no queries of these kinds: {', '.join(missing)}"] if missing else []
-    if len(chosen) < documents:
-        notes.append(
-            f"queries were looked for in {len(chosen):,} of {documents:,} documents, drawn at random"
-        )
+    if read < documents:
+        notes.append(f"queries were looked for in {read:,} of {documents:,} documents, drawn at random")
     if LSA in encoders:
         notes.append("lsa was fitted on the text with what is blanked here: it may look a little too good")
     return notes

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from tellapart.corpus.code.definitions import Role
 from tellapart.corpus.code.parsing import Parsed, parse
 from tellapart.corpus.code.split import language_of
@@ -75,6 +77,17 @@ class Material:
         words = [match.start() for match in LETTERS.finditer(self.document.text, *unit)]
         left = sum(1 for word in words if not any(start <= word < end for start, end in without))
         return left >= REST_WORDS
+
+    @property
+    def finest(self) -> Granularity:
+        """The level of units that stand for themselves."""
+        return Granularity.FUNCTION if self.is_code else Granularity.PARAGRAPH
+
+    def some_units(self, count: int) -> list[Span]:
+        """Draw some of the paragraphs or functions that say enough."""
+        units = [unit for unit in self.tree.spans(self.finest) if self.says_more(unit)]
+        drawn = np.random.default_rng([self.seed, self.number]).permutation(len(units))[:count]
+        return [units[place] for place in sorted(drawn.tolist())]
 
     @cached_property
     def parsed(self) -> Parsed | None:

@@ -20,24 +20,21 @@ LEAST_UNITS = 2
 
 
 class RareTerms:
-    """Gives one query per document: the terms of one of its units with the highest tf x idf."""
+    """Makes a query of the terms of a unit with the highest tf x idf."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._analyser = Analyser()
 
-    def __call__(self, material: Material) -> Iterator[Candidate]:
-        """Choose a paragraph or function that says enough, and its rarest terms as they are written."""
-        level = Granularity.FUNCTION if material.is_code else Granularity.PARAGRAPH
+    def __call__(self, material: Material, count: int) -> Iterator[Candidate]:
+        """Choose some paragraphs or functions that say enough, and their rarest terms as they are written."""
+        level = material.finest
         if level not in self._snapshot.granularities:
             level = next((g for g in LEVELS[material.tree.kind] if g in self._snapshot.granularities), level)
-        units = [unit for unit in material.tree.spans(level) if material.says_more(unit)]
-        if not units:
-            return
-        unit = units[(material.seed + material.number) % len(units)]
-        words = self._rarest(material, level, material.document.text[slice(*unit)])
-        if len(words) >= PHRASE_WORDS:
-            yield Candidate(Source.RARE_TERMS, " ".join(words), material.number, unit)
+        for unit in material.some_units(count):
+            words = self._rarest(material, level, material.document.text[slice(*unit)])
+            if len(words) >= PHRASE_WORDS:
+                yield Candidate(Source.RARE_TERMS, " ".join(words), material.number, unit)
 
     def _rarest(self, material: Material, level: Granularity, text: str) -> list[str]:
         lexical = self._snapshot.lexical(level)
