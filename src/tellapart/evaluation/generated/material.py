@@ -74,9 +74,12 @@ class Material:
 
     def says_more(self, unit: Span, *without: Span) -> bool:
         """Whether a unit holds enough words outside some spans of it."""
-        words = [match.start() for match in LETTERS.finditer(self.document.text, *unit)]
-        left = sum(1 for word in words if not any(start <= word < end for start, end in without))
-        return left >= REST_WORDS
+        left = 0
+        for match in LETTERS.finditer(self.document.text, *unit):
+            left += not any(start <= match.start() < end for start, end in without)
+            if left >= REST_WORDS:
+                return True
+        return False
 
     @property
     def finest(self) -> Granularity:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
-from tellapart.corpus.types import LEVELS, Granularity
+import numpy as np
+
+from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.evaluation.generated.material import Material
 from tellapart.evaluation.generated.types import Candidate, Source
 from tellapart.evaluation.generated.words import LETTERS, PHRASE_WORDS
@@ -39,14 +42,24 @@ class RareTerms:
     def _rarest(self, material: Material, level: Granularity, text: str) -> list[str]:
         lexical = self._snapshot.lexical(level)
         counts = Counter(word.casefold() for word in LETTERS.findall(text) if len(word) >= LEAST_LETTERS)
+        words = sorted(counts)
+        term_of = self._terms(words, material.tree.kind)
+        first = {term: word for word, term in reversed(term_of.items())}
         rated = []
-        seen: set[str] = set()
-        for word, count in sorted(counts.items()):
-            terms = self._analyser.tokens(word, material.tree.kind).terms
-            if len(terms) != 1 or terms[0] in seen:
-                continue
-            seen.add(terms[0])
-            units = lexical.document_frequency(terms[0])
+        for term, word in first.items():
+            units = lexical.document_frequency(term)
             if units >= LEAST_UNITS:
-                rated.append((-count * math.log1p((lexical.n_units - units + 0.5) / (units + 0.5)), word))
+                idf = math.log1p((lexical.n_units - units + 0.5) / (units + 0.5))
+                rated.append((-counts[word] * idf, word))
         return [word for _, word in sorted(rated)[:TERMS]]
+
+    def _terms(self, words: list[str], kind: Kind) -> dict[str, str]:
+        """Give the term of each word that is one term; all are analysed together, as each call costs."""
+        tokens = self._analyser.tokens("\n".join(words), kind)
+        begins = np.cumsum([0, *(len(word) + 1 for word in words)])
+        owner = np.searchsorted(begins, tokens.starts, side="right") - 1
+        terms = [
+            tokens.terms[first:last]
+            for first, last in pairwise(np.searchsorted(owner, range(len(words) + 1)))
+        ]
+        return {word: own[0] for word, own in zip(words, terms, strict=True) if len(own) == 1}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tellapart.evaluation.generated.material import Material
 from tellapart.evaluation.generated.types import Candidate, Source
-from tellapart.evaluation.generated.words import PHRASE_WORDS, Phrases, content_words, phrase, plain
+from tellapart.evaluation.generated.words import PHRASE_WORDS, content_words, phrase, plain
 
 MIN_CONTENT = 2
 
@@ -17,6 +17,11 @@ def titles(material: Material) -> Iterator[Candidate]:
     words = phrase(title)
     if len(words) < PHRASE_WORDS or content_words(title) < MIN_CONTENT:
         return
-    own = [span for spans in Phrases([words]).find(material.document.text).values() for span in spans]
-    if material.says_more(material.whole, *own):
+    start, end = material.whole
+    body = (
+        start + len(material.document.title)
+        if material.document.text.startswith(material.document.title)
+        else start
+    )
+    if material.says_more((body, end)):
         yield Candidate(Source.TITLE, title, material.number, material.whole, hidden=(title,))
