@@ -14,8 +14,16 @@ def contexts(document: Document, tree: ContainmentTree, granularity: Granularity
     """Give each unit of one level what helps finding it: path, title, headings, enclosing class.
 
     Nothing is repeated that the unit's own text begins with: a record's title stands in its first unit
-    already, a section's own heading in the section's first paragraph, a class's name in its header.
+    already, a section's own heading in the section's first paragraph, a class's name in its header. A unit of
+    white space only has none: it must not be found by its context alone.
     """
+    around = _around(document, tree, granularity)
+    spans = tree.spans(granularity)
+    blank = [not document.text[start:end].strip() for start, end in spans]
+    return ["" if empty else context for context, empty in zip(around, blank, strict=True)]
+
+
+def _around(document: Document, tree: ContainmentTree, granularity: Granularity) -> list[str]:
     level = tree.levels[granularity]
     enclosing = _enclosing(tree, granularity)
     path = document.path or ""

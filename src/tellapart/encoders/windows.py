@@ -50,11 +50,21 @@ class Pooling(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UnitText:
-    """What is encoded of a unit; `cuts` = offsets inside `text` where its child units start (int32, increasing)."""
+    """What is encoded of a unit; `cuts` = offsets inside `text` where its child units start (int32, increasing).
+
+    `layout` is what the unit was before parts of it were blanked (its text as long as `text`): the windows stay
+    where they were, so that those without a blank are known to the cache; a unit blanked altogether has no vector.
+    """
 
     context: str
     text: str
     cuts: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    layout: UnitText | None = None
+
+    @property
+    def blanked(self) -> bool:
+        """Whether nothing is left of a unit that said something."""
+        return self.layout is not None and not self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,8 @@ def embed(
 ) -> tuple[Vectors, EmbedReport]:
     """Encode units: (n, dim) float32, rows of unit length with float16 precision, and what was done.
 
+    A row is zero where the whole unit was blanked.
+
     Identical texts are encoded once. Each batch is cached as soon as it is made: after Ctrl-C or a kill the same
     call goes on where it was.
 
@@ -112,12 +124,13 @@ def embed(
     if singles:
         result[singles] = vectors[[known[plain[row]] for row in singles]]
     for row, part in parts.items():
-        result[row] = _mean(vectors[[known[text] for text in part.texts]], part.weights, encoder.name)
+        if part.texts:
+            result[row] = _mean(vectors[[known[text] for text in part.texts]], part.weights, encoder.name)
     report = EmbedReport(
         units=len(units),
         texts=len(texts),
         cached=cached,
-        windowed=len(parts),
+        windowed=sum(1 for part in parts.values() if part.texts),
         windows=sum(len(part.texts) for part in parts.values()),
         cut=sum(part.cut for part in parts.values()),
     )
@@ -131,22 +144,25 @@ def whole(unit: UnitText) -> str:
 
 def windows(encoder: Encoder, unit: UnitText) -> list[Span]:
     """Cut a unit into windows: spans of its text, without gaps or overlap; one span if it fits."""
-    everything = (0, len(unit.text))
-    if not _mask(encoder, [whole(unit)])[0]:
-        return [everything]
-    return _laid_out(encoder, unit)[0]
+    layout = unit.layout or unit
+    if not _mask(encoder, [whole(layout)])[0]:
+        return [(0, len(unit.text))]
+    return _laid_out(encoder, layout)[0]
 
 
 def _windowed(
     encoder: Encoder, units: Sequence[UnitText], plain: Sequence[str], pooling: Pooling
 ) -> dict[int, _Parts]:
-    """Give the windows of every unit that is too long, by row."""
-    long = [row for row, is_long in zip(range(len(units)), _mask(encoder, plain), strict=True) if is_long]
-    done: dict[tuple[str, str, bytes], _Parts] = {}
-    parts = {}
+    """Give the windows of every unit that is too long, by row; none for a unit that was blanked."""
+    shapes = [whole(unit.layout) if unit.layout else text for unit, text in zip(units, plain, strict=True)]
+    long = [row for row, is_long in enumerate(_mask(encoder, shapes)) if is_long]
+    done: dict[tuple[str, str, bytes, str], _Parts] = {}
+    parts = {row: _Parts([], []) for row, unit in enumerate(units) if unit.blanked}
     for row in long:
+        if row in parts:
+            continue
         unit = units[row]
-        same = (unit.context, unit.text, unit.cuts.tobytes())
+        same = (unit.context, unit.text, unit.cuts.tobytes(), unit.layout.text if unit.layout else "")
         if same not in done:
             done[same] = _parts(encoder, unit, pooling)
         parts[row] = done[same]
@@ -156,17 +172,36 @@ def _windowed(
 def _parts(encoder: Encoder, unit: UnitText, pooling: Pooling) -> _Parts:
     if pooling is Pooling.TRUNCATE:  # the encoder cuts it
         return _Parts([whole(unit)], [1], cut=1)
-    spans, weights, context, cut = _laid_out(encoder, unit)
+    spans, weights, context, cut = _laid_out(encoder, unit.layout or unit)
+    if unit.layout:
+        context, weights = _blanked(encoder, unit, unit.layout, spans, weights)
     texts = [whole(UnitText(context, unit.text[start:end])) for start, end in spans]
     kept = [place for place, weight in enumerate(weights) if weight > 0] or [0]
     return _Parts([texts[place] for place in kept], [max(weights[place], 1) for place in kept], cut)
 
 
+def _blanked(
+    encoder: Encoder, unit: UnitText, layout: UnitText, spans: Sequence[Span], weights: Sequence[int]
+) -> tuple[str, list[int]]:
+    """Give the context of a blanked unit's windows, and their tokens without what was blanked."""
+    context = _fitting(encoder, unit.context)
+    changed = [
+        place for place, (start, end) in enumerate(spans) if unit.text[start:end] != layout.text[start:end]
+    ]
+    left = list(weights)
+    if changed:
+        special = int(encoder.count_tokens([""])[0])
+        tokens = encoder.count_tokens([unit.text[slice(*spans[place])] for place in changed])
+        for place, count in zip(changed, tokens.tolist(), strict=True):
+            left[place] = count - special
+    return context, left
+
+
 def _laid_out(encoder: Encoder, unit: UnitText) -> tuple[list[Span], list[int], str, int]:
     """Windows, their tokens without context, the context that goes before each, texts that lost something."""
-    window = min(WINDOW_TOKENS, encoder.max_tokens or WINDOW_TOKENS)
+    window = _window(encoder)
     special = int(encoder.count_tokens([""])[0])
-    context = _shortened(encoder, unit.context, special + int((window - special) * CONTEXT_SHARE))
+    context = _fitting(encoder, unit.context)
     lead = int(encoder.count_tokens([f"{context}\n"])[0]) if context else special
     budget = max(1, window - lead)
 
@@ -184,8 +219,14 @@ def _laid_out(encoder: Encoder, unit: UnitText) -> tuple[list[Span], list[int], 
     return spans, weights, context, cut
 
 
-def _shortened(encoder: Encoder, context: str, limit: int) -> str:
+def _window(encoder: Encoder) -> int:
+    return min(WINDOW_TOKENS, encoder.max_tokens or WINDOW_TOKENS)
+
+
+def _fitting(encoder: Encoder, context: str) -> str:
     """Take the end off a context that would leave too little room for the text."""
+    special = int(encoder.count_tokens([""])[0])
+    limit = special + int((_window(encoder) - special) * CONTEXT_SHARE)
     while context and int(encoder.count_tokens([f"{context}\n"])[0]) > limit:
         tokens = int(encoder.count_tokens([f"{context}\n"])[0])
         context = context[: min(len(context) - 1, len(context) * limit // tokens)]

@@ -229,6 +229,13 @@ class Index:
         with self.reading() as snapshot:
             return self._encoder(encoder, snapshot.encoders[encoder].fingerprint).encode_query(texts)
 
+    def encoder(self, name: str) -> Encoder:
+        """Load an encoder of this index, made sure to be the one whose vectors it holds."""
+        with self.reading() as snapshot:
+            if name not in snapshot.encoders:
+                raise snapshot.unknown_encoder(name)
+            return self._encoder(name, snapshot.encoders[name].fingerprint)
+
     def stored(self, number: int) -> StoredDocument:
         """Fetch a document by its number in the store."""
         return self.store.documents([number])[number]

@@ -11,7 +11,9 @@ from tellapart.evaluation.judgements import Qrels, SpanJudgement
 JUDGED = "judged"
 """Source of the queries whose gold people gave; generated ones are named by what they were made from."""
 
-NONE: Mapping[str, str] = MappingProxyType({})
+
+def _none() -> Mapping[str, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,9 @@ class QueryGold:
     queries: Mapping[str, str]
     qrels: Qrels
     spans: Mapping[str, tuple[SpanJudgement, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    sources: Mapping[str, str] = NONE
-    clusters: Mapping[str, str] = NONE
-    categories: Mapping[str, str] = NONE
+    sources: Mapping[str, str] = field(default_factory=_none)
+    clusters: Mapping[str, str] = field(default_factory=_none)
+    categories: Mapping[str, str] = field(default_factory=_none)
     weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     @property

@@ -179,3 +179,7 @@ class Catalogue:
     def put_record(self, name: str, value: str) -> None:
         """Keep a record."""
         self._connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?)", (name, value))
+
+    def remove_records(self) -> None:
+        """Forget every record."""
+        self._connection.execute("DELETE FROM records")

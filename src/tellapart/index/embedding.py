@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,10 +34,15 @@ def units_in(missing: Sequence[Missing]) -> int:
     return sum(int(segment.offsets(g)[-1]) for segment, levels in missing for g in levels)
 
 
+UnitTexts = Callable[[StoredDocument, Granularity], list[UnitText]]
+"""Gives what is encoded of each unit of one level of a document."""
+
+
 @dataclass(slots=True)
 class _Chunk:
     """Units that are embedded in one call, with the rows they go to."""
 
+    texts: UnitTexts
     units: dict[Granularity, list[UnitText]] = field(default_factory=dict)
     rows: dict[Granularity, list[int]] = field(default_factory=dict)
     size: int = 0
@@ -45,7 +50,7 @@ class _Chunk:
     def add(self, stored: StoredDocument, first_rows: Mapping[Granularity, int]) -> None:
         for granularity, first in first_rows.items():
             if granularity in stored.tree.levels:
-                texts = unit_texts(stored, granularity)
+                texts = self.texts(stored, granularity)
                 self.units.setdefault(granularity, []).extend(texts)
                 self.rows.setdefault(granularity, []).extend(range(first, first + len(texts)))
                 self.size += len(texts)
@@ -64,14 +69,22 @@ def unit_texts(stored: StoredDocument, granularity: Granularity) -> list[UnitTex
 
 
 class Embedder:
-    """Writes the vectors of one encoder for whole segments."""
+    """Writes the vectors of one encoder for whole segments; `texts` says what is encoded of a document's units."""
 
-    def __init__(self, store: Store, encoder: Encoder, cache: VectorCache | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        cache: VectorCache | None,
+        progress: Progress,
+        texts: UnitTexts = unit_texts,
+    ) -> None:
         self.store = store
         self.catalogue = Catalogue(store)
         self.encoder = encoder
         self.cache = cache
         self.progress = progress
+        self.texts = texts
         self.reports: list[EmbedReport] = []
 
     def cover(self, missing: Sequence[Missing]) -> None:
@@ -97,14 +110,14 @@ class Embedder:
 
     def _chunks(self, segment: Segment, wanted: Sequence[Granularity]) -> Iterator[_Chunk]:
         offsets = {g: segment.offsets(g) for g in wanted}
-        chunk = _Chunk()
+        chunk = _Chunk(self.texts)
         for position in np.flatnonzero(~segment.dead).tolist():
             number = int(segment.documents[position])
             first_rows = {g: int(of[position]) for g, of in offsets.items()}
             chunk.add(self.store.documents([number])[number], first_rows)
             if chunk.size >= CHUNK_UNITS:
                 yield chunk
-                chunk = _Chunk()
+                chunk = _Chunk(self.texts)
         if chunk.size:
             yield chunk
 

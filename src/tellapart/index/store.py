@@ -190,6 +190,23 @@ class Store:
         )
         return int(cursor.lastrowid or 0)
 
+    def replace_document(self, number: int, document: Document, tree: ContainmentTree) -> None:
+        """Keep another version of a document under its number."""
+        encoded = encode_tree(tree)
+        self.connection.execute(
+            "UPDATE documents SET id = ?, kind = ?, language = ?, title = ?, path = ?, metadata = ?, text = ?,"
+            " digest = ?, tree = ?, tree_checksum = ? WHERE number = ?",
+            (*_fields(document), digest_of(document), encoded, crc32(encoded.encode()), number),
+        )
+
+    def texts(self) -> Iterator[tuple[int, str, str, str]]:
+        """Give number, path, title and text of every document, in the order of their numbers."""
+        return iter(
+            self.connection.execute(
+                "SELECT number, COALESCE(path, ''), title, text FROM documents ORDER BY number"
+            )
+        )
+
     def remove_documents(self, numbers: Sequence[int]) -> None:
         """Forget documents; their units are masked in the segments by the caller."""
         self.connection.executemany("DELETE FROM documents WHERE number = ?", ((n,) for n in numbers))

@@ -26,7 +26,7 @@ def split(document: Document) -> ContainmentTree:
     Never raises: what cannot be parsed is split by blank lines and indentation.
     """
     text = document.text
-    parsed = parse(text, _language(document))
+    parsed = parse(text, language_of(document))
     found = outline(parsed.definitions, text) if parsed else Outline()
     classes = _settled(found.classes, text)
     functions = _settled([*_fixed(classes), *found.functions], text)
@@ -39,7 +39,8 @@ def split(document: Document) -> ContainmentTree:
     return ContainmentTree(len(text), Kind.CODE, levels)
 
 
-def _language(document: Document) -> Language | None:
+def language_of(document: Document) -> Language | None:
+    """Find the language of a document by what it says, its path, or its text."""
     name = document.language
     if name is None and document.path:
         name = language_of_path(document.path)

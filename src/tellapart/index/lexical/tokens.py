@@ -221,17 +221,25 @@ def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _identifier_terms(word: str) -> tuple[str, ...]:
     """The whole identifier without underscores (parse_json = parseJson), then its parts if several."""
-    if word.isascii():
-        shape = word
-    else:
-        word = unicodedata.normalize("NFKC", "".join(c for c in word if unicodedata.category(c) != "Cf"))
-        shape = "".join(map(_shape, word))
-    spans = [match.span() for match in _ASCII_PARTS.finditer(shape)]
-    parts = [_fold(word[start:end]) for start, end in spans]
+    word = _visible(word)
+    parts = [_fold(part) for part in identifier_parts(word)]
     if len(parts) > 1 and not word[0].isdigit():
         return ("".join(parts), *parts)
     whole = "".join(parts)
     return (whole,) if _says_something(whole) else ()
+
+
+def identifier_parts(word: str) -> list[str]:
+    """Divide an identifier at underscores, digits and capitals: parse, JSON, v, 2 of parseJSON_v2."""
+    word = _visible(word)
+    shape = word if word.isascii() else "".join(map(_shape, word))
+    return [word[match.start() : match.end()] for match in _ASCII_PARTS.finditer(shape)]
+
+
+def _visible(word: str) -> str:
+    if word.isascii():
+        return word
+    return unicodedata.normalize("NFKC", "".join(c for c in word if unicodedata.category(c) != "Cf"))
 
 
 def _shape(character: str) -> str:

@@ -1,0 +1,97 @@
+"""Asking every source for the queries it can make from a corpus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tellapart.evaluation.generated.comments import comments
+from tellapart.evaluation.generated.commits import commits
+from tellapart.evaluation.generated.docstrings import docstrings
+from tellapart.evaluation.generated.headings import headings
+from tellapart.evaluation.generated.identifiers import identifiers
+from tellapart.evaluation.generated.material import Material
+from tellapart.evaluation.generated.models import QueryWriter
+from tellapart.evaluation.generated.rare import RareTerms
+from tellapart.evaluation.generated.sentences import first_sentences, inner_sentences
+from tellapart.evaluation.generated.titles import titles
+from tellapart.evaluation.generated.types import Candidate, Source
+from tellapart.index.snapshot import Snapshot
+from tellapart.progress import Progress
+
+if TYPE_CHECKING:
+    from tellapart.engine.facade import Index
+
+READ_DOCUMENTS = 20_000
+"""Documents in which sources are looked for; of more, so many are drawn. Our choice: twenty for each query."""
+
+DRAWN_SHARE = 4
+"""Units drawn for each source that any text would do for, as a part of the queries wanted: one of several sources."""
+
+FROM_TEXT: dict[Source, Callable[[Material], Iterator[Candidate]]] = {
+    Source.DOCSTRING: docstrings,
+    Source.TITLE: titles,
+    Source.HEADING: headings,
+    Source.IDENTIFIER: identifiers,
+    Source.COMMENT: comments,
+    Source.FIRST_SENTENCE: first_sentences,
+    Source.INNER_SENTENCE: inner_sentences,
+}
+
+
+class Gatherer:
+    """Makes candidates of the chosen sources; `wanted` is how many queries there shall be in the end."""
+
+    def __init__(
+        self,
+        index: Index,
+        sources: Collection[Source],
+        wanted: int,
+        seed: int,
+        writer: QueryWriter | None,
+        progress: Progress,
+    ) -> None:
+        self.index = index
+        self.sources = sources
+        self.drawn = max(1, wanted // DRAWN_SHARE)
+        self.seed = seed
+        self.writer = writer
+        self.progress = progress
+        self.documents = self._documents()
+
+    def _documents(self) -> list[int]:
+        numbers = sorted(self.index.store.identifiers())
+        if len(numbers) > READ_DOCUMENTS:
+            drawn = np.random.default_rng(self.seed).choice(len(numbers), READ_DOCUMENTS, replace=False)
+            numbers = [numbers[place] for place in sorted(drawn.tolist())]
+        return numbers
+
+    def candidates(self, snapshot: Snapshot) -> Iterator[Candidate]:
+        """Read the documents once, and ask about units drawn from some of them."""
+        chosen = [make for source, make in FROM_TEXT.items() if source in self.sources]
+        from_units = self._from_units(snapshot)
+        order = np.random.default_rng(self.seed).permutation(len(self.documents))[: self.drawn]
+        asked = {self.documents[place] for place in order.tolist()} if from_units else set()
+        each = math.ceil(self.drawn / max(len(asked), 1))
+        with self.progress("looking for queries", len(self.documents)) as advance:
+            for number in self.documents:
+                material = Material(self.index.stored(number), self.seed)
+                for make in chosen:
+                    yield from make(material)
+                for draw in from_units if number in asked else ():
+                    yield from draw(material, each)
+                advance(1)
+        if Source.COMMIT in self.sources:
+            yield from commits(self.index, self.progress)
+
+    def _from_units(self, snapshot: Snapshot) -> Sequence[Callable[[Material, int], Iterator[Candidate]]]:
+        """Sources that any unit would do for."""
+        found: list[Callable[[Material, int], Iterator[Candidate]]] = []
+        if Source.RARE_TERMS in self.sources:
+            found.append(RareTerms(snapshot))
+        if self.writer and Source.MODEL in self.sources:
+            found.append(self.writer)
+        return found

@@ -1,0 +1,80 @@
+"""Weighing generated queries so that they are as long, and share as many words with texts, as those users typed.
+
+Both sets are described by the same two figures per query: its number of distinct terms, and the share of these that
+its best hit by BM25 holds (paragraphs and functions; of a generated query, in the blanked index). Weights are found
+by raking (Deming and Stephan 1940): the generated set's two marginal distributions become those of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import KIND_OF
+from tellapart.index.lexical import analyse_query, defaults
+
+if TYPE_CHECKING:
+    from tellapart.engine.facade import Index
+
+LENGTHS = (2.5, 4.5, 7.5, 12.5)
+SHARES = (0.5, 0.75, 0.999)
+"""Upper borders of the strata but the last: up to 2, 4, 7, 12 terms, more; below a half, three quarters, 1, all."""
+
+LARGEST = 5.0
+"""A weight, or its inverse, against the mean: beyond it a few odd queries would decide. Our choice, not measured."""
+
+PSEUDO_COUNT = 0.5
+"""Added to every stratum of the log, so that a short log rules nothing out (Jeffreys)."""
+
+ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A weight per query (mean 1), and how many unweighted queries would tell as much (Kish 1965)."""
+
+    values: Mapping[str, float]
+    effective: float
+
+
+def strata(index: Index, texts: Sequence[str]) -> NDArray[np.int64]:
+    """Describe queries by length and overlap: strata (n, 2)."""
+    found = np.zeros((len(texts), 2), dtype=np.int64)
+    levels = index.plan(ranker="bm25").configuration.granularities
+    with index.reading() as snapshot:
+        for row, text in enumerate(texts):
+            terms, share = 0, 0.0
+            for level in levels:
+                distinct = sorted(set(analyse_query(text, KIND_OF[level])))
+                lexical, (k1, b) = snapshot.lexical(level), defaults(KIND_OF[level])
+                top, _ = lexical.top(distinct, 1, k1=k1, b=b)
+                given = lexical.weights(distinct, int(top[0]), k1=k1, b=b) if len(top) else {}
+                held = sum(1 for value in given.values() if value > 0)
+                share = max(share, held / max(len(distinct), 1))
+                terms = max(terms, len(distinct))
+            found[row] = np.searchsorted(LENGTHS, terms), np.searchsorted(SHARES, share, side="right")
+    return found
+
+
+def weights(generated: Mapping[str, NDArray[np.int64]], log: NDArray[np.int64]) -> Weights:
+    """Rake the strata of generated queries (2,) to those of a log (n, 2), and clip."""
+    queries = list(generated)
+    mine = np.array([generated[query] for query in queries]).reshape(-1, 2)
+    values = np.ones(len(queries))
+    for _ in range(ROUNDS if len(queries) else 0):
+        for axis, borders in enumerate((LENGTHS, SHARES)):
+            wanted = np.bincount(log[:, axis], minlength=len(borders) + 1) + PSEUDO_COUNT
+            have = np.bincount(mine[:, axis], weights=values, minlength=len(borders) + 1)
+            wanted[have == 0] = 0  # no generated query is like that
+            ratio = np.divide(
+                wanted / wanted.sum(), have / have.sum(), out=np.ones_like(have), where=have > 0
+            )
+            values *= ratio[mine[:, axis]]
+            values = np.clip(values / values.mean(), 1 / LARGEST, LARGEST)
+    values = values / values.mean() if len(queries) else values
+    effective = float(values.sum() ** 2 / (values**2).sum()) if len(queries) else 0.0
+    return Weights(dict(zip(queries, values.tolist(), strict=True)), effective)

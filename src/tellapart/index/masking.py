@@ -1,0 +1,190 @@
+"""A passing copy of an index in which parts of some documents are blanked, everything else left where it is.
+
+The copy is an index like any other. Files of segments are shared by hard links; documents with blanks are dead in
+them and stand in one new segment, whose vectors keep the windows of the text without blanks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tellapart.corpus.types import Granularity
+from tellapart.encoders.cache import VectorCache
+from tellapart.encoders.protocol import Encoder
+from tellapart.encoders.windows import UnitText
+from tellapart.errors import LockedIndexError, TellapartError
+from tellapart.index.build import forget_encoder
+from tellapart.index.catalogue import Catalogue
+from tellapart.index.embedding import Embedder, UnitTexts, unit_texts
+from tellapart.index.files import remove
+from tellapart.index.latent import FOLDER as ENCODERS
+from tellapart.index.latent import LSA
+from tellapart.index.lock import writer_lock
+from tellapart.index.segments import Segment, SegmentWriter, live_segments, segment_folder
+from tellapart.index.settings import kept_settings
+from tellapart.index.store import FILE, Store, StoredDocument
+from tellapart.progress import Progress, silent
+
+PREFIX = "masked-"
+
+
+@contextmanager
+def masked_copy(
+    folder: Path,
+    store: Store,
+    documents: Sequence[StoredDocument],
+    encoders: Mapping[str, Encoder],
+    *,
+    cache: VectorCache | None = None,
+    progress: Progress = silent,
+) -> Iterator[Path]:
+    """Give the folder of a copy of an index that holds these versions of its documents; it is removed at the end.
+
+    Args:
+        folder: Of the index; the copy lies inside, or in the system's temporary folder where that is read-only.
+        store: The index's store; the generation it shows is copied.
+        documents: Each with the number, id and length of one of the index, and units that start at the same places.
+        encoders: By the name the index has for them; the vectors of its other encoders are left out. Latent
+            semantic analysis stays as it was fitted, on the text without blanks: blanked units are folded in.
+        cache: Of vectors, where windows without blanks are looked up.
+        progress: Told of units encoded.
+
+    Raises:
+        TellapartError: A document is not in the index (any more), or not as long as there.
+    """
+    home = _home(folder)
+    try:
+        with writer_lock(home):  # says that the copy is in use
+            with store.reading():
+                before = store.documents([each.number for each in documents])
+                _check(before, documents)
+                _copy(folder, store, home)
+            copied = Store.create(home)
+            try:
+                with copied.transaction():
+                    _Masker(home, copied, before, cache, progress).run(documents, encoders)
+            finally:
+                copied.close()
+            yield home
+    finally:
+        remove(home)
+
+
+def _home(folder: Path) -> Path:
+    """Make a folder for the copy, after removing those of processes that were killed."""
+    for left in sorted(folder.glob(f"{PREFIX}*")):
+        with suppress(LockedIndexError, TellapartError), writer_lock(left):
+            remove(left)
+    try:
+        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix=f"tellapart-{PREFIX}"))
+
+
+def _check(before: Mapping[int, StoredDocument], documents: Sequence[StoredDocument]) -> None:
+    for after in documents:
+        known = before[after.number].document
+        if known.id != after.document.id or len(known.text) != len(after.document.text):
+            raise TellapartError(f"{known.id!r} changed meanwhile: generate the queries again")
+
+
+def _copy(folder: Path, store: Store, home: Path) -> None:
+    target = sqlite3.connect(home / FILE)
+    try:
+        store.connection.backup(target)
+    finally:
+        target.close()
+    for number, _ in Catalogue(store).segments():
+        shared = segment_folder(home, number)
+        shutil.copytree(segment_folder(folder, number), shared, copy_function=_link)
+    if (folder / ENCODERS).is_dir():
+        shutil.copytree(folder / ENCODERS, home / ENCODERS, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target)
+
+
+class _Masker:
+    """Changes the copy; used inside one transaction of its store."""
+
+    def __init__(
+        self,
+        home: Path,
+        store: Store,
+        before: Mapping[int, StoredDocument],
+        cache: VectorCache | None,
+        progress: Progress,
+    ) -> None:
+        self.home = home
+        self.store = store
+        self.catalogue = Catalogue(store)
+        self.before = before
+        self.cache = cache
+        self.progress = progress
+
+    def run(self, documents: Sequence[StoredDocument], encoders: Mapping[str, Encoder]) -> None:
+        """Put the new versions in the place of the old ones."""
+        self.catalogue.remove_records()
+        for name, stored in self.catalogue.encoders().items():
+            if name not in encoders:
+                forget_encoder(self.catalogue, stored)
+            elif stored.fingerprint != encoders[name].fingerprint:
+                raise TellapartError(f"the encoder {name!r} is not the one whose vectors the index holds")
+        if documents:
+            self._cover(self._replaced(documents), encoders)
+        self.store.next_generation()
+
+    def _replaced(self, documents: Sequence[StoredDocument]) -> Segment:
+        """Write one segment of the new versions and let the old ones be dead."""
+        numbers = [each.number for each in documents]
+        for segment in live_segments(self.home, self.catalogue):
+            hit = np.isin(segment.documents, numbers)
+            if hit.any():
+                self.catalogue.put_segment(segment.number, segment.dead | hit)
+        number = self.catalogue.next_segment()
+        writer = SegmentWriter(segment_folder(self.home, number), kept_settings(self.store).granularities)
+        for each in documents:
+            self.store.replace_document(each.number, each.document, each.tree)
+            writer.add(each.number, each.document, each.tree)
+        files = writer.write()
+        alive = np.zeros(len(writer), dtype=bool)
+        self.catalogue.put_segment(number, alive)
+        self.catalogue.put_files(number, files)
+        return Segment(number, segment_folder(self.home, number), alive)
+
+    def _cover(self, segment: Segment, encoders: Mapping[str, Encoder]) -> None:
+        for name, stored in self.catalogue.encoders().items():
+            levels = [level for level in stored.granularities if level in segment.granularities]
+            if levels:
+                cache = None if name == LSA else self.cache
+                embedder = Embedder(
+                    self.store, encoders[name], cache, self.progress, laid_out_as(self.before)
+                )
+                embedder.cover([(segment, levels)])
+
+
+def laid_out_as(before: Mapping[int, StoredDocument]) -> UnitTexts:
+    """Give the units of blanked documents with the layout that they had before."""
+
+    def texts(stored: StoredDocument, granularity: Granularity) -> list[UnitText]:
+        earlier = unit_texts(before[stored.number], granularity)
+        now = unit_texts(stored, granularity)
+        return [
+            replace(after, layout=then) if (after.context, after.text) != (then.context, then.text) else after
+            for after, then in zip(now, earlier, strict=True)
+        ]
+
+    return texts
