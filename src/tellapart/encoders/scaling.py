@@ -47,7 +47,7 @@ def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8
 
 @lru_cache(maxsize=32)
 def _weights(edge: int, size: int) -> NDArray[np.float64]:
-    """Linear interpolation along one axis (size, edge), widened to the scale when shrinking (no aliasing), as Pillow does."""
+    """Linear interpolation along one axis (size, edge), as Pillow does: wider when shrinking (no aliasing)."""
     reach = max(edge / size, 1.0)
     centres = (np.arange(size) + 0.5) * edge / size - 0.5
     weights = np.maximum(0.0, 1 - np.abs(np.arange(edge) - centres[:, None]) / reach)

@@ -38,7 +38,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     for left in (part, old):
         shutil.rmtree(left, ignore_errors=True)
     part.mkdir(parents=True)
-    save_file({name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()}, part / TENSORS)
+    save_file(
+        {name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()}, part / TENSORS
+    )
     (part / STATE).write_text(json.dumps({"format": FORMAT, **checkpoint.state}), encoding="utf-8")
     for name in (TENSORS, STATE):
         _flush(part / name)
@@ -64,7 +66,9 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
             state = json.loads((place / STATE).read_text(encoding="utf-8"))
             tensors = load_file(place / TENSORS)
         except Exception as error:  # safetensors has an error class of its own
-            raise TellapartError(f"the checkpoint {place} cannot be read ({error}): remove it to begin anew") from error
+            raise TellapartError(
+                f"the checkpoint {place} cannot be read ({error}): remove it to begin anew"
+            ) from error
         if state.pop("format", None) != FORMAT:
             raise TellapartError(f"the checkpoint {place} is of another version: remove it to begin anew")
         return Checkpoint(tensors, state)

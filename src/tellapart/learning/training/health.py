@@ -96,7 +96,8 @@ def suspects(features: Tensor, labels: Tensor, names: Sequence[str], *, most: in
         cosines = torch.where(labels[:, None] != labels[None, :], unit @ unit.T, -1.0).triu(1)
         rows, columns = (cosines >= SAME).nonzero(as_tuple=True)
     found = {
-        (names[a], names[b]): float(cosines[a, b]) for a, b in zip(rows.tolist(), columns.tolist(), strict=True)
+        (names[a], names[b]): float(cosines[a, b])
+        for a, b in zip(rows.tolist(), columns.tolist(), strict=True)
     }
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [Suspect(first, second, cosine) for (first, second), cosine in ordered[:most]]

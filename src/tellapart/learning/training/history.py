@@ -35,7 +35,9 @@ class Look:
         if health is not None:
             counts = {name: tuple(health[name]) for name in ("genuine", "impostors")}
             health = Health(**{**health, **counts})
-        return cls(**{**content, "health": health, "suspects": tuple(Suspect(**s) for s in content["suspects"])})
+        return cls(
+            **{**content, "health": health, "suspects": tuple(Suspect(**s) for s in content["suspects"])}
+        )
 
 
 @dataclass(frozen=True, slots=True)

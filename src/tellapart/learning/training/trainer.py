@@ -44,8 +44,15 @@ Watch = Callable[[Look], None]
 class Samples(Protocol):
     """Labelled samples: what of them a network is fed, in training and when it is judged."""
 
-    labels: NDArray[np.int64]
-    sources: tuple[str, ...]
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Identity of each sample (n,)."""
+        ...
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What each sample is called."""
+        ...
 
     def training(self, rows: NDArray[np.int64], draw: torch.Generator) -> Tensor:
         """Give inputs of some rows, changed at random."""
