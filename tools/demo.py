@@ -53,7 +53,9 @@ def main() -> None:
         sys.exit(
             f"the demo is meant for {MAX_FUNCTIONS} functions, not {counts['function']}: name fewer packages"
         )
-    listed = ", ".join(f"{count} {level}s" for level, count in counts.items())
+    listed = ", ".join(
+        f"{count} {level}{'es' if level.endswith('s') else 's'}" for level, count in counts.items()
+    )
     print(f"{listed}; {time.perf_counter() - started:.0f} s (again: nothing is encoded twice)\n")
     print("=== One query, three rankers (functions) ===")
     for query in CODE_QUERIES:

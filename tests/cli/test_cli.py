@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -220,7 +221,21 @@ def test_every_verb_has_help_and_is_documented(call):
         code, out, _ = call(verb, "--help")
         assert code == 0
         assert "Usage" in out
+        assert f"tellapart {verb} " in out.partition("Examples:")[2]
         assert f"`tellapart {verb} " in readme
+
+
+def test_shells_can_complete_verbs_and_names():
+    def completed(words, position):
+        typed = {"_TELLAPART_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
+        command = [sys.executable, "-m", "tellapart"]
+        done = subprocess.run(
+            command, env={**os.environ, **typed}, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()
+
+    assert completed("tellapart re", 1) == ["related"]
+    assert "hybrid" in completed("tellapart search x --ranker ", 4)
 
 
 def test_closed_pipe_is_quiet(corpus):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated
 
@@ -14,16 +15,35 @@ from tellapart.errors import TellapartError
 
 DONE, FAILED, WRONG_USE, STOPPED = 0, 1, 2, 130
 
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Where a verb lives (`module:function`) and what it does in a few words.
+
+    The module's `EXAMPLES` end its help.
+    """
+
+    place: str
+    summary: str
+
+    def add_to(self, app: typer.Typer, name: str) -> None:
+        """Import the verb and let the app know it."""
+        path, function = self.place.split(":")
+        module = import_module(path)
+        examples = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES)
+        app.command(name, short_help=self.summary, epilog=examples)(getattr(module, function))
+
+
 VERBS = {
-    "index": "tellapart.cli.index:index",
-    "search": "tellapart.cli.search:search",
-    "related": "tellapart.cli.related:related",
-    "run": "tellapart.cli.run_queries:run",
-    "export": "tellapart.cli.export:export",
-    "status": "tellapart.cli.status:status",
-    "clear": "tellapart.cli.status:clear",
+    "index": Verb("tellapart.cli.index:index", "Read, split and index; again: only what changed."),
+    "search": Verb("tellapart.cli.search:search", "Find what answers a query."),
+    "related": Verb("tellapart.cli.related:related", "Find units like one you name."),
+    "run": Verb("tellapart.cli.run_queries:run", "Answer a query set as a TREC run."),
+    "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
+    "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
+    "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),
 }
-"""Where each verb lives; only the one that was typed is imported, which halves the start of a search."""
+"""Only the verb that was typed is imported, which halves the start of a search."""
 
 
 def make_app(verbs: Iterable[str] = VERBS) -> typer.Typer:
@@ -31,15 +51,13 @@ def make_app(verbs: Iterable[str] = VERBS) -> typer.Typer:
     app = typer.Typer(
         name="tellapart",
         help="Embedding search that decides with evidence: index documents and code, search by words and vectors.",
-        add_completion=False,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for verb in verbs:
-        module, function = VERBS[verb].split(":")
-        app.command(verb)(getattr(import_module(module), function))
+    for name in verbs:
+        VERBS[name].add_to(app, name)
     app.callback()(_options)
     return app
 

@@ -14,6 +14,11 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.exporting import export_units
 
+EXAMPLES = (
+    "tellapart export --index my.idx --granularity function --output out/",
+    "tellapart export --index my.idx --encoder lsa --queries queries.jsonl --output out/",
+)
+
 
 def export(
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write to.")],

@@ -21,6 +21,13 @@ from tellapart.index.settings import Settings, portable
 
 NO_ENCODER = "none"
 
+EXAMPLES = (
+    "tellapart index ~/src/project",
+    "tellapart index docs/ paper.pdf src/ --index my.idx",
+    "tellapart index --encoder lsa --index my.idx        # adds an encoder; the sources stay",
+    "cat notes.txt | tellapart index - --index my.idx",
+)
+
 
 def index(
     paths: Annotated[

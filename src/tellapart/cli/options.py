@@ -7,13 +7,25 @@ from typing import Annotated
 
 import typer
 
+from tellapart.corpus.types import Granularity
+from tellapart.rankers.registry import RANKERS
+
 IndexFolder = Annotated[
     Path | None,
     typer.Option("--index", metavar="DIR", help="Folder of the index [default: .tellapart in PATH]."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
 TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
-Ranker = Annotated[str, typer.Option("--ranker", metavar="NAME", help="auto, bm25, knn, svm, hybrid or rrf.")]
+RANKER_NAMES = ("auto", *RANKERS)
+Ranker = Annotated[
+    str,
+    typer.Option(
+        "--ranker",
+        metavar="NAME",
+        help=f"{', '.join(RANKER_NAMES[:-1])} or {RANKER_NAMES[-1]}.",
+        autocompletion=lambda: list(RANKER_NAMES),
+    ),
+]
 GranularityName = Annotated[
     str | None,
     typer.Option(
@@ -21,6 +33,7 @@ GranularityName = Annotated[
         metavar="NAME",
         help="sentence, paragraph, section, document; function, class, file; several joined by '+'"
         " [default: paragraph+function].",
+        autocompletion=lambda: [level.value for level in Granularity],
     ),
 ]
 EncoderName = Annotated[
@@ -30,7 +43,9 @@ EncoderName = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option(
-        "--where", metavar="FIELD=PATTERN", help="Only documents like this, e.g. path=docs/* (repeatable)."
+        "--where",
+        metavar="CONDITION",
+        help="Only documents like this, e.g. \"language = 'python' and path like 'src/%'\" (repeatable).",
     ),
 ]
 Lines = Annotated[int, typer.Option("--lines", help="Lines of text shown per hit; 0 shows places only.")]

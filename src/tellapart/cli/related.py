@@ -14,6 +14,11 @@ from tellapart.cli.place import NAME, exists, index_folder
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 
+EXAMPLES = (
+    "tellapart related src/client.py:120 --index my.idx",
+    "tellapart related docs/guide.md --index my.idx --granularity section",
+)
+
 
 def related(
     place: Annotated[

@@ -16,6 +16,11 @@ from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import Parameters
 
+EXAMPLES = (
+    "tellapart run queries.jsonl --index my.idx --ranker bm25 --output run.trec",
+    "tellapart run queries.jsonl --index my.idx --configuration minilm/document/hybrid --output run.trec",
+)
+
 
 def run(
     queries: Annotated[

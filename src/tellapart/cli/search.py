@@ -17,6 +17,13 @@ from tellapart.engine.facade import check_query
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import Parameters
 
+EXAMPLES = (
+    'tellapart search "how are retries handled" ~/src/project',
+    'tellapart search "retry" --index my.idx --ranker bm25 --granularity function --explain',
+    "tellapart search \"retry\" --index my.idx --where \"language = 'python' and path like 'src/%'\"",
+    'echo "a long question" | tellapart search - --index my.idx --json',
+)
+
 
 def search(
     query: Annotated[str, typer.Argument(help="What to look for; '-' reads it from standard input.")],

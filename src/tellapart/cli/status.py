@@ -1,8 +1,7 @@
-"""`tellapart status` and `tellapart clear`."""
+"""`tellapart status`."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +10,15 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.place import exists, index_folder
-from tellapart.encoders.cache import open_cache
+from tellapart.cli.place import index_folder
 from tellapart.engine import Index
 from tellapart.engine.status import IndexStatus, index_status, verify_index
-from tellapart.errors import TellapartError
-from tellapart.index.build import drop_encoder
 from tellapart.index.embedding import in_words
-from tellapart.index.lock import writer_lock
+
+EXAMPLES = (
+    "tellapart status --index my.idx",
+    "tellapart status --skipped --index my.idx         # what was not indexed, and why",
+)
 
 
 def status(
@@ -73,33 +73,3 @@ def _staleness(state: IndexStatus) -> str:
 
 def _one_line(name: str) -> str:
     return name.encode("unicode_escape").decode() if any(c in name for c in "\r\n\t") else name
-
-
-def clear(
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
-    index: options.IndexFolder = None,
-    encoder: Annotated[
-        str | None, typer.Option("--encoder", metavar="NAME", help="Drop only this encoder's vectors.")
-    ] = None,
-    cache: Annotated[
-        bool, typer.Option("--cache", help="Empty the cache of vectors that all indexes share.")
-    ] = False,
-) -> None:
-    """Remove an index, one encoder of it, or the cached vectors."""
-    if cache:
-        vectors = open_cache()
-        if vectors is None:
-            raise TellapartError("the cache is switched off (TELLAPART_CACHE): there is nothing to empty")
-        vectors.clear()
-        note(f"emptied the vector cache in {vectors.folder}")
-        return
-    folder = index_folder(index, [path])
-    if not exists(folder):
-        raise TellapartError(f"no index in {folder}: nothing to remove")
-    if encoder:
-        drop_encoder(folder, encoder)
-        note(f"dropped the vectors of {encoder} from {folder}")
-        return
-    with writer_lock(folder):
-        shutil.rmtree(folder)
-    note(f"removed {folder}")

@@ -1,47 +1,239 @@
-"""Filters: which documents a search may look at."""
+"""Filters: a condition over documents, parsed here and handed to SQLite with its values as parameters.
+
+    condition  = term { "or" term };  term = factor { "and" factor };  factor = ["not"] ( "(" condition ")" | test )
+    test       = field operator value | field ["not"] "in" "(" value {"," value} ")" | field "is" ["not"] "null"
+    operator   = "=" | "!=" | "<" | "<=" | ">" | ">=" | ["not"] "like" | ["not"] "glob"
+    value      = 'text' ('' is a quote in it) | number | true | false
+
+A field is a column below or a key of the document's metadata, nested with dots, "quoted" where it holds other
+characters. Every test is true or false: a document without the field equals nothing and is unlike everything.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from tellapart.errors import TellapartError
 from tellapart.index.store import Store
 
 COLUMNS = ("id", "path", "kind", "language", "title", "source")
-CONDITION = re.compile(r"(?P<field>[\w.-]+)\s*(?P<operator>!=|=)\s*(?P<pattern>.*)", re.DOTALL)
+COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
+PATTERNS = ("like", "glob")
+DEEPEST = 50
+"""Parentheses and `not` inside one another; SQLite itself takes 1,000."""
+
+TOKEN = re.compile(
+    r"""\s*(?: (?P<text>'(?:[^']|'')*') | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+          | "(?P<quoted>(?:[^"]|"")+)" | (?P<word>[^\W\d][\w.-]*) | (?P<sign><=|>=|<>|!=|==|[=<>(),]) )""",
+    re.VERBOSE,
+)
+
+Value = str | int | float
+Clause = tuple[str, list[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A piece of a condition; `value` is what it stands for, words in lower case where they are keywords."""
+
+    kind: str
+    value: Value
+    start: int
+
+    def says(self, *words: str) -> bool:
+        return self.kind in {"word", "sign"} and str(self.value).lower() in words
 
 
 def matching_documents(store: Store, conditions: Sequence[str]) -> list[int]:
-    """Numbers of the documents that meet every condition.
+    """Numbers of the documents that meet every condition, such as `language = 'python' and path like 'src/%'`.
 
-    A condition is `field=pattern` or `field!=pattern`; fields are id, path, kind, language, title,
-    source, or a key of the document's metadata; patterns know `*`, `?` and `[a-z]`, and `*` crosses `/`.
+    Raises:
+        TellapartError: A condition cannot be read, or names a field that no document has.
     """
     clauses, values = [], []
     for condition in conditions:
-        match = CONDITION.fullmatch(condition.strip())
-        if not match:
-            raise TellapartError(
-                f"cannot read the filter {condition!r}: write field=pattern, as in path=docs/*"
-            )
-        column, value = _column(store, match["field"])
-        values += [*value, match["pattern"]]
-        negated = "NOT " if match["operator"] == "!=" else ""
-        clauses.append(f"{negated}COALESCE({column}, '') GLOB ?")
+        clause, own = _Parser(store, condition).parse()
+        clauses.append(clause)
+        values += own
     rows = store.connection.execute(f"SELECT number FROM documents WHERE {' AND '.join(clauses)}", values)
     return [row[0] for row in rows]
 
 
-def _column(store: Store, field: str) -> tuple[str, list[str]]:
-    if field in COLUMNS:
-        return field, []
-    path = "$." + ".".join(f'"{part}"' for part in field.split("."))
+class _Parser:
+    """Recursive descent over one condition; writes only SQL of its own, values go in as parameters."""
+
+    def __init__(self, store: Store, condition: str) -> None:
+        self.store = store
+        self.condition = condition
+        self.tokens: list[_Token] = []
+        self.position = 0
+        self.depth = 0
+        self._read_tokens()
+
+    def parse(self) -> Clause:
+        clause = self._or()
+        if self._peek().kind != "end":
+            raise self._error("expected and, or, or the end")
+        return clause
+
+    def _read_tokens(self) -> None:
+        start, text = 0, self.condition.rstrip()
+        while start < len(text) and (match := TOKEN.match(text, start)):
+            kind = str(match.lastgroup)
+            self.tokens.append(_Token(kind, _value(kind, match[kind]), match.start(kind)))
+            start = match.end()
+        self.tokens.append(_Token("end", "", start))
+        if start < len(text):
+            self.position = len(self.tokens) - 1
+            raise self._error("stopped")
+
+    def _peek(self) -> _Token:
+        return self.tokens[self.position]
+
+    def _next(self) -> _Token:
+        token = self.tokens[self.position]
+        self.position = min(self.position + 1, len(self.tokens) - 1)
+        return token
+
+    def _accept(self, *words: str) -> bool:
+        if self._peek().says(*words):
+            self._next()
+            return True
+        return False
+
+    def _expect(self, word: str) -> None:
+        if not self._accept(word):
+            raise self._error(f"expected {word}")
+
+    def _or(self) -> Clause:
+        return self._joined("or", self._and)
+
+    def _and(self) -> Clause:
+        return self._joined("and", self._factor)
+
+    def _joined(self, word: str, part: Callable[[], Clause]) -> Clause:
+        clauses = [part()]
+        while self._accept(word):
+            clauses.append(part())
+        if len(clauses) == 1:
+            return clauses[0]
+        return f"({f' {word.upper()} '.join(sql for sql, _ in clauses)})", [
+            v for _, own in clauses for v in own
+        ]
+
+    def _factor(self) -> Clause:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise self._error(f"more than {DEEPEST} conditions inside one another")
+        try:
+            if self._accept("not"):
+                sql, values = self._factor()
+                return f"NOT {sql}", values
+            if self._accept("("):
+                clause = self._or()
+                self._expect(")")
+                return clause
+            return self._test()
+        finally:
+            self.depth -= 1
+
+    def _test(self) -> Clause:
+        token = self._peek()
+        if token.kind not in {"word", "quoted"}:
+            raise self._error("expected a field")
+        self._next()
+        field = str(token.value)
+        column, path = _column(self.store, [field] if token.kind == "quoted" else field.split("."))
+        if self._accept("is"):
+            negated = "NOT " if self._accept("not") else ""
+            self._expect("null")
+            return f"{column} IS {negated}NULL", path
+        negated = "NOT " if self._accept("not") else ""
+        operator = self._next()
+        if operator.says("in"):
+            tests = [_equal(column, path, value) for value in self._list()]
+            either = " OR ".join(sql for sql, _ in tests)
+            return f"{negated}({either})", [value for _, values in tests for value in values]
+        if operator.says(*PATTERNS):
+            return f"{negated}(COALESCE({column}, '') {str(operator.value).upper()} ?)", [
+                *path,
+                str(self._value()),
+            ]
+        if negated or operator.kind != "sign" or operator.value not in COMPARISONS:
+            self.position -= operator.kind != "end"
+            raise self._error(f"expected one of {', '.join([*COMPARISONS, *PATTERNS, 'in', 'is'])}")
+        value = self._value()
+        if operator.says("=", "=="):
+            return _equal(column, path, value)
+        if operator.says("!=", "<>"):
+            sql, values = _equal(column, path, value)
+            return f"NOT {sql}", values
+        return _ordered(column, path, str(operator.value), value)
+
+    def _list(self) -> list[Value]:
+        self._expect("(")
+        values = [self._value()]
+        while self._accept(","):
+            values.append(self._value())
+        self._expect(")")
+        return values
+
+    def _value(self) -> Value:
+        token = self._peek()
+        if token.says("true", "false"):  # as SQLite reads JSON's
+            return int(self._next().says("true"))
+        if token.kind not in {"text", "number"}:
+            raise self._error("expected 'text' in single quotes, a number, true or false")
+        return self._next().value
+
+    def _error(self, problem: str) -> TellapartError:
+        rest = self.condition[self._peek().start :].strip()
+        place = f"at {rest[:40]!r}" if rest else "at its end"
+        return TellapartError(
+            f"cannot read the filter {self.condition!r}: {problem} {place};"
+            " write it like language = 'python' and path like 'src/%'"
+        )
+
+
+def _value(kind: str, raw: str) -> Value:
+    if kind == "text":
+        return raw[1:-1].replace("''", "'")
+    if kind == "quoted":
+        return raw.replace('""', '"')
+    if kind == "number":
+        return float(raw) if re.search(r"[.eE]", raw) else int(raw)
+    return raw
+
+
+def _equal(column: str, path: list[Value], value: Value) -> Clause:
+    return f"({_as_typed(column, value)} IS ?)", [*path, value]
+
+
+def _ordered(column: str, path: list[Value], operator: str, value: Value) -> Clause:
+    if isinstance(value, str):
+        return f"COALESCE(CAST({column} AS TEXT) {operator} ?, 0)", [*path, value]
+    # SQLite puts every text above every number.
+    numeric = f"typeof({column}) IN ('integer', 'real') AND {column} {operator} ?"
+    return f"COALESCE({numeric}, 0)", [*path, *path, value]
+
+
+def _as_typed(column: str, value: Value) -> str:
+    """Compare with text as text: metadata may hold a year as a number, and 'text' was asked for."""
+    return f"CAST({column} AS TEXT)" if isinstance(value, str) else column
+
+
+def _column(store: Store, keys: Sequence[str]) -> Clause:
+    """Give the SQL of a field and the parameters in it; metadata keeps its type, so that years compare."""
+    if len(keys) == 1 and keys[0].lower() in COLUMNS:
+        return keys[0].lower(), []
+    path = "$." + ".".join('"' + key.replace('"', "") + '"' for key in keys)
     known = store.connection.execute(
         "SELECT 1 FROM documents WHERE json_extract(metadata, ?) IS NOT NULL LIMIT 1", (path,)
     ).fetchone()
     if not known:
         raise TellapartError(
-            f"no document has a field {field!r} to filter by: use {', '.join(COLUMNS)} or a metadata key"
+            f"no document has a field {'.'.join(keys)!r} to filter by: use {', '.join(COLUMNS)} or a metadata key"
         )
-    return "CAST(json_extract(metadata, ?) AS TEXT)", [path]
+    return "json_extract(metadata, ?)", [path]
