@@ -39,6 +39,7 @@ VERBS = {
     "search": Verb("tellapart.cli.search:search", "Find what answers a query."),
     "related": Verb("tellapart.cli.related:related", "Find units like one you name."),
     "run": Verb("tellapart.cli.run_queries:run", "Answer a query set as a TREC run."),
+    "train": Verb("tellapart.cli.train:train", "Train an encoder of images, or adapt one to an index."),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,10 @@ class Split:
 
     train: LabelledImages
     held_out: LabelledImages | None
+
+    def turned(self) -> Split:
+        """Learn from turned identities as well; what is held out stays as it is."""
+        return replace(self, train=self.train.with_turns())
 
 
 @dataclass(frozen=True, slots=True)

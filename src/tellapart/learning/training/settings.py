@@ -20,6 +20,19 @@ class Objective(StrEnum):
     INFONCE = "infonce"
 
 
+def parse_objective(name: str) -> Objective:
+    """Read an objective's name.
+
+    Raises:
+        TellapartError: There is no such objective.
+    """
+    try:
+        return Objective(name)
+    except ValueError:
+        known = ", ".join(Objective)
+        raise TellapartError(f"unknown objective {name!r}; known are {known}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A run is decided by these, the data and the version of torch.
