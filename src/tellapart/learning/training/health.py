@@ -126,13 +126,13 @@ def refuse_nan(
         bad = ~gradient.isfinite().all(1)
     if not bad.any() or bad.all():
         bad = torch.tensor([not np.isfinite(alone(row)) for row in range(len(names))])
-    advice = "lower the learning rate"
+    advice, value = "lower the learning rate", float(loss.detach())
     if not bad.any() or bad.all():
-        raise TellapartError(f"step {step}: the loss is {float(loss):g} for every sample: {advice}")
+        raise TellapartError(f"step {step}: the loss is {value:g} for every sample: {advice}")
     culprits = [names[row] for row in bad.nonzero().flatten().tolist()]
     more = f" and {len(culprits) - 3} more" if len(culprits) > 3 else ""
     raise TellapartError(
-        f"step {step}: the loss is {float(loss):g} because of {', '.join(culprits[:3])}{more}: look at it, or {advice}"
+        f"step {step}: the loss is {value:g} because of {', '.join(culprits[:3])}{more}: look at it, or {advice}"
     )
 
 

@@ -24,7 +24,7 @@ from tellapart.learning.training.checkpoints import (
     under,
     write_checkpoint,
 )
-from tellapart.learning.training.health import examine, refuse_nan, suspects
+from tellapart.learning.training.health import Health, examine, refuse_nan, suspects
 from tellapart.learning.training.history import History, Look
 from tellapart.learning.training.settings import Settings
 from tellapart.progress import Progress, silent
@@ -144,6 +144,14 @@ class Trainer:
             ]
         return torch.cat(parts).numpy()
 
+    def judge(self, samples: Samples) -> Health:
+        """Say what the averaged weights are worth on samples; training goes on as if nothing had happened."""
+        kept = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average)
+        health = examine(self.features(samples), samples.labels)
+        self.network.load_state_dict(kept)
+        return health
+
     def _step(self) -> float:
         rows = self.batches.rows(self.step)
         draw = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + self.step)
@@ -190,12 +198,7 @@ class Trainer:
                     self.average[name].copy_(tensor)
 
     def _look(self, loss: float, done: int, seconds: float) -> Look:
-        health = None
-        if self.held_out is not None:
-            kept = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-            self.network.load_state_dict(self.average)
-            health = examine(self.features(self.held_out), self.held_out.labels)
-            self.network.load_state_dict(kept)
+        health = self.judge(self.held_out) if self.held_out is not None else None
         return Look(
             step=self.step,
             loss=loss,
