@@ -10,8 +10,8 @@ from time import time
 import numpy as np
 import pytest
 
-from tellapart.encoders.load import load_encoder
 from tellapart.encoders.endpoint import Endpoint
+from tellapart.encoders.load import load_encoder
 from tellapart.encoders.openai import OpenAiEncoder
 from tellapart.encoders.protocol import Encoder
 from tellapart.errors import TellapartError

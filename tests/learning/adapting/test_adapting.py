@@ -14,7 +14,13 @@ from tellapart.learning.adapting.pairs import Pairs
 
 
 def pairs(
-    *, noisy: int, count: int = 600, documents: int = 400, dim: int = 24, kind: Kind = Kind.PROSE, seed: int = 0
+    *,
+    noisy: int,
+    count: int = 600,
+    documents: int = 400,
+    dim: int = 24,
+    kind: Kind = Kind.PROSE,
+    seed: int = 0,
 ) -> Pairs:
     """Give queries that differ from their answers by noise, most of it in the first `noisy` axes."""
     random = np.random.default_rng(seed)

@@ -51,7 +51,9 @@ def history() -> History:
     for step, offset in ((10, 10.0), (20, 0.0)):
         features, labels = labelled(0.1, offset)
         pairs = tuple(suspects(torch.from_numpy(features), torch.from_numpy(labels), ["<b>"] * 100, most=2))
-        looks = looks.with_look(Look(step, 1 / step, 1e-3, 100.0, float(step), examine(features, labels), pairs))
+        looks = looks.with_look(
+            Look(step, 1 / step, 1e-3, 100.0, float(step), examine(features, labels), pairs)
+        )
     return looks
 
 

@@ -20,6 +20,7 @@ from tellapart.learning.training.objectives import make_objective  # noqa: E402
 from tellapart.learning.training.settings import Objective, Settings, parse_objective  # noqa: E402
 from tellapart.learning.training.trainer import Trainer  # noqa: E402
 
+
 @dataclass
 class Points:
     """Points around a centre for each identity; training adds noise drawn from the generator."""
@@ -61,7 +62,12 @@ SETTINGS = Settings(dim=4, steps=60, identities=6, samples=4, check_every=10, le
 def trainer(folder: Path | None = None, settings: Settings = SETTINGS, held_out: bool = True) -> Trainer:
     judged = points(8, 6, seed=2) if held_out else None
     return Trainer(
-        network(), make_objective(settings, 12), points(12, 6, seed=1), settings, held_out=judged, folder=folder
+        network(),
+        make_objective(settings, 12),
+        points(12, 6, seed=1),
+        settings,
+        held_out=judged,
+        folder=folder,
     )
 
 
