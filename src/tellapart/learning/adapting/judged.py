@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,8 @@ from tellapart.evaluation.measures import Measure, evaluate_run
 from tellapart.evaluation.querysets import JUDGED, QueryGold
 from tellapart.evaluation.statistics import compare
 from tellapart.learning.adapting.deciding import Evidence
-from tellapart.learning.adapting.judging import mapped, of_documents
+from tellapart.learning.adapting.judging import mapped
+from tellapart.learning.adapting.units import Units, of_documents, read_units
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents
 
 MEASURE = Measure.parse("nDCG@10")
@@ -26,16 +29,10 @@ def judge(
     """Compare the map with none and with BM25 over documents, each scoring as its best unit of a level."""
     texts = dict(gold.queries)
     queries = index.encode_queries(encoder, list(texts.values()))
-    with index.reading() as snapshot:
-        table = snapshot.units(level)
-        rows = np.arange(table.n_rows) if table.alive is None else np.flatnonzero(table.alive)
-        units = snapshot.vectors(encoder, level).take(rows)
-        numbers = table.locate(rows)[0]
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    ids = index.store.identifiers()
-    names = [ids[int(number)] for number in numbers[starts].tolist()]
+    units = read_units(index, encoder, level)
     runs = [
-        _run(list(texts), mapped(queries, way), mapped(units, way), starts, names) for way in (matrix, None)
+        _run(list(texts), mapped(queries, way), replace(units, vectors=mapped(units.vectors, way)))
+        for way in (matrix, None)
     ]
     runs.append(index.run(texts, ranker="bm25", granularity=level, depth=DEPTH))
     found = [evaluate_run(run, gold.qrels, [MEASURE]) for run in runs]
@@ -52,14 +49,12 @@ def judge(
     )
 
 
-def _run(
-    asked: list[str], queries: Vectors, units: Vectors, starts: NDArray[np.int64], names: list[str]
-) -> Run:
+def _run(asked: list[str], queries: Vectors, units: Units) -> Run:
     rankings: dict[str, RankedDocuments] = {}
-    depth = min(DEPTH, len(names))
+    depth = min(DEPTH, len(units.names))
     for start in range(0, len(asked), BLOCK):
-        scores = of_documents(queries[start : start + BLOCK], units, starts)
+        scores = of_documents(queries[start : start + BLOCK], units.vectors, units.starts)
         for query, row in zip(asked[start : start + BLOCK], scores, strict=True):
             top = np.argpartition(-row, depth - 1)[:depth]
-            rankings[query] = rank_documents([names[place] for place in top], row[top].tolist())
+            rankings[query] = rank_documents([units.names[place] for place in top], row[top].tolist())
     return Run(rankings)

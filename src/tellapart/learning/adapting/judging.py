@@ -9,6 +9,7 @@ from tellapart.encoders.adapted import apply_map
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.learning.adapting.pairs import NEAR, Pairs
+from tellapart.learning.adapting.units import of_documents
 
 CUTOFF = 10
 BLOCK = 256
@@ -34,8 +35,3 @@ def values(pairs: Pairs, rows: NDArray[np.int64], matrix: NDArray[np.float32] | 
         ranks = 1 + ((scores > own[:, None]) & ~near).sum(axis=1)
         found.append(np.where(ranks <= CUTOFF, 1 / np.log2(ranks + 1), 0.0))
     return np.concatenate([*found, np.zeros(0)])
-
-
-def of_documents(queries: Vectors, units: Vectors, starts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Score every document (q, m) as its best unit; `starts` (m,) are the documents' first units."""
-    return np.asarray(np.maximum.reduceat(queries @ units.T, starts, axis=1), dtype=np.float32)

@@ -13,7 +13,7 @@ from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.evaluation.generated import GeneratedSet, Source, generate, leaks
-from tellapart.index.snapshot import Snapshot
+from tellapart.learning.adapting.units import Units, of_documents, read_units
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import Run
 
@@ -92,8 +92,8 @@ def gather(
             depth=DEPTH,
             progress=progress,
         )
-        with masked.reading() as snapshot:
-            return _collected(masked, snapshot, made, asked, vectors, run, encoder, kind, level)
+        units = read_units(masked, encoder, level)
+        return _collected(masked, units, made, asked, vectors, run, kind, level)
 
 
 def _level(index: Index, encoder: str) -> tuple[Kind, Granularity]:
@@ -118,53 +118,44 @@ def _of_kind(made: GeneratedSet, masked: Index, kind: Kind) -> Sequence[str]:
 
 def _collected(
     masked: Index,
-    snapshot: Snapshot,
+    units: Units,
     made: GeneratedSet,
     asked: Sequence[str],
     vectors: Vectors,
     run: Run,
-    encoder: str,
     kind: Kind,
     level: Granularity,
 ) -> Pairs:
-    table = snapshot.units(level)
-    rows = np.arange(table.n_rows) if table.alive is None else np.flatnonzero(table.alive)
-    units = snapshot.vectors(encoder, level).take(rows)
-    numbers = table.locate(rows)[0]
-    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-    place = {int(number): position for position, number in enumerate(numbers[starts].tolist())}
+    place = {number: position for position, number in enumerate(units.numbers.tolist())}
     answer, document = np.empty((2, len(asked)), dtype=np.int64)
-    names = masked.store.identifiers()
     for row, query in enumerate(asked):
         span = made.gold.spans[query][0]
         stored = masked.store.document(span.document)
         assert stored is not None
         document[row] = place[stored.number]
-        answer[row] = starts[document[row]] + stored.tree.at(level, span.start)
-    near = _near(units, answer, starts)
-    listed = [names[int(number)] for number in numbers[starts].tolist()]
-    bm25 = [_of_run(run, query, listed, document[row], near[row]) for row, query in enumerate(asked)]
+        answer[row] = units.starts[document[row]] + stored.tree.at(level, span.start)
+    near = _near(units, answer)
+    bm25 = [_of_run(run, query, units.names, document[row], near[row]) for row, query in enumerate(asked)]
     return Pairs(
         queries=vectors,
-        units=units,
+        units=units.vectors,
         answer=answer,
-        starts=starts,
+        starts=units.starts,
         document=document,
         sources=np.array([made.gold.source(query) for query in asked]),
-        groups=_groups(document, near, len(starts)),
+        groups=_groups(document, near, len(units.starts)),
         bm25=np.array(bm25),
         kind=kind,
         level=level,
     )
 
 
-def _near(units: Vectors, answer: NDArray[np.int64], starts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _near(units: Units, answer: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Documents that hold a unit nearly equal to each query's answer, the own one among them."""
     found: list[NDArray[np.int64]] = []
     for start in range(0, len(answer), 256):
-        cosines = units[answer[start : start + 256]] @ units.T
-        best = np.maximum.reduceat(cosines, starts, axis=1)
-        found += [np.flatnonzero(row >= NEAR) for row in best]
+        answers = units.vectors[answer[start : start + 256]]
+        found += [np.flatnonzero(row >= NEAR) for row in of_documents(answers, units.vectors, units.starts)]
     return found
 
 
