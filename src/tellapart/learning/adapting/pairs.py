@@ -17,8 +17,8 @@ from tellapart.learning.adapting.units import Units, of_documents, read_units
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import Run
 
-AT_MOST = 3_000
-"""Queries: 1,400 to 5,000 pairs gave maps of the same worth (our choice within that)."""
+AT_MOST = 2_000
+"""Queries, of all kinds together: what a laptop encodes in minutes (our choice, not measured)."""
 
 SOURCES = (
     Source.DOCSTRING,
