@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import replace
 
@@ -19,6 +21,7 @@ from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.windows import UnitText, embed, windows
 from tellapart.engine import Index
+from tellapart.engine.status import verify_index
 from tellapart.errors import TellapartError
 from tellapart.evaluation.generated.masks import blank
 from tellapart.index.lexical import Analyser
@@ -115,26 +118,26 @@ def rows(index: Index, level: Granularity) -> dict[tuple[str, int], int]:
 LEVELS = list(Granularity)
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_words_score_as_in_an_index_of_the_blanked_documents(masked, level):
-    with masked.reading() as snapshot:
+def test_words_score_as_in_an_index_of_the_blanked_documents(masked):
+    for level in LEVELS:
         place = rows(masked, level)
+        with masked.reading() as snapshot:
+            lexical = snapshot.lexical(level)
         for query in QUERIES:
             terms = Analyser().tokens(query, KIND_OF[level]).terms
-            scores = snapshot.lexical(level).scores(terms, k1=K1, b=B)
+            scores = lexical.scores(terms, k1=K1, b=B)
             wanted = brute_force(masked, level, query)
             assert wanted.keys() == place.keys()
             for name, score in wanted.items():
                 assert scores[place[name]] == pytest.approx(score, abs=1e-5)
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("encoder", ["words", "lsa"])
-def test_vectors_are_those_of_the_blanked_texts(index, masked, level, encoder):
-    model = index.encoder(encoder)
-    with masked.reading() as snapshot:
+def test_vectors_are_those_of_the_blanked_texts(index, masked):
+    for encoder, level in itertools.product(("words", "lsa"), LEVELS):
+        model = index.encoder(encoder)
         place = rows(masked, level)
-        vectors = snapshot.vectors(encoder, level).take(np.array(list(place.values())))
+        with masked.reading() as snapshot:
+            vectors = snapshot.vectors(encoder, level).take(np.array(list(place.values())))
         for (identifier, ordinal), vector in zip(place, vectors, strict=True):
             stored = masked.store.document(identifier)
             start, end = stored.tree.span(level, ordinal)
@@ -179,6 +182,31 @@ def test_the_index_itself_does_not_change(index, documents):
         assert list(snapshot.encoders) == ["words"]
     assert sorted(path.relative_to(index.folder) for path in index.folder.rglob("*")) == files
     assert [(hit.id, hit.score) for hit in index.search("roses retry backoff", k=50)] == before
+
+
+def test_a_copy_is_sound_by_every_checksum(masked):
+    verify_index(masked)
+
+
+def test_where_nothing_can_be_made_or_linked_beside_the_index_it_is_copied_elsewhere(
+    index, documents, monkeypatch
+):
+    made = tempfile.mkdtemp
+
+    def elsewhere(**wanted):
+        if wanted.get("dir"):
+            raise OSError("read-only")
+        return made(**wanted)
+
+    def no_link(*_):
+        raise OSError("another file system")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", elsewhere)
+    monkeypatch.setattr(os, "link", no_link)
+    with masked_copy(index.folder, index.store, documents, {"words": index.encoder("words")}) as home:
+        assert index.folder not in home.parents
+        verify_index(Index.open(home))
+    assert not home.exists()
 
 
 def test_a_copy_that_a_killed_process_left_is_removed_and_one_in_use_is_not(index, documents):

@@ -10,6 +10,7 @@ from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.evaluation.generated import Blank, GeneratedSet, generate, leaks
 from tellapart.evaluation.generated.masks import mask
+from tellapart.evaluation.generated.occurrences import occurrences
 from tellapart.evaluation.generated.sampling import Question
 from tellapart.evaluation.generated.types import Candidate, Source
 from tellapart.progress import silent
@@ -203,7 +204,7 @@ def test_a_text_in_too_many_documents_is_left_out(index, project):
     question = Question(
         sentence, (Candidate(Source.INNER_SENTENCE, sentence, 1, (0, 10), hidden=(sentence,)),)
     )
-    masking = mask(index.store, [question], silent)
+    masking = mask(index.store, [question], occurrences(index.store, [question], silent))
     assert masking.dropped == {0}
     assert masking.documents == ()
 
@@ -218,6 +219,40 @@ def test_an_empty_index_gives_an_empty_set(tmp_path):
     assert not generated.gold.queries
     with generated.masked_index() as masked:
         assert leaks(generated, masked, index) == ()
+
+
+def test_no_queries_at_all_are_not_to_be_asked_for(index):
+    with pytest.raises(TellapartError, match="at least 1"):
+        generate(index, at_most=0)
+
+
+def test_of_many_documents_some_are_read_and_what_answers_in_the_others_counts_too(index, monkeypatch):
+    monkeypatch.setattr("tellapart.evaluation.generated.gathering.READ_DOCUMENTS", 2)
+    found = set()
+    for seed in range(6):
+        generated = generate(index, seed=seed, sources=[Source.DOCSTRING])
+        assert any("2 of 5 documents" in note for note in generated.notes)
+        with generated.masked_index() as masked:
+            assert leaks(generated, masked, index) == ()
+        query = by_source(generated, "docstring").get("Call again after a failure, waiting longer each time.")
+        if query:
+            found.add(frozenset(answers(index, generated, query)))
+    assert found == {frozenset({"valve.py", "pump/copy.py"})}
+
+
+def test_a_title_that_the_text_does_not_repeat_is_blanked_too(index, project):
+    (project / "page.html").write_text(
+        "<title>Composting for small balconies</title><p>Worms eat what is left over from cooking, and their soil is"
+        " better than any other. A box with holes in its sides suffices, if it stands in the shade.</p>"
+    )
+    index.update()
+    generated = generate(index, sources=[Source.TITLE])
+    query = by_source(generated, "title")["Composting for small balconies"]
+    assert generated.blanks[query] == (Blank("page.html", 0, 0),)
+    with generated.masked_index() as masked:
+        assert leaks(generated, masked, index) == ()
+        assert not masked.search("Composting", ranker="bm25")
+    assert {leak.query for leak in leaks(generated, index, index)} == {query}
 
 
 def test_an_encoder_that_the_index_lacks_is_one_line(index):
@@ -237,6 +272,23 @@ def test_blanks_name_the_text_that_was_there(index, generated):
     for query, blanks in generated.blanks.items():
         assert blanks
         for blank in blanks:
+            if blank.start == blank.end:
+                continue  # a title
             assert isinstance(blank, Blank)
             document = index.store.document(blank.document).document
             assert document.text[blank.start : blank.end].strip(), query
+
+
+@pytest.mark.parametrize(("source", "level"), [(Source.DOCSTRING, "sentence"), (Source.HEADING, "function")])
+def test_what_was_not_blanked_is_found_as_before(index, source, level):
+    words = {"sentence": "market farmers wet summer", "function": "sample weights total"}[level]
+    generated = generate(index, sources=[source])
+    assert generated.replaced
+    with generated.masked_index() as masked:
+        for ranker in ("bm25", "knn", "svm", "hybrid"):
+            wanted = [
+                (hit.id, hit.text) for hit in index.search(words, granularity=level, ranker=ranker, k=2)
+            ]
+            assert [
+                (hit.id, hit.text) for hit in masked.search(words, granularity=level, ranker=ranker, k=2)
+            ] == wanted

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tellapart.corpus.types import Granularity
 from tellapart.evaluation.generated import remarks
-from tellapart.evaluation.generated.docstrings import PYTHON, documented
+from tellapart.evaluation.generated.docstrings import documented
 from tellapart.evaluation.generated.material import Material
 from tellapart.evaluation.generated.types import Candidate, Source
 
@@ -15,7 +15,7 @@ def comments(material: Material) -> Iterator[Candidate]:
     """Give the first sentence of each comment that stands on lines of its own with code below it."""
     text = material.document.text
     for comment in material.comments:
-        if documented(material, comment) and material.document.language != PYTHON:
+        if not material.documents_inside and documented(material, comment):
             continue  # a docstring
         span = comment.start, comment.end
         unit = material.unit_at(Granularity.FUNCTION, comment.start)

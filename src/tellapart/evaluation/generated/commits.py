@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tellapart.corpus.sources import scan
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.errors import TellapartError
@@ -46,11 +48,12 @@ Place = tuple[int, Span]
 """Number of a document and one of its units."""
 
 
-def commits(index: Index, progress: Progress) -> Iterator[Candidate]:
+def commits(index: Index, seed: int, progress: Progress) -> Iterator[Candidate]:
     """Give the first line of the message of each commit that touched few files and functions.
 
     Lines are traced with `git blame`; of a file that changed since it was indexed, those count that are the same.
-    Where there is no git, no repository, or no time left, there are no such queries.
+    Where there is no git, no repository, or no time left, there are no such queries; files come in random order, so
+    that a history too long for SECONDS gives queries about all parts of the corpus.
     """
     deadline = time.monotonic() + SECONDS
     repositories: dict[Path, Repository] = {}
@@ -58,7 +61,8 @@ def commits(index: Index, progress: Progress) -> Iterator[Candidate]:
     lines: dict[str, Counter[Place]] = defaultdict(Counter)
     files = _code_files(index)
     with progress("reading the history", len(files)) as advance:
-        for file, stored in files:
+        for place in np.random.default_rng(seed).permutation(len(files)).tolist():
+            file, stored = files[place]
             top = working_tree(file)
             if top and top not in repositories:
                 repositories[top] = Repository(top, deadline)

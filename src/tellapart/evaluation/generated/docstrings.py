@@ -8,29 +8,26 @@ from typing import TYPE_CHECKING
 
 from tellapart.corpus.types import Granularity
 from tellapart.evaluation.generated import remarks
-from tellapart.evaluation.generated.material import Comment, Function, Material
+from tellapart.evaluation.generated.material import PYTHON, Comment, Function, Material
 from tellapart.evaluation.generated.types import Candidate, Source, Span
 
 if TYPE_CHECKING:
     import tree_sitter
 
-PYTHON = "python"
 _DOCSTRING = "(function_definition body: (block . (comment)* . (expression_statement . (string) @docstring))) @function"
 
 
 def docstrings(material: Material) -> Iterator[Candidate]:
     """Give the first sentence of each function's docstring, or of the comment right above it."""
-    if material.parsed is None:
-        return
-    inside = _inside(material) if material.document.language == PYTHON else {}
-    above = {} if material.document.language == PYTHON else _above(material)
+    python = material.documents_inside
+    spans = _inside(material) if python else _above(material)
     text = material.document.text
     for function in material.functions:
-        span = inside.get(function.start) or above.get(function.unit[0])
+        span = spans.get(function.start)
         if span is None or not material.says_more(function.unit, span):
             continue
         literal = text[slice(*span)]
-        query = remarks.of_docstring(literal) if inside else remarks.of_comment(literal)
+        query = remarks.of_docstring(literal) if python else remarks.of_comment(literal)
         if query:
             yield Candidate(
                 Source.DOCSTRING,
@@ -68,12 +65,12 @@ def _query() -> tree_sitter.Query | None:
 
 
 def _above(material: Material) -> dict[int, Span]:
-    """Comments right above a definition, by the start of the unit both stand in."""
+    """Comments right above a definition, by the start of the definition."""
     found: dict[int, Span] = {}
     for comment in material.comments:
         function = documented(material, comment)
         if function:
-            found[function.unit[0]] = (comment.start, comment.end)
+            found[function.start] = (comment.start, comment.end)
     return found
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +16,13 @@ from tellapart.evaluation.generated.headings import headings
 from tellapart.evaluation.generated.identifiers import identifiers
 from tellapart.evaluation.generated.material import Material
 from tellapart.evaluation.generated.models import QueryWriter
+from tellapart.evaluation.generated.occurrences import Occurrences
 from tellapart.evaluation.generated.rare import RareTerms
+from tellapart.evaluation.generated.sampling import Question, completed
 from tellapart.evaluation.generated.sentences import first_sentences, inner_sentences
 from tellapart.evaluation.generated.titles import titles
 from tellapart.evaluation.generated.types import Candidate, Source
+from tellapart.evaluation.generated.words import Phrase, phrase
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress
 
@@ -71,7 +75,6 @@ class Gatherer:
 
     def candidates(self, snapshot: Snapshot) -> Iterator[Candidate]:
         """Read the documents once, and ask about units drawn from some of them."""
-        chosen = [make for source, make in FROM_TEXT.items() if source in self.sources]
         from_units = self._from_units(snapshot)
         order = np.random.default_rng(self.seed).permutation(len(self.documents))[: self.drawn]
         asked = {self.documents[place] for place in order.tolist()} if from_units else set()
@@ -79,13 +82,30 @@ class Gatherer:
         with self.progress("looking for queries", len(self.documents)) as advance:
             for number in self.documents:
                 material = Material(self.index.stored(number), self.seed)
-                for make in chosen:
-                    yield from make(material)
+                yield from self._from_text(material)
                 for draw in from_units if number in asked else ():
                     yield from draw(material, each)
                 advance(1)
         if Source.COMMIT in self.sources:
-            yield from commits(self.index, self.progress)
+            yield from commits(self.index, self.seed, self.progress)
+
+    def completed(self, asked: Sequence[Question], where: Mapping[Phrase, Occurrences]) -> list[Question]:
+        """Add the answers that stand in documents which were not drawn, but hold the words of a question."""
+        drawn = set(self.documents)
+        places = {phrase(question.query): place for place, question in enumerate(asked)}
+        beyond = {number for words in places if words in where for number in where[words].spans} - drawn
+        others: dict[int, list[Candidate]] = defaultdict(list)
+        for number in sorted(beyond):
+            for candidate in self._from_text(Material(self.index.stored(number), self.seed)):
+                place = places.get(phrase(candidate.query))
+                if place is not None:
+                    others[place].append(candidate)
+        return [completed(question, others[place]) for place, question in enumerate(asked)]
+
+    def _from_text(self, material: Material) -> Iterator[Candidate]:
+        for source, make in FROM_TEXT.items():
+            if source in self.sources:
+                yield from make(material)
 
     def _from_units(self, snapshot: Snapshot) -> Sequence[Callable[[Material, int], Iterator[Candidate]]]:
         """Sources that any unit would do for."""

@@ -8,10 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tellapart.corpus.units import contexts
+from tellapart.errors import TellapartError
 from tellapart.evaluation.generated import log
 from tellapart.evaluation.generated.gathering import Gatherer
 from tellapart.evaluation.generated.masks import Masking, mask
 from tellapart.evaluation.generated.models import QueryWriter
+from tellapart.evaluation.generated.occurrences import occurrences
 from tellapart.evaluation.generated.sampling import Question, offered, questions, sample
 from tellapart.evaluation.generated.types import Blank, GeneratedSet, Source
 from tellapart.evaluation.judgements import Qrels, SpanJudgement
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from tellapart.engine.facade import Index
 
 AT_MOST = 1_000
+"""Queries of one set: enough to see differences of some hundredths, in a minute or two. Our choice, not measured."""
+
+NOWHERE = (0, 0)
+"""Span of what is blanked in a title that the text does not repeat."""
 
 
 def generate(
@@ -53,8 +59,10 @@ def generate(
         progress: Told of documents read.
 
     Raises:
-        TellapartError: The index holds no such encoder, or the language model cannot be asked.
+        TellapartError: No query is asked for, the index holds no such encoder, or the language model cannot be asked.
     """
+    if at_most < 1:
+        raise TellapartError(f"at most {at_most} queries: ask for at least 1")
     writer = QueryWriter(language_model) if language_model else None
     with index.reading() as snapshot:
         names = tuple(snapshot.encoders) if encoders is None else tuple(encoders)
@@ -64,7 +72,9 @@ def generate(
         gatherer = Gatherer(index, sources, at_most, seed, writer, progress)
         found = questions(gatherer.candidates(snapshot))
         asked = sample(found, at_most, seed)
-        masking = mask(index.store, asked, progress)
+        where = occurrences(index.store, asked, progress)
+        asked = gatherer.completed(asked, where)
+        masking = mask(index.store, asked, where)
         wanted = [source for source in sources if source is not Source.MODEL or writer]
         notes = _notes(found, wanted, len(gatherer.documents), index.store.count(), names)
         made = _assembled(index, asked, masking, offered(found), notes, names)
@@ -113,7 +123,9 @@ def _assembled(
     )
     overlaps = {name[place]: _overlap(index, q, blanked) for place, q in kept.items()}
     blanks = {
-        name[place]: tuple(Blank(ids[number], *span) for number, found in own.items() for span in found)
+        name[place]: tuple(
+            Blank(ids[number], *span) for number, found in own.items() for span in found or (NOWHERE,)
+        )
         for place, own in masking.spans.items()
         if own
     }

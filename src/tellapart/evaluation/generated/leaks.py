@@ -72,9 +72,9 @@ def _hides_words(generated: GeneratedSet, query: str) -> bool:
 
 def _in_document(stored: StoredDocument, needles: Mapping[str, set[str]]) -> Iterator[Leak]:
     document, tree = stored.document, stored.tree
-    patterns = {
+    wanted = {
         query: [
-            re.compile(rf"(?<!\w){re.escape(needle)}(?!\w)") for needle in sorted(texts) if phrase(needle)
+            (each, re.compile(rf"(?<!\w){re.escape(each)}(?!\w)")) for each in sorted(texts) if phrase(each)
         ]
         for query, texts in needles.items()
     }
@@ -82,8 +82,8 @@ def _in_document(stored: StoredDocument, needles: Mapping[str, set[str]]) -> Ite
         around = contexts(document, tree, granularity)
         for ordinal, (start, end) in enumerate(tree.spans(granularity)):
             text = _normal(f"{around[ordinal]}\n{document.text[start:end]}")
-            for query, those in patterns.items():
-                if any(pattern.search(text) for pattern in those):
+            for query, those in wanted.items():
+                if any(each in text and pattern.search(text) for each, pattern in those):
                     yield Leak(query, document.id, granularity, ordinal, text)
 
 

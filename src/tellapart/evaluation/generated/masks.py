@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from tellapart.corpus.types import ContainmentTree, Level
+from tellapart.evaluation.generated.occurrences import Occurrences, hidden
 from tellapart.evaluation.generated.sampling import Question
 from tellapart.evaluation.generated.types import Span
 from tellapart.evaluation.generated.words import Phrase, Phrases, phrase
 from tellapart.index.store import Store, StoredDocument
-from tellapart.progress import Progress
 
 MAX_DOCUMENTS = 10
 """Documents in which a text may stand to be blanked in all of them. Our choice, not measured."""
@@ -49,54 +49,31 @@ class Masking:
     dropped: frozenset[int]
 
 
-def mask(store: Store, asked: Sequence[Question], progress: Progress) -> Masking:
-    """Find everything that would give a question away, and blank it."""
-    return _Masker(store, asked, progress).run()
-
-
-@dataclass(slots=True)
-class _Occurrences:
-    """Where a phrase stands: spans by document (none where only the title has it), and whether a path has it."""
-
-    spans: dict[int, list[Span]] = field(default_factory=dict)
-    in_path: bool = False
+def mask(store: Store, asked: Sequence[Question], where: Mapping[Phrase, Occurrences]) -> Masking:
+    """Blank everything that would give a question away; `where` its words stand was looked up."""
+    return _Masker(store, asked, where).run()
 
 
 class _Masker:
-    def __init__(self, store: Store, asked: Sequence[Question], progress: Progress) -> None:
+    def __init__(self, store: Store, asked: Sequence[Question], where: Mapping[Phrase, Occurrences]) -> None:
         self.store = store
         self.asked = asked
-        self.progress = progress
-        self.hidden = [_hidden(question) for question in asked]
+        self.where = where
+        self.hidden = [hidden(question) for question in asked]
         self.known = store.documents([target.document for question in asked for target in question.targets])
 
     def run(self) -> Masking:
-        where = self._search()
         spans: dict[int, Mapping[int, tuple[Span, ...]]] = {}
         dropped = set()
         for place, question in enumerate(self.asked):
-            if self._exposed(question, [where[each] for each in self.hidden[place] if each in where]):
+            where = [self.where[each] for each in self.hidden[place] if each in self.where]
+            if self._exposed(question, where):
                 dropped.add(place)
             else:
-                spans[place] = self._own(question, [where[p] for p in self.hidden[place] if p in where])
+                spans[place] = self._own(question, where)
         return Masking(spans, self._blanked(spans), frozenset(dropped))
 
-    def _search(self) -> dict[Phrase, _Occurrences]:
-        """Look for every phrase in every document of the corpus."""
-        phrases = Phrases(each for hidden in self.hidden for each in hidden)
-        where: dict[Phrase, _Occurrences] = defaultdict(_Occurrences)
-        with self.progress("looking for repetitions", self.store.count()) as advance:
-            for number, path, title, text in self.store.texts():
-                for each, found in phrases.find(text).items():
-                    where[each].spans[number] = found
-                for each in phrases.find(title):
-                    where[each].spans.setdefault(number, [])
-                for each in phrases.find(path):
-                    where[each].in_path = True
-                advance(1)
-        return dict(where)
-
-    def _exposed(self, question: Question, where: Sequence[_Occurrences]) -> bool:
+    def _exposed(self, question: Question, where: Sequence[Occurrences]) -> bool:
         """Whether a question cannot be hidden: too many documents to blank, or a path that holds its words."""
         if any(each.in_path or len(each.spans) > MAX_DOCUMENTS for each in where):
             return True
@@ -106,7 +83,7 @@ class _Masker:
         words = phrase(question.query)
         return any(_holds(phrase(path), words) for path in paths)
 
-    def _own(self, question: Question, where: Sequence[_Occurrences]) -> dict[int, tuple[Span, ...]]:
+    def _own(self, question: Question, where: Sequence[Occurrences]) -> dict[int, tuple[Span, ...]]:
         """Spans to blank for one question, by document."""
         own: dict[int, set[Span]] = defaultdict(set)
         for each in where:
@@ -135,11 +112,6 @@ class _Masker:
             _blanked(documents[number], found, phrases, names[number])
             for number, found in sorted(together.items())
         )
-
-
-def _hidden(question: Question) -> list[Phrase]:
-    """Word sequences that must not stand anywhere: of the query, and of what it was taken from."""
-    return sorted({phrase(text) for target in question.targets for text in target.hidden})
 
 
 def _holds(words: Phrase, wanted: Phrase) -> bool:

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from tellapart.corpus.code.definitions import Role
+from tellapart.corpus.code.languages import Language
 from tellapart.corpus.code.parsing import Parsed, parse
 from tellapart.corpus.code.split import language_of
 from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind
@@ -17,7 +18,9 @@ from tellapart.evaluation.generated.types import Span
 from tellapart.evaluation.generated.words import LETTERS
 from tellapart.index.store import StoredDocument
 
-REST_WORDS = 12
+PYTHON = "python"
+
+REST_WORDS = 8
 """Words that must be left of a unit when what the query was made from is blanked. Our choice, not measured."""
 
 OWN_NAME = re.compile(r"[^\W\d]\w*$")
@@ -93,9 +96,19 @@ class Material:
         return [units[place] for place in sorted(drawn.tolist())]
 
     @cached_property
+    def language(self) -> Language | None:
+        """The programming language, None for prose and where it is not known."""
+        return language_of(self.document) if self.is_code else None
+
+    @cached_property
     def parsed(self) -> Parsed | None:
         """The syntax tree, None where the language has no grammar."""
-        return parse(self.document.text, language_of(self.document)) if self.is_code else None
+        return parse(self.document.text, self.language)
+
+    @property
+    def documents_inside(self) -> bool:
+        """Whether the language has docstrings inside functions, so that a comment above is but a comment."""
+        return self.language is not None and self.language.name == PYTHON
 
     @cached_property
     def functions(self) -> list[Function]:

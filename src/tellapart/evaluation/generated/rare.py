@@ -11,19 +11,21 @@ import numpy as np
 
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.evaluation.generated.material import Material
-from tellapart.evaluation.generated.types import Candidate, Source
+from tellapart.evaluation.generated.types import Candidate, Source, Span
 from tellapart.evaluation.generated.words import LETTERS, PHRASE_WORDS
 from tellapart.index.lexical import Analyser
 from tellapart.index.snapshot import Snapshot
 
-TERMS = 4
+TERMS, POOL = 4, 12
+"""Terms of a query, and the rarest ones of a unit that they are drawn from. Our choice, not measured."""
+
 LEAST_LETTERS = 3
 LEAST_UNITS = 2
 """Units that hold a term: one that stands in a single unit names it, and every lexical ranker finds that."""
 
 
 class RareTerms:
-    """Makes a query of the terms of a unit with the highest tf x idf."""
+    """Makes a query of terms of a unit, drawn from those with the highest tf x idf."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -35,11 +37,12 @@ class RareTerms:
         if level not in self._snapshot.granularities:
             level = next((g for g in LEVELS[material.tree.kind] if g in self._snapshot.granularities), level)
         for unit in material.some_units(count):
-            words = self._rarest(material, level, material.document.text[slice(*unit)])
+            words = self._rarest(material, level, unit)
             if len(words) >= PHRASE_WORDS:
                 yield Candidate(Source.RARE_TERMS, " ".join(words), material.number, unit)
 
-    def _rarest(self, material: Material, level: Granularity, text: str) -> list[str]:
+    def _rarest(self, material: Material, level: Granularity, unit: Span) -> list[str]:
+        text = material.document.text[slice(*unit)]
         lexical = self._snapshot.lexical(level)
         counts = Counter(word.casefold() for word in LETTERS.findall(text) if len(word) >= LEAST_LETTERS)
         words = sorted(counts)
@@ -51,7 +54,11 @@ class RareTerms:
             if units >= LEAST_UNITS:
                 idf = math.log1p((lexical.n_units - units + 0.5) / (units + 0.5))
                 rated.append((-counts[word] * idf, word))
-        return [word for _, word in sorted(rated)[:TERMS]]
+        pool = [word for _, word in sorted(rated)[:POOL]]
+        drawn = np.random.default_rng([material.seed, material.number, unit[0]]).permutation(len(pool))[
+            :TERMS
+        ]
+        return [pool[place] for place in sorted(drawn.tolist())]
 
     def _terms(self, words: list[str], kind: Kind) -> dict[str, str]:
         """Give the term of each word that is one term; all are analysed together, as each call costs."""

@@ -13,25 +13,37 @@ from tellapart.evaluation.generated.words import content_words, plain
 
 MIN_CONTENT = 4
 MIN_WORDS, MAX_WORDS = 5, 40
-INNER = 2
-"""Inner sentences of one document: more of them would be dependent. Our choice, not measured."""
-
 _ENDS = re.compile(r"[.!?]['\")\]]*$")
 _MARKUP = re.compile(r"^[\s#>*+|=~`-]|https?://|[|{}<>]|\]\(")
 
 
 def first_sentences(material: Material) -> Iterator[Candidate]:
     """Give the document's first sentence, its title and headings left out."""
-    found = _sentences(material)
-    if found:
-        yield from _candidate(material, Source.FIRST_SENTENCE, *found[0])
+    for span, sentence in _sentences(material)[:1]:
+        unit = _unit(material, span, sentence)
+        if unit:
+            yield _candidate(material, Source.FIRST_SENTENCE, unit, span, sentence)
 
 
 def inner_sentences(material: Material) -> Iterator[Candidate]:
-    """Give a few of the other sentences, the same ones for the same text wherever it stands."""
-    later = sorted(_sentences(material)[1:], key=lambda each: _draw(each[1], material.seed))
-    for span, sentence in later[:INNER]:
-        yield from _candidate(material, Source.INNER_SENTENCE, span, sentence)
+    """Give one of the other sentences of each unit, the same one for the same text wherever it stands."""
+    drawn: dict[Span, tuple[bytes, Span, str]] = {}
+    for span, sentence in _sentences(material)[1:]:
+        unit = _unit(material, span, sentence)
+        if unit:
+            ticket = (_ticket(sentence, material.seed), span, sentence)
+            drawn[unit] = min(drawn.get(unit, ticket), ticket)
+    for unit, (_, span, sentence) in drawn.items():
+        yield _candidate(material, Source.INNER_SENTENCE, unit, span, sentence)
+
+
+def _unit(material: Material, span: Span, sentence: str) -> Span | None:
+    """The smallest unit above a sentence that says something without it, if the sentence says something itself."""
+    return material.around(span) if content_words(sentence) >= MIN_CONTENT else None
+
+
+def _candidate(material: Material, source: Source, unit: Span, span: Span, sentence: str) -> Candidate:
+    return Candidate(source, sentence, material.number, unit, hidden=(sentence,), masks=(span,))
 
 
 def _sentences(material: Material) -> list[tuple[Span, str]]:
@@ -53,11 +65,5 @@ def _sentences(material: Material) -> list[tuple[Span, str]]:
     return found
 
 
-def _candidate(material: Material, source: Source, span: Span, sentence: str) -> Iterator[Candidate]:
-    unit = material.around(span) if content_words(sentence) >= MIN_CONTENT else None
-    if unit:
-        yield Candidate(source, sentence, material.number, unit, hidden=(sentence,), masks=(span,))
-
-
-def _draw(sentence: str, seed: int) -> bytes:
+def _ticket(sentence: str, seed: int) -> bytes:
     return blake2b(sentence.encode(), digest_size=8, salt=seed.to_bytes(8, "little", signed=True)).digest()

@@ -56,7 +56,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """A span of a document that is blanked for a query."""
+    """A span of a document that is blanked for a query; an empty one where only the title holds its words."""
 
     document: str
     start: int
