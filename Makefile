@@ -6,7 +6,8 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
-BENCHES := quality whole_process bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences
+BENCHES := quality whole_process bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences \
+  sharded_softmax sampling
 
 .PHONY: demo test test-slow lint format model bench install clean
 
@@ -37,9 +38,11 @@ model: $(INSTALLED_TRAIN)
 # every figure in docs/benchmarks/, an hour or more; needs TELLAPART_DATA and, to compare, other packages
 bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pip install --quiet tantivy numba pysbd syntok
+	$(BIN)/python -m pip install --quiet --no-deps pytorch-metric-learning
 	for name in $(BENCHES); do \
 	  $(BIN)/python bench/$$name.py --output docs/benchmarks/$$name.md || exit 1; \
 	done
+	$(BIN)/python bench/many_identities.py --work build/identities --output docs/benchmarks/many_identities.md
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

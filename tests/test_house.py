@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "tellapart"
-ROOMS = ("errors", "progress", "corpus", "encoders", "index", "rankers", "engine", "evaluation", "learning", "cli")
+ROOMS = (
+    "errors",
+    "progress",
+    "corpus",
+    "encoders",
+    "index",
+    "rankers",
+    "engine",
+    "evaluation",
+    "learning",
+    "cli",
+)
 LONGEST = 440
 """The longest is a table of language patterns; files of functions stay below 350."""
 

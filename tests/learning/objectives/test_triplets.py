@@ -94,7 +94,7 @@ def test_without_a_triplet_loss_and_gradient_are_0(name, labels):
     points = points_of(len(labels), 0).requires_grad_()
     loss = CASES[name][0](points, torch.tensor(labels))
     loss.backward()
-    assert float(loss) == 0
+    assert loss.item() == 0
     assert torch.equal(points.grad, torch.zeros_like(points))
 
 

@@ -59,7 +59,7 @@ def save(
     workers.wait()
 
 
-def load(folder: Path, workers: Workers) -> Shard:
+def load(folder: Path, workers: Workers, *, device: torch.device | str = "cpu") -> Shard:
     """Read this worker's part of the centres, however many workers wrote them."""
     pieces = sorted(_pieces(folder), key=lambda piece: piece.first)
     whole = pieces[0]
@@ -68,7 +68,12 @@ def load(folder: Path, workers: Workers) -> Shard:
             f"{folder} lacks some of its centres-*.safetensors: copy all files of the checkpoint"
         )
     shard = Shard.empty(
-        whole.classes, whole.dim, workers, sub_centres=whole.sub_centres, momentum=whole.has_momentum
+        whole.classes,
+        whole.dim,
+        workers,
+        sub_centres=whole.sub_centres,
+        momentum=whole.has_momentum,
+        device=device,
     )
     targets = {"weight": shard.weight, "momentum": shard.momentum}
     for piece in pieces:

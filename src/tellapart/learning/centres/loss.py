@@ -59,7 +59,7 @@ def sharded_softmax(
             f"the shard has {shard.sub_centres} sub-centres, {margin} asks for another number"
         )
     check_labels(labels, shard.classes)
-    sizes = workers.sizes(len(features))
+    sizes = workers.sizes(len(features), features.device)
     everybody = sum(sizes)
     if not everybody:
         return features.sum() * 0

@@ -68,7 +68,7 @@ class Sampling:
         shift = None
         if self.corrected:
             missing = math.log((held - len(known)) / negatives)
-            shift = torch.full((size,), missing, dtype=torch.float64)
+            shift = torch.full((size,), missing, dtype=torch.float64, device=positives.device)
             shift[torch.from_numpy(np.searchsorted(classes, known))] = 0
         return Sample(torch.from_numpy(classes).to(positives.device), shift)
 

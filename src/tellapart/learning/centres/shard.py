@@ -39,13 +39,20 @@ class Shard:
 
     @classmethod
     def empty(
-        cls, classes: int, dim: int, workers: Workers, *, sub_centres: int = 1, momentum: bool = True
+        cls,
+        classes: int,
+        dim: int,
+        workers: Workers,
+        *,
+        sub_centres: int = 1,
+        momentum: bool = True,
+        device: torch.device | str = "cpu",
     ) -> Shard:
         """Make room for this worker's part; momentum starts at 0, the weight is not yet written."""
         if classes < 1 or dim < 1:
             raise TellapartError(f"{classes} classes of dimension {dim}: give positive numbers")
         part = workers.share(classes)
-        weight = torch.empty(len(part) * sub_centres, dim)
+        weight = torch.empty(len(part) * sub_centres, dim, device=device)
         return cls(weight, torch.zeros_like(weight) if momentum else None, part.start, classes, sub_centres)
 
     @classmethod
@@ -58,9 +65,10 @@ class Shard:
         seed: int = 0,
         sub_centres: int = 1,
         momentum: bool = True,
+        device: torch.device | str = "cpu",
     ) -> Shard:
         """Draw normal centres of expected length 1; the same for any number of workers."""
-        shard = cls.empty(classes, dim, workers, sub_centres=sub_centres, momentum=momentum)
+        shard = cls.empty(classes, dim, workers, sub_centres=sub_centres, momentum=momentum, device=device)
         start = shard.first * sub_centres
         stop = start + len(shard.weight)
         for block in range(start // BLOCK, -(-stop // BLOCK)):

@@ -49,11 +49,11 @@ class Workers:
         if self.count > 1:
             dist.barrier(group=self.group)
 
-    def sizes(self, count: int) -> tuple[int, ...]:
+    def sizes(self, count: int, device: torch.device | str = "cpu") -> tuple[int, ...]:
         """Tell everybody how many rows each worker has."""
         if self.count == 1:
             return (count,)
-        return tuple(_all_gather(torch.tensor([count]), self).tolist())
+        return tuple(_all_gather(torch.tensor([count], device=device), self).tolist())
 
     def gather(self, rows: Tensor, sizes: tuple[int, ...], *, factor: float = 1.0) -> Tensor:
         """Put the rows of all workers one after the other; their gradients go back as sums, times a factor."""
