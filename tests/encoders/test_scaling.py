@@ -28,7 +28,9 @@ def test_the_middle_square_is_kept_and_channels_fitted():
     assert (scaled(colours, size=2, channels=1) == round(255 * 0.587)).all()
 
 
-@pytest.mark.parametrize("image", [np.zeros(3, np.uint8), np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2)), []])
+@pytest.mark.parametrize(
+    "image", [np.zeros(3, np.uint8), np.zeros((2, 2, 2), np.uint8), np.zeros((2, 2)), []]
+)
 def test_what_is_no_image_is_refused(image):
     with pytest.raises(TellapartError, match="uint8"):
         scaled(image, size=2, channels=1)

@@ -68,7 +68,8 @@ def test_a_split_goes_by_identity(some_glyphs):
     assert set(split.train.names).isdisjoint(split.held_out.names)
     assert set(split.train.sources).isdisjoint(split.held_out.sources)
     assert len(split.train.labels) + len(split.held_out.labels) == len(some_glyphs.labels)
-    assert split_identities(some_glyphs, share=0.1).held_out is None
+    assert split_identities(some_glyphs, share=0).held_out is None
+    assert split_identities(some_glyphs.of_identities(range(19)), share=0.5).held_out is None
     again = split_identities(some_glyphs, share=0.25, seed=3)
     assert again.train.digest() == split.train.digest()
 

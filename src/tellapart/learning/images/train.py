@@ -29,7 +29,10 @@ HELD_OUT = 0.1
 """Share of the identities kept for judging (our choice)."""
 
 FEWEST_HELD_OUT = 5
-"""Fewer say nothing about new identities: none are held out then (our choice)."""
+"""Fewer say nothing about new identities (our choice)."""
+
+LEAST_IDENTITIES = 20
+"""Below so many, all are needed for learning: none are held out (our choice)."""
 
 CHECKPOINT = "checkpoint"
 
@@ -61,8 +64,8 @@ def split_identities(data: LabelledImages, *, share: float = HELD_OUT, seed: int
         raise TellapartError(f"a held-out share of {share:g} is none: give one from 0 to below 1")
     counts = np.bincount(data.labels, minlength=len(data.names))
     able = np.flatnonzero(counts >= 2)
-    wanted = round(share * len(data.names))
-    if wanted < FEWEST_HELD_OUT or len(able) < wanted:
+    wanted = max(round(share * len(data.names)), FEWEST_HELD_OUT)
+    if not share or len(data.names) < LEAST_IDENTITIES or len(able) < wanted:
         return Split(data, None)
     chosen = np.sort(np.random.default_rng(seed).permutation(able)[:wanted])
     rest = np.setdiff1d(np.arange(len(data.names)), chosen)
