@@ -9,7 +9,7 @@ from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.rows import unit_rows
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.deciding import adapt
-from tellapart.learning.adapting.judging import values
+from tellapart.learning.adapting.judging import ranks, values
 from tellapart.learning.adapting.pairs import Pairs
 
 
@@ -54,7 +54,7 @@ def test_the_map_is_the_inverse_root_of_the_shrunken_moment():
     np.testing.assert_allclose(Components.of(queries, answers).map(1e9), np.eye(6), atol=1e-4)
 
 
-def test_values_are_those_of_a_loop():
+def test_ranks_are_those_of_a_loop():
     random = np.random.default_rng(2)
     made = pairs(noisy=4, count=30, documents=40)
     starts = np.array([0, 1, 5, 9, 20, 33])
@@ -73,7 +73,7 @@ def test_values_are_those_of_a_loop():
         own = document[row]
         rank = 1 + sum(best[other] > best[own] and not near[other] for other in range(len(starts)))
         expected.append(1 / np.log2(1 + rank) if rank <= 10 else 0.0)
-    np.testing.assert_allclose(values(made, np.arange(30), matrix), expected)
+    np.testing.assert_allclose(values(ranks(made, np.arange(30), matrix)), expected)
 
 
 def test_noise_that_all_kinds_of_queries_share_is_shrunk_and_recommended():

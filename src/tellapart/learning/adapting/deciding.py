@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Kind
 from tellapart.evaluation.statistics import ALPHA, Comparison, compare
 from tellapart.learning.adapting.components import Components
-from tellapart.learning.adapting.judging import values
+from tellapart.learning.adapting.judging import ranks, values
 from tellapart.learning.adapting.pairs import Pairs
 
 PULLS = (30.0, 10.0, 3.0, 1.0)
-"""Pulls to the identity that are tried: weaker ones lost on every judged collection (bench/adaptation.py)."""
+"""Pulls to the identity that are tried, strongest first; weaker ones lose what these gain (bench/adaptation.py)."""
 
 FEWEST = 50
 """Queries of a source that make it count (our choice)."""
@@ -62,11 +62,11 @@ def adapt(pairs: Pairs, *, seed: int = 0) -> Adaptation:
         return Adaptation(identity, None, (), False, f"fewer than {FEWEST} queries of any kind could be made")
     kept = np.flatnonzero(np.isin(pairs.sources, sources))
     half = _halves(pairs.groups[kept], seed)
-    untouched = values(pairs, kept, None)
+    untouched = ranks(pairs, kept, None)
     table = _table(pairs, kept, half, sources)
     chosen = [_best(table, untouched, pairs.sources[kept], half == other, sources) for other in range(HALVES)]
     judged = np.where(half == 0, _column(table, untouched, chosen[1]), _column(table, untouched, chosen[0]))
-    evidence = _evidence(pairs, kept, judged, untouched, sources)
+    evidence = _evidence(pairs, kept, values(judged), values(untouched), sources)
     pull = _best(table, untouched, pairs.sources[kept], np.ones(len(kept), dtype=bool), sources)
     matrix = (
         _fitted(pairs, kept).map(PULLS[pull])
@@ -93,7 +93,7 @@ def _table(
     pairs: Pairs, kept: NDArray[np.int64], half: NDArray[np.int64], sources: tuple[str, ...]
 ) -> NDArray[np.float64]:
     """Value of every query under every pull (n, pulls), by maps fitted to other sources of the other half."""
-    table = np.empty((len(kept), len(PULLS)))
+    table = np.empty((len(kept), len(PULLS)), dtype=np.int64)
     for side in range(HALVES):
         for source in sources:
             asked = (half == side) & (pairs.sources[kept] == source)
@@ -103,7 +103,7 @@ def _table(
                 continue
             components = _fitted(pairs, learned)
             for column, pull in enumerate(PULLS):
-                table[asked, column] = values(pairs, kept[asked], components.map(pull))
+                table[asked, column] = ranks(pairs, kept[asked], components.map(pull))
     return table
 
 
@@ -112,25 +112,29 @@ def _fitted(pairs: Pairs, rows: NDArray[np.int64]) -> Components:
 
 
 def _best(
-    table: NDArray[np.float64],
-    untouched: NDArray[np.float64],
+    table: NDArray[np.int64],
+    untouched: NDArray[np.int64],
     of: NDArray[np.str_],
     rows: NDArray[np.bool_],
     sources: tuple[str, ...],
 ) -> int | None:
-    """Column with the best gain averaged over sources, so that a frequent kind does not decide alone; None if none."""
-    gains = table - untouched[:, None]
-    means = np.mean(
-        [gains[rows & (of == source)].mean(axis=0) for source in sources if (rows & (of == source)).any()],
-        axis=0,
-    )
+    """Column of the strongest pull that is within a standard error of the best one; None where none gains.
+
+    The gain is in log2 of the right document's rank, which also moves where nDCG@10 is 0 or near 1, averaged over
+    sources, so that a frequent kind of query does not decide alone. The error is that of the paired shortfall.
+    """
+    gains = np.log2(untouched)[:, None] - np.log2(table)
+    parts = [part for source in sources if len(part := gains[rows & (of == source)]) > 1]
+    means = np.mean([part.mean(axis=0) for part in parts], axis=0)
     best = int(np.argmax(means))
-    return best if means[best] > 0 else None
+    if means[best] <= 0:
+        return None
+    short = [part[:, [best]] - part for part in parts]
+    errors = np.sqrt(np.sum([each.var(axis=0, ddof=1) / len(each) for each in short], axis=0)) / len(parts)
+    return int(np.argmax((means[best] - means <= errors) & (means > 0)))
 
 
-def _column(
-    table: NDArray[np.float64], untouched: NDArray[np.float64], column: int | None
-) -> NDArray[np.float64]:
+def _column(table: NDArray[np.int64], untouched: NDArray[np.int64], column: int | None) -> NDArray[np.int64]:
     return untouched if column is None else table[:, column]
 
 

@@ -22,8 +22,8 @@ def mapped(vectors: Vectors, matrix: NDArray[np.float32] | None) -> Vectors:
     return unit_rows(apply_map(vectors, matrix), encoder="adapted")
 
 
-def values(pairs: Pairs, rows: NDArray[np.int64], matrix: NDArray[np.float32] | None) -> NDArray[np.float64]:
-    """nDCG@10 of some queries (r,): documents score as their best unit; what the map is compared with is None."""
+def ranks(pairs: Pairs, rows: NDArray[np.int64], matrix: NDArray[np.float32] | None) -> NDArray[np.int64]:
+    """Rank of the right document for some queries (r,): documents score as their best unit; None = no map."""
     units, queries = mapped(pairs.units, matrix), mapped(pairs.queries[rows], matrix)
     found = []
     for start in range(0, len(rows), BLOCK):
@@ -32,6 +32,10 @@ def values(pairs: Pairs, rows: NDArray[np.int64], matrix: NDArray[np.float32] | 
         # which documents could answer as well is decided by the vectors as they were
         near = of_documents(pairs.units[pairs.answer[block]], pairs.units, pairs.starts) >= NEAR
         own = scores[np.arange(len(block)), pairs.document[block]]
-        ranks = 1 + ((scores > own[:, None]) & ~near).sum(axis=1)
-        found.append(np.where(ranks <= CUTOFF, 1 / np.log2(ranks + 1), 0.0))
-    return np.concatenate([*found, np.zeros(0)])
+        found.append(1 + ((scores > own[:, None]) & ~near).sum(axis=1))
+    return np.concatenate([*found, np.zeros(0, dtype=np.int64)])
+
+
+def values(found: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Turn ranks into nDCG@10."""
+    return np.where(found <= CUTOFF, 1 / np.log2(found + 1), 0.0)
