@@ -91,8 +91,8 @@ def _halves(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 def _table(
     pairs: Pairs, kept: NDArray[np.int64], half: NDArray[np.int64], sources: tuple[str, ...]
-) -> NDArray[np.float64]:
-    """Value of every query under every pull (n, pulls), by maps fitted to other sources of the other half."""
+) -> NDArray[np.int64]:
+    """Rank for every query under every pull (n, pulls), by maps fitted to other sources of the other half."""
     table = np.empty((len(kept), len(PULLS)), dtype=np.int64)
     for side in range(HALVES):
         for source in sources:
@@ -125,6 +125,8 @@ def _best(
     """
     gains = np.log2(untouched)[:, None] - np.log2(table)
     parts = [part for source in sources if len(part := gains[rows & (of == source)]) > 1]
+    if not parts:
+        return None
     means = np.mean([part.mean(axis=0) for part in parts], axis=0)
     best = int(np.argmax(means))
     if means[best] <= 0:
