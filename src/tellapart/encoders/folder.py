@@ -20,10 +20,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +30,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.sessions import open_session, usable_cores
 from tellapart.encoders.tokens import TokenIds, Tokens
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
@@ -41,7 +42,6 @@ from tellapart.progress import Progress, silent
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-FORMAT = 1
 KIND = "onnx-text"
 POOLINGS = ("mean", "cls", "last", "none")
 KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
@@ -78,35 +78,10 @@ def read_config(folder: Path) -> FolderConfig:
     Raises:
         TellapartError: It is missing, unreadable, of another format or kind, or holds a value that cannot be.
     """
-    path = folder / "config.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TellapartError(
-            f"{folder} is no encoder folder: it has no config.json; name one made by 'train'"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise TellapartError(f"cannot read {path}: {error}; make or copy the encoder again") from error
-    if not isinstance(content, dict):
-        raise TellapartError(f"{path} holds no JSON object: make or copy the encoder again")
-    if content.get("format") != FORMAT or content.get("kind") != KIND:
-        raise TellapartError(
-            f"{path} has format {content.get('format')!r}, kind {content.get('kind')!r}; this version reads"
-            f" format {FORMAT}, kind {KIND!r}: export the encoder again"
-        )
-    known = {field.name: field.type for field in fields(FolderConfig)}
-    for name, kind in known.items():
-        wanted = int if kind == "int" else str
-        if name in content and (not isinstance(content[name], wanted) or isinstance(content[name], bool)):
-            raise TellapartError(f"{path}: {name!r} is {content[name]!r}, not of type {kind}: correct it")
-    unknown = sorted(content.keys() - known)
-    missing = sorted({"name", "dim", "max_tokens", "pooling"} - content.keys())
-    if unknown or missing:
-        raise TellapartError(f"{path}: unknown fields {unknown}, missing fields {missing}: correct it")
-    config = FolderConfig(**content)
+    config = config_of(KIND, FolderConfig, folder)
     if config.pooling not in POOLINGS or config.dim < 1 or config.max_tokens < 4:
         raise TellapartError(
-            f"{path}: pooling {config.pooling!r} (one of {', '.join(POOLINGS)}), dim {config.dim} (>= 1),"
+            f"{folder / FILE}: pooling {config.pooling!r} (one of {', '.join(POOLINGS)}), dim {config.dim} (>= 1),"
             f" max_tokens {config.max_tokens} (>= 4): correct it"
         )
     return config
@@ -138,11 +113,7 @@ class FolderEncoder:
         """
         self.folder = folder
         self.config = read_config(folder)
-        for part in (self.config.model, self.config.tokenizer):
-            if not (folder / part).is_file():
-                raise TellapartError(
-                    f"{folder} lacks {part}, which its config.json names: copy the whole folder"
-                )
+        need_files(folder, self.config.model, self.config.tokenizer)
         self.name = name or f"folder:{folder}"
         self.dim = self.config.dim
         self.max_tokens: int | None = self.config.max_tokens
@@ -203,18 +174,8 @@ class FolderEncoder:
     @cached_property
     def _session(self) -> tuple[InferenceSession, dict[str, Any]]:
         """The graph and how each of its inputs is made from token numbers."""
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # threads run texts, not parts of one text
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         path = self.folder / self.config.model
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises a dozen classes without a common base
-            reason = str(error).splitlines()[0]
-            raise TellapartError(f"onnxruntime cannot load {path}: {reason}; get the file again") from error
+        session = open_session(path, threads=1)  # threads run texts, not parts of one text
         names = [entry.name for entry in session.get_inputs()]
         if unknown := sorted(set(names) - KNOWN_INPUTS):
             raise TellapartError(
@@ -236,10 +197,3 @@ class _Pool(ThreadPoolExecutor):
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         self.shutdown(wait=True, cancel_futures=kind is not None)
-
-
-def usable_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

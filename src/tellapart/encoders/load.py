@@ -59,9 +59,23 @@ def _openai(name: str) -> Encoder:
 
 
 def _folder(name: str) -> Encoder:
-    from tellapart.encoders.folder import FolderEncoder
+    from tellapart.encoders.config import read_content
 
-    return FolderEncoder(Path(name).expanduser(), name=f"folder:{name}")
+    folder = Path(name).expanduser()
+    spec = f"folder:{name}"
+    match read_content(folder).get("kind"):
+        case "onnx-image":
+            from tellapart.encoders.images import ImageEncoder
+
+            return ImageEncoder(folder, name=spec)
+        case "adapted":
+            from tellapart.encoders.adapted import AdaptedEncoder
+
+            return AdaptedEncoder(folder, load_encoder, name=spec)
+        case _:
+            from tellapart.encoders.folder import FolderEncoder
+
+            return FolderEncoder(folder, name=spec)
 
 
 _OPENERS: dict[str, Callable[[str], Encoder]] = {

@@ -1,0 +1,102 @@
+"""Another encoder followed by a linear map that was fitted to a corpus: config.json and map.npy.
+
+    {"format": 1, "kind": "adapted", "name": "adapted", "base": "minilm", "base_fingerprint": "...", "dim": 384,
+     "map": "map.npy"}
+
+A vector x of the base becomes M x, brought to unit length; queries and documents go through the same map.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
+from tellapart.encoders.digests import file_digest
+from tellapart.encoders.protocol import Encoder, Vectors
+from tellapart.encoders.rows import unit_rows
+from tellapart.errors import TellapartError
+from tellapart.progress import Progress, silent
+
+KIND = "adapted"
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptedConfig:
+    """What config.json says."""
+
+    name: str
+    base: str
+    base_fingerprint: str
+    dim: int
+    map: str = "map.npy"
+    format: int = FORMAT
+    kind: str = KIND
+
+    def to_json(self) -> str:
+        """Write as config.json holds it."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
+
+
+class AdaptedEncoder:
+    """Runs the base encoder, then the map."""
+
+    def __init__(self, folder: Path, load: Callable[[str], Encoder], *, name: str | None = None) -> None:
+        """Open a folder; `load` opens the base by its name."""
+        self.folder = folder
+        self.config = config_of(KIND, AdaptedConfig, folder)
+        need_files(folder, self.config.map)
+        self.base = load(self.config.base)
+        if self.base.fingerprint != self.config.base_fingerprint:
+            raise TellapartError(
+                f"{folder} was fitted to another version of {self.config.base!r}: fit it again with 'tellapart train'"
+            )
+        self._map = self._read_map()
+        self.name = name or f"folder:{folder}"
+        self.dim = self.config.dim
+        self.max_tokens = self.base.max_tokens
+        hashed = hashlib.blake2b(file_digest(folder / self.config.map), digest_size=16)
+        hashed.update(self.base.fingerprint.encode())
+        self.fingerprint = hashed.hexdigest()
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Encode queries: (n, dim), rows of unit length."""
+        return self._mapped(self.base.encode_query(texts))
+
+    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
+        """Encode units: (n, dim), rows of unit length."""
+        return self._mapped(self.base.encode_document(texts, progress=progress))
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Tokens of each text as the base counts them."""
+        return self.base.count_tokens(texts)
+
+    def _mapped(self, vectors: Vectors) -> Vectors:
+        if not len(vectors):
+            return np.zeros((0, self.dim), dtype=np.float32)
+        return unit_rows(apply_map(vectors, self._map), encoder=self.name)
+
+    def _read_map(self) -> NDArray[np.float32]:
+        path = self.folder / self.config.map
+        try:
+            matrix = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise TellapartError(f"cannot read {path}: {error}; fit or copy the encoder again") from error
+        if matrix.dtype != np.float32 or matrix.shape != (self.config.dim, self.base.dim):
+            raise TellapartError(
+                f"{path} holds {matrix.dtype} {matrix.shape}, {FILE} and {self.config.base} ask for float32"
+                f" {(self.config.dim, self.base.dim)}: fit or copy the encoder again"
+            )
+        return np.asarray(matrix, dtype=np.float32)
+
+
+def apply_map(vectors: Vectors, matrix: NDArray[np.float32]) -> Vectors:
+    """Map vectors (n, d) by a matrix (e, d), row by row alike: a row's result does not depend on the others."""
+    found: Vectors = np.einsum("nd,ed->ne", vectors, matrix)
+    return found

@@ -1,0 +1,126 @@
+"""An encoder of images kept in a folder: config.json and an ONNX graph.
+
+    {"format": 1, "kind": "onnx-image", "name": "faces", "dim": 128, "size": 112, "channels": 3,
+     "model": "model.onnx", "fingerprint": ""}
+
+The graph takes `images` (batch, channels, size, size) uint8 and gives `vectors` (batch, dim) float32; what it was
+trained to subtract and divide by is inside it. Images of another size are scaled as in training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
+from tellapart.encoders.digests import file_digest
+from tellapart.encoders.protocol import Vectors
+from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.scaling import scaled
+from tellapart.encoders.sessions import open_session, usable_cores
+from tellapart.errors import TellapartError
+from tellapart.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+KIND = "onnx-image"
+BATCH = 64
+"""Images in one run of the graph (our choice, not measured)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """What config.json says."""
+
+    name: str
+    dim: int
+    size: int
+    channels: int
+    model: str = "model.onnx"
+    fingerprint: str = ""
+    format: int = FORMAT
+    kind: str = KIND
+
+    def to_json(self) -> str:
+        """Write as config.json holds it."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
+
+
+def fingerprint_of(folder: Path, config: ImageConfig) -> str:
+    """Hash everything that changes vectors: graph, size and channels."""
+    hashed = hashlib.blake2b(file_digest(folder / config.model), digest_size=16)
+    hashed.update(json.dumps([config.dim, config.size, config.channels]).encode())
+    return hashed.hexdigest()
+
+
+class ImageEncoder:
+    """Runs the ONNX graph of a folder over images; opening reads config.json only."""
+
+    max_tokens: int | None = None
+
+    def __init__(self, folder: Path, *, name: str | None = None, threads: int | None = None) -> None:
+        """Open a folder.
+
+        Args:
+            folder: Holds config.json and the graph it names.
+            name: What the encoder calls itself; None = `folder:PATH`.
+            threads: Used within one run; None = one for each core this process may use.
+        """
+        self.folder = folder
+        self.config = config_of(KIND, ImageConfig, folder)
+        if min(self.config.dim, self.config.size) < 1 or self.config.channels not in (1, 3):
+            raise TellapartError(
+                f"{folder / FILE}: dim {self.config.dim} and size {self.config.size} must be 1 or more,"
+                f" channels {self.config.channels} 1 or 3: correct it"
+            )
+        need_files(folder, self.config.model)
+        self.name = name or f"folder:{folder}"
+        self.dim = self.config.dim
+        self.threads = threads or usable_cores()
+        self.fingerprint = fingerprint_of(folder, self.config)
+
+    def encode_images(
+        self, images: Sequence[ArrayLike] | NDArray[np.uint8], *, progress: Progress = silent
+    ) -> Vectors:
+        """Encode images, each (height, width) or (height, width, channels) uint8: (n, dim), unit rows."""
+        vectors = np.empty((len(images), self.dim), dtype=np.float32)
+        with progress(f"encoding with {self.name}", len(images)) as advance:
+            for start in range(0, len(images), BATCH):
+                block = [
+                    scaled(image, size=self.config.size, channels=self.config.channels)
+                    for image in images[start : start + BATCH]
+                ]
+                (found,) = self._session.run(None, {"images": np.stack(block).transpose(0, 3, 1, 2)})
+                vectors[start : start + len(block)] = found
+                advance(len(block))
+        return unit_rows(vectors, encoder=self.name) if len(images) else vectors
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Refuse: this encoder sees images."""
+        self._refuse()
+
+    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
+        """Refuse: this encoder sees images."""
+        self._refuse()
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Refuse: this encoder sees images."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise TellapartError(
+            f"{self.name} encodes images, not texts: use it from Python with encode_images, or another encoder"
+        )
+
+    @cached_property
+    def _session(self) -> InferenceSession:
+        return open_session(self.folder / self.config.model, threads=self.threads)

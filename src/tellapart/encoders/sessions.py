@@ -1,0 +1,34 @@
+"""Opening an ONNX graph on the processor."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tellapart.errors import TellapartError
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+def open_session(path: Path, *, threads: int) -> InferenceSession:
+    """Load a graph that uses so many threads within one run; a file that is none is one line."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen classes without a common base
+        reason = str(error).splitlines()[0]
+        raise TellapartError(f"onnxruntime cannot load {path}: {reason}; get the file again") from error
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

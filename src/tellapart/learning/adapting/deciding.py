@@ -1,0 +1,188 @@
+"""How strongly to adapt, and whether at all.
+
+Generated queries approve harmful maps when a map is fitted and judged on queries of one kind: it learns the kind.
+So every query is judged by a map that saw neither its document (nor a near-duplicate) nor its kind: fitted to the
+other sources of the other half. The strength is chosen on one half and judged on the other.
+
+That is still no judgement by people. Over code it failed (docs/benchmarks/adaptation.md), so over code a map is
+recommended only on judged queries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Kind
+from tellapart.evaluation.statistics import ALPHA, Comparison, compare
+from tellapart.learning.adapting.components import Components
+from tellapart.learning.adapting.judging import ranks, values
+from tellapart.learning.adapting.pairs import Pairs
+
+PULLS = (30.0, 10.0, 3.0, 1.0)
+"""Pulls to the identity that are tried, strongest first; weaker ones lose what these gain (bench/adaptation.py)."""
+
+FEWEST = 50
+"""Queries of a source that make it count (our choice)."""
+
+HALVES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What held-out queries of one source (or all, "all") say: adapted minus untouched, and minus BM25."""
+
+    source: str
+    queries: int
+    untouched: float
+    adapted: float
+    bm25: float
+    against_untouched: Comparison
+    against_bm25: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """A map, the pull it was made with (None: none helped), the evidence, and the conclusion in words."""
+
+    matrix: NDArray[np.float32]
+    pull: float | None
+    evidence: tuple[Evidence, ...]
+    recommended: bool
+    reason: str
+
+
+def adapt(pairs: Pairs, *, seed: int = 0) -> Adaptation:
+    """Choose the pull, judge it, and fit the map to all pairs."""
+    sources = _sources(pairs)
+    if not sources:
+        identity = np.eye(pairs.units.shape[1], dtype=np.float32)
+        return Adaptation(identity, None, (), False, f"fewer than {FEWEST} queries of any kind could be made")
+    kept = np.flatnonzero(np.isin(pairs.sources, sources))
+    half = _halves(pairs.groups[kept], seed)
+    untouched = ranks(pairs, kept, None)
+    table = _table(pairs, kept, half, sources)
+    chosen = [_best(table, untouched, pairs.sources[kept], half == other, sources) for other in range(HALVES)]
+    judged = np.where(half == 0, _column(table, untouched, chosen[1]), _column(table, untouched, chosen[0]))
+    evidence = _evidence(pairs, kept, values(judged), values(untouched), sources)
+    pull = _best(table, untouched, pairs.sources[kept], np.ones(len(kept), dtype=bool), sources)
+    matrix = (
+        _fitted(pairs, kept).map(PULLS[pull])
+        if pull is not None
+        else np.eye(pairs.units.shape[1], dtype=np.float32)
+    )
+    recommended, reason = _conclusion(pairs.kind, evidence, pull)
+    return Adaptation(matrix, None if pull is None else PULLS[pull], evidence, recommended, reason)
+
+
+def _sources(pairs: Pairs) -> tuple[str, ...]:
+    names, counts = np.unique(pairs.sources, return_counts=True)
+    return tuple(str(name) for name, count in zip(names, counts, strict=True) if count >= FEWEST)
+
+
+def _halves(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Put whole groups of near-duplicate documents into one half or the other."""
+    names, members = np.unique(groups, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    return (order % HALVES)[members]
+
+
+def _table(
+    pairs: Pairs, kept: NDArray[np.int64], half: NDArray[np.int64], sources: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Rank for every query under every pull (n, pulls), by maps fitted to other sources of the other half."""
+    table = np.empty((len(kept), len(PULLS)), dtype=np.int64)
+    for side in range(HALVES):
+        for source in sources:
+            asked = (half == side) & (pairs.sources[kept] == source)
+            others = (pairs.sources[kept] != source) | (len(sources) == 1)
+            learned = kept[(half != side) & others]
+            if not asked.any():
+                continue
+            components = _fitted(pairs, learned)
+            for column, pull in enumerate(PULLS):
+                table[asked, column] = ranks(pairs, kept[asked], components.map(pull))
+    return table
+
+
+def _fitted(pairs: Pairs, rows: NDArray[np.int64]) -> Components:
+    return Components.of(pairs.queries[rows], pairs.units[pairs.answer[rows]])
+
+
+def _best(
+    table: NDArray[np.int64],
+    untouched: NDArray[np.int64],
+    of: NDArray[np.str_],
+    rows: NDArray[np.bool_],
+    sources: tuple[str, ...],
+) -> int | None:
+    """Column of the strongest pull that is within a standard error of the best one; None where none gains.
+
+    The gain is in log2 of the right document's rank, which also moves where nDCG@10 is 0 or near 1, averaged over
+    sources, so that a frequent kind of query does not decide alone. The error is that of the paired shortfall.
+    """
+    gains = np.log2(untouched)[:, None] - np.log2(table)
+    parts = [part for source in sources if len(part := gains[rows & (of == source)]) > 1]
+    if not parts:
+        return None
+    means = np.mean([part.mean(axis=0) for part in parts], axis=0)
+    best = int(np.argmax(means))
+    if means[best] <= 0:
+        return None
+    short = [part[:, [best]] - part for part in parts]
+    errors = np.sqrt(np.sum([each.var(axis=0, ddof=1) / len(each) for each in short], axis=0)) / len(parts)
+    return int(np.argmax((means[best] - means <= errors) & (means > 0)))
+
+
+def _column(table: NDArray[np.int64], untouched: NDArray[np.int64], column: int | None) -> NDArray[np.int64]:
+    return untouched if column is None else table[:, column]
+
+
+def _evidence(
+    pairs: Pairs,
+    kept: NDArray[np.int64],
+    judged: NDArray[np.float64],
+    untouched: NDArray[np.float64],
+    sources: tuple[str, ...],
+) -> tuple[Evidence, ...]:
+    of, groups, bm25 = pairs.sources[kept], pairs.groups[kept], pairs.bm25[kept]
+    found = []
+    for source in ("all", *sources):
+        rows = np.ones(len(kept), dtype=bool) if source == "all" else of == source
+        clusters = groups[rows]
+        found.append(
+            Evidence(
+                source=source,
+                queries=int(rows.sum()),
+                untouched=float(untouched[rows].mean()),
+                adapted=float(judged[rows].mean()),
+                bm25=float(bm25[rows].mean()),
+                against_untouched=compare(judged[rows], untouched[rows], clusters=clusters),
+                against_bm25=compare(judged[rows], bm25[rows], clusters=clusters),
+            )
+        )
+    return tuple(found)
+
+
+def _conclusion(kind: Kind, evidence: tuple[Evidence, ...], pull: int | None) -> tuple[bool, str]:
+    whole, parts = evidence[0].against_untouched, evidence[1:]
+    seen = f"{whole.difference:+.3f} [{whole.low:+.3f}, {whole.high:+.3f}] nDCG@10 on held-out queries of other kinds"
+    if pull is None or whole.p > ALPHA or whole.low <= 0:
+        return False, f"not separated from the untouched encoder ({seen})"
+    if len(parts) == 1:
+        return (
+            False,
+            f"better ({seen}), but all queries are of one kind, {parts[0].source}: whether it holds for others"
+            " is unknown",
+        )
+    losing = [part.source for part in parts if part.against_untouched.difference < 0]
+    if losing:
+        return False, f"better on the whole ({seen}), but worse for {', '.join(losing)}"
+    if kind is Kind.CODE:
+        return False, (
+            f"generated queries approve it ({seen}), but over code they approved maps that judged queries did not:"
+            " give judged queries (--queries, --qrels)"
+        )
+    return True, f"better than the untouched encoder ({seen}), for every kind of query"

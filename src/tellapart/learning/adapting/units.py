@@ -1,0 +1,40 @@
+"""All units of one level as a matrix, document by document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity
+from tellapart.encoders.protocol import Vectors
+from tellapart.engine import Index
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Vectors (u, d) in m documents: `starts` (m,) their first rows, `numbers` (m,) and `names` say which they are."""
+
+    vectors: Vectors
+    starts: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    names: tuple[str, ...]
+
+
+def read_units(index: Index, encoder: str, level: Granularity) -> Units:
+    """Read the vectors of one encoder and level."""
+    with index.reading() as snapshot:
+        table = snapshot.units(level)
+        rows = np.arange(table.n_rows) if table.alive is None else np.flatnonzero(table.alive)
+        vectors = snapshot.vectors(encoder, level).take(rows)
+        numbers = table.locate(rows)[0]
+        ids = index.store.identifiers()
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    names = tuple(ids[int(number)] for number in numbers[starts].tolist())
+    return Units(vectors, starts, numbers[starts], names)
+
+
+def of_documents(queries: Vectors, vectors: Vectors, starts: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Score every document (q, m) as its best unit; `starts` (m,) are the documents' first units."""
+    return np.asarray(np.maximum.reduceat(queries @ vectors.T, starts, axis=1), dtype=np.float32)

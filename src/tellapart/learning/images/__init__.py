@@ -1,0 +1,1 @@
+"""From folders of images to an encoder that tells their identities apart."""

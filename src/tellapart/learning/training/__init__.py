@@ -1,0 +1,1 @@
+"""Training that tells the truth: batches, steps, checkpoints, health, reports."""
