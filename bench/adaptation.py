@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from judged import data_folder, publish, table
 from tellapart.engine import Index
-from tellapart.evaluation.judgements import read_qrels, read_queries
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.judgements import read_qrels, read_queries
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.deciding import PULLS, Adaptation, Evidence, adapt
 from tellapart.learning.adapting.judged import judge

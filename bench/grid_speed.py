@@ -14,10 +14,10 @@ from pathlib import Path
 
 from development import COLLECTIONS, PLACE, build
 from judged import data_folder, publish, table
-from tellapart.evaluation.candidates import make_grid
 from tellapart.evaluation.evaluate import MEASURE, Asked, Wishes, conclude
-from tellapart.evaluation.gold import read_gold
-from tellapart.evaluation.grid import measure_grid
+from tellapart.evaluation.grid.candidates import make_grid
+from tellapart.evaluation.grid.measuring import measure_grid
+from tellapart.evaluation.queries.gold import read_gold
 
 GRANULARITIES = ("sentence", "paragraph", "section", "document")
 

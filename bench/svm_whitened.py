@@ -20,8 +20,8 @@ import numpy as np
 from judged import DEPTH, MEASURE, Judged, load, publish, table
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
-from tellapart.evaluation.judgements import Qrels
 from tellapart.evaluation.measures import evaluate_run
+from tellapart.evaluation.queries.judgements import Qrels
 from tellapart.evaluation.statistics import compare
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows

@@ -17,7 +17,7 @@ from pathlib import Path
 from development import COLLECTIONS, PLACE
 from judged import data_folder
 from tellapart.engine.configuration import Configuration
-from tellapart.evaluation.transfer import Pair, Transfer, log_odds, move_between
+from tellapart.evaluation.verdict.transfer import Pair, Transfer, log_odds, move_between
 from tellapart.rankers.registry import Parameters
 from verdict_values import Values, human, made
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tellapart.engine import Configuration, Hit, Index, SearchResult
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
     from tellapart.evaluation.evaluate import evaluate
-    from tellapart.evaluation.gold import read_gold
-    from tellapart.evaluation.querysets import QueryGold
-    from tellapart.evaluation.verdict import Finding, Verdict
+    from tellapart.evaluation.queries.gold import read_gold
+    from tellapart.evaluation.queries.querysets import QueryGold
+    from tellapart.evaluation.verdict.verdict import Finding, Verdict
     from tellapart.rankers.registry import Parameters
 
 _HOMES = {
@@ -32,21 +32,21 @@ _HOMES = {
     "CorruptIndexError": "tellapart.errors",
     "Document": "tellapart.corpus.types",
     "Encoder": "tellapart.encoders.protocol",
-    "Finding": "tellapart.evaluation.verdict",
+    "Finding": "tellapart.evaluation.verdict.verdict",
     "Granularity": "tellapart.corpus.types",
     "Hit": "tellapart.engine",
     "Index": "tellapart.engine",
     "Kind": "tellapart.corpus.types",
     "LockedIndexError": "tellapart.errors",
     "Parameters": "tellapart.rankers.registry",
-    "QueryGold": "tellapart.evaluation.querysets",
+    "QueryGold": "tellapart.evaluation.queries.querysets",
     "SearchResult": "tellapart.engine",
     "StaleIndexError": "tellapart.errors",
     "TellapartError": "tellapart.errors",
-    "Verdict": "tellapart.evaluation.verdict",
+    "Verdict": "tellapart.evaluation.verdict.verdict",
     "evaluate": "tellapart.evaluation.evaluate",
     "load_encoder": "tellapart.encoders.load",
-    "read_gold": "tellapart.evaluation.gold",
+    "read_gold": "tellapart.evaluation.queries.gold",
 }
 
 __all__ = [

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tellapart.engine import Index
-from tellapart.evaluation.judgements import Qrels
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.judgements import Qrels
+from tellapart.evaluation.queries.querysets import QueryGold
 
 WORDS = [
     f"{head}{tail}" for head in ("ro", "wa", "sun", "te", "val", "gar") for tail in ("se", "den", "mi", "tor")

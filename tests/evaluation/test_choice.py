@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tellapart.evaluation.choice import Standings, Table, decide
+from tellapart.evaluation.verdict.choice import Standings, Table, decide
 
 
 def table_of(values, *, clusters=None, by_cost=None, draws=2000):

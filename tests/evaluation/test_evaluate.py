@@ -11,12 +11,12 @@ import pytest
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.evaluation.evaluate import Wishes, evaluate
-from tellapart.evaluation.gate import compare_with, read_saved
-from tellapart.evaluation.judgements import Qrels, SpanJudgement
-from tellapart.evaluation.keeping import keep_verdict
 from tellapart.evaluation.measures import Measure
-from tellapart.evaluation.querysets import QueryGold
-from tellapart.evaluation.verdict_json import verdict_json
+from tellapart.evaluation.queries.judgements import Qrels, SpanJudgement
+from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.evaluation.verdict.gate import compare_with, read_saved
+from tellapart.evaluation.verdict.keeping import keep_verdict
+from tellapart.evaluation.verdict.verdict_json import verdict_json
 
 from .conftest import WORDS, write_mixed
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.gold import read_gold
+from tellapart.evaluation.queries.gold import read_gold
 
 
 def write(path, *lines):

@@ -6,12 +6,12 @@ import ir_measures
 import numpy as np
 import pytest
 
-from tellapart.evaluation.candidates import make_grid
-from tellapart.evaluation.crossfit import assign_folds, cross_fitted, optimism
-from tellapart.evaluation.grid import measure_grid
-from tellapart.evaluation.judgements import SpanJudgement
+from tellapart.evaluation.grid.candidates import make_grid
+from tellapart.evaluation.grid.measuring import measure_grid
 from tellapart.evaluation.measures import Measure, evaluate_run
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.judgements import SpanJudgement
+from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.evaluation.verdict.crossfit import assign_folds, cross_fitted, optimism
 
 NDCG = Measure.parse("nDCG@10")
 
@@ -100,9 +100,9 @@ def read_by_hand(mixed, configuration, query, spans, budget):
 
 
 def test_budgeted_recall_equals_reading_by_hand(mixed, gold, monkeypatch):
-    monkeypatch.setattr("tellapart.evaluation.passages.BUDGET", 300)
-    monkeypatch.setattr("tellapart.evaluation.passages.FIRST_UNITS", 2)
-    monkeypatch.setattr("tellapart.evaluation.passages.recall_within.__defaults__", (300,))
+    monkeypatch.setattr("tellapart.evaluation.grid.passages.BUDGET", 300)
+    monkeypatch.setattr("tellapart.evaluation.grid.passages.FIRST_UNITS", 2)
+    monkeypatch.setattr("tellapart.evaluation.grid.passages.recall_within.__defaults__", (300,))
     random = np.random.default_rng(2)
     names = sorted(mixed.store.identifiers().values())
     spans = {}

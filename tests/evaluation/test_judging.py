@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.judgements import Qrels, read_qrels, write_qrels
 from tellapart.evaluation.judging.asking import Judging, Question
 from tellapart.evaluation.judging.evidence import SequentialTest
 from tellapart.evaluation.judging.pools import Pools, first_ranks
 from tellapart.evaluation.judging.session import Session
 from tellapart.evaluation.judging.standing import Status, certain_limits, standing
 from tellapart.evaluation.measures import Measure, evaluate_run
+from tellapart.evaluation.queries.judgements import Qrels, read_qrels, write_qrels
 from tellapart.rankers.run import Run
 
 LISTS = st.lists(st.permutations(list("abcdefgh")).map(lambda p: tuple(p[:5])), min_size=2, max_size=2)

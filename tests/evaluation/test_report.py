@@ -10,14 +10,14 @@ from html.parser import HTMLParser
 import pytest
 
 from tellapart.engine import Configuration, Index
-from tellapart.evaluation.judgements import Qrels
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.judgements import Qrels
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.report.contents import Contents, Example, Shown, Side
 from tellapart.evaluation.report.examples import worst_examples
 from tellapart.evaluation.report.markup import interval, milliseconds, number, signed, size
 from tellapart.evaluation.report.page import render, write_report
 from tellapart.evaluation.report.settings import score_settings
-from tellapart.evaluation.verdict import Cost, Difference, Finding, LengthBin, SourceFinding, Verdict
+from tellapart.evaluation.verdict.verdict import Cost, Difference, Finding, LengthBin, SourceFinding, Verdict
 
 QUERIES = tuple(f"q{n}" for n in range(6))
 HOSTILE = "</style><script>alert('x')</script>\"'<img src=//e.vil onerror=x>&amp;"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.judgements import Qrels
 from tellapart.evaluation.measures import Measure, evaluate_run
+from tellapart.evaluation.queries.judgements import Qrels
 from tellapart.evaluation.runs import read_run, strictly_decreasing, write_run
 from tellapart.rankers.run import RankedDocuments, Run
 

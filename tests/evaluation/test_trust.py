@@ -9,7 +9,7 @@ import pytest
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.configuration import Configuration
-from tellapart.evaluation.transfer import (
+from tellapart.evaluation.verdict.transfer import (
     Move,
     Pair,
     Transfer,
@@ -18,7 +18,7 @@ from tellapart.evaluation.transfer import (
     log_odds,
     move_between,
 )
-from tellapart.evaluation.trust import Option, trusted_choice
+from tellapart.evaluation.verdict.trust import Option, trusted_choice
 from tellapart.rankers.registry import Parameters
 
 PROSE, WHOLE = (Granularity.PARAGRAPH,), (Granularity.DOCUMENT,)

@@ -20,10 +20,10 @@ from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
 
 if TYPE_CHECKING:
-    from tellapart.evaluation.gate import Regression
-    from tellapart.evaluation.gold import ReadGold
     from tellapart.evaluation.measures import Measure
-    from tellapart.evaluation.verdict import Verdict
+    from tellapart.evaluation.queries.gold import ReadGold
+    from tellapart.evaluation.verdict.gate import Regression
+    from tellapart.evaluation.verdict.verdict import Verdict
 
 EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
@@ -98,7 +98,7 @@ def evaluate(
     """Compare encoders, granularities and rankers on queries with known answers, and keep what works."""
     from tellapart.evaluation.evaluate import Wishes
     from tellapart.evaluation.evaluate import evaluate as conclude
-    from tellapart.evaluation.gate import compare_with, read_saved
+    from tellapart.evaluation.verdict.gate import compare_with, read_saved
 
     if gate and against is None:
         raise TellapartError("--gate compares with a saved evaluation: name it with --against")
@@ -143,7 +143,7 @@ def _gold(
     index: Index, queries: Path | None, qrels: Path | None, spans: Path | None, split: str | None
 ) -> ReadGold | None:
     """Read judged queries; None where there is nothing but a log of queries, or nothing at all."""
-    from tellapart.evaluation.gold import is_judged, read_gold
+    from tellapart.evaluation.queries.gold import is_judged, read_gold
 
     if queries is None:
         for name, given in (("--qrels", qrels), ("--spans", spans), ("--split", split)):
@@ -157,7 +157,7 @@ def _gold(
 
 def _log(queries: Path | None) -> Mapping[str, str] | None:
     """Read queries that users typed, which nobody judged."""
-    from tellapart.evaluation.judgements import read_queries
+    from tellapart.evaluation.queries.judgements import read_queries
 
     return None if queries is None else read_queries(queries).texts
 
@@ -173,8 +173,8 @@ def _add_lsa(index: Index) -> None:
 
 def _show(verdict: Verdict, regression: Regression | None, *, json: bool) -> None:
     from tellapart.cli.verdict_output import print_verdict
-    from tellapart.evaluation.gate import regression_json
-    from tellapart.evaluation.verdict_json import verdict_json
+    from tellapart.evaluation.verdict.gate import regression_json
+    from tellapart.evaluation.verdict.verdict_json import verdict_json
 
     if json:
         against = {"against": regression_json(regression)} if regression else {}
@@ -225,7 +225,7 @@ def _write_runs(index: Index, judged: ReadGold, verdict: Verdict, folder: Path) 
 
 
 def _keep(index: Index, verdict: Verdict) -> None:
-    from tellapart.evaluation.keeping import keep_verdict
+    from tellapart.evaluation.verdict.keeping import keep_verdict
 
     try:
         keep_verdict(index, verdict)

@@ -46,7 +46,7 @@ def run(
     solver: options.Solver = None,
 ) -> None:
     """Answer a query set with ranked documents, as a TREC run; a document scores as its best unit."""
-    from tellapart.evaluation.judgements import read_queries
+    from tellapart.evaluation.queries.judgements import read_queries
     from tellapart.evaluation.runs import write_run
 
     if configuration is not None:

@@ -138,8 +138,8 @@ def _adapt(
     json: bool,
 ) -> int:
     from tellapart.engine import Index
-    from tellapart.evaluation.judgements import read_qrels, read_queries
-    from tellapart.evaluation.querysets import QueryGold
+    from tellapart.evaluation.queries.judgements import read_qrels, read_queries
+    from tellapart.evaluation.queries.querysets import QueryGold
     from tellapart.learning.adapting.train import adapt_encoder, report
 
     judged = None

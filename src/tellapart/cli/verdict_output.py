@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from tellapart.evaluation.verdict import Difference, Finding, SourceFinding, Verdict, described
+from tellapart.evaluation.verdict.verdict import Difference, Finding, SourceFinding, Verdict, described
 
 WIDE = 120
 """Columns where no terminal says how many it has."""

@@ -12,24 +12,24 @@ import numpy as np
 from tellapart.engine import Index
 from tellapart.engine.kept import corpus_state
 from tellapart.errors import TellapartError
-from tellapart.evaluation import passages
-from tellapart.evaluation.candidates import COMPARED, make_grid
-from tellapart.evaluation.choice import Standings, Table, decide
-from tellapart.evaluation.costs import CostMeter, cost_order
-from tellapart.evaluation.crossfit import assign_folds, optimism
-from tellapart.evaluation.findings import make_finding
-from tellapart.evaluation.grid import GridValues, measure_grid
+from tellapart.evaluation.grid import passages
+from tellapart.evaluation.grid.candidates import COMPARED, make_grid
+from tellapart.evaluation.grid.measuring import GridValues, measure_grid
+from tellapart.evaluation.grid.rounds import measure_generated
+from tellapart.evaluation.grid.scored import all_passages, query_weights, score_all
 from tellapart.evaluation.measures import Measure
-from tellapart.evaluation.persource import by_source
-from tellapart.evaluation.querysets import QueryGold
-from tellapart.evaluation.reasons import reason_of
-from tellapart.evaluation.rounds import measure_generated
-from tellapart.evaluation.scored import all_passages, query_weights, score_all
-from tellapart.evaluation.sketch import corpus_sketch
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.statistics import Comparison
-from tellapart.evaluation.trusting import decide_generated
-from tellapart.evaluation.unmeasured import unmeasured
-from tellapart.evaluation.verdict import Verdict, described
+from tellapart.evaluation.verdict.choice import Standings, Table, decide
+from tellapart.evaluation.verdict.costs import CostMeter, cost_order
+from tellapart.evaluation.verdict.crossfit import assign_folds, optimism
+from tellapart.evaluation.verdict.findings import make_finding
+from tellapart.evaluation.verdict.persource import by_source
+from tellapart.evaluation.verdict.reasons import reason_of
+from tellapart.evaluation.verdict.sketch import corpus_sketch
+from tellapart.evaluation.verdict.trusting import decide_generated
+from tellapart.evaluation.verdict.unmeasured import unmeasured
+from tellapart.evaluation.verdict.verdict import Verdict, described
 from tellapart.progress import Progress, silent
 
 MEASURE = Measure.parse("nDCG@10")

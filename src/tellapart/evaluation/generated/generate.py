@@ -16,8 +16,8 @@ from tellapart.evaluation.generated.models import QueryWriter
 from tellapart.evaluation.generated.occurrences import occurrences
 from tellapart.evaluation.generated.sampling import Question, offered, questions, sample
 from tellapart.evaluation.generated.types import Blank, GeneratedSet, Source
-from tellapart.evaluation.judgements import Qrels, SpanJudgement
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.judgements import Qrels, SpanJudgement
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.index.lexical import analyse_query
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
 

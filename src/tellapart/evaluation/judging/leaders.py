@@ -9,9 +9,9 @@ from tellapart.engine import Configuration, Hit, Index
 from tellapart.engine.configuration import parse_granularities
 from tellapart.engine.kept import Standing
 from tellapart.errors import TellapartError
-from tellapart.evaluation.costs import cost_order
 from tellapart.evaluation.judging.pools import DEPTH, Pools, first_ranks
-from tellapart.evaluation.keeping import EVALUATION
+from tellapart.evaluation.verdict.costs import cost_order
+from tellapart.evaluation.verdict.keeping import EVALUATION
 from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import Parameters
 

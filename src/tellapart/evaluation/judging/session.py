@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.judgements import LARGEST_NUMBER, Qrels
 from tellapart.evaluation.judging.asking import Judging, Question
 from tellapart.evaluation.judging.pools import DEPTH, Pools
+from tellapart.evaluation.queries.judgements import LARGEST_NUMBER, Qrels
 from tellapart.evaluation.textfiles import replacing
 
 FORMAT = 1

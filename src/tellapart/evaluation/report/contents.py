@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tellapart.evaluation.verdict import Verdict
+from tellapart.evaluation.verdict.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from tellapart.engine import Configuration, Index
 from tellapart.engine.facade import check_query
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.report.contents import Example, Shown, Side
-from tellapart.evaluation.verdict import Verdict
+from tellapart.evaluation.verdict.verdict import Verdict
 
 SHOWN = 12
 """Queries on the page."""

@@ -22,7 +22,7 @@ from tellapart.evaluation.report.markup import (
     size,
     table,
 )
-from tellapart.evaluation.verdict import Difference, Finding, Verdict
+from tellapart.evaluation.verdict.verdict import Difference, Finding, Verdict
 
 
 def headline(contents: Contents) -> Html:

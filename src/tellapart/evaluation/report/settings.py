@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tellapart.corpus.types import Kind
-from tellapart.evaluation.verdict import Verdict
+from tellapart.evaluation.verdict.verdict import Verdict
 from tellapart.index.lexical import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS
 from tellapart.rankers.registry import WEIGHT

@@ -11,7 +11,7 @@ from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
 from tellapart.evaluation.measures import Measure, evaluate_run
-from tellapart.evaluation.querysets import JUDGED, QueryGold
+from tellapart.evaluation.queries.querysets import JUDGED, QueryGold
 from tellapart.evaluation.statistics import compare
 from tellapart.learning.adapting.deciding import Evidence
 from tellapart.learning.adapting.judging import mapped

@@ -14,7 +14,7 @@ from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.statistics import ALPHA
 from tellapart.learning.adapting.deciding import Adaptation, Evidence, adapt
 from tellapart.learning.adapting.judged import judge

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tellapart.evaluation.choice import Case, Decision, Standings, Table
 from tellapart.evaluation.statistics import FEW_QUERIES
+from tellapart.evaluation.verdict.choice import Case, Decision, Standings, Table
 
 
 def reason_of(

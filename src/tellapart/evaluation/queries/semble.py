@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.judgements import Qrels, QuerySet
+from tellapart.evaluation.queries.judgements import Qrels, QuerySet
 from tellapart.evaluation.textfiles import read_text
 
 

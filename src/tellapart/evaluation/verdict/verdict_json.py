@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tellapart.evaluation.verdict import Difference, Finding, Verdict
+from tellapart.evaluation.verdict.verdict import Difference, Finding, Verdict
 
 SCHEMA = 1
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.engine import Index
-from tellapart.evaluation.judgements import SpanJudgement
-from tellapart.evaluation.scoring import Scores, Tier
+from tellapart.evaluation.grid.scoring import Scores, Tier
+from tellapart.evaluation.queries.judgements import SpanJudgement
 
 TOKENS = 1_000
 CHARACTERS_A_TOKEN = 4

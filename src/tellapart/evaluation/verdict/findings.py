@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.choice import Standings, Table
-from tellapart.evaluation.costs import CostMeter
-from tellapart.evaluation.grid import by_query
-from tellapart.evaluation.lengths import length_bins
-from tellapart.evaluation.querysets import QueryGold
-from tellapart.evaluation.scored import Scored
+from tellapart.evaluation.grid.measuring import by_query
+from tellapart.evaluation.grid.scored import Scored
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.statistics import Comparison
-from tellapart.evaluation.verdict import Difference, Finding
+from tellapart.evaluation.verdict.choice import Standings, Table
+from tellapart.evaluation.verdict.costs import CostMeter
+from tellapart.evaluation.verdict.lengths import length_bins
+from tellapart.evaluation.verdict.verdict import Difference, Finding
 
 Values = NDArray[np.float64]
 

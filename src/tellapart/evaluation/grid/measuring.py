@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
-from tellapart.evaluation.candidates import Candidate, Grid
-from tellapart.evaluation.judgements import Qrels
+from tellapart.evaluation.grid.candidates import Candidate, Grid
+from tellapart.evaluation.grid.passages import Gold, UnitSpans, located, recall_within
+from tellapart.evaluation.grid.scoring import Block, Scores, Tier
 from tellapart.evaluation.measures import Measure, evaluate_run
-from tellapart.evaluation.passages import Gold, UnitSpans, located, recall_within
-from tellapart.evaluation.querysets import QueryGold
-from tellapart.evaluation.scoring import Block, Scores, Tier
+from tellapart.evaluation.queries.judgements import Qrels
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import RankedDocuments, Run

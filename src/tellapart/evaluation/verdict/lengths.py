@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.querysets import QueryGold
-from tellapart.evaluation.verdict import LengthBin
+from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.evaluation.verdict.verdict import LengthBin
 
 EDGES = (0, 200, 400, 800, 1600, 3200)
 """Characters where bins begin, the last one open: some 50 tokens, doubling. Our choice, not measured."""

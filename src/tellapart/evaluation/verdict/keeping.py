@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from tellapart.engine import Index
 from tellapart.engine.kept import RECORD, KeptVerdict, corpus_state, keep_records
 from tellapart.errors import TellapartError
-from tellapart.evaluation.verdict import Verdict
-from tellapart.evaluation.verdict_json import verdict_json
+from tellapart.evaluation.verdict.verdict import Verdict
+from tellapart.evaluation.verdict.verdict_json import verdict_json
 
 EVALUATION = "evaluation"
 """Name of the record that holds all that was measured, as `evaluate --json` prints it."""

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.choice import Case, Decision, Standings, Table, runner_up
-from tellapart.evaluation.scored import Scored
+from tellapart.evaluation.grid.scored import Scored
 from tellapart.evaluation.statistics import ALPHA, FEW_QUERIES
-from tellapart.evaluation.transfer import Transfer, in_measure, load_transfer
-from tellapart.evaluation.trust import Judgement, Option, trusted_choice
+from tellapart.evaluation.verdict.choice import Case, Decision, Standings, Table, runner_up
+from tellapart.evaluation.verdict.transfer import Transfer, in_measure, load_transfer
+from tellapart.evaluation.verdict.trust import Judgement, Option, trusted_choice
 
 Values = NDArray[np.float64]
 

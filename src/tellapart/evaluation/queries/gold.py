@@ -11,7 +11,7 @@ from tellapart.corpus.units import offset_of_line
 from tellapart.engine import Index
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
-from tellapart.evaluation.judgements import (
+from tellapart.evaluation.queries.judgements import (
     JudgedQueries,
     Qrels,
     SpanJudgement,
@@ -20,8 +20,8 @@ from tellapart.evaluation.judgements import (
     read_queries,
     read_spans,
 )
-from tellapart.evaluation.querysets import QueryGold
-from tellapart.evaluation.semble import Annotations, Target, read_semble
+from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.evaluation.queries.semble import Annotations, Target, read_semble
 
 UNKNOWN_SHARE = 0.2
 """Share of the judged documents that an index may lack: beyond it the judgements belong to another corpus, and

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
-from tellapart.evaluation.crossfit import chosen_variant, cross_fitted
-from tellapart.evaluation.grid import GridValues, Measured
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.grid.measuring import GridValues, Measured
+from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.evaluation.verdict.crossfit import chosen_variant, cross_fitted
 
 Values = NDArray[np.float64]
 

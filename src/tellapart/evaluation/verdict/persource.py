@@ -8,8 +8,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.querysets import QueryGold
-from tellapart.evaluation.verdict import SourceFinding
+from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.evaluation.verdict.verdict import SourceFinding
 
 
 def by_source(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.engine.configuration import Configuration
 from tellapart.evaluation.statistics import ALPHA, DRAWS, compare, holm
-from tellapart.evaluation.transfer import Move, Transfer, log_odds, move_between
+from tellapart.evaluation.verdict.transfer import Move, Transfer, log_odds, move_between
 
 Values = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from tellapart.encoders.windows import embed
 from tellapart.engine import Index
 from tellapart.engine.checking import MAX_QUERY_CHARACTERS
 from tellapart.engine.configuration import Configuration
-from tellapart.evaluation.verdict import Cost
+from tellapart.evaluation.verdict.verdict import Cost
 from tellapart.index.embedding import unit_texts
 from tellapart.index.snapshot import Snapshot
 from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS

@@ -9,12 +9,12 @@ from types import MappingProxyType
 import numpy as np
 
 from tellapart.engine import Index
-from tellapart.evaluation.candidates import Grid
 from tellapart.evaluation.generated import GeneratedSet, generate
-from tellapart.evaluation.grid import GridValues, Measured, measure_grid
-from tellapart.evaluation.judgements import Qrels
+from tellapart.evaluation.grid.candidates import Grid
+from tellapart.evaluation.grid.measuring import GridValues, Measured, measure_grid
 from tellapart.evaluation.measures import Measure
-from tellapart.evaluation.querysets import QueryGold
+from tellapart.evaluation.queries.judgements import Qrels
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.progress import Progress, silent
 
 ENOUGH = 300

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tellapart.evaluation.judgements import Qrels, SpanJudgement
+from tellapart.evaluation.queries.judgements import Qrels, SpanJudgement
 
 JUDGED = "judged"
 """Source of the queries whose gold people gave; generated ones are named by what they were made from."""

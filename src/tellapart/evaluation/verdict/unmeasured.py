@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.kept import corpus_state
-from tellapart.evaluation.candidates import Grid
-from tellapart.evaluation.costs import bytes_read
+from tellapart.evaluation.grid.candidates import Grid
 from tellapart.evaluation.measures import Measure
-from tellapart.evaluation.sketch import corpus_sketch
-from tellapart.evaluation.verdict import Cost, Finding, Verdict
+from tellapart.evaluation.verdict.costs import bytes_read
+from tellapart.evaluation.verdict.sketch import corpus_sketch
+from tellapart.evaluation.verdict.verdict import Cost, Finding, Verdict
 
 
 def unmeasured(index: Index, grid: Grid, measure: Measure, notes: Sequence[str]) -> Verdict:

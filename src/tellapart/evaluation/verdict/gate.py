@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.sketch import resemblance
 from tellapart.evaluation.statistics import ALPHA, FEW_QUERIES, Comparison, compare
 from tellapart.evaluation.textfiles import read_text
-from tellapart.evaluation.verdict import Verdict
-from tellapart.evaluation.verdict_json import SCHEMA
+from tellapart.evaluation.verdict.sketch import resemblance
+from tellapart.evaluation.verdict.verdict import Verdict
+from tellapart.evaluation.verdict.verdict_json import SCHEMA
 
 SHARED_SHARE = 0.8
 """Share of the queries, then and now, that must be the same ones. Our choice, not measured."""

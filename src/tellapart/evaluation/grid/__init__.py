@@ -1,0 +1,1 @@
+"""Configurations measured over a query set, what they share done once."""

@@ -1,0 +1,1 @@
+"""From values per query to what an evaluation concludes, keeps, prints and compares."""
