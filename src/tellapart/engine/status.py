@@ -23,7 +23,7 @@ class VerdictStatus:
     """The configuration that `auto` follows, why and since when; `stale` says why it is not followed any more."""
 
     configuration: str
-    parameters: dict[str, float]
+    parameters: dict[str, float | str]
     reason: str
     made: str
     stale: str | None
