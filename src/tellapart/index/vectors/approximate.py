@@ -209,11 +209,12 @@ def take(segments: Sequence[Halves], rows: Rows) -> Halves:
     if len(segments) == 1:
         return np.asarray(segments[0][rows])
     starts = np.concatenate([[0], np.cumsum([len(segment) for segment in segments])])
-    owner = np.searchsorted(starts, rows, side="right") - 1
+    order = np.argsort(rows, kind="stable")
+    ascending = rows[order]
+    cuts = np.searchsorted(ascending, starts)
     taken = np.empty((len(rows), segments[0].shape[1]), dtype=np.float16)
-    for i in np.unique(owner):
-        here = owner == i
-        taken[here] = segments[i][rows[here] - starts[i]]
+    for segment, start, first, last in zip(segments, starts, cuts, cuts[1:], strict=False):
+        taken[order[first:last]] = segment[ascending[first:last] - start]
     return taken
 
 
