@@ -1,10 +1,13 @@
 """What `make demo` shows: real code and docs, the same queries under several rankers and granularities.
 
-Indexes named packages of Python's own standard library and this project's docs with the bundled encoder.
+Indexes named packages of Python's own standard library and this project's docs with the bundled encoder, then lets
+the corpus itself say which configuration works on it.
 """
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import sys
 import sysconfig
 import time
@@ -27,6 +30,7 @@ PACKAGES = (
 )
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "demo"
+REPORT = ROOT / "build" / "demo.html"
 MAX_FUNCTIONS = 2_000
 
 CODE_QUERIES = (
@@ -73,13 +77,22 @@ def main() -> None:
     )
     levels = ("sentence", "paragraph", "section")
     show(PROSE_QUERY, {g: index.search(PROSE_QUERY, granularity=g, k=SHOWN) for g in levels})
+    print("=== Which of all these works here? ===\n")
+    call("evaluate", "--index", FOLDER, "--report", REPORT)
+    call("search", CODE_QUERIES[0], "--index", FOLDER, "-k", "2", "--explain")
+    print("Try your own:  .venv/bin/tellapart search 'your words' --index", FOLDER.relative_to(ROOT))
     print(
-        f"Try your own:  .venv/bin/tellapart search 'your words' --index {FOLDER.relative_to(ROOT)} --explain"
-    )
-    print(
-        f"Your code:     .venv/bin/tellapart search 'your words' ~/src/project"
+        "Your code:     .venv/bin/tellapart search 'your words' ~/src/project"
         f"    ({time.perf_counter() - started:.0f} s in all)"
     )
+
+
+def call(*arguments: object) -> None:
+    """Run a command as a user would, after showing it."""
+    shown = [str(each.relative_to(ROOT)) if isinstance(each, Path) else str(each) for each in arguments]
+    print(f"$ tellapart {shlex.join(shown)}", flush=True)
+    subprocess.run([sys.executable, "-m", "tellapart", *shown], cwd=ROOT, check=True)
+    print()
 
 
 def show(query: str, columns: dict[str, list[Hit]]) -> None:
