@@ -6,28 +6,6 @@ import json
 
 import pytest
 
-from tellapart.cli.app import run
-
-
-@pytest.fixture
-def call(capsys):
-    """Run a verb in this process: exit code, standard output, standard error."""
-
-    def calling(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return calling
-
-
-@pytest.fixture
-def indexed(corpus, tmp_path, call):
-    code, _, err = call("index", corpus, "--index", tmp_path / "my.idx", "--encoder", "lsa")
-    assert code == 0, err
-    return tmp_path / "my.idx"
-
 
 def write(path, *lines):
     path.write_text("\n".join(lines) + "\n")

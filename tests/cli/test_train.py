@@ -8,18 +8,6 @@ import numpy as np
 import pytest
 
 from tellapart import load_encoder
-from tellapart.cli.app import run
-
-
-@pytest.fixture
-def call(capsys):
-    def calling(*arguments: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return calling
 
 
 @pytest.fixture
