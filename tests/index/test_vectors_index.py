@@ -182,3 +182,21 @@ def test_an_index_in_a_folder_that_cannot_be_written_still_answers(tmp_path: Pat
     assert index.spectrum().n == 50
     with pytest.raises(TellapartError, match="cannot write"):
         build_derived(index, coded_rows=10)
+
+
+def test_filters_work_beside_packages_that_patch_faiss():
+    pytest.importorskip("torch", reason="the patch comes with torch")
+    program = """
+import numpy as np
+from tellapart.index.vectors import VectorIndex
+import faiss.contrib.torch_utils
+rows = np.eye(6000, 8, dtype=np.float16) + np.eye(6000, 8, k=-8, dtype=np.float16)
+rows[16:, 0] = 1
+allowed = np.arange(6000) % 2 == 1
+found, _ = VectorIndex([rows]).search(np.eye(1, 8, dtype=np.float32), 3, allowed=allowed)
+print(found.tolist())
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.strip() == "[[17, 19, 21]]"

@@ -47,6 +47,12 @@ class Clusters:
         np.add.at(sums, members, differences)
         return cls(sums, sizes, means)
 
+    def with_singles(self, differences: Floats) -> Clusters:
+        """Add clusters of one query each, with these differences (k, m)."""
+        sums = np.concatenate([self.sums, differences])
+        sizes = np.concatenate([self.sizes, np.ones(len(differences))])
+        return Clusters(sums, sizes, sums.sum(axis=0) / sizes.sum())
+
     @property
     def residuals(self) -> Floats:
         """Sums (c, m) of the differences' deviations from their mean."""

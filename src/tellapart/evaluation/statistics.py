@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tellapart.evaluation.resampling import Clusters, Floats, bootstrap_t, permutation_p, t_quantile
+from tellapart.evaluation.resampling import Clusters, Floats, bootstrap_t, permutation_p
 
 DRAWS = 10_000
 """Resamples behind each interval and each p: p is then known to about .002 near .05."""
@@ -22,6 +22,17 @@ POWER_FACTOR = 2.8016
 
 MARGIN = 0.01
 """Non-inferiority: a loss of nDCG up to this is taken for nothing (a requirement, not an estimate)."""
+
+IMAGINED = 0.37
+IMAGINED_WEIGHT = 10
+"""Two queries are imagined beside those asked when an interval is made, one won and one lost by a typical difference.
+
+As Agresti and Coull (1998) add trials to a proportion: where nearly all queries answer both systems alike, those
+asked may show no difference at all, and their own interval would be empty. A typical difference is the mean of the
+absolute ones that are not 0 and of ten more of 1 - 1/log2(3), what nDCG changes where the only answer falls from
+first to second. `bench/verdict_statistics.py`: lowest coverage of 21 pairs at n = 50 .453 without, .92 with them;
+widths grow by half a per cent in the median. Weights 5 and 20 did not differ visibly.
+"""
 
 FEW_QUERIES = 30
 """Below so many independent queries the interval's coverage was not shown; whoever prints it must say so."""
@@ -54,6 +65,15 @@ class Comparison:
     def non_inferior(self, margin: float = MARGIN) -> bool:
         """Whether a is at most `margin` worse than b, at the interval's confidence."""
         return self.low > -margin
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean and the limits of its interval, nan where a single unit leaves the spread unknown."""
+
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,26 +130,52 @@ def compare_all(
     sums = Clusters.of(_differences(values, reference), clusters)
     count = len(sums.sizes)
     ps = permutation_p(sums, draws=draws, seed=seed)
-    errors = sums.standard_errors()
     if count < 2:
-        low = high = np.full(len(ps), np.nan)
+        low = high = detectable = np.full(len(ps), np.nan)
     else:
-        low, high = bootstrap_t(sums, draws=draws, seed=seed, confidence=confidence)
-    columns = zip(sums.means, low, high, ps, POWER_FACTOR * errors, strict=True)
+        padded = _with_imagined(sums)
+        low, high = bootstrap_t(padded, draws=draws, seed=seed, confidence=confidence)
+        detectable = POWER_FACTOR * padded.standard_errors()
+    columns = zip(sums.means, low, high, ps, detectable, strict=True)
     return tuple(
-        Comparison(float(mean), float(lower), float(upper), float(p), count, float(detectable))
-        for mean, lower, upper, p, detectable in columns
+        Comparison(float(mean), float(lower), float(upper), float(p), count, float(shown))
+        for mean, lower, upper, p, shown in columns
     )
 
 
-def t_interval(
-    a: ArrayLike, b: ArrayLike, *, clusters: ArrayLike | None = None, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Student's interval of the mean difference; with clusters, with their robust error and c - 1 degrees."""
-    sums = Clusters.of(_differences(np.asarray(a, dtype=np.float64)[:, None], b), clusters)
-    mean, error = float(sums.means[0]), float(sums.standard_errors()[0])
-    half = t_quantile((1 + confidence) / 2, len(sums.sizes) - 1) * error if len(sums.sizes) > 1 else math.nan
-    return mean - half, mean + half
+def estimate_means(
+    values: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> tuple[Estimate, ...]:
+    """Give the mean of each column of `values` (n, m), which lie between 0 and 1, with a bootstrap-t interval.
+
+    A query of 0 and one of 1 are imagined beside them, and the limits stay between 0 and 1.
+    """
+    matrix = np.asarray(values, dtype=np.float64)
+    sums = Clusters.of(_differences(matrix, np.zeros(len(matrix))), clusters)
+    if len(sums.sizes) < 2:
+        return tuple(Estimate(float(mean), math.nan, math.nan) for mean in sums.means)
+    ends = np.repeat([[0.0], [1.0]], matrix.shape[1], axis=1)
+    low, high = bootstrap_t(sums.with_singles(ends), draws=draws, seed=seed, confidence=confidence)
+    limits = zip(sums.means, np.maximum(low, 0.0), np.minimum(high, 1.0), strict=True)
+    return tuple(Estimate(*map(float, each)) for each in limits)
+
+
+def _with_imagined(sums: Clusters) -> Clusters:
+    moved = sums.sums != 0
+    count = moved.sum(axis=0)
+    typical = np.divide(
+        np.abs(sums.sums).sum(axis=0),
+        (moved * sums.sizes[:, None]).sum(axis=0),
+        out=np.zeros(len(count)),
+        where=count > 0,
+    )
+    size = (count * typical + IMAGINED_WEIGHT * IMAGINED) / (count + IMAGINED_WEIGHT)
+    return sums.with_singles(np.stack([-size, size]))
 
 
 def holm(ps: Sequence[float]) -> tuple[float, ...]:
@@ -144,16 +190,6 @@ def holm(ps: Sequence[float]) -> tuple[float, ...]:
         highest = max(highest, min(1.0, (len(ps) - done) * ps[position]))
         adjusted[position] = highest
     return tuple(adjusted)
-
-
-def detectable_difference(spread: float, n: int) -> float:
-    """Difference that n queries show in 80 % of trials, if single differences have the deviation `spread`."""
-    return POWER_FACTOR * spread / math.sqrt(n)
-
-
-def needed_queries(spread: float, difference: float) -> int:
-    """Queries that show `difference` in 80 % of trials, if single differences have the deviation `spread`."""
-    return math.ceil((POWER_FACTOR * spread / difference) ** 2)
 
 
 def tied_group(

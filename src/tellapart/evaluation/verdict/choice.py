@@ -14,7 +14,9 @@ from tellapart.evaluation.statistics import (
     DRAWS,
     FEW_QUERIES,
     Comparison,
+    Estimate,
     compare_all,
+    estimate_means,
     holm,
     tied_group,
 )
@@ -45,22 +47,24 @@ class Table:
 
     def against(self, column: int) -> tuple[Comparison, ...]:
         """Compare every column with one of them."""
-        return self._compared(self.values[:, column])
+        return compare_all(
+            self.values,
+            self.values[:, column],
+            clusters=np.array(self.clusters),
+            draws=self.draws,
+            seed=self.seed,
+        )
 
-    def means(self) -> tuple[Comparison, ...]:
-        """Means of the columns with their intervals, as comparisons with nothing."""
-        return self._compared(np.zeros(len(self.values)))
-
-    def _compared(self, reference: Values) -> tuple[Comparison, ...]:
-        labels = np.array(self.clusters)
-        return compare_all(self.values, reference, clusters=labels, draws=self.draws, seed=self.seed)
+    def means(self) -> tuple[Estimate, ...]:
+        """Means of the columns with their intervals."""
+        return estimate_means(self.values, clusters=np.array(self.clusters), draws=self.draws, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True)
 class Standings:
     """All comparisons of a table; the p of `vs_reference` and `vs_default` are given Holm-corrected beside them."""
 
-    means: tuple[Comparison, ...]
+    means: tuple[Estimate, ...]
     vs_reference: tuple[Comparison, ...]
     p_reference: tuple[float, ...]
     vs_default: tuple[Comparison, ...]
@@ -144,7 +148,7 @@ def runner_up(table: Table, standings: Standings) -> int:
     if standings.best != table.default or len(standings.means) < 2:
         return standings.best
     others = [column for column in range(len(standings.means)) if column != table.default]
-    return max(others, key=lambda column: standings.means[column].difference)
+    return max(others, key=lambda column: standings.means[column].mean)
 
 
 def _corrected(comparisons: Sequence[Comparison], itself: int) -> tuple[float, ...]:

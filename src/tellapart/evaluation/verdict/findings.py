@@ -35,7 +35,7 @@ def make_finding(
     return Finding(
         name=scored.name,
         configuration=scored.configuration,
-        mean=mean.difference,
+        mean=mean.mean,
         low=mean.low,
         high=mean.high,
         vs_bm25=_difference(standings.vs_reference, standings.p_reference, column, table.reference),

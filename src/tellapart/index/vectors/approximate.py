@@ -23,7 +23,7 @@ from tellapart.errors import TellapartError
 from tellapart.index.vectors.candidates import NOTHING, Candidates, Mask, Rows, strongest
 from tellapart.index.vectors.derived import FORMAT, combined, fingerprint
 from tellapart.index.vectors.halves import Floats, Halves, widen
-from tellapart.index.vectors.native import Untyped, each, faiss
+from tellapart.index.vectors.native import Untyped, each, faiss, search
 from tellapart.index.vectors.segment import replace
 from tellapart.progress import Progress, silent
 
@@ -149,7 +149,7 @@ class Codes:
             bits = np.packbits(mask[rows], bitorder="little")
             inner = faiss().RaBitQSearchParameters(sel=faiss().IDSelectorBitmap(bits), qb=8)
             parameters = faiss().SearchParametersPreTransform(index_params=inner)
-        estimates, found = index.search(unit[None], min(depth, len(rows)), params=parameters)
+        estimates, found = search(index, unit[None], min(depth, len(rows)), parameters)
         count = int(np.count_nonzero(found[0] >= 0))
         return np.asarray(rows[found[0, :count]], dtype=np.int64), estimates[0, :count]
 

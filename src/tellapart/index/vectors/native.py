@@ -19,6 +19,15 @@ def faiss() -> Untyped:
     return importlib.import_module("faiss")
 
 
+def search(index: Untyped, queries: Untyped, depth: int, parameters: Untyped = None) -> Untyped:
+    """Search a faiss index; returns scores and rows.
+
+    Where faiss.contrib.torch_utils was imported (pytorch-metric-learning does), `search` takes no parameters any
+    more, and the original is called `search_numpy`.
+    """
+    return getattr(index, "search_numpy", index.search)(queries, depth, params=parameters)
+
+
 @cache
 def workers() -> ThreadPoolExecutor:
     """As many threads as faiss would use (OMP_NUM_THREADS is obeyed), shared by all indexes."""

@@ -19,7 +19,7 @@ from tellapart.index.vectors.candidates import (
     strongest,
 )
 from tellapart.index.vectors.halves import Floats, Halves, blocks
-from tellapart.index.vectors.native import Untyped, each, faiss, thread_count
+from tellapart.index.vectors.native import Untyped, each, faiss, search, thread_count
 
 # Queries multiplied at once: the product with one block (256 x 8,192 float32) takes 8 MB.
 _QUERY_ROWS = 256
@@ -166,7 +166,7 @@ def _search(
     if mask is not None:
         bits = np.packbits(mask[first : first + count], bitorder="little")
         parameters = faiss().SearchParameters(sel=faiss().IDSelectorBitmap(bits))
-    scores, rows = piece.search(query[None], min(depth, count), params=parameters)
+    scores, rows = search(piece, query[None], min(depth, count), parameters)
     found = int(np.count_nonzero(rows[0] >= 0))
     return rows[0, :found] + first, scores[0, :found]
 
