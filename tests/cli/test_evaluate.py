@@ -58,7 +58,13 @@ def test_an_index_of_words_gets_lsa_to_compare_with(corpus, tmp_path, queries, q
     code, out, err = call("evaluate", corpus, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
     assert "added the encoder lsa" in err
-    assert "lsa/document+file/knn" in out
+    assert "more are behind others of their kind: --all shows them" in out
+    everything = call("evaluate", corpus, "--queries", queries, "--qrels", qrels, "--no-keep", "--all")[1]
+    assert "lsa/document+file/knn" in everything
+    assert "--all" not in everything
+    short = {line.split("  ")[1].strip() for line in out.splitlines() if line.startswith(("  ", "* "))}
+    for kind in ("bm25", "knn", "svm", "hybrid", "sentence+function", "section+class"):
+        assert any(kind in name for name in short), kind
 
 
 def test_json_runs_and_a_saved_evaluation(indexed, queries, qrels, tmp_path, call):

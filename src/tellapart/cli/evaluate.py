@@ -92,6 +92,9 @@ def evaluate(
     keep: Annotated[
         bool, typer.Option("--keep/--no-keep", help="Let search follow the verdict, or only look.")
     ] = True,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every configuration, not only the leading ones.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of folds and resampling.")] = 0,
     json: options.Json = False,
 ) -> int | None:
@@ -123,7 +126,7 @@ def evaluate(
     gold, notes = (judged.gold, judged.notes) if judged else (None, ())
     verdict = conclude(opened, gold, wishes, notes=notes, progress=terminal_progress())
     regression = compare_with(saved, verdict, seed=seed) if saved else None
-    _show(verdict, regression, json=json)
+    _show(verdict, regression, json=json, everything=everything)
     if report is not None:
         _write_report(opened, judged, verdict, report)
     if runs is not None and judged is not None:
@@ -171,7 +174,7 @@ def _add_lsa(index: Index) -> None:
     note("added the encoder lsa, fitted on this corpus, to the index")
 
 
-def _show(verdict: Verdict, regression: Regression | None, *, json: bool) -> None:
+def _show(verdict: Verdict, regression: Regression | None, *, json: bool, everything: bool) -> None:
     from tellapart.cli.verdict_output import print_verdict
     from tellapart.evaluation.verdict.gate import regression_json
     from tellapart.evaluation.verdict.verdict_json import verdict_json
@@ -180,7 +183,7 @@ def _show(verdict: Verdict, regression: Regression | None, *, json: bool) -> Non
         against = {"against": regression_json(regression)} if regression else {}
         print_json({**verdict_json(verdict), **against})
         return
-    print_verdict(verdict)
+    print_verdict(verdict, everything=everything)
     if regression:
         print(regression.sentence)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence, Set
 
 from tellapart.evaluation.verdict.verdict import Difference, Finding, SourceFinding, Verdict, described
 
@@ -12,8 +13,8 @@ WIDE = 120
 TIED, AS_GOOD, BEHIND = "tied", "as good", ""
 
 
-def print_verdict(verdict: Verdict) -> None:
-    """Print sentence, table and caveats to standard output."""
+def print_verdict(verdict: Verdict, *, everything: bool = False) -> None:
+    """Print sentence, table and caveats to standard output; the table holds the leaders or `everything`."""
     from rich.console import Console
     from rich.table import Table
 
@@ -29,13 +30,33 @@ def print_verdict(verdict: Verdict) -> None:
     read = any(finding.span_recall is not None for finding in verdict.findings)
     for column in (verdict.measure, "95 %", "minus bm25", "best?", *(["read"] if read else []), "query"):
         table.add_column(column, justify="right", no_wrap=True)
-    for finding in sorted(verdict.findings, key=lambda each: (-each.mean, each.name)):
+    ranked = sorted(verdict.findings, key=lambda each: (-each.mean, each.name))
+    listed = ranked if everything else leaders(ranked, {verdict.choice, verdict.default, verdict.reference})
+    for finding in listed:
         style = "bold" if finding.name == verdict.choice else None
         table.add_row(*_row(finding, verdict, read=read), style=style)
     if verdict.queries:
         console.print(table)
+    if len(listed) < len(ranked):
+        hidden = len(ranked) - len(listed)
+        console.print(
+            f"  {hidden} more are behind others of their kind: --all shows them", style="dim", markup=False
+        )
     for line in _caveats(verdict):
         console.print(line, soft_wrap=True, markup=False)
+
+
+def leaders(ranked: Sequence[Finding], always: Set[str]) -> list[Finding]:
+    """Keep the first with each ranker, encoder and granularity, and those that are named."""
+    seen: set[str] = set()
+    kept = []
+    for finding in ranked:
+        configuration = finding.configuration
+        marks = {configuration.ranker, f"{configuration.encoder}/", configuration.name.split("/")[-2]}
+        if finding.name in always or not marks <= seen:
+            kept.append(finding)
+        seen |= marks
+    return kept
 
 
 def _row(finding: Finding, verdict: Verdict, *, read: bool) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from tellapart.engine.configuration import Configuration
 
 
 def described(name: str, configuration: Configuration) -> str:
-    """Give a finding's name with the parameters it was given: `minilm/paragraph/hybrid tuned (weight 0.5)`."""
+    """Give a finding's name with the parameters that were chosen: `minilm/paragraph/hybrid (weight 0.5)`."""
     given = ", ".join(f"{key} {value:g}" for key, value in configuration.parameters.given().items())
-    return f"{name} ({given})" if given else name
+    return f"{configuration.name} ({given})" if given else name
 
 
 @dataclass(frozen=True, slots=True)
