@@ -38,6 +38,7 @@ def place(tmp_path_factory) -> Path:
         )
         filler = "\n".join(f"def step_{n}(value):\n    return value + {n}\n" for n in range(45))
         (root / "src" / "client.py").write_text(f"def retry(call):\n    return call()\n\n\n{filler}\n")
+    shutil.copy(Path(__file__).parents[1] / "docs" / "verdict.md", folder / "docs")
     shutil.copytree(Path(__file__).parents[1] / "docs" / "animals", folder / "docs" / "animals")
     (folder / "paper.pdf").write_text(PDF)
     (folder / "queries.jsonl").write_text('{"_id": "1", "text": "how are retries handled"}\n')
@@ -76,7 +77,9 @@ def test_commands(place):
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        # Too small a corpus to adapt to: whether that helps cannot be known, and exit 1 says so.
+        refused = command.startswith("tellapart train") and "not recommended" in done.stdout + done.stderr
+        assert done.returncode == int(refused), f"{command}: {done.stderr}"
         if shlex.split(command)[1] in ("search", "related"):
             assert done.stdout, command
 
