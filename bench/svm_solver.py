@@ -33,7 +33,6 @@ from tellapart.rankers.examples import like_rows
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Query
 from tellapart.rankers.svm import ClosedFormSVM, svm
-from tellapart.rankers.whitened import WhitenedSVM
 
 SETS = (("cranfield", "test"), ("cisi", "test"), ("cacm", "test"), ("scifact", "train"))
 CASES = (("minilm", 0.1), ("minilm", 1.0), ("lsa", 0.1))
@@ -175,33 +174,12 @@ def closed_lines(
     best = truth(maker(), np.array(directions, dtype=np.float32).reshape(-1, DIM)).reshape(
         len(rankers), -1, K
     )
-    every = [*(ranker for _, ranker in rankers), WhitenedSVM()]
-    calls = [lambda q, r=ranker: r.search(Query(vector=q), index, K) for ranker in every]
+    calls = [lambda q, r=ranker: r.search(Query(vector=q), index, K) for _, ranker in rankers]
     times = interleaved(calls, queries, rounds)
-    for (name, ranker), ms, want in zip(rankers, times, best, strict=False):
+    for (name, ranker), ms, want in zip(rankers, times, best, strict=True):
         found = [ranker.search(Query(vector=q), index, K).rows for q in queries]
         ratio = "" if name == "k-NN" else f"**{ms / times[0]:.2f}**"
         yield [f"{rows:,}", name, f"{ms:.2f}", ratio, f"{share(found, want):.4f}", str(len(queries))]
-    recall = whitened_recall(index, queries[:20])
-    yield [
-        f"{rows:,}",
-        "whitened, lambda 10",
-        f"{times[-1]:.2f}",
-        f"**{times[-1] / times[0]:.2f}**",
-        f"{recall:.4f}",
-        "20",
-    ]
-
-
-def whitened_recall(index: VectorIndex, queries: np.ndarray) -> float:
-    """Recall of the cosine's proposals against scoring every row."""
-    found, want = [], []
-    for query in queries:
-        asked = Query(vector=query)
-        scores = WhitenedSVM().dense(asked, index)
-        want.append(np.lexsort((np.arange(len(scores)), -scores))[:K])
-        found.append(WhitenedSVM().search(asked, index, K).rows)
-    return share(found, np.array(want))
 
 
 def feedback_lines(rows: int, index: VectorIndex, queries: np.ndarray) -> Iterator[list[str]]:

@@ -74,8 +74,7 @@ Solver = Annotated[
     typer.Option(
         "--solver",
         metavar="NAME",
-        help="svm: closed (squared error), whitened (the same, scored by cosine in its space)"
-        " or exact (squared hinge, certified) [default: closed].",
+        help="svm: closed (squared error) or exact (squared hinge, certified) [default: closed].",
         autocompletion=lambda: list(SOLVERS),
     ),
 ]

@@ -20,7 +20,6 @@ from tellapart.rankers.query import Ranker
 from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, svm
 from tellapart.rankers.vectors import VectorRanker
-from tellapart.rankers.whitened import WhitenedSVM
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
 EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not in RANKERS)
@@ -28,7 +27,7 @@ EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not i
 
 LEXICAL_ONLY = frozenset({"bm25"})
 
-SOLVERS: tuple[str, ...] = ("closed", "whitened", "exact")
+SOLVERS: tuple[str, ...] = ("closed", "exact")
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "k1": (0.0, 1000.0),
@@ -96,8 +95,6 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters, *, vector_side: s
         return Hybrid(lexical, _by_vectors(vector_side, parameters), weight)
     if name == "rrf":
         return ReciprocalRankFusion(lexical, _by_vectors(vector_side, parameters))
-    if name == "svm" and parameters.solver == "whitened":
-        return WhitenedSVM(_form(parameters))
     return _by_vectors(name, parameters)
 
 

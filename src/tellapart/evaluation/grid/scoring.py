@@ -98,8 +98,7 @@ class Block:
 
     def unit_scores(self, configuration: Configuration) -> list[Scores]:
         """Score every unit for every query, level by level."""
-        whitened = configuration.parameters.solver == "whitened"  # is no linear score
-        if configuration.ranker not in ("bm25", "knn", "svm", "hybrid") or whitened:
+        if configuration.ranker not in ("bm25", "knn", "svm", "hybrid"):
             return self._by_ranker(configuration)
         made_of = [self._made_of(configuration, level) for level in self.tier.levels]
         spreads = _common([{name: part.spreads for name, part in pieces.items()} for pieces in made_of])

@@ -104,9 +104,3 @@ class Spectrum:
         weights = 1.0 / (ridge + self.values)
         projected = self.vectors.T @ right
         return self.vectors @ (weights * projected if right.ndim == 1 else weights[:, None] * projected)
-
-    def lengths(self, ridge: float, rows: Doubles) -> Doubles:
-        """Lengths (n,) of [x; 1] for rows (n, d) where (ridge I + M) is the metric's inverse."""
-        projected = rows @ self.vectors[:-1] + self.vectors[-1]
-        lengths: Doubles = np.sqrt(projected**2 @ (1.0 / (ridge + self.values)))
-        return lengths
