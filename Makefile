@@ -20,8 +20,10 @@ install: $(INSTALLED)
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+# slow tests, and the fast ones that are skipped without torch
 test-slow: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pytest -m slow --durations 10
+	$(BIN)/python -m pytest -n 2 -m "not slow" tests/learning tests/encoders tests/index tests/cli
 	$(BIN)/python -m pytest -m "not slow" tests/learning
 
 lint: $(INSTALLED_DEV)
