@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
-BENCHES := quality verdict verdict_statistics grid_speed judging generated svm_solver svm_evidence whole_process \
+BENCHES := quality verdict verdict_statistics grid_speed judging generated svm_solver svm_speed svm_evidence whole_process \
   bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences sharded_softmax sampling \
   adaptation unseen_intents omniglot
 
@@ -24,7 +24,6 @@ test: $(INSTALLED_DEV)
 test-slow: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pytest -m slow --durations 10
 	$(BIN)/python -m pytest -n 2 -m "not slow" tests/learning tests/encoders tests/index tests/cli
-	$(BIN)/python -m pytest -m "not slow" tests/learning
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
@@ -42,6 +41,7 @@ model: $(INSTALLED_TRAIN)
 bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pip install --quiet tantivy numba pysbd syntok
 	$(BIN)/python -m pip install --quiet --no-deps pytorch-metric-learning
+	$(BIN)/python bench/development.py
 	for name in $(BENCHES); do \
 	  $(BIN)/python bench/$$name.py --output docs/benchmarks/$$name.md || exit 1; \
 	done

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from development import PLACE
 from judged import publish, table
 from tellapart.engine import Index
 from tellapart.evaluation.generated import GeneratedSet, generate, leaks
@@ -117,7 +118,7 @@ def costs(outcomes: Iterable[Outcome]) -> str:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--indexes", type=Path, metavar="DIR", required=True)
+    options.add_argument("--indexes", type=Path, metavar="DIR", default=PLACE)
     options.add_argument("--only", action="append", metavar="NAME")
     options.add_argument("--output", type=Path)
     chosen = options.parse_args()
@@ -125,7 +126,7 @@ def main() -> None:
     outcomes = [measure(folder) for folder in folders if not chosen.only or folder.name in chosen.only]
     text = f"""# Generated queries
 
-Made by `python bench/generated.py --indexes DIR`, seed {SEED}, at most 1,000 queries, {ENCODER}, nDCG@10 by document.
+Made by `python bench/generated.py`, seed {SEED}, at most 1,000 queries, {ENCODER}, nDCG@10 by document.
 Overlap is the share of a query's terms that its source unit holds once what the query was made from is blanked.
 
 {quality(outcomes)}
