@@ -1,4 +1,4 @@
-"""Generated queries for a repository of 3,000 functions: seconds for making and blanking, vectors present.
+"""A repository of 3,000 functions without judgements: seconds for its queries, and for the whole of `evaluate`.
 
     python bench/repository.py --work DIR --output docs/benchmarks/repository.md
 
@@ -11,11 +11,16 @@ from __future__ import annotations
 
 import argparse
 import ast
+import io
 import os
+import pty
 import shutil
+import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from judged import publish, table
@@ -77,7 +82,47 @@ def measure(work: Path) -> str:
         ["blanked index with minilm and lsa, s", f"{ready - made:.1f}"],
     ]
     index.close()
-    return table(["what", "measured"], rows)
+    return table(["what", "measured"], rows + evaluated(work, repository, vectors))
+
+
+def evaluated(work: Path, repository: Path, vectors: Path) -> list[list[str]]:
+    """Time `evaluate` as it is typed after `index`, at a terminal: rows of what was measured."""
+    with tempfile.TemporaryDirectory(dir=work) as passing:
+        shutil.copytree(vectors, passing, dirs_exist_ok=True)
+        os.environ[VARIABLE] = passing
+        place = Path(passing) / "index"
+        Index.build([repository], place).close()
+        started = time.perf_counter()
+        silence, said = watched([sys.executable, "-m", "tellapart", "evaluate", "--index", str(place)])
+        seconds = time.perf_counter() - started
+    sys.stderr.write(said)
+    return [
+        ["`evaluate` from start to end, lsa added, s", f"{seconds:.1f}"],
+        ["longest time without a sign of life, s", f"{silence:.1f}"],
+    ]
+
+
+def watched(command: Sequence[str]) -> tuple[float, str]:
+    """Run a command at a terminal of its own: the longest time between two writes, and all that was written."""
+    terminal, slave = pty.openpty()
+    process = subprocess.Popen(command, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    written, longest, last = b"", 0.0, time.perf_counter()
+    with open(terminal, "rb", buffering=0) as reader:
+        while part := _read(reader):
+            now = time.perf_counter()
+            longest, last, written = max(longest, now - last), now, written + part
+    if process.wait():
+        raise RuntimeError(f"{command} failed: {written.decode()[-2_000:]}")
+    return longest, written.decode()
+
+
+def _read(reader: io.RawIOBase) -> bytes:
+    """Read from a terminal until the other end is closed, which Linux reports as an error."""
+    try:
+        return reader.read(1 << 16) or b""
+    except OSError:
+        return b""
 
 
 def _count() -> int:
@@ -90,10 +135,11 @@ def main() -> None:
     options.add_argument("--work", type=Path, metavar="DIR", required=True)
     options.add_argument("--output", type=Path)
     chosen = options.parse_args()
-    text = f"""# Generated queries for a repository of 3,000 functions
+    text = f"""# A repository of 3,000 functions without judgements
 
-Made by `python bench/repository.py --work DIR`, seed {SEED}, at most 1,000 queries, two cores. All vectors of the
-repository's own texts are in the cache; what is blanked is encoded again.
+`python bench/repository.py --work DIR`, seed {SEED}, at most 1,000 queries, two cores. All vectors of the repository's
+own texts are in the cache; what is blanked is encoded again. `evaluate` makes its queries, blanks, adds lsa, compares
+all encoders, sizes of unit and rankers, and times each.
 
 {measure(chosen.work)}"""
     publish(text, chosen.output)

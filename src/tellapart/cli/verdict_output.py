@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tellapart.evaluation.verdict.verdict import Difference, Finding, SourceFinding, Verdict, described
+from tellapart.evaluation.statistics import MARGIN
+from tellapart.evaluation.verdict.verdict import Finding, SourceFinding, Verdict, described
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 WIDE = 120
 """Columns where no terminal says how many it has."""
@@ -16,7 +22,6 @@ TIED, AS_GOOD, BEHIND = "tied", "as good", ""
 def print_verdict(verdict: Verdict, *, everything: bool = False) -> None:
     """Print sentence, table and caveats to standard output; the table holds the leaders or `everything`."""
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -25,23 +30,14 @@ def print_verdict(verdict: Verdict, *, everything: bool = False) -> None:
     # The name of a configuration stays as it is typed.
     reason = verdict.reason if "/" in first else verdict.reason[0].upper() + verdict.reason[1:]
     console.print(f"{reason}.", style="bold", soft_wrap=True, markup=False)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("configuration", overflow="fold")
-    read = any(finding.span_recall is not None for finding in verdict.findings)
-    for column in (verdict.measure, "95 %", "minus bm25", "best?", *(["read"] if read else []), "query"):
-        table.add_column(column, justify="right", no_wrap=True)
     ranked = sorted(verdict.findings, key=lambda each: (-each.mean, each.name))
     listed = ranked if everything else leaders(ranked, {verdict.choice, verdict.default, verdict.reference})
-    for finding in listed:
-        style = "bold" if finding.name == verdict.choice else None
-        table.add_row(*_row(finding, verdict, read=read), style=style)
     if verdict.queries:
-        console.print(table)
+        console.print(_table(listed, verdict, console.width))
     if len(listed) < len(ranked):
         hidden = len(ranked) - len(listed)
-        console.print(
-            f"  {hidden} more are behind others of their kind: --all shows them", style="dim", markup=False
-        )
+        more = "1 more is" if hidden == 1 else f"{hidden} more are"
+        console.print(f"  {more} behind others of their kind: --all shows them", style="dim", markup=False)
     for line in _caveats(verdict):
         console.print(line, soft_wrap=True, markup=False)
 
@@ -59,29 +55,62 @@ def leaders(ranked: Sequence[Finding], always: Set[str]) -> list[Finding]:
     return kept
 
 
-def _row(finding: Finding, verdict: Verdict, *, read: bool) -> tuple[str, ...]:
-    marked = "* " if finding.name == verdict.choice else "  "
-    return (
-        marked + described(finding.name, finding.configuration),
-        _short(finding.mean),
-        _interval(finding.low, finding.high),
-        _against(finding.vs_bm25),
-        _standing(finding),
-        *([_share(finding.span_recall)] if read else []),
-        f"{finding.cost.query_ms:.1f} ms",
-    )
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the table; the lowest `rank` is given up first where the screen is narrow, 0 never."""
+
+    head: str
+    cells: Sequence[str]
+    rank: int = 0
+
+    @property
+    def width(self) -> int:
+        """Characters, the gap before the next column included."""
+        return max(map(len, (self.head, *self.cells))) + 1
+
+
+def _table(listed: Sequence[Finding], verdict: Verdict, width: int) -> Table:
+    """Lay out the figures that fit."""
+    from rich.table import Table
+
+    columns = _columns(listed, verdict)
+    for spare in sorted((each for each in columns if each.rank), key=lambda each: each.rank):
+        if sum(each.width for each in columns) > width + 1:
+            columns.remove(spare)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0))
+    table.add_column(columns[0].head, overflow="fold")
+    for column in columns[1:]:
+        table.add_column(column.head, justify="right", no_wrap=True)
+    for position, finding in enumerate(listed):
+        style = "bold" if finding.name == verdict.choice else None
+        table.add_row(*(column.cells[position] for column in columns), style=style)
+    return table
+
+
+def _columns(listed: Sequence[Finding], verdict: Verdict) -> list[_Column]:
+    marks = ["* " if each.name == verdict.choice else "  " for each in listed]
+    names = [described(each.name, each.configuration) for each in listed]
+    gains = [each.vs_bm25 for each in listed]
+    columns = [
+        _Column("  configuration", [mark + name for mark, name in zip(marks, names, strict=True)]),
+        _Column(verdict.measure, [_short(each.mean) for each in listed]),
+        _Column("95 %", [_interval(each.low, each.high) for each in listed], rank=1),
+        _Column("minus bm25", ["" if gain is None else _signed(gain.difference) for gain in gains]),
+        _Column(
+            "95 %", ["" if gain is None else _interval(gain.low, gain.high, signed=True) for gain in gains], 2
+        ),
+        _Column("best?", [_standing(each) for each in listed]),
+        _Column("query", [f"{each.cost.query_ms:.1f} ms" for each in listed], rank=3),
+    ]
+    if any(each.span_recall is not None for each in listed):
+        columns.insert(-1, _Column("read", [_share(each.span_recall) for each in listed], rank=4))
+    return columns
 
 
 def _standing(finding: Finding) -> str:
     if finding.tied_with_best:
         return AS_GOOD if finding.non_inferior else TIED
     return BEHIND
-
-
-def _against(difference: Difference | None) -> str:
-    if difference is None:
-        return ""
-    return f"{_signed(difference.difference)} {_interval(difference.low, difference.high, signed=True)}"
 
 
 def _interval(low: float, high: float, *, signed: bool = False) -> str:
@@ -107,9 +136,7 @@ def _signed(value: float) -> str:
 def _caveats(verdict: Verdict) -> list[str]:
     if not verdict.queries:
         return list(verdict.notes)
-    lines = [
-        f"{len(verdict.queries):,} {verdict.source} queries, {verdict.independent:,} of them independent"
-    ]
+    lines = [f"{_queries(len(verdict.queries), verdict.source)}, {verdict.independent:,} independent"]
     if not math.isnan(verdict.detectable_difference):
         lines[0] += (
             f": they show differences of {verdict.detectable_difference:.3f} or more; for half of that"
@@ -122,6 +149,9 @@ def _caveats(verdict: Verdict) -> list[str]:
     if verdict.transfer_error is not None:
         lines.append(f"generated queries may mislead about human ones by {verdict.transfer_error:.3f}")
         lines += [_source(each, verdict) for each in verdict.by_source]
+    lines.append(
+        f"best?: tied = these queries cannot tell it from the best; as good = nor is it more than {MARGIN:g} behind"
+    )
     if any(finding.span_recall is not None for finding in verdict.findings):
         lines.append("read: share of the passages asked for within the first 1,000 tokens of results")
     lines += verdict.notes
@@ -131,4 +161,8 @@ def _caveats(verdict: Verdict) -> list[str]:
 def _source(source: SourceFinding, verdict: Verdict) -> str:
     shared = "" if source.overlap is None else f", {source.overlap:.0%} of their words in the answer"
     means = f"{_short(source.means[verdict.choice])} against bm25's {_short(source.means[verdict.reference])}"
-    return f"  {source.name}: {source.queries:,} queries{shared}: {means}"
+    return f"  {_queries(source.queries, source.name)}{shared}: {means}"
+
+
+def _queries(count: int, kind: str) -> str:
+    return f"{count:,} {kind} {'query' if count == 1 else 'queries'}"

@@ -113,7 +113,8 @@ def conclude(asked: Asked, values: GridValues, wishes: Wishes, progress: Progres
     folds = assign_folds(clusters, seed=wishes.seed)
     weights = query_weights(gold, values.queries)
     by_passage = wishes.measure is None and not gold.generated and all_passages(values)
-    scored = score_all(values, folds, weights, by_passage=by_passage)
+    with progress("choosing parameters", None):
+        scored = score_all(values, folds, weights, by_passage=by_passage)
     names = [each.name for each in scored]
     with index.reading() as snapshot:
         order = cost_order(snapshot, [each.configuration for each in scored])
@@ -126,10 +127,11 @@ def conclude(asked: Asked, values: GridValues, wishes: Wishes, progress: Progres
         order,
         wishes.seed,
     )
-    standings = Standings.of(table)
-    decision = decide(table, standings)
-    if gold.generated:
-        decision, scored = decide_generated(table, standings, scored, weights)
+    with progress("weighing the evidence", None):
+        standings = Standings.of(table)
+        decision = decide(table, standings)
+        if gold.generated:
+            decision, scored = decide_generated(table, standings, scored, weights)
     meter = CostMeter(index, list(gold.queries.values()))
     findings = []
     with progress("timing", len(scored)) as advance:

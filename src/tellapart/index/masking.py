@@ -174,10 +174,12 @@ class _Masker:
                 self.catalogue.put_segment(segment.number, segment.dead | hit)
         number = self.catalogue.next_segment()
         writer = SegmentWriter(segment_folder(self.home, number), kept_settings(self.store).granularities)
-        for each in documents:
-            self.store.replace_document(each.number, each.document, each.tree)
-            writer.add(each.number, each.document, each.tree)
-        files = writer.write()
+        with self.progress("indexing the text with blanks", len(documents)) as advance:
+            for each in documents:
+                self.store.replace_document(each.number, each.document, each.tree)
+                writer.add(each.number, each.document, each.tree)
+                advance(1)
+            files = writer.write()
         alive = np.zeros(len(writer), dtype=bool)
         self.catalogue.put_segment(number, alive)
         self.catalogue.put_files(number, files)

@@ -72,12 +72,16 @@ def generate(
         found = questions(gatherer.candidates(snapshot))
         asked = sample(found, at_most, seed)
         where = occurrences(index.store, asked, progress)
-        asked = gatherer.completed(asked, where)
-        masking = mask(index.store, asked, where)
-        wanted = [source for source in sources if source is not Source.MODEL or writer]
-        notes = _notes(found, wanted, len(gatherer.documents), index.store.count())
-        made = _assembled(index, asked, masking, offered(found), notes, names)
-    return _weighted(index, made, query_log) if query_log else made
+        with progress("blanking the answers", None):
+            asked = gatherer.completed(asked, where)
+            masking = mask(index.store, asked, where)
+            wanted = [source for source in sources if source is not Source.MODEL or writer]
+            notes = _notes(found, wanted, len(gatherer.documents), index.store.count())
+            made = _assembled(index, asked, masking, offered(found), notes, names)
+    if not query_log or not made.gold.queries:
+        return made
+    with progress("weighing by the log", None):
+        return _weighted(index, made, query_log)
 
 
 def _weighted(index: Index, made: GeneratedSet, query_log: Mapping[str, str]) -> GeneratedSet:
