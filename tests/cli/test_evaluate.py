@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -206,3 +207,29 @@ def test_wrong_use_is_one_line_and_nothing_is_lost(indexed, queries, qrels, tmp_
     assert len(err.splitlines()) == 1
     assert "Traceback" not in err
     assert "verdict      none" in call("status", "--index", indexed)[1]
+
+
+def test_the_table_fits_a_small_terminal(indexed, queries, qrels, call, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "72")
+    _, out, err = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels, "--no-keep")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
+    head = next(line for line in lines if "configuration" in line)
+    assert "minus bm25" in head
+    assert "best?" in head
+    assert "95 %" not in head
+    row = next(line for line in lines if line.startswith("* "))
+    assert len(row) <= 72
+    assert "lsa/paragraph+function/hybrid" in row
+    assert any("tied = these queries cannot tell it from the best" in line for line in lines), err
+
+
+def test_ctrl_c_says_how_to_go_on(indexed, call, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tellapart.evaluation.evaluate.evaluate", interrupted)
+    code, _, err = call("evaluate", "--index", indexed, "--no-keep")
+    assert code == 130
+    assert err.strip() == "tellapart: stopped; run the same command to go on where it was"

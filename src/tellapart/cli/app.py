@@ -97,8 +97,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         return _complain(f"{error.format_message().rstrip('.')}. See 'tellapart {_verb(arguments)}--help'.")
     except (KeyboardInterrupt, typer.Abort):
-        print("\ntellapart: stopped; run the same command to go on where it was", file=sys.stderr)
-        return STOPPED
+        code = STOPPED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -106,6 +105,8 @@ def run(arguments: Sequence[str]) -> int:
         if os.environ.get("TELLAPART_DEBUG"):
             raise
         return _complain(_words(error))
+    if code == STOPPED:  # typer gives this code for Ctrl-C too, without a word
+        print("\ntellapart: stopped; run the same command to go on where it was", file=sys.stderr)
     return code if isinstance(code, int) else DONE
 
 

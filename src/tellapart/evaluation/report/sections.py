@@ -22,7 +22,7 @@ from tellapart.evaluation.report.markup import (
     size,
     table,
 )
-from tellapart.evaluation.verdict.verdict import Difference, Finding, Verdict
+from tellapart.evaluation.verdict.verdict import Difference, Finding, Verdict, described
 
 
 def headline(contents: Contents) -> Html:
@@ -46,7 +46,7 @@ def headline(contents: Contents) -> Html:
     return element(
         "header",
         element("p", contents.title, class_="over"),
-        element("h1", "Use ", element("code", breakable(chosen.name))),
+        element("h1", "Use ", element("code", breakable(described(chosen.name, chosen.configuration)))),
         element("p", _sentence(verdict.reason), class_="reason"),
         element("div", *cards, class_="facts"),
     )
@@ -70,6 +70,11 @@ def evidence(verdict: Verdict) -> Html:
         words.append(
             f"{len(tied)} of {len(verdict.findings)} are tied for best: these queries cannot tell them from the"
             f" one with the highest mean."
+        )
+    if len(tied) < len(verdict.findings):
+        words.append(
+            "All answered the same queries and are compared query by query: bars that overlap may still be told"
+            " apart."
         )
     if good:
         words.append(f"At most .010 behind the best, and so as good: {', '.join(good)}.")
