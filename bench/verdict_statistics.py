@@ -27,7 +27,7 @@ from tellapart.evaluation.verdict.choice import Standings, Table, decide
 from verdict_values import Values, human
 
 SIZES = (50, 100, 200)
-TRIALS = 1_000
+TRIALS = 4_000
 FAMILIES = 400
 MEMBERS = 10
 DRAWS = 1_000

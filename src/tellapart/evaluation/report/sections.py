@@ -22,7 +22,7 @@ from tellapart.evaluation.report.markup import (
     size,
     table,
 )
-from tellapart.evaluation.verdict.verdict import Difference, Finding, Verdict, described
+from tellapart.evaluation.verdict.verdict import Difference, Finding, Verdict
 
 
 def headline(contents: Contents) -> Html:
@@ -46,7 +46,12 @@ def headline(contents: Contents) -> Html:
     return element(
         "header",
         element("p", contents.title, class_="over"),
-        element("h1", "Use ", element("code", breakable(described(chosen.name, chosen.configuration)))),
+        element(
+            "h1",
+            "Use ",
+            element("code", breakable(chosen.configuration.name)),
+            element("small", f" {set_to}") if (set_to := _set_to(chosen)) else None,
+        ),
         element("p", _sentence(verdict.reason), class_="reason"),
         element("div", *cards, class_="facts"),
     )
@@ -127,8 +132,7 @@ def costs(verdict: Verdict) -> Html:
 
 
 def _cost_row(rank: int, finding: Finding) -> tuple[Piece, ...]:
-    given = finding.configuration.parameters.given()
-    set_to = ", ".join(f"{name} {value:g}" for name, value in given.items())
+    set_to = _set_to(finding)
     seconds = finding.cost.index_seconds
     return (
         str(rank),
@@ -140,6 +144,12 @@ def _cost_row(rank: int, finding: Finding) -> tuple[Piece, ...]:
         size(finding.cost.bytes),
         "not known" if seconds is None else "none" if seconds == 0 else milliseconds(1000 * seconds),
     )
+
+
+def _set_to(finding: Finding) -> str:
+    """Parameters that are not the default's."""
+    given = finding.configuration.parameters.given()
+    return ", ".join(f"{name} {value:g}" for name, value in given.items())
 
 
 def _difference(difference: Difference | None) -> Piece:
