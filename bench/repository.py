@@ -135,9 +135,11 @@ def main() -> None:
     options.add_argument("--work", type=Path, metavar="DIR", required=True)
     options.add_argument("--output", type=Path)
     chosen = options.parse_args()
+    count = len(os.sched_getaffinity(0))
+    cores = f"{count} core{'s' if count > 1 else ''}"
     text = f"""# A repository of 3,000 functions without judgements
 
-`python bench/repository.py --work DIR`, seed {SEED}, at most 1,000 queries, two cores. All vectors of the repository's
+`python bench/repository.py --work DIR`, seed {SEED}, at most 1,000 queries, {cores}. All vectors of the repository's
 own texts are in the cache; what is blanked is encoded again. `evaluate` makes its queries, blanks, adds lsa, compares
 all encoders, sizes of unit and rankers, and times each.
 

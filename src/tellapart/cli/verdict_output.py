@@ -139,8 +139,8 @@ def _caveats(verdict: Verdict) -> list[str]:
     lines = [f"{_queries(len(verdict.queries), verdict.source)}, {verdict.independent:,} independent"]
     if not math.isnan(verdict.detectable_difference):
         lines[0] += (
-            f": they show differences of {verdict.detectable_difference:.3f} or more; for half of that"
-            f" {verdict.needed_for_half:,} are needed"
+            f": between the default and its closest rival they show {verdict.detectable_difference:.3f} or more; for"
+            f" half of that {verdict.needed_for_half:,} are needed"
         )
     if verdict.optimism > 0:
         lines.append(

@@ -91,8 +91,9 @@ def caution(verdict: Verdict) -> Html:
     lines: list[Piece] = []
     if math.isfinite(verdict.detectable_difference):
         lines.append(
-            f"These queries show differences of {number(verdict.detectable_difference)} or more; to see half of"
-            f" that, {verdict.needed_for_half:,} independent queries are needed."
+            f"Between the default and its closest rival, these queries show differences of"
+            f" {number(verdict.detectable_difference)} or more; to see half of that,"
+            f" {verdict.needed_for_half:,} independent queries are needed."
         )
     if verdict.optimism > 0:
         lines.append(

@@ -100,7 +100,7 @@ class Verdict:
     findings; `kept_default` says that the choice is the default. `optimism` is how much the best mean
     overstates what choosing it brings on new queries; `transfer_error` how far generated queries may mislead
     about human ones (None for judged). `detectable_difference` is what these queries would show between the
-    best and the default in 80 % of trials, `needed_for_half` how many independent queries half of that would
+    default and its closest rival in 80 % of trials, `needed_for_half` how many independent queries half of that would
     take. `reason` is one sentence, `notes` what else a reader must know.
     """
 
