@@ -51,3 +51,10 @@ def test_edges():
     assert np.isfinite(Ridge()(like_rows(same, [0]), same).w).all()
     with pytest.raises(TellapartError, match="lambda is 0"):
         Ridge(ratio=0)
+
+
+@pytest.mark.parametrize(("liked", "beta"), [([3], 1.0), ([3, 7], 2.0)])
+def test_one_example_weighs_as_much_as_the_words(liked, beta):
+    index = VectorIndex([unit_rows(40, 8)])
+    query = like_rows(index, liked, vector=unit_rows(1, 8, 5)[0].astype(np.float32))
+    np.testing.assert_array_equal(Ridge()(query, index).w, Ridge(beta=beta)(query, index).w)

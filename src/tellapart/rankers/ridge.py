@@ -25,14 +25,20 @@ from tellapart.rankers.vectors import Linear
 DEFAULT_RATIO = 30.0
 """Lambda in mean eigenvalues of M: cross-validation chose 10 to 100 on judged sets (bench/svm_evidence.py)."""
 
+BETA, BETA_OF_ONE = 2.0, 1.0
+"""Weight of the examples together, and of one beside words, which loses at 2 (bench/svm_defaults.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ridge:
-    """Score by (M + lambda I)^-1 (alpha query + beta mean(liked) - gamma mean(unliked))."""
+    """Score by (M + lambda I)^-1 (alpha query + beta mean(liked) - gamma mean(unliked)).
+
+    Without a `beta` the examples weigh twice as much as the words, a single one as much as they.
+    """
 
     ratio: float = DEFAULT_RATIO
     alpha: float = 1.0
-    beta: float = 2.0  # chosen on judged sets from 2 examples on; with one, 1
+    beta: float | None = None
     gamma: float = 0.15
 
     def __post_init__(self) -> None:
@@ -41,11 +47,17 @@ class Ridge:
 
     def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
         """Give the linear function of a query and its examples; its own rows do not count in M."""
-        given = weigh(query, text=self.alpha, liked=self.beta, unliked=self.gamma)
+        given = weigh(query, text=self.alpha, liked=self._of_liked(query), unliked=self.gamma)
         right = given.weights @ given.vectors
         if not vectors.n_alive or not len(given):
             return Linear(right, 0.0)
         return Linear(self._solve(right, query.own_rows, vectors), 0.0)
+
+    def _of_liked(self, query: Query) -> float:
+        if self.beta is not None:
+            return self.beta
+        alone = query.vector is not None and query.examples is not None and len(query.examples.liked) == 1
+        return BETA_OF_ONE if alone else BETA
 
     def _solve(self, right: Doubles, own_rows: Sequence[int], vectors: VectorIndex) -> Doubles:
         """Solve for M without r of its N rows: ((lambda (N - r) / N) I + M - sum o oT / N) w = right, times a scale."""
