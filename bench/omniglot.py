@@ -2,8 +2,8 @@
 
 TELLAPART_DATA=... python bench/omniglot.py --work DIR --output docs/benchmarks/omniglot.md
 
-Killed, it goes on where it was when started again with the same DIR. `--develop` trains on three alphabets and judges
-on the fourth, to choose settings by; the fifth, HELD_OUT, plays no part in that.
+Killed, it goes on where it was when started again with the same DIR. `--tune` trains on three alphabets and judges
+on the fourth, over GRID, to choose SETTLED by; the fifth, HELD_OUT, plays no part in that.
 """
 
 from __future__ import annotations
@@ -32,9 +32,30 @@ from tellapart.learning.training.settings import Objective, Settings
 
 HELD_OUT, DEVELOPMENT = "Latin", "Korean"
 OBJECTIVES = (Objective.SOFTMAX, Objective.ARCFACE, Objective.TRIPLET, Objective.INFONCE)
-SEEDS = (0, 1, 2)
+SEEDS, TUNING_SEEDS = (0, 1, 2), (0, 1)
+Strength = tuple[float, float]
+"""Scale and margin; 0 = the default of `tellapart train`."""
+
+GRID: dict[Objective, tuple[Strength, ...]] = {
+    Objective.ARCFACE: (
+        (24, 0.3),
+        (24, 0.1),
+        (24, 0.5),
+        (32, 0.1),
+        (16, 0.1),
+        (16, 0.3),
+        (16, 0.5),
+        (12, 0.3),
+        (8, 0.3),
+    ),
+    Objective.TRIPLET: ((0, 0), (0, 2), (0, 4), (0, 8)),
+    Objective.INFONCE: ((0, 0), (10, 0), (30, 0)),
+}
+SETTLED: dict[Objective, Strength] = {}
+"""Best MAP@R of GRID on DEVELOPMENT."""
 SIZE = 28
 FAR = 1e-2
+MEASURES = ("recall_at_1", "map_at_r")
 STEPS, LOOKS = 600, 4
 AUGMENTATION = Augmentation()
 
@@ -52,38 +73,78 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--develop", action="store_true")
+    parser.add_argument("--tune", action="store_true")
     parser.add_argument("--steps", type=int, default=STEPS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = read_images(data_folder() / "omniglot8" / "omniglot8.npz", size=SIZE, channels=1)
-    unseen = DEVELOPMENT if arguments.develop else HELD_OUT
-    left_out = {unseen, HELD_OUT}
-    train = of_alphabets(data, lambda alphabet: alphabet not in left_out)
-    test = of_alphabets(data, lambda alphabet: alphabet == unseen)
-    runs = {}
-    for seed in SEEDS[:1] if arguments.develop else SEEDS:
-        for objective in OBJECTIVES:
-            settings = Settings(
-                objective=objective,
-                steps=arguments.steps,
-                check_every=arguments.steps // LOOKS,
-                seed=seed,
-                half=half(),
+    if arguments.tune:
+        tune(data, arguments.work, arguments.steps)
+        return
+    train, test = divided(data, HELD_OUT)
+    runs = {
+        (objective, seed): run(
+            train,
+            test,
+            settings(objective, SETTLED.get(objective, (0, 0)), seed, arguments.steps),
+            arguments.work,
+        )
+        for seed in SEEDS
+        for objective in OBJECTIVES
+    }
+    tuned = tuning(data, arguments.work, arguments.steps)
+    publish(page(train, test, runs, tuned, arguments.steps), arguments.output)
+
+
+def divided(data: LabelledImages, unseen: str) -> tuple[LabelledImages, LabelledImages]:
+    """Give what is learned and what is judged; HELD_OUT is never learned."""
+    train = of_alphabets(data, lambda alphabet: alphabet not in (unseen, HELD_OUT))
+    return train, of_alphabets(data, lambda alphabet: alphabet == unseen)
+
+
+def settings(objective: Objective, strength: Strength, seed: int, steps: int) -> Settings:
+    scale, margin = strength
+    return Settings(
+        objective=objective,
+        steps=steps,
+        check_every=steps // LOOKS,
+        seed=seed,
+        half=half(),
+        scale=scale,
+        margin=margin,
+    )
+
+
+def tune(data: LabelledImages, work: Path, steps: int) -> None:
+    """Run GRID with DEVELOPMENT kept out."""
+    train, test = divided(data, DEVELOPMENT)
+    for seed in TUNING_SEEDS:
+        for objective, strengths in {Objective.SOFTMAX: ((0, 0),), **GRID}.items():
+            for strength in strengths:
+                run(train, test, settings(objective, strength, seed, steps), work)
+
+
+def tuning(data: LabelledImages, work: Path, steps: int) -> list[list[str]]:
+    """Give the table of what `tune` found."""
+    train, test = divided(data, DEVELOPMENT)
+    rows = []
+    for objective, strengths in {Objective.SOFTMAX: ((0, 0),), **GRID}.items():
+        for strength in strengths:
+            done = [
+                run(train, test, settings(objective, strength, seed, steps), work) for seed in TUNING_SEEDS
+            ]
+            scores = [nearest_neighbours(each.vectors, test.labels) for each in done]
+            hits, precisions = ([getattr(each, name).mean() for each in scores] for name in MEASURES)
+            chosen = SETTLED.get(objective) == strength
+            rows.append(
+                [
+                    f"**{objective}**" if chosen else objective,
+                    *(f"{value:g}" for value in strength),
+                    f"{np.mean(hits):.3f}",
+                    f"{np.mean(precisions):.3f}",
+                ]
             )
-            runs[objective, seed] = run(
-                train, test, settings, arguments.work / f"{unseen}-{objective}-{seed}"
-            )
-            scores = nearest_neighbours(runs[objective, seed].vectors, test.labels)
-            print(
-                objective,
-                seed,
-                f"R@1 {scores.recall_at_1.mean():.3f}",
-                f"MAP@R {scores.map_at_r.mean():.3f}",
-                flush=True,
-            )
-    if not arguments.develop:
-        publish(page(train, test, runs, arguments.steps), arguments.output)
+    return rows
 
 
 def of_alphabets(data: LabelledImages, wanted: object) -> LabelledImages:
@@ -96,8 +157,11 @@ def half() -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
-def run(train: LabelledImages, test: LabelledImages, settings: Settings, folder: Path) -> Result:
-    """Train from scratch, or from the folder's checkpoint; what is finished is read."""
+def run(train: LabelledImages, test: LabelledImages, settings: Settings, work: Path) -> Result:
+    """Train from scratch, or from a checkpoint; what is finished is read."""
+    unseen = test.names[0].split("/")[0]
+    strength = f"-{settings.scale:g}-{settings.margin:g}" if settings.scale or settings.margin else ""
+    folder = work / f"{unseen}-{settings.objective}{strength}-{settings.seed}"
     done = folder / "result.json"
     if not done.exists():
         trainer = make_trainer(Split(train, None).turned(), settings, AUGMENTATION, folder / "checkpoint")
@@ -112,6 +176,7 @@ def run(train: LabelledImages, test: LabelledImages, settings: Settings, folder:
         history = trainer.run(watch=watch)
         np.save(folder / "vectors.npy", unit_rows(trainer.features(samples), encoder="trained"))
         done.write_text(json.dumps({"seconds": history.seconds, "curve": seen}))
+        print(folder.name, trainer.judge(samples).map_at_r, flush=True)
     record = json.loads(done.read_text())
     points = {int(step): (seconds, value) for step, seconds, value in record["curve"]}
     return Result(
@@ -174,7 +239,7 @@ def row(
     if reference is None:
         return [*cells, "", ""]
     base = [nearest_neighbours(result.vectors, test.labels) for result in reference]
-    for measure in ("recall_at_1", "map_at_r"):
+    for measure in MEASURES:
         ours, theirs = (
             np.mean([getattr(each, measure) for each in group], axis=0) for group in (found, base)
         )

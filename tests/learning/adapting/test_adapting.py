@@ -82,7 +82,7 @@ def test_noise_that_all_kinds_of_queries_share_is_shrunk_and_recommended():
     assert found.pull is not None
     whole = found.evidence[0].against_untouched
     assert 0 < whole.low < whole.difference
-    gains = np.diag(found.matrix)
+    gains = np.diag(found.map)
     assert gains[:8].max() < gains[8:].min()
 
 
@@ -120,15 +120,15 @@ def test_too_few_kinds_of_queries_decide_nothing(sources):
 
 
 def test_near_duplicates_stand_on_one_side_of_the_split():
-    from tellapart.learning.adapting.deciding import _halves
+    from tellapart.learning.adapting.deciding import halves
 
     groups = np.random.default_rng(4).integers(0, 50, 400)
-    half = _halves(groups, 0)
+    half = halves(groups, 0)
     assert all(len(set(half[groups == group])) == 1 for group in range(50))
     assert 100 < half.sum() < 300
 
 
 def test_the_seed_decides():
     one, other = adapt(pairs(noisy=8), seed=1), adapt(pairs(noisy=8), seed=1)
-    np.testing.assert_array_equal(one.matrix, other.matrix)
+    np.testing.assert_array_equal(one.map, other.map)
     assert one.evidence == other.evidence

@@ -52,7 +52,7 @@ def test_a_recommended_map_becomes_a_folder_that_runs(index, tmp_path, monkeypat
     assert done.adaptation.recommended
     encoder = load_encoder(f"folder:{tmp_path / 'adapted'}")
     texts = ["water the roses", "frost"]
-    expected = unit_rows(load_encoder("minilm").encode_query(texts) @ done.adaptation.matrix.T, encoder="x")
+    expected = unit_rows(load_encoder("minilm").encode_query(texts) @ done.adaptation.map.T, encoder="x")
     np.testing.assert_allclose(encoder.encode_query(texts), expected, atol=1e-6)
     np.testing.assert_array_equal(encoder.encode_document(texts), encoder.encode_query(texts))
     assert encoder.count_tokens(texts).tolist() == load_encoder("minilm").count_tokens(texts).tolist()

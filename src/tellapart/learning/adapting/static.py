@@ -1,0 +1,150 @@
+"""A table of token vectors distilled from a teacher: encoding becomes a look-up and a mean.
+
+A token's vector is the teacher's vector of that token alone, weighted by a / (a + p) (Arora et al. 2017), p its share
+of the tokens of this corpus, counted. Ridge regression then moves the table until the means of whole units are near
+the teacher's vectors of them, and principal components shorten it. Nothing is learned from queries.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.encoders.folder import FolderConfig, FolderEncoder
+from tellapart.encoders.protocol import Encoder, Vectors
+from tellapart.encoders.tokens import TokenIds
+from tellapart.encoders.windows import whole
+from tellapart.errors import TellapartError, require
+from tellapart.learning.adapting.deciding import Adaptation, gather_evidence
+from tellapart.learning.adapting.full import ranks_of
+from tellapart.learning.adapting.judging import ranks, values
+from tellapart.learning.adapting.pairs import Pairs
+from tellapart.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+DIM = 256
+"""Our choice: two thirds of the teacher's, as model2vec's tables have."""
+
+RARE = 1e-2
+"""a of the weight a / (a + p); better on Cranfield than 1e-3 and 1e-4 before the regression."""
+
+RIDGE = 0.1
+"""Pull to the teacher's own token vectors, in mean squared lengths of a unit's weights (bench/adapters.py)."""
+
+MOST_UNITS = 6_000
+"""Units the table is fitted to: the regression solves a system of so many equations (our choice: some 15 s)."""
+
+ANY_LENGTH = 1_000_000
+"""Tokens of a text: nothing is cut."""
+
+TIMED = 200
+
+
+def distil(
+    pairs: Pairs, teacher: Encoder, folder: Path, name: str, *, seed: int = 0, progress: Progress = silent
+) -> Adaptation:
+    """Make the table, write it into `folder` as an encoder, and say what it loses against the teacher.
+
+    Raises:
+        TellapartError: The teacher has no token numbers of its own here.
+    """
+    if not isinstance(teacher, FolderEncoder):
+        raise TellapartError(f"{teacher.name!r} cannot teach a table: only minilm or folder:PATH can")
+    texts = [whole(unit) for unit in pairs.contents]
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(texts))[:MOST_UNITS])
+    table = _table(teacher, [texts[row] for row in chosen], pairs.units[chosen], progress)
+    encoder = _write(table, teacher, folder, name)
+    rows = np.arange(len(pairs.queries))
+    found, before = ranks_of(pairs, rows, encoder, progress), ranks(pairs, rows, None)
+    names = tuple(
+        str(kind) for kind, n in zip(*np.unique(pairs.sources, return_counts=True), strict=True) if n > 1
+    )
+    evidence = gather_evidence(pairs, rows, values(found), values(before), names)
+    faster = _seconds(teacher, texts[:TIMED]) / _seconds(encoder, texts[:TIMED])
+    against = evidence[0].against_untouched
+    seen = f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]"
+    reason = f"{seen} nDCG@10 against {teacher.name} on generated queries, {faster:,.0f} times as fast"
+    return Adaptation(None, None, evidence, False, reason)
+
+
+def _table(
+    teacher: FolderEncoder, texts: list[str], wanted: Vectors, progress: Progress
+) -> NDArray[np.float32]:
+    """Give a vector for every token (tokens, DIM): weights are part of its length, special tokens are zero."""
+    first, last = (int(token) for token in teacher.token_ids([""])[0][[0, -1]])
+    size = teacher.vocabulary
+    bags, counts = _bags([ids[1:-1] for ids in teacher.token_ids(texts)], size)
+    alone = teacher.encode_tokens(
+        [np.array([first, token, last]) for token in range(size)], progress=progress
+    ).astype(np.float64)
+    alone -= alone.mean(axis=0)
+    weight = RARE / (RARE + counts / max(1, counts.sum()))
+    weight[[first, last]] = 0
+    moved = _regressed(bags.multiply(weight[None]).tocsr(), alone, wanted.astype(np.float64))
+    table = moved * weight[:, None]
+    share = np.sqrt(counts / max(1, counts.sum()))[:, None]
+    spectrum = np.linalg.eigh((table * share).T @ (table * share))[1]
+    return np.asarray(table @ spectrum[:, ::-1][:, : min(DIM, teacher.dim)], dtype=np.float32)
+
+
+def _bags(ids: list[TokenIds], size: int) -> tuple[csr_matrix, NDArray[np.float64]]:
+    """Count tokens (texts, size), and in all texts together (size,)."""
+    from scipy.sparse import csr_matrix
+
+    rows = np.repeat(np.arange(len(ids)), [len(row) for row in ids])
+    columns = np.concatenate([*ids, np.zeros(0, dtype=np.int64)])
+    bags = csr_matrix((np.ones(len(columns)), (rows, columns)), shape=(len(ids), size))
+    return bags, np.asarray(bags.sum(axis=0)).ravel()
+
+
+def _regressed(
+    bags: csr_matrix, start: NDArray[np.float64], wanted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Move `start` (tokens, d) by ridge regression until `bags` (n, tokens) times it is near `wanted` (n, d), centred.
+
+    Bags are first scaled so that what `start` makes of them has unit length, as the vectors have. Solved in its dual
+    form: n equations, however many tokens.
+    """
+    from scipy.linalg import solve
+    from scipy.sparse import diags
+
+    lengths = np.linalg.norm(bags @ start, axis=1)
+    scaled = diags(1 / np.maximum(lengths, np.finfo(np.float64).tiny ** 0.5)) @ bags
+    gram = (scaled @ scaled.T).toarray()
+    gram[np.diag_indices_from(gram)] += RIDGE * (np.trace(gram) / max(1, len(gram)) or 1.0)
+    missing = wanted - wanted.mean(axis=0) - scaled @ start
+    return np.asarray(start + scaled.T @ solve(gram, missing, assume_a="pos", overwrite_a=True))
+
+
+def _write(table: NDArray[np.float32], teacher: FolderEncoder, folder: Path, name: str) -> FolderEncoder:
+    """Write a graph that looks vectors up, with the teacher's tokenizer."""
+    onnx = require("onnx", extra="train")
+    helper, kinds = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["found"]),
+        helper.make_node("Cast", ["found"], ["vectors"], to=kinds.FLOAT),
+    ]
+    numbers = [helper.make_tensor_value_info("input_ids", kinds.INT64, ["batch", "sequence"])]
+    output = [helper.make_tensor_value_info("vectors", kinds.FLOAT, ["batch", "sequence", table.shape[1]])]
+    held = [onnx.numpy_helper.from_array((table / np.abs(table).max()).astype(np.float16), "table")]
+    made = helper.make_graph(nodes, "table", numbers, output, held)
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(folder / "model.onnx"))
+    shutil.copyfile(teacher.folder / teacher.config.tokenizer, folder / "tokenizer.json")
+    config = FolderConfig(name=name, dim=table.shape[1], max_tokens=ANY_LENGTH, pooling="mean")
+    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    return FolderEncoder(folder)
+
+
+def _seconds(encoder: Encoder, texts: list[str]) -> float:
+    encoder.encode_document(texts[:1])
+    started = time.perf_counter()
+    encoder.encode_document(texts)
+    return time.perf_counter() - started
