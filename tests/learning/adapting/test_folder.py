@@ -37,15 +37,6 @@ def promising(kind: Kind) -> Pairs:
     )
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory) -> Index:
-    folder = tmp_path_factory.mktemp("corpus")
-    for number, word in enumerate(["roses", "tomatoes", "frost", "straw", "valves"]):
-        text = f"All about {word}\n\nHow {word} are kept. Keep the {word} away from number {number}.\n"
-        (folder / f"{word}.txt").write_text(text)
-    return Index.build([folder], folder / "my.idx")
-
-
 def test_a_recommended_map_becomes_a_folder_that_runs(index, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "gather", lambda *_, **__: promising(Kind.PROSE))
     done = adapt_encoder(index, tmp_path / "adapted")
