@@ -81,7 +81,7 @@ def gather(
     Raises:
         TellapartError: The index lacks the encoder, offers no queries, or something a query was made from is left.
     """
-    kind, level = _level(index, encoder)
+    kind, level = level_of(index, encoder)
     made = generate(index, seed=seed, at_most=at_most, encoders=[encoder], sources=SOURCES, progress=progress)
     with made.masked_index(progress=progress) as masked:
         if found := leaks(made, masked, index):
@@ -109,7 +109,7 @@ def gather(
         return replace(found, texts=tuple(texts), contents=tuple(contents_of(masked, units, level)))
 
 
-def _level(index: Index, encoder: str) -> tuple[Kind, Granularity]:
+def level_of(index: Index, encoder: str) -> tuple[Kind, Granularity]:
     """Give the kind most documents have, and whole documents if these fit the encoder's window, else their parts."""
     numbers = sorted(index.store.identifiers())
     sample = [index.stored(number) for number in numbers[:: max(1, len(numbers) // 500)]]

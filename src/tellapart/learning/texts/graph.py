@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 as a dynamically quantised int8 ONNX graph: written from float32 weights, and read back to them.
+"""all-MiniLM-L6-v2 as an ONNX graph, in dynamic int8 or in float32: written from weights, and read back to them.
 
 Written node by node, without tracing: the same weights and the same version of `onnx` give the same bytes. Names of
 weights are those of the published safetensors file.
@@ -53,6 +53,7 @@ class Graph:
 
     nodes: list[Any] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
+    int8: bool = True
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
         """Add an array of weights."""
@@ -87,7 +88,9 @@ class Graph:
         )
 
     def product(self, name: str, inputs: str, weight: NDArray[np.float32]) -> str:
-        """Multiply by a quantised weight; the input is quantised on the fly, one scale for the whole tensor."""
+        """Multiply by a weight; in int8 the input is quantised on the fly, one scale for the whole tensor."""
+        if not self.int8:
+            return self.node("MatMul", [inputs, self.constant(f"{name}.float", weight)], f"{name}.out")
         parts = self.quantised(name, weight)
         return self.node("DynamicQuantizeMatMul", [inputs, *parts], f"{name}.out", domain=CONTRIB)
 
@@ -127,18 +130,31 @@ def embeddings(graph: Graph, weights: Weights) -> str:
     return graph.node("LayerNormalization", ["embedded", gain, shift], "layer0.in", axis=-1, epsilon=1e-12)
 
 
-def layer(graph: Graph, weights: Weights, number: int, hidden: str) -> str:
-    """One transformer layer: quantised attention and feed-forward, exact GELU."""
-    own, key = f"layer{number}", f"encoder.layer.{number}"
-    mask = "attention_mask.int32"
+def attention(graph: Graph, weights: Weights, number: int, hidden: str) -> str:
+    """Self-attention of one layer, its query, key and value joined to one product."""
+    own, key, mask = f"layer{number}", f"encoder.layer.{number}", "attention_mask.int32"
     roles = [f"{key}.attention.self.{role}" for role in ("query", "key", "value")]
-    values, scale, zero = graph.quantised(
-        f"{own}.qkv", np.concatenate([weights[f"{role}.weight"].T for role in roles], axis=1)
-    )
-    bias = graph.constant(f"{own}.qkv.bias", np.concatenate([weights[f"{role}.bias"] for role in roles]))
+    joined = np.concatenate([weights[f"{role}.weight"].T for role in roles], axis=1)
+    offsets = np.concatenate([weights[f"{role}.bias"] for role in roles])
+    if not graph.int8:
+        inputs = [
+            hidden,
+            graph.constant(f"{own}.qkv.float", joined),
+            graph.constant(f"{own}.qkv.bias", offsets),
+            mask,
+        ]
+        return graph.node("Attention", inputs, f"{own}.attended", domain=CONTRIB, num_heads=HEADS)
+    values, scale, zero = graph.quantised(f"{own}.qkv", joined)
+    bias = graph.constant(f"{own}.qkv.bias", offsets)
     graph.node("DynamicQuantizeLinear", [hidden], f"{own}.in.q", f"{own}.in.scale", f"{own}.in.zero")
     inputs = [f"{own}.in.q", values, bias, f"{own}.in.scale", scale, mask, f"{own}.in.zero", zero]
-    attended = graph.node("QAttention", inputs, f"{own}.attended", domain=CONTRIB, num_heads=HEADS)
+    return graph.node("QAttention", inputs, f"{own}.attended", domain=CONTRIB, num_heads=HEADS)
+
+
+def layer(graph: Graph, weights: Weights, number: int, hidden: str) -> str:
+    """One transformer layer: attention and feed-forward, exact GELU."""
+    own, key = f"layer{number}", f"encoder.layer.{number}"
+    attended = attention(graph, weights, number, hidden)
     projected = graph.product(f"{own}.projected", attended, weights[f"{key}.attention.output.dense.weight"].T)
     bias = graph.constant(f"{own}.projected.bias", weights[f"{key}.attention.output.dense.bias"])
     middle = graph.normalised(
@@ -152,11 +168,15 @@ def layer(graph: Graph, weights: Weights, number: int, hidden: str) -> str:
     return graph.normalised(f"layer{number + 1}.in", narrow, middle, bias, weights, f"{key}.output.LayerNorm")
 
 
-def graph(weights: Weights) -> bytes:
-    """Serialise the whole encoder: input_ids and attention_mask (b, s) to token vectors (b, s, 384)."""
+def graph(weights: Weights, *, int8: bool = True) -> bytes:
+    """Serialise the whole encoder: input_ids and attention_mask (b, s) to token vectors (b, s, 384).
+
+    Without `int8` only the words are quantised: what fine-tuning changes about the others is smaller than a step of
+    int8 (vectors then had a cosine of .96 to the trained network's).
+    """
     from onnx import TensorProto, checker, helper
 
-    made = Graph()
+    made = Graph(int8=int8)
     made.node("Cast", ["attention_mask"], "attention_mask.int32", to=TensorProto.INT32)
     hidden = embeddings(made, weights)
     for number in range(LAYERS):
@@ -182,6 +202,8 @@ def read_weights(path: Path) -> Weights:
     held = {entry.name: onnx.numpy_helper.to_array(entry) for entry in onnx.load(str(path)).graph.initializer}
 
     def product(name: str) -> NDArray[np.float32]:
+        if f"{name}.float" in held:
+            return np.asarray(held[f"{name}.float"].T)
         return np.asarray((held[f"{name}.int8"] * held[f"{name}.scale"]).T, dtype=np.float32)
 
     weights: Weights = {
