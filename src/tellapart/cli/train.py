@@ -112,6 +112,8 @@ def train(
     split = split_identities(data, share=held_out, seed=seed)
     if split.held_out is None:
         note("too few identities to hold any out: nothing will say how well the encoder works on new ones")
+    if len(data.labels) == len(data.names):
+        note("no identity has two images: what is learned is to see through changes made to one image")
     if turns:
         split = split.turned()
     facts = {"command": " ".join(["tellapart", *sys.argv[1:]])}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,13 @@ from tellapart.encoders.folder import FolderConfig, FolderEncoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.encoders.tokens import TokenIds
 from tellapart.encoders.windows import whole
+from tellapart.engine import Index
 from tellapart.errors import TellapartError, require
 from tellapart.learning.adapting.deciding import Adaptation, gather_evidence
 from tellapart.learning.adapting.full import ranks_of
 from tellapart.learning.adapting.judging import ranks, values
 from tellapart.learning.adapting.pairs import Pairs
+from tellapart.learning.adapting.units import contents_of, read_units
 from tellapart.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -46,26 +49,33 @@ TIMED = 200
 
 
 def distil(
-    pairs: Pairs, teacher: Encoder, folder: Path, name: str, *, seed: int = 0, progress: Progress = silent
+    pairs: Pairs, index: Index, encoder: str, folder: Path, name: str, *, progress: Progress = silent
 ) -> Adaptation:
     """Make the table, write it into `folder` as an encoder, and say what it loses against the teacher.
+
+    The table that is judged was fitted to the masked units of the pairs, the one that is written to those of the index.
 
     Raises:
         TellapartError: The teacher has no token numbers of its own here.
     """
+    teacher = index.encoder(encoder)
     if not isinstance(teacher, FolderEncoder):
         raise TellapartError(f"{teacher.name!r} cannot teach a table: only minilm or folder:PATH can")
-    texts = [whole(unit) for unit in pairs.contents]
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(texts))[:MOST_UNITS])
-    table = _table(teacher, [texts[row] for row in chosen], pairs.units[chosen], progress)
-    encoder = _write(table, teacher, folder, name)
-    rows = np.arange(len(pairs.queries))
-    found, before = ranks_of(pairs, rows, encoder, progress), ranks(pairs, rows, None)
-    names = tuple(
-        str(kind) for kind, n in zip(*np.unique(pairs.sources, return_counts=True), strict=True) if n > 1
+    first, last = (int(token) for token in teacher.token_ids([""])[0][[0, -1]])
+    alone = teacher.encode_tokens(
+        [np.array([first, token, last]) for token in range(teacher.vocabulary)], progress=progress
     )
-    evidence = gather_evidence(pairs, rows, values(found), values(before), names)
-    faster = _seconds(teacher, texts[:TIMED]) / _seconds(encoder, texts[:TIMED])
+    masked = [whole(unit) for unit in pairs.contents]
+    judged = _write(_table(teacher, alone, masked, pairs.units), teacher, folder, name)
+    rows = np.arange(len(pairs.queries))
+    found, before = ranks_of(pairs, rows, judged, progress), ranks(pairs, rows, None)
+    counted = zip(*np.unique(pairs.sources, return_counts=True), strict=True)
+    sources = tuple(str(source) for source, count in counted if count > 1)
+    evidence = gather_evidence(pairs, rows, values(found), values(before), sources)
+    units = read_units(index, encoder, pairs.level)
+    texts = [whole(unit) for unit in contents_of(index, units, pairs.level)]
+    table = _write(_table(teacher, alone, texts, units.vectors), teacher, folder, name)
+    faster = _seconds(teacher, texts[:TIMED]) / _seconds(table, texts[:TIMED])
     against = evidence[0].against_untouched
     seen = f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]"
     reason = f"{seen} nDCG@10 against {teacher.name} on generated queries, {faster:,.0f} times as fast"
@@ -73,23 +83,27 @@ def distil(
 
 
 def _table(
-    teacher: FolderEncoder, texts: list[str], wanted: Vectors, progress: Progress
+    teacher: FolderEncoder, alone: Vectors, texts: Sequence[str], wanted: Vectors
 ) -> NDArray[np.float32]:
-    """Give a vector for every token (tokens, d): weights are part of its length, special tokens are zero."""
-    first, last = (int(token) for token in teacher.token_ids([""])[0][[0, -1]])
-    size = teacher.vocabulary
-    bags, counts = _bags([ids[1:-1] for ids in teacher.token_ids(texts)], size)
-    alone = teacher.encode_tokens(
-        [np.array([first, token, last]) for token in range(size)], progress=progress
-    ).astype(np.float64)
-    alone -= alone.mean(axis=0)
+    """Give a vector for every token (tokens, d): its length says its weight, special tokens are zero.
+
+    Args:
+        teacher: Its tokens are counted.
+        alone: Its vectors of single tokens (tokens, d).
+        texts: Of units.
+        wanted: Its vectors of these (n, d).
+    """
+    chosen = np.sort(np.random.default_rng(0).permutation(len(texts))[:MOST_UNITS])
+    ids = teacher.token_ids([texts[row] for row in chosen])
+    bags, counts = _bags([row[1:-1] for row in ids], len(alone))
     weight = RARE / (RARE + counts / max(1, counts.sum()))
-    weight[[first, last]] = 0
-    moved = _regressed(bags.multiply(weight[None]).tocsr(), alone, wanted.astype(np.float64))
+    weight[[ids[0][0], ids[0][-1]]] = 0
+    start = alone.astype(np.float64) - alone.mean(axis=0, dtype=np.float64)
+    moved = _regressed(bags.multiply(weight[None]).tocsr(), start, wanted[chosen].astype(np.float64))
     return np.asarray(moved * weight[:, None], dtype=np.float32)
 
 
-def _bags(ids: list[TokenIds], size: int) -> tuple[csr_matrix, NDArray[np.float64]]:
+def _bags(ids: Sequence[TokenIds], size: int) -> tuple[csr_matrix, NDArray[np.float64]]:
     """Count tokens (texts, size), and in all texts together (size,)."""
     from scipy.sparse import csr_matrix
 
@@ -138,7 +152,7 @@ def _write(table: NDArray[np.float32], teacher: FolderEncoder, folder: Path, nam
     return FolderEncoder(folder)
 
 
-def _seconds(encoder: Encoder, texts: list[str]) -> float:
+def _seconds(encoder: Encoder, texts: Sequence[str]) -> float:
     encoder.encode_document(texts[:1])
     started = time.perf_counter()
     encoder.encode_document(texts)

@@ -19,8 +19,10 @@ from tellapart.errors import TellapartError, require
 from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.statistics import ALPHA
 from tellapart.learning.adapting.deciding import Adaptation, Evidence, adapt
+from tellapart.learning.adapting.full import adapt_fully
 from tellapart.learning.adapting.judged import judge
 from tellapart.learning.adapting.pairs import Pairs, gather
+from tellapart.learning.adapting.static import distil
 from tellapart.progress import Progress, silent
 
 UNMAPPED = ("lsa",)
@@ -97,7 +99,10 @@ def adapt_encoder(
     pairs = gather(index, encoder, seed=seed, with_texts=whole, progress=progress)
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
-        found = _adapted(pairs, base, adapter, Path(part), output.name, seed, progress)
+        if adapter is Adapter.STATIC:
+            found = distil(pairs, index, encoder, Path(part), output.name, progress=progress)
+        else:
+            found = _adapted(pairs, base, adapter, Path(part), output.name, seed, progress)
         changed = FolderEncoder(Path(part)) if found.map is None else found.map
         if judged is not None:
             found = _decided(found, judge(index, encoder, pairs.level, changed, judged))
@@ -120,13 +125,7 @@ def _adapted(
         from tellapart.learning.adapting.residual import residual
 
         return adapt(pairs, learner=residual, seed=seed)
-    if adapter is Adapter.FULL:
-        from tellapart.learning.adapting.full import adapt_fully
-
-        return adapt_fully(pairs, base, folder, name, seed=seed, progress=progress)
-    from tellapart.learning.adapting.static import distil
-
-    return distil(pairs, base, folder, name, progress=progress)
+    return adapt_fully(pairs, base, folder, name, seed=seed, progress=progress)
 
 
 def report(found: Adaptation) -> Mapping[str, object]:
