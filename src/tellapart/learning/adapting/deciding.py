@@ -90,11 +90,11 @@ def adapt(pairs: Pairs, *, learner: Learner = linear, seed: int = 0) -> Adaptati
     judged = np.where(half == 0, _column(table, untouched, chosen[1]), _column(table, untouched, chosen[0]))
     evidence = gather_evidence(pairs, kept, values(judged), values(untouched), sources)
     pull = _best(table, untouched, pairs.sources[kept], np.ones(len(kept), dtype=bool), sources)
-    matrix = np.eye(pairs.units.shape[1], dtype=np.float32)
+    chosen_map: VectorMap = np.eye(pairs.units.shape[1], dtype=np.float32)
     if pull is not None:
-        matrix = learner(pairs, kept).map(PULLS[pull])
+        chosen_map = learner(pairs, kept).map(PULLS[pull])
     recommended, reason = conclusion(pairs.kind, evidence, helped=pull is not None)
-    return Adaptation(matrix, None if pull is None else PULLS[pull], evidence, recommended, reason)
+    return Adaptation(chosen_map, None if pull is None else PULLS[pull], evidence, recommended, reason)
 
 
 def nothing(pairs: Pairs) -> Adaptation:

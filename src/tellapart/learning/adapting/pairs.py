@@ -103,10 +103,10 @@ def gather(
             progress=progress,
         )
         units = read_units(masked, encoder, level)
-        found = _collected(masked, units, made, asked, vectors, run, kind, level)
+        pairs = _collected(masked, units, made, asked, vectors, run, kind, level)
         if not with_texts:
-            return found
-        return replace(found, texts=tuple(texts), contents=tuple(contents_of(masked, units, level)))
+            return pairs
+        return replace(pairs, texts=tuple(texts), contents=tuple(contents_of(masked, units, level)))
 
 
 def level_of(index: Index, encoder: str) -> tuple[Kind, Granularity]:
