@@ -58,7 +58,7 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--indexes", type=Path, required=True)
+    parser.add_argument("--indexes", type=Path, default=Path("build/indexes"))
     parser.add_argument("--sets", nargs="*", default=[name for name, _ in SETS])
     arguments = parser.parse_args()
     rows = []

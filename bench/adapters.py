@@ -1,6 +1,6 @@
 """What of an encoder to change: its vectors (linear, mlp), all of it (full), or a table in its place (static).
 
-TELLAPART_DATA=... python bench/adapters.py --indexes DIR --work DIR --output docs/benchmarks/adapters.md
+TELLAPART_DATA=... python bench/adapters.py --output docs/benchmarks/adapters.md
 
 Every cell is what `tellapart train --index` does with generated queries; judgements by people only judge. What is done
 is kept in --work, and read when started again.
@@ -34,8 +34,8 @@ NAMES = ("scifact", "cosqa", "cranfield", "mbpp", "wikiqa", "cisi")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--indexes", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--indexes", type=Path, default=Path("build/indexes"))
+    parser.add_argument("--work", type=Path, default=Path("build/adapters"))
     parser.add_argument("--adapters", nargs="*", default=list(Adapter), type=Adapter)
     arguments = parser.parse_args()
     rows = []
@@ -108,7 +108,7 @@ def page(rows: list[list[str]]) -> str:
     ]
     return f"""# Adapters
 
-Made by `python bench/adapters.py --indexes DIR --work DIR --output docs/benchmarks/adapters.md`: nDCG@10 over whole
+Made by `python bench/adapters.py --output docs/benchmarks/adapters.md`: nDCG@10 over whole
 documents, vectors alone, {ENCODER} adapted to each corpus by queries the corpus itself offers. People's judgements
 only judge. Differences are paired: [95 % bootstrap-t], p of the sign-flip test, uncorrected. Seconds on one shared
 core, with vectors of the corpus at hand.
