@@ -141,3 +141,15 @@ def test_all_of_minilm_is_trained_judged_on_others_and_kept_on_demand(index, spo
 def test_an_unknown_adapter_is_named():
     with pytest.raises(TellapartError, match="'deep'; known are linear, mlp, full, static"):
         parse_adapter("deep")
+
+
+@pytest.mark.parametrize("adapter", [Adapter.FULL, Adapter.STATIC])
+def test_what_has_no_graph_of_its_own_is_refused_before_anything_is_made(
+    index, tmp_path, monkeypatch, adapter
+):
+    made = ResidualMap(*(np.zeros(shape, dtype=np.float32) for shape in ((2, 384), 2, (384, 2))))
+    base = load_encoder("minilm")
+    train._write_map(made, base, "minilm", tmp_path, "mapped")
+    monkeypatch.setattr(Index, "encoder", lambda *_: load_encoder(f"folder:{tmp_path}"))
+    with pytest.raises(TellapartError, match=f"--adapter {adapter} works with minilm"):
+        adapt_encoder(index, tmp_path / "new", encoder="folder:mapped", adapter=adapter)

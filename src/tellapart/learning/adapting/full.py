@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from tellapart.encoders.folder import FolderEncoder
 from tellapart.encoders.protocol import Encoder
 from tellapart.encoders.windows import embed, whole
-from tellapart.errors import TellapartError
 from tellapart.learning.adapting.deciding import (
     FEWEST,
     HALVES,
@@ -48,10 +47,7 @@ def adapt_fully(
     """
     from tellapart.learning.texts.finetune import Recipe, TextPairs, export_network, fine_tune, load_network
 
-    if not isinstance(base, FolderEncoder):
-        raise TellapartError(
-            f"{base.name!r} cannot be trained in full: only minilm, or what was made from it"
-        )
+    assert isinstance(base, FolderEncoder)
     network = load_network(base)
     sources = counting_sources(pairs)
     if not sources:

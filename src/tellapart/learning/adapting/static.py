@@ -21,7 +21,7 @@ from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.encoders.tokens import TokenIds
 from tellapart.encoders.windows import whole
 from tellapart.engine import Index
-from tellapart.errors import TellapartError, require
+from tellapart.errors import require
 from tellapart.learning.adapting.deciding import Adaptation, gather_evidence
 from tellapart.learning.adapting.full import ranks_of
 from tellapart.learning.adapting.judging import ranks, values
@@ -54,13 +54,9 @@ def distil(
     """Make the table, write it into `folder` as an encoder, and say what it loses against the teacher.
 
     The table that is judged was fitted to the masked units of the pairs, the one that is written to those of the index.
-
-    Raises:
-        TellapartError: The teacher has no token numbers of its own here.
     """
     teacher = index.encoder(encoder)
-    if not isinstance(teacher, FolderEncoder):
-        raise TellapartError(f"{teacher.name!r} cannot teach a table: only minilm or folder:PATH can")
+    assert isinstance(teacher, FolderEncoder)
     first, last = (int(token) for token in teacher.token_ids([""])[0][[0, -1]])
     alone = teacher.encode_tokens(
         [np.array([first, token, last]) for token in range(teacher.vocabulary)], progress=progress

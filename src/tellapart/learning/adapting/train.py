@@ -96,6 +96,8 @@ def adapt_encoder(
         require("torch", extra="train")
     base = index.encoder(encoder)
     whole = adapter in (Adapter.FULL, Adapter.STATIC)
+    if whole and not isinstance(base, FolderEncoder):
+        raise TellapartError(f"--adapter {adapter} works with minilm or folder:PATH, not with {encoder!r}")
     pairs = gather(index, encoder, seed=seed, with_texts=whole, progress=progress)
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
