@@ -166,6 +166,9 @@ learned. Differences are paired: [95 % bootstrap-t], p of the sign-flip test, un
 that have an answer, over single sentences.
 
 {table(head, [cells(row) for row in rows])}
+Recommended maps are better by people's judgements, none of them significantly (p < .05); where none was recommended,
+nothing changes for the user. On scifact the map that was not recommended would have helped.
+
 Not recommended:
 
 {reasons}
