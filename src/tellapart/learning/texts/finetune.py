@@ -29,7 +29,7 @@ CLIPPED = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a fine-tuning run goes. Our choices, not tuned, except that few steps do (docs/benchmarks/adapters.md).
+    """How a fine-tuning run goes. Our choices, not tuned; no gain on cranfield (docs/benchmarks/adapters.md).
 
     Answers are cut to `tokens`. A batch is `batch` pairs: some drawn at random, the others their `neighbours` among
     the answers, so that hard negatives stand in the batch.
