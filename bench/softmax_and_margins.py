@@ -50,11 +50,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    started = time.perf_counter()
     data = read_images(data_folder() / "mnist10k" / "mnist10k.npz", size=28, channels=1)
     classified, unseen = classifier(data), new_digits(data)
     grown = [growth(classes) for classes in CLASSES]
-    publish(page(classified, unseen, grown, time.perf_counter() - started), arguments.output)
+    publish(page(classified, unseen, grown), arguments.output)
 
 
 def classifier(data: LabelledImages) -> list[list[str]]:
@@ -230,13 +229,11 @@ def against(
     return f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p {found.p:.4f}"
 
 
-def page(
-    classified: list[list[str]], unseen: list[list[str]], grown: list[list[list[str]]], seconds: float
-) -> str:
+def page(classified: list[list[str]], unseen: list[list[str]], grown: list[list[list[str]]]) -> str:
     head = ["classes", "", "R@1", f"TAR at FAR {FAR:g}", "R@1 - softmax", "training s"]
     return f"""# Softmax and margin softmax
 
-Made by `python bench/softmax_and_margins.py --output docs/benchmarks/softmax_and_margins.md`, {seconds:.0f} s on one
+Made by `python bench/softmax_and_margins.py --output docs/benchmarks/softmax_and_margins.md`, minutes on one
 core. Objectives at the defaults of `tellapart train`, none tuned here; the steps over digits were raised once, when 150
 left the accuracy at .86. Differences are paired:
 [95 % bootstrap-t], p of the sign-flip test, uncorrected.
