@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,13 @@ def train(
     ] = None,
     index: options.IndexFolder = None,
     encoder: Annotated[str, typer.Option("--encoder", metavar="NAME", help="Adapt this one.")] = "minilm",
+    adapter: Annotated[
+        str,
+        typer.Option(
+            "--adapter",
+            help="What is changed: linear or mlp (its vectors), full (all of MiniLM), static (a table of its tokens).",
+        ),
+    ] = "linear",
     queries: Annotated[
         Path | None,
         typer.Option("--queries", metavar="FILE", help="Judged queries: they decide, none is learned."),
@@ -81,7 +89,8 @@ def train(
     if (queries is None) != (qrels is None):
         raise TellapartError("--queries and --qrels belong together: give both or none")
     if index is not None:
-        return _adapt(index, output, encoder, queries, qrels, keep_anyway=keep_anyway, seed=seed, json=json)
+        wanted = _Wanted(index, output, encoder, adapter, keep_anyway=keep_anyway, seed=seed)
+        return _adapt(wanted, queries, qrels, json=json)
     require("torch", extra="train")
     from tellapart.learning.images.augmenting import Augmentation
     from tellapart.learning.images.reading import read_images
@@ -103,6 +112,8 @@ def train(
     split = split_identities(data, share=held_out, seed=seed)
     if split.held_out is None:
         note("too few identities to hold any out: nothing will say how well the encoder works on new ones")
+    if len(data.labels) == len(data.names):
+        note("no identity has two images: what is learned is to see through changes made to one image")
     if turns:
         split = split.turned()
     facts = {"command": " ".join(["tellapart", *sys.argv[1:]])}
@@ -126,39 +137,45 @@ def _say(look: Look) -> None:
         note(f"  {finding}")
 
 
-def _adapt(
-    index: Path,
-    output: Path,
-    encoder: str,
-    queries: Path | None,
-    qrels: Path | None,
-    *,
-    keep_anyway: bool,
-    seed: int,
-    json: bool,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    index: Path
+    output: Path
+    encoder: str
+    adapter: str
+    keep_anyway: bool
+    seed: int
+
+
+def _adapt(wanted: _Wanted, queries: Path | None, qrels: Path | None, *, json: bool) -> int:
     from tellapart.engine import Index
     from tellapart.evaluation.queries.judgements import read_qrels, read_queries
     from tellapart.evaluation.queries.querysets import QueryGold
-    from tellapart.learning.adapting.train import adapt_encoder, report
+    from tellapart.learning.adapting.train import Adapter, adapt_encoder, parse_adapter, report
 
+    adapter = parse_adapter(wanted.adapter)
     judged = None
     if queries is not None and qrels is not None:
         judged = QueryGold(read_queries(queries).texts, read_qrels(qrels))
-    opened = Index.open(index_folder(index, []))
-    progress = terminal_progress()
     done = adapt_encoder(
-        opened, output, encoder=encoder, judged=judged, keep_anyway=keep_anyway, seed=seed, progress=progress
+        Index.open(index_folder(wanted.index, [])),
+        wanted.output,
+        encoder=wanted.encoder,
+        adapter=adapter,
+        judged=judged,
+        keep_anyway=wanted.keep_anyway,
+        seed=wanted.seed,
+        progress=terminal_progress(),
     )
-    written = str(output) if done.encoder else None
+    written = str(wanted.output) if done.encoder else None
     if json:
-        print_json({"schema": SCHEMA, "output": written, **report(done.adaptation)})
+        print_json({"schema": SCHEMA, "output": written, "adapter": adapter, **report(done.adaptation)})
     else:
-        _print(done, output, index)
-    return 0 if done.adaptation.recommended or keep_anyway else FAILED
+        _print(done, wanted.output, wanted.index, made=adapter is Adapter.STATIC)
+    return 0 if done.encoder else FAILED
 
 
-def _print(done: AdaptedOutcome, output: Path, index: Path) -> None:
+def _print(done: AdaptedOutcome, output: Path, index: Path, *, made: bool) -> None:
     found = done.adaptation
     if found.evidence:
         print(f"{'queries':<16}{'n':>6}  untouched  adapted    BM25   adapted - untouched")
@@ -167,7 +184,8 @@ def _print(done: AdaptedOutcome, output: Path, index: Path) -> None:
         limits = f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]  p {against.p:.4f}"
         values = f"{part.untouched:.3f}    {part.adapted:.3f}   {part.bm25:.3f}"
         print(f"{part.source:<16}{part.queries:>6,}      {values}   {limits}")
-    note(f"{'recommended' if found.recommended else 'not recommended'}: {found.reason}")
+    verdict = "made" if made else "recommended" if found.recommended else "not recommended"
+    note(f"{verdict}: {found.reason}")
     if found.evidence and found.evidence[0].against_bm25.high < 0:
         note(
             "on these queries BM25 alone is better than the adapted vectors: 'tellapart evaluate' compares mixtures"

@@ -1,4 +1,4 @@
-"""Another encoder followed by a linear map that was fitted to a corpus: config.json and map.npy.
+"""Another encoder followed by a map that was fitted to a corpus: config.json and map.npy (linear) or map.npz.
 
     {"format": 1, "kind": "adapted", "name": "adapted", "base": "minilm", "base_fingerprint": "...", "dim": 384,
      "map": "map.npy"}
@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
+from tellapart.encoders.config import FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
+from tellapart.encoders.maps import apply_map, read_map
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import TellapartError
@@ -57,7 +58,7 @@ class AdaptedEncoder:
             raise TellapartError(
                 f"{folder} was fitted to another version of {self.config.base!r}: fit it again with 'tellapart train'"
             )
-        self._map = self._read_map()
+        self._map = read_map(folder / self.config.map, dim=self.config.dim, base_dim=self.base.dim)
         self.name = name or f"folder:{folder}"
         self.dim = self.config.dim
         self.max_tokens = self.base.max_tokens
@@ -81,22 +82,3 @@ class AdaptedEncoder:
         if not len(vectors):
             return np.zeros((0, self.dim), dtype=np.float32)
         return unit_rows(apply_map(vectors, self._map), encoder=self.name)
-
-    def _read_map(self) -> NDArray[np.float32]:
-        path = self.folder / self.config.map
-        try:
-            matrix = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise TellapartError(f"cannot read {path}: {error}; fit or copy the encoder again") from error
-        if matrix.dtype != np.float32 or matrix.shape != (self.config.dim, self.base.dim):
-            raise TellapartError(
-                f"{path} holds {matrix.dtype} {matrix.shape}, {FILE} and {self.config.base} ask for float32"
-                f" {(self.config.dim, self.base.dim)}: fit or copy the encoder again"
-            )
-        return np.asarray(matrix, dtype=np.float32)
-
-
-def apply_map(vectors: Vectors, matrix: NDArray[np.float32]) -> Vectors:
-    """Map vectors (n, d) by a matrix (e, d), row by row alike: a row's result does not depend on the others."""
-    found: Vectors = np.einsum("nd,ed->ne", vectors, matrix)
-    return found

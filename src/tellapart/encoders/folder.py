@@ -135,8 +135,20 @@ class FolderEncoder:
         prompt = self.config.document_prompt
         return self._tokens.counts([prompt + text for text in texts] if prompt else texts)
 
+    @property
+    def vocabulary(self) -> int:
+        """Tokens the tokenizer knows, numbered from 0."""
+        return int(self._tokens.tokenizer.get_vocab_size())
+
+    def token_ids(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Token numbers of each text, special ones included, cut to `max_tokens`."""
+        return self._tokens.ids(texts, self.max_tokens)
+
     def _encode(self, texts: Sequence[str], progress: Progress) -> Vectors:
-        ids = self._tokens.ids(texts, self.max_tokens)
+        return self.encode_tokens(self.token_ids(texts), progress=progress)
+
+    def encode_tokens(self, ids: Sequence[TokenIds], *, progress: Progress = silent) -> Vectors:
+        """Encode token numbers, special ones included: (n, dim), rows of unit length."""
         vectors = np.empty((len(ids), self.dim), dtype=np.float32)
         with progress(f"encoding with {self.name}", len(ids)) as advance:
             if len(ids) < 2 or self.threads == 1:

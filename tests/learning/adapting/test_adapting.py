@@ -54,7 +54,7 @@ def test_the_map_is_the_inverse_root_of_the_shrunken_moment():
     np.testing.assert_allclose(Components.of(queries, answers).map(1e9), np.eye(6), atol=1e-4)
 
 
-def test_ranks_are_those_of_a_loop():
+def test_ranks_are_those_of_a_loop(pairs):
     random = np.random.default_rng(2)
     made = pairs(noisy=4, count=30, documents=40)
     starts = np.array([0, 1, 5, 9, 20, 33])
@@ -76,17 +76,17 @@ def test_ranks_are_those_of_a_loop():
     np.testing.assert_allclose(values(ranks(made, np.arange(30), matrix)), expected)
 
 
-def test_noise_that_all_kinds_of_queries_share_is_shrunk_and_recommended():
+def test_noise_that_all_kinds_of_queries_share_is_shrunk_and_recommended(pairs):
     found = adapt(pairs(noisy=8))
     assert found.recommended
     assert found.pull is not None
     whole = found.evidence[0].against_untouched
     assert 0 < whole.low < whole.difference
-    gains = np.diag(found.matrix)
+    gains = np.diag(found.map)
     assert gains[:8].max() < gains[8:].min()
 
 
-def test_what_holds_for_one_kind_of_query_only_is_not_recommended():
+def test_what_holds_for_one_kind_of_query_only_is_not_recommended(pairs):
     """Each kind has noise of its own: a map fitted to the others cannot help it."""
     random = np.random.default_rng(3)
     made = pairs(noisy=0)
@@ -98,12 +98,12 @@ def test_what_holds_for_one_kind_of_query_only_is_not_recommended():
     assert not found.recommended
 
 
-def test_pure_noise_is_not_recommended():
+def test_pure_noise_is_not_recommended(pairs):
     for seed in range(3):
         assert not adapt(pairs(noisy=0, count=400, documents=300, seed=seed), seed=seed).recommended
 
 
-def test_code_needs_people():
+def test_code_needs_people(pairs):
     found = adapt(pairs(noisy=8, kind=Kind.CODE))
     assert not found.recommended
     assert "judged queries" in found.reason
@@ -111,7 +111,7 @@ def test_code_needs_people():
 
 
 @pytest.mark.parametrize("sources", [["title"], []])
-def test_too_few_kinds_of_queries_decide_nothing(sources):
+def test_too_few_kinds_of_queries_decide_nothing(pairs, sources):
     made = pairs(noisy=8)
     names = np.array(["title" if sources else f"kind {row // 10}" for row in range(len(made.sources))])
     found = adapt(replace(made, sources=names))
@@ -120,15 +120,15 @@ def test_too_few_kinds_of_queries_decide_nothing(sources):
 
 
 def test_near_duplicates_stand_on_one_side_of_the_split():
-    from tellapart.learning.adapting.deciding import _halves
+    from tellapart.learning.adapting.deciding import halves
 
     groups = np.random.default_rng(4).integers(0, 50, 400)
-    half = _halves(groups, 0)
+    half = halves(groups, 0)
     assert all(len(set(half[groups == group])) == 1 for group in range(50))
     assert 100 < half.sum() < 300
 
 
-def test_the_seed_decides():
+def test_the_seed_decides(pairs):
     one, other = adapt(pairs(noisy=8), seed=1), adapt(pairs(noisy=8), seed=1)
-    np.testing.assert_array_equal(one.matrix, other.matrix)
+    np.testing.assert_array_equal(one.map, other.map)
     assert one.evidence == other.evidence

@@ -37,22 +37,13 @@ def promising(kind: Kind) -> Pairs:
     )
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory) -> Index:
-    folder = tmp_path_factory.mktemp("corpus")
-    for number, word in enumerate(["roses", "tomatoes", "frost", "straw", "valves"]):
-        text = f"All about {word}\n\nHow {word} are kept. Keep the {word} away from number {number}.\n"
-        (folder / f"{word}.txt").write_text(text)
-    return Index.build([folder], folder / "my.idx")
-
-
 def test_a_recommended_map_becomes_a_folder_that_runs(index, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "gather", lambda *_, **__: promising(Kind.PROSE))
     done = adapt_encoder(index, tmp_path / "adapted")
     assert done.adaptation.recommended
     encoder = load_encoder(f"folder:{tmp_path / 'adapted'}")
     texts = ["water the roses", "frost"]
-    expected = unit_rows(load_encoder("minilm").encode_query(texts) @ done.adaptation.matrix.T, encoder="x")
+    expected = unit_rows(load_encoder("minilm").encode_query(texts) @ done.adaptation.map.T, encoder="x")
     np.testing.assert_allclose(encoder.encode_query(texts), expected, atol=1e-6)
     np.testing.assert_array_equal(encoder.encode_document(texts), encoder.encode_query(texts))
     assert encoder.count_tokens(texts).tolist() == load_encoder("minilm").count_tokens(texts).tolist()

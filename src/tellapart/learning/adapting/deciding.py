@@ -10,12 +10,15 @@ recommended only on judged queries.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import Kind
+from tellapart.encoders.maps import VectorMap
 from tellapart.evaluation.statistics import ALPHA, Comparison, compare
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.judging import ranks, values
@@ -45,44 +48,68 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """A map, the pull it was made with (None: none helped), the evidence, and the conclusion in words."""
+    """A map, the pull it was made with (None: none helped), the evidence, and the conclusion in words.
 
-    matrix: NDArray[np.float32]
+    The map is None where the encoder itself was trained; `pull` then too.
+    """
+
+    map: VectorMap | None
     pull: float | None
     evidence: tuple[Evidence, ...]
     recommended: bool
     reason: str
 
 
-def adapt(pairs: Pairs, *, seed: int = 0) -> Adaptation:
+class Fitted(Protocol):
+    """What was fitted to pairs: a map for every pull to the identity."""
+
+    def map(self, pull: float) -> VectorMap:
+        """Give the map; a large pull is the identity."""
+        ...
+
+
+Learner = Callable[[Pairs, NDArray[np.int64]], Fitted]
+"""Fits to some rows of the pairs."""
+
+
+def linear(pairs: Pairs, rows: NDArray[np.int64]) -> Components:
+    """Fit the linear map."""
+    return Components.of(pairs.queries[rows], pairs.units[pairs.answer[rows]])
+
+
+def adapt(pairs: Pairs, *, learner: Learner = linear, seed: int = 0) -> Adaptation:
     """Choose the pull, judge it, and fit the map to all pairs."""
-    sources = _sources(pairs)
+    sources = counting_sources(pairs)
     if not sources:
-        identity = np.eye(pairs.units.shape[1], dtype=np.float32)
-        return Adaptation(identity, None, (), False, f"fewer than {FEWEST} queries of any kind could be made")
+        return nothing(pairs)
     kept = np.flatnonzero(np.isin(pairs.sources, sources))
-    half = _halves(pairs.groups[kept], seed)
+    half = halves(pairs.groups[kept], seed)
     untouched = ranks(pairs, kept, None)
-    table = _table(pairs, kept, half, sources)
+    table = _table(pairs, learner, kept, half, sources)
     chosen = [_best(table, untouched, pairs.sources[kept], half == other, sources) for other in range(HALVES)]
     judged = np.where(half == 0, _column(table, untouched, chosen[1]), _column(table, untouched, chosen[0]))
-    evidence = _evidence(pairs, kept, values(judged), values(untouched), sources)
+    evidence = gather_evidence(pairs, kept, values(judged), values(untouched), sources)
     pull = _best(table, untouched, pairs.sources[kept], np.ones(len(kept), dtype=bool), sources)
-    matrix = (
-        _fitted(pairs, kept).map(PULLS[pull])
-        if pull is not None
-        else np.eye(pairs.units.shape[1], dtype=np.float32)
-    )
-    recommended, reason = _conclusion(pairs.kind, evidence, pull)
-    return Adaptation(matrix, None if pull is None else PULLS[pull], evidence, recommended, reason)
+    chosen_map: VectorMap = np.eye(pairs.units.shape[1], dtype=np.float32)
+    if pull is not None:
+        chosen_map = learner(pairs, kept).map(PULLS[pull])
+    recommended, reason = conclusion(pairs.kind, evidence, helped=pull is not None)
+    return Adaptation(chosen_map, None if pull is None else PULLS[pull], evidence, recommended, reason)
 
 
-def _sources(pairs: Pairs) -> tuple[str, ...]:
+def nothing(pairs: Pairs) -> Adaptation:
+    """Conclude that there is too little to go by."""
+    identity = np.eye(pairs.units.shape[1], dtype=np.float32)
+    return Adaptation(identity, None, (), False, f"fewer than {FEWEST} queries of any kind could be made")
+
+
+def counting_sources(pairs: Pairs) -> tuple[str, ...]:
+    """Kinds of queries of which there are enough."""
     names, counts = np.unique(pairs.sources, return_counts=True)
     return tuple(str(name) for name, count in zip(names, counts, strict=True) if count >= FEWEST)
 
 
-def _halves(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def halves(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Put whole groups of near-duplicate documents into one half or the other."""
     names, members = np.unique(groups, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(names))
@@ -90,7 +117,11 @@ def _halves(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 
 def _table(
-    pairs: Pairs, kept: NDArray[np.int64], half: NDArray[np.int64], sources: tuple[str, ...]
+    pairs: Pairs,
+    learner: Learner,
+    kept: NDArray[np.int64],
+    half: NDArray[np.int64],
+    sources: tuple[str, ...],
 ) -> NDArray[np.int64]:
     """Rank for every query under every pull (n, pulls), by maps fitted to other sources of the other half."""
     table = np.empty((len(kept), len(PULLS)), dtype=np.int64)
@@ -101,14 +132,10 @@ def _table(
             learned = kept[(half != side) & others]
             if not asked.any():
                 continue
-            components = _fitted(pairs, learned)
+            fitted = learner(pairs, learned)
             for column, pull in enumerate(PULLS):
-                table[asked, column] = ranks(pairs, kept[asked], components.map(pull))
+                table[asked, column] = ranks(pairs, kept[asked], fitted.map(pull))
     return table
-
-
-def _fitted(pairs: Pairs, rows: NDArray[np.int64]) -> Components:
-    return Components.of(pairs.queries[rows], pairs.units[pairs.answer[rows]])
 
 
 def _best(
@@ -140,13 +167,14 @@ def _column(table: NDArray[np.int64], untouched: NDArray[np.int64], column: int 
     return untouched if column is None else table[:, column]
 
 
-def _evidence(
+def gather_evidence(
     pairs: Pairs,
     kept: NDArray[np.int64],
     judged: NDArray[np.float64],
     untouched: NDArray[np.float64],
     sources: tuple[str, ...],
 ) -> tuple[Evidence, ...]:
+    """Compare values (k,) of the queries `kept` (k,) with the untouched encoder's and BM25's, whole and by kind."""
     of, groups, bm25 = pairs.sources[kept], pairs.groups[kept], pairs.bm25[kept]
     found = []
     for source in ("all", *sources):
@@ -166,10 +194,11 @@ def _evidence(
     return tuple(found)
 
 
-def _conclusion(kind: Kind, evidence: tuple[Evidence, ...], pull: int | None) -> tuple[bool, str]:
+def conclusion(kind: Kind, evidence: tuple[Evidence, ...], *, helped: bool) -> tuple[bool, str]:
+    """Recommend or not, and say why; `helped` is whether any strength was better than none."""
     whole, parts = evidence[0].against_untouched, evidence[1:]
     seen = f"{whole.difference:+.3f} [{whole.low:+.3f}, {whole.high:+.3f}] nDCG@10 on held-out queries of other kinds"
-    if pull is None or whole.p > ALPHA or whole.low <= 0:
+    if not helped or whole.p > ALPHA or whole.low <= 0:
         return False, f"not separated from the untouched encoder ({seen})"
     if len(parts) == 1:
         return (

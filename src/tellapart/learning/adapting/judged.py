@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
-from tellapart.encoders.protocol import Vectors
+from tellapart.encoders.maps import VectorMap
+from tellapart.encoders.protocol import Encoder, Vectors
+from tellapart.encoders.windows import embed
 from tellapart.engine import Index
 from tellapart.evaluation.measures import Measure, evaluate_run
 from tellapart.evaluation.queries.querysets import JUDGED, QueryGold
 from tellapart.evaluation.statistics import compare
 from tellapart.learning.adapting.deciding import Evidence
 from tellapart.learning.adapting.judging import mapped
-from tellapart.learning.adapting.units import Units, of_documents, read_units
+from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents
 
 MEASURE = Measure.parse("nDCG@10")
@@ -24,16 +25,18 @@ BLOCK = 256
 
 
 def judge(
-    index: Index, encoder: str, level: Granularity, matrix: NDArray[np.float32], gold: QueryGold
+    index: Index, encoder: str, level: Granularity, changed: VectorMap | Encoder, gold: QueryGold
 ) -> Evidence:
-    """Compare the map with none and with BM25 over documents, each scoring as its best unit of a level."""
+    """Compare a map, or another encoder, with none and with BM25 over documents, each scoring as its best unit."""
     texts = dict(gold.queries)
     queries = index.encode_queries(encoder, list(texts.values()))
     units = read_units(index, encoder, level)
-    runs = [
-        _run(list(texts), mapped(queries, way), replace(units, vectors=mapped(units.vectors, way)))
-        for way in (matrix, None)
-    ]
+    if isinstance(changed, Encoder):
+        asked = changed.encode_query(list(texts.values()))
+        offered = embed(changed, contents_of(index, units, level))[0]
+    else:
+        asked, offered = mapped(queries, changed), mapped(units.vectors, changed)
+    runs = [_run(list(texts), asked, replace(units, vectors=offered)), _run(list(texts), queries, units)]
     runs.append(index.run(texts, ranker="bm25", granularity=level, depth=DEPTH))
     found = [evaluate_run(run, gold.qrels, [MEASURE]) for run in runs]
     adapted, untouched, bm25 = (each.values[MEASURE] for each in found)

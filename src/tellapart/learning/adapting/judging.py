@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.adapted import apply_map
+from tellapart.encoders.maps import VectorMap, apply_map
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.learning.adapting.pairs import NEAR, Pairs
@@ -15,16 +15,20 @@ CUTOFF = 10
 BLOCK = 256
 
 
-def mapped(vectors: Vectors, matrix: NDArray[np.float32] | None) -> Vectors:
+def mapped(vectors: Vectors, matrix: VectorMap | None) -> Vectors:
     """Send unit vectors (n, d) through a map, None = as they are."""
     if matrix is None or not len(vectors):
         return vectors
     return unit_rows(apply_map(vectors, matrix), encoder="adapted")
 
 
-def ranks(pairs: Pairs, rows: NDArray[np.int64], matrix: NDArray[np.float32] | None) -> NDArray[np.int64]:
-    """Rank of the right document for some queries (r,): documents score as their best unit; None = no map."""
-    units, queries = mapped(pairs.units, matrix), mapped(pairs.queries[rows], matrix)
+def ranks(pairs: Pairs, rows: NDArray[np.int64], matrix: VectorMap | None) -> NDArray[np.int64]:
+    """Rank of the right document for some queries (r,) after a map, None = no map."""
+    return ranks_among(pairs, rows, mapped(pairs.queries[rows], matrix), mapped(pairs.units, matrix))
+
+
+def ranks_among(pairs: Pairs, rows: NDArray[np.int64], queries: Vectors, units: Vectors) -> NDArray[np.int64]:
+    """Rank of the right document for some queries (r, d) among units (u, d): documents score as their best unit."""
     found = []
     for start in range(0, len(rows), BLOCK):
         block = rows[start : start + BLOCK]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.protocol import Vectors
+from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.evaluation.generated import GeneratedSet, Source, generate, leaks
-from tellapart.learning.adapting.units import Units, of_documents, read_units
+from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import Run
 
@@ -49,6 +50,7 @@ class Pairs:
     `queries` (n, d), `units` (u, d); `answer` (n,) is the unit of each query, `starts` (m,) the first unit of each
     document, `document` (n,) the place of the query's document in it. `sources` (n,) says what a query was made
     from, `groups` (n,) numbers documents that are near-duplicates alike, `bm25` (n,) is nDCG@10 of BM25.
+    `texts` (n,) and `contents` (u,) are what the vectors were made of, where that was asked for.
     """
 
     queries: Vectors
@@ -61,17 +63,25 @@ class Pairs:
     bm25: NDArray[np.float64]
     kind: Kind
     level: Granularity
+    texts: tuple[str, ...] = ()
+    contents: tuple[UnitText, ...] = ()
 
 
 def gather(
-    index: Index, encoder: str, *, seed: int = 0, at_most: int = AT_MOST, progress: Progress = silent
+    index: Index,
+    encoder: str,
+    *,
+    seed: int = 0,
+    at_most: int = AT_MOST,
+    with_texts: bool = False,
+    progress: Progress = silent,
 ) -> Pairs:
     """Make queries from the documents of an index, blank what they were made from, and collect vectors.
 
     Raises:
         TellapartError: The index lacks the encoder, offers no queries, or something a query was made from is left.
     """
-    kind, level = _level(index, encoder)
+    kind, level = level_of(index, encoder)
     made = generate(index, seed=seed, at_most=at_most, encoders=[encoder], sources=SOURCES, progress=progress)
     with made.masked_index(progress=progress) as masked:
         if found := leaks(made, masked, index):
@@ -93,10 +103,13 @@ def gather(
             progress=progress,
         )
         units = read_units(masked, encoder, level)
-        return _collected(masked, units, made, asked, vectors, run, kind, level)
+        pairs = _collected(masked, units, made, asked, vectors, run, kind, level)
+        if not with_texts:
+            return pairs
+        return replace(pairs, texts=tuple(texts), contents=tuple(contents_of(masked, units, level)))
 
 
-def _level(index: Index, encoder: str) -> tuple[Kind, Granularity]:
+def level_of(index: Index, encoder: str) -> tuple[Kind, Granularity]:
     """Give the kind most documents have, and whole documents if these fit the encoder's window, else their parts."""
     numbers = sorted(index.store.identifiers())
     sample = [index.stored(number) for number in numbers[:: max(1, len(numbers) // 500)]]

@@ -5,24 +5,53 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
-
-from tellapart.encoders.adapted import AdaptedConfig, AdaptedEncoder
+from tellapart.encoders.adapted import AdaptedConfig
+from tellapart.encoders.folder import FolderEncoder
 from tellapart.encoders.load import load_encoder
+from tellapart.encoders.maps import VectorMap, width, write_map
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
-from tellapart.errors import TellapartError
+from tellapart.errors import TellapartError, require
 from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.statistics import ALPHA
 from tellapart.learning.adapting.deciding import Adaptation, Evidence, adapt
+from tellapart.learning.adapting.full import adapt_fully
 from tellapart.learning.adapting.judged import judge
-from tellapart.learning.adapting.pairs import gather
+from tellapart.learning.adapting.pairs import Pairs, gather
+from tellapart.learning.adapting.static import distil
 from tellapart.progress import Progress, silent
 
 UNMAPPED = ("lsa",)
 """Encoders that live in an index: nothing outside could run them."""
+
+
+class Adapter(StrEnum):
+    """What is changed about an encoder."""
+
+    LINEAR = "linear"
+    """Its vectors, by a closed-form map."""
+    MLP = "mlp"
+    """Its vectors, by a residual map with one hidden layer."""
+    FULL = "full"
+    """All layers of MiniLM."""
+    STATIC = "static"
+    """Everything: a table of token vectors takes its place, and is only judged, not recommended or refused."""
+
+
+def parse_adapter(name: str) -> Adapter:
+    """Read an adapter's name.
+
+    Raises:
+        TellapartError: There is no such adapter.
+    """
+    try:
+        return Adapter(name)
+    except ValueError:
+        raise TellapartError(f"unknown adapter {name!r}; known are {', '.join(Adapter)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +59,7 @@ class AdaptedOutcome:
     """What was concluded, and the encoder, where one was written."""
 
     adaptation: Adaptation
-    encoder: AdaptedEncoder | None
+    encoder: Encoder | None
 
 
 def adapt_encoder(
@@ -38,37 +67,67 @@ def adapt_encoder(
     output: Path,
     *,
     encoder: str = "minilm",
+    adapter: Adapter = Adapter.LINEAR,
     judged: QueryGold | None = None,
     keep_anyway: bool = False,
     seed: int = 0,
     progress: Progress = silent,
 ) -> AdaptedOutcome:
-    """Fit a map to the documents of an index and write it where it is better than none.
+    """Adapt an encoder to the documents of an index and write it where it is better than the untouched one.
 
     Args:
         index: Holds vectors of `encoder`.
-        output: Folder to write; left alone where the map is not recommended.
+        output: Folder to write; left alone where the adapted encoder is not recommended.
         encoder: What is adapted.
-        judged: Queries with judgements; they decide whether the map is recommended and are not learned from.
-        keep_anyway: Write the map although it is not recommended.
-        seed: Of queries and splits.
-        progress: Told of documents read and texts encoded.
+        adapter: What of it is changed; a static table is always written, since it is made for speed.
+        judged: Queries with judgements; they decide whether it is recommended and are not learned from.
+        keep_anyway: Write it although it is not recommended.
+        seed: Of queries, splits and batches.
+        progress: Told of documents read, texts encoded and steps made.
 
     Raises:
-        TellapartError: The encoder cannot be mapped, or `output` holds one already.
+        TellapartError: The encoder cannot be adapted, or `output` holds one already.
     """
     if encoder in UNMAPPED:
         raise TellapartError(f"{encoder!r} is fitted to the corpus already: adapt minilm or another encoder")
     if (output / "config.json").exists():
         raise TellapartError(f"{output} already holds an encoder: give another --output, or remove it")
+    if adapter in (Adapter.MLP, Adapter.FULL):
+        require("torch", extra="train")
     base = index.encoder(encoder)
-    pairs = gather(index, encoder, seed=seed, progress=progress)
-    found = adapt(pairs, seed=seed)
-    if judged is not None:
-        found = _decided(found, judge(index, encoder, pairs.level, found.matrix, judged))
-    if not found.recommended and not keep_anyway:
-        return AdaptedOutcome(found, None)
-    return AdaptedOutcome(found, _write(found, base, encoder, output))
+    whole = adapter in (Adapter.FULL, Adapter.STATIC)
+    if whole and not isinstance(base, FolderEncoder):
+        raise TellapartError(f"--adapter {adapter} works with minilm or folder:PATH, not with {encoder!r}")
+    pairs = gather(index, encoder, seed=seed, with_texts=whole, progress=progress)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
+        if adapter is Adapter.STATIC:
+            found = distil(pairs, index, encoder, Path(part), output.name, progress=progress)
+        else:
+            found = _adapted(pairs, base, adapter, Path(part), output.name, seed, progress)
+        changed = FolderEncoder(Path(part)) if found.map is None else found.map
+        if judged is not None:
+            found = _decided(found, judge(index, encoder, pairs.level, changed, judged))
+        if not (found.recommended or keep_anyway or adapter is Adapter.STATIC):
+            return AdaptedOutcome(found, None)
+        if found.map is not None:
+            _write_map(found.map, base, encoder, Path(part), output.name)
+        _move(Path(part), output)
+    (output / "training.json").write_text(json.dumps(report(found), indent=1) + "\n", encoding="utf-8")
+    return AdaptedOutcome(found, load_encoder(f"folder:{output}"))
+
+
+def _adapted(
+    pairs: Pairs, base: Encoder, adapter: Adapter, folder: Path, name: str, seed: int, progress: Progress
+) -> Adaptation:
+    """Adapt; an encoder that is no map is written into the folder."""
+    if adapter is Adapter.LINEAR:
+        return adapt(pairs, seed=seed)
+    if adapter is Adapter.MLP:
+        from tellapart.learning.adapting.residual import residual
+
+        return adapt(pairs, learner=residual, seed=seed)
+    return adapt_fully(pairs, base, folder, name, seed=seed, progress=progress)
 
 
 def report(found: Adaptation) -> Mapping[str, object]:
@@ -85,18 +144,26 @@ def _decided(found: Adaptation, people: Evidence) -> Adaptation:
     """Let people's judgements overrule generated queries."""
     against = people.against_untouched
     limits = f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]"
-    better = found.pull is not None and against.p <= ALPHA and against.low > 0
+    better = (found.map is None or found.pull is not None) and against.p <= ALPHA and against.low > 0
     conclusion = "better than" if better else "not separated from"
     reason = f"{conclusion} the untouched encoder ({limits} nDCG@10 on {people.queries:,} judged queries)"
     return replace(found, evidence=(people, *found.evidence), recommended=better, reason=reason)
 
 
-def _write(found: Adaptation, base: Encoder, name: str, output: Path) -> AdaptedEncoder:
-    output.mkdir(parents=True, exist_ok=True)
+def _write_map(found: VectorMap, base: Encoder, name: str, folder: Path, own: str) -> None:
     config = AdaptedConfig(
-        name=output.name, base=name, base_fingerprint=base.fingerprint, dim=len(found.matrix)
+        name=own,
+        base=name,
+        base_fingerprint=base.fingerprint,
+        dim=width(found),
+        map=write_map(found, folder),
     )
-    np.save(output / config.map, found.matrix, allow_pickle=False)
-    (output / "training.json").write_text(json.dumps(report(found), indent=1) + "\n", encoding="utf-8")
-    (output / "config.json").write_text(config.to_json(), encoding="utf-8")
-    return AdaptedEncoder(output, load_encoder)
+    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+
+
+def _move(part: Path, output: Path) -> None:
+    output.mkdir(exist_ok=True)
+    for file in sorted(
+        part.iterdir(), key=lambda file: file.name == "config.json"
+    ):  # what makes it one comes last
+        file.replace(output / file.name)

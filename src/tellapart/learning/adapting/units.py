@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Vectors
+from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
+from tellapart.index.embedding import unit_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,11 @@ def read_units(index: Index, encoder: str, level: Granularity) -> Units:
 def of_documents(queries: Vectors, vectors: Vectors, starts: NDArray[np.int64]) -> NDArray[np.float32]:
     """Score every document (q, m) as its best unit; `starts` (m,) are the documents' first units."""
     return np.asarray(np.maximum.reduceat(queries @ vectors.T, starts, axis=1), dtype=np.float32)
+
+
+def contents_of(index: Index, units: Units, level: Granularity) -> list[UnitText]:
+    """Give what is encoded of each unit (u,), as it stands in this index."""
+    found: list[UnitText] = []
+    for number in units.numbers.tolist():
+        found += unit_texts(index.stored(number), level)
+    return found

@@ -59,7 +59,8 @@ class Health:
         found = []
         if self.mean_cosine > COLLAPSED:
             found.append(
-                f"collapse: different identities have a mean cosine of {self.mean_cosine:.2f}; lower the learning rate"
+                f"collapse: different identities have a mean cosine of {self.mean_cosine:.2f}; if more steps do"
+                " not help, lower the learning rate"
             )
         elif self.mean_cosine > NARROW:
             found.append(
@@ -127,12 +128,13 @@ def refuse_nan(
     if not bad.any() or bad.all():
         bad = torch.tensor([not np.isfinite(alone(row)) for row in range(len(names))])
     advice, value = "lower the learning rate", float(loss.detach())
+    broken = "the gradient is not finite" if np.isfinite(value) else f"the loss is {value:g}"
     if not bad.any() or bad.all():
-        raise TellapartError(f"step {step}: the loss is {value:g} for every sample: {advice}")
+        raise TellapartError(f"step {step}: {broken} for every sample: {advice}")
     culprits = [names[row] for row in bad.nonzero().flatten().tolist()]
     more = f" and {len(culprits) - 3} more" if len(culprits) > 3 else ""
     raise TellapartError(
-        f"step {step}: the loss is {value:g} because of {', '.join(culprits[:3])}{more}: look at it, or {advice}"
+        f"step {step}: {broken} because of {', '.join(culprits[:3])}{more}: look at it, or {advice}"
     )
 
 

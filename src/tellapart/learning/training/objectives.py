@@ -12,7 +12,8 @@ from tellapart.learning.objectives.triplets import batch_hard
 from tellapart.learning.training.settings import Objective, Settings
 
 COSINE_SCALE = 24.0
-"""Our choice, not tuned: near AdaCos' sqrt 2 ln(C - 1) at some thousand to ten million identities."""
+"""Our choice, near AdaCos' sqrt 2 ln(C - 1) at some thousand to ten million identities. Smaller ones were better on one
+alphabet of Omniglot and not on another (docs/benchmarks/omniglot.md)."""
 
 MARGINS = {Objective.ARCFACE: 0.3, Objective.COSFACE: 0.2}
 """Our choice, not tuned: below the papers' .5 and .35, which were set for millions of faces."""

@@ -1,0 +1,1 @@
+"""Encoders of texts: fine-tuning MiniLM, and tables distilled from a teacher."""
