@@ -56,5 +56,5 @@ class Certificate:
         what = "optimum" if self.holds else f"no optimum (violation {self.violation:.2g})"
         scan = "an exact scan" if self.kind == "exact" else "an approximate scan"
         return (
-            f"{what} by {scan}, {self.active} units active, {self.rounds} rounds, relative gap {self.gap:.1g}"
+            f"{what} by {scan}; active units {self.active}, rounds {self.rounds}, relative gap {self.gap:.1g}"
         )
