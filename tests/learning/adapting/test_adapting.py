@@ -5,41 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.types import Kind
 from tellapart.encoders.rows import unit_rows
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.deciding import adapt
 from tellapart.learning.adapting.judging import ranks, values
-from tellapart.learning.adapting.pairs import Pairs
-
-
-def pairs(
-    *,
-    noisy: int,
-    count: int = 600,
-    documents: int = 400,
-    dim: int = 24,
-    kind: Kind = Kind.PROSE,
-    seed: int = 0,
-) -> Pairs:
-    """Give queries that differ from their answers by noise, most of it in the first `noisy` axes."""
-    random = np.random.default_rng(seed)
-    units = random.normal(size=(documents, dim))
-    answer = random.integers(0, documents, count)
-    spread = np.where(np.arange(dim) < noisy, 1.6, 0.7)
-    queries = units[answer] + spread * random.normal(size=(count, dim))
-    return Pairs(
-        queries=unit_rows(queries, encoder="x"),
-        units=unit_rows(units, encoder="x"),
-        answer=answer,
-        starts=np.arange(documents),
-        document=answer,
-        sources=random.choice(np.array(["title", "sentence", "heading"]), count),
-        groups=answer,
-        bm25=random.random(count),
-        kind=kind,
-        level=Granularity.DOCUMENT,
-    )
 
 
 def test_the_map_is_the_inverse_root_of_the_shrunken_moment():
