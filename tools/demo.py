@@ -47,7 +47,8 @@ SHOWN = 3
 def main() -> None:
     """Build the index, then print the same queries in several ways."""
     library = Path(sysconfig.get_paths()["stdlib"])
-    sources = [library / name for name in PACKAGES] + [ROOT / "docs", ROOT / "README.md"]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    sources = [library / name for name in PACKAGES] + pages
     started = time.perf_counter()
     print(f"Indexing {', '.join(PACKAGES)} from the standard library, and our docs ...", flush=True)
     index = Index.build(sources, FOLDER, progress=terminal_progress())
