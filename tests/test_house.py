@@ -21,8 +21,8 @@ ROOMS = (
     "learning",
     "cli",
 )
-LONGEST = 440
-"""The longest is a table of language patterns; files of functions stay below 350."""
+LONGEST = 360
+"""Lines of a file: more is a hall."""
 
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from tellapart.corpus import signatures
+from tellapart.corpus.signatures import scoring as signatures
 from tellapart.corpus.types import Kind
 
 _SAMPLE = 4_096

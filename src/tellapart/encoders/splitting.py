@@ -34,19 +34,19 @@ def pieces(text: str, cuts: NDArray[np.int32], budget: int, count: Count) -> tup
     """
     inner = sorted({int(cut) for cut in cuts if 0 < cut < len(text)})
     bounds = [0, *inner, len(text)]
-    todo = [span for start, end in itertools.pairwise(bounds) for span in _coarse(text, start, end)]
+    uncounted = [span for start, end in itertools.pairwise(bounds) for span in _coarse(text, start, end)]
     tokens: dict[Span, int] = {}
     done: list[Span] = []
-    while todo:
-        counted = count([text[start:end] for start, end in todo]).tolist()
+    while uncounted:
+        counted = count([text[start:end] for start, end in uncounted]).tolist()
         again: list[Span] = []
-        for span, amount in zip(todo, counted, strict=True):
+        for span, amount in zip(uncounted, counted, strict=True):
             if amount <= budget or span[1] - span[0] <= 1:
                 done.append(span)
                 tokens[span] = amount
             else:
                 again += _divided(text, *span, parts=-int(-amount * SLACK // budget))
-        todo = again
+        uncounted = again
     done.sort()
     return done, [tokens[span] for span in done]
 

@@ -1,0 +1,1 @@
+"""What gives a programming language away when neither name nor declaration does."""
