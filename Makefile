@@ -45,6 +45,7 @@ bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	for name in $(BENCHES); do \
 	  $(BIN)/python bench/$$name.py --output docs/benchmarks/$$name.md || exit 1; \
 	done
+	$(BIN)/python bench/repository.py --work build/repository --output docs/benchmarks/repository.md
 	$(BIN)/python bench/many_identities.py --work build/identities --output docs/benchmarks/many_identities.md
 
 $(BIN)/python:

@@ -15,16 +15,16 @@ CUTOFF = 10
 BLOCK = 256
 
 
-def mapped(vectors: Vectors, matrix: VectorMap | None) -> Vectors:
+def mapped(vectors: Vectors, vector_map: VectorMap | None) -> Vectors:
     """Send unit vectors (n, d) through a map, None = as they are."""
-    if matrix is None or not len(vectors):
+    if vector_map is None or not len(vectors):
         return vectors
-    return unit_rows(apply_map(vectors, matrix), encoder="adapted")
+    return unit_rows(apply_map(vectors, vector_map), encoder="adapted")
 
 
-def ranks(pairs: Pairs, rows: NDArray[np.int64], matrix: VectorMap | None) -> NDArray[np.int64]:
+def ranks(pairs: Pairs, rows: NDArray[np.int64], vector_map: VectorMap | None) -> NDArray[np.int64]:
     """Rank of the right document for some queries (r,) after a map, None = no map."""
-    return ranks_among(pairs, rows, mapped(pairs.queries[rows], matrix), mapped(pairs.units, matrix))
+    return ranks_among(pairs, rows, mapped(pairs.queries[rows], vector_map), mapped(pairs.units, vector_map))
 
 
 def ranks_among(pairs: Pairs, rows: NDArray[np.int64], queries: Vectors, units: Vectors) -> NDArray[np.int64]:

@@ -238,13 +238,6 @@ class SubCentres:
         return self.margin.target(cosines)
 
 
-def adaptive_scale(classes: int) -> float:
-    """AdaCos' fixed scale, sqrt 2 ln(C - 1) (Zhang et al. 2019)."""
-    if classes < 3:
-        raise TellapartError(f"an adaptive scale needs 3 classes, not {classes}")
-    return math.sqrt(2) * math.log(classes - 1)
-
-
 def _angular(
     cosines: Tensor, multiplier: float, angle: float, lowered: float, gradient: Gradient, offset: float
 ) -> Target:
