@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tellapart.engine import Index
-from tellapart.errors import LockedIndexError
+from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.lock import writer_lock
+from tellapart.index.store import FILE
 
 WORDS = "rose tomato water frost straw soil sun seed root leaf bee pole march winter valve".split()  # noqa: SIM905
 KILLS = 30
@@ -144,6 +145,23 @@ def test_two_writers_at_once_leave_one_sound_index(corpus, tmp_path):
     if codes == [0, 2]:
         assert any("is writing the index" in words for words in ended)
     assert counts(index)[0] == 4
+
+
+def test_a_store_is_seen_whole_or_not_at_all(corpus, tmp_path, monkeypatch):
+    folder = tmp_path / "index"
+
+    def killed(_from, _to):
+        assert not (folder / FILE).exists()
+        with pytest.raises(TellapartError, match="no index in"):
+            Index.open(folder)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tellapart.index.store.os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Index.build([corpus], folder, encoders=())
+    assert counts(Index.build([corpus], folder, encoders=()).folder)[0] == 4
+    assert [each.name for each in folder.glob(f"{FILE}.*")] == []
 
 
 LIMITED = """

@@ -92,17 +92,12 @@ class Store:
 
     @classmethod
     def _create(cls, path: Path, *, anew: bool) -> Store:
+        if not path.exists():
+            _make_empty(path)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         store = cls(connection, path)
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            with store.transaction():
-                if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                    for statement in SCHEMA.split(";\n"):
-                        connection.execute(statement)
-                    for key, value in (("format", FORMAT), ("splitter", SPLITTER_VERSION), ("generation", 0)):
-                        store.set_meta(key, str(value))
             store.check_versions(("format",) if anew else ("format", "splitter"))
         except BaseException:
             connection.close()
@@ -254,6 +249,25 @@ class Store:
         identifier, kind, language, title, path, metadata, text = fields
         document = Document(identifier, text, Kind(kind), language, title, path, json.loads(metadata))
         return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
+
+
+def _make_empty(path: Path) -> None:
+    """Make a store without documents beside its place and move it there: nobody sees one without tables."""
+    beside = path.with_name(f"{FILE}.new")
+    for suffix in ("", "-wal", "-shm"):
+        beside.with_name(beside.name + suffix).unlink(missing_ok=True)
+    connection = sqlite3.connect(beside, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        store = Store(connection, beside)
+        with store.transaction():
+            for statement in SCHEMA.split(";\n"):
+                connection.execute(statement)
+            for key, value in (("format", FORMAT), ("splitter", SPLITTER_VERSION), ("generation", 0)):
+                store.set_meta(key, str(value))
+    finally:
+        connection.close()  # folds the log into the file
+    os.replace(beside, path)
 
 
 def _connect_reading(path: Path) -> sqlite3.Connection:
