@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 PDF = """%PDF-1.4
@@ -41,6 +42,8 @@ def place(tmp_path_factory) -> Path:
     shutil.copy(Path(__file__).parents[1] / "docs" / "verdict.md", folder / "docs")
     shutil.copytree(Path(__file__).parents[1] / "docs" / "animals", folder / "docs" / "animals")
     (folder / "paper.pdf").write_text(PDF)
+    (folder / "things" / "discs").mkdir(parents=True)
+    Image.new("L", (8, 8), 200).save(folder / "things" / "discs" / "1.png")
     (folder / "queries.jsonl").write_text('{"_id": "1", "text": "how are retries handled"}\n')
     (folder / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\n1\tdocs/guide.md\t1\n")
     return folder

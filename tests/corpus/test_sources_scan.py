@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.corpus.sources import Format, ScanOptions, read, scan
+from tellapart.corpus.sources.names import UNSEEN
 from tellapart.errors import TellapartError
 
 DEFAULT = ScanOptions()
@@ -174,17 +175,19 @@ def test_the_index_is_never_a_source(tmp_path):
 
 
 def test_binary_generated_minified_and_empty_by_name(tmp_path):
-    write(tmp_path, "a.png", "yarn.lock", "x.min.js", "x.js.map", "x.js", "UPPER.PNG")
+    write(tmp_path, "a.png", "b.mp3", "yarn.lock", "x.min.js", "x.js.map", "x.js", "UPPER.PNG")
     write(tmp_path, "empty.py", text="")
     assert keys(tmp_path) == ["x.js"]
     assert reasons(tmp_path) == {
-        "UPPER.PNG": "binary",
-        "a.png": "binary",
+        "UPPER.PNG": UNSEEN,
+        "a.png": UNSEEN,
+        "b.mp3": "binary",
         "empty.py": "empty",
         "x.js.map": "generated: a source map",
         "x.min.js": "minified",
         "yarn.lock": "generated: a package manager's lock file",
     }
+    assert keys(tmp_path, images=True) == ["UPPER.PNG", "a.png", "x.js"]
     assert keys(tmp_path / "yarn.lock") == ["yarn.lock"]
     assert reasons(tmp_path / "empty.py") == {"empty.py": "empty"}
 

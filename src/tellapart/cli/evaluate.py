@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
+from tellapart.cli.images import asks_for_images, holds_only_images, image_verdict
 from tellapart.cli.output import note, print_json
 from tellapart.cli.place import NAME, index_folder
 from tellapart.cli.progress import terminal_progress
@@ -29,6 +31,7 @@ EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
     "tellapart evaluate --index my.idx --queries log.jsonl     # made like the queries that users typed",
     "tellapart evaluate --index my.idx --queries queries.jsonl --qrels qrels.tsv --report report.html",
+    "tellapart evaluate --index things.idx           # of images: those of one folder belong together",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --json > saved.json",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --against saved.json --gate",
 )
@@ -107,24 +110,29 @@ def evaluate(
         raise TellapartError("--gate compares with a saved evaluation: name it with --against")
     saved = read_saved(against) if against else None
     opened = Index.open(index_folder(index, [path]))
-    judged = _gold(opened, queries, qrels, spans, split)
-    if judged is not None and language_model is not None:
-        raise TellapartError("--language-model writes queries, but these are judged: leave out one of both")
-    if runs is not None and judged is None:
-        raise TellapartError("--runs answers judged queries: name them with --queries and --qrels")
     wishes = Wishes(
         tuple(encoder or ()),
         tuple(granularity or ()),
         tuple(ranker or Wishes().rankers),
         _measure(measure),
         seed,
-        _log(queries) if judged is None else None,
+        None,
         language_model,
     )
-    if keep and not encoder:
-        _add_lsa(opened)
-    gold, notes = (judged.gold, judged.notes) if judged else (None, ())
-    verdict = conclude(opened, gold, wishes, notes=notes, progress=terminal_progress())
+    judged: ReadGold | None = None
+    if asks_for_images(opened, wishes.granularities):
+        for_texts = {"--queries": queries, "--spans": spans, "--split": split, "--runs": runs}
+        verdict = image_verdict(opened, qrels, wishes, for_texts, keep=keep)
+        keep = _keeps_images(opened, keep=keep)
+    else:
+        judged = _gold(opened, queries, qrels, spans, split)
+        _refuse_contradictions(judged, language_model, runs)
+        if judged is None:
+            wishes = replace(wishes, query_log=_log(queries))
+        if keep and not encoder:
+            _add_lsa(opened)
+        gold, notes = (judged.gold, judged.notes) if judged else (None, ())
+        verdict = conclude(opened, gold, wishes, notes=notes, progress=terminal_progress())
     regression = compare_with(saved, verdict, seed=seed) if saved else None
     _show(verdict, regression, json=json, everything=everything)
     if report is not None:
@@ -134,6 +142,21 @@ def evaluate(
     if keep:
         _keep(opened, verdict)
     return FAILED if gate and regression is not None and regression.significant else None
+
+
+def _refuse_contradictions(judged: ReadGold | None, language_model: str | None, runs: Path | None) -> None:
+    if judged is not None and language_model is not None:
+        raise TellapartError("--language-model writes queries, but these are judged: leave out one of both")
+    if runs is not None and judged is None:
+        raise TellapartError("--runs answers judged queries: name them with --queries and --qrels")
+
+
+def _keeps_images(index: Index, *, keep: bool) -> bool:
+    """An index has one verdict: beside texts it is theirs."""
+    if keep and not holds_only_images(index):
+        note(f"not kept: the verdict of {index.folder} is for its texts")
+        return False
+    return keep
 
 
 def _measure(spelling: str | None) -> Measure | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +39,9 @@ def index(
     encoder: Annotated[
         list[str] | None,
         typer.Option(
-            "--encoder", metavar="NAME", help="minilm, lsa, hub:ORG/MODEL, ... or none (repeatable)."
+            "--encoder",
+            metavar="NAME",
+            help="minilm, lsa, pixels (of images), folder:DIR, hub:ORG/MODEL, ... or none (repeatable).",
         ),
     ] = None,
     granularity: Annotated[
@@ -121,6 +124,9 @@ def _print(folder: Path, report: BuildReport, seconds: float) -> None:
         )
     if changes.skipped:
         note(f"{changes.skipped:,} skipped: 'tellapart status --skipped --index {folder}' says which and why")
+    if changes.skipped and not (changes.added or changes.changed or changes.unchanged):
+        reason, count = Counter(reason for _, reason in Index.open(folder).skipped()).most_common(1)[0]
+        note(f"no document was found: {count:,} skipped as {reason}")
     for line in report.notes:
         note(line)
 

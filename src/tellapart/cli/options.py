@@ -40,7 +40,7 @@ GranularityName = Annotated[
     typer.Option(
         "--granularity",
         metavar="NAME",
-        help="sentence, paragraph, section, document; function, class, file; several joined by '+'"
+        help="sentence, paragraph, section, document; function, class, file; image; several joined by '+'"
         " [default: paragraph+function].",
         autocompletion=lambda: [level.value for level in Granularity],
     ),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tellapart.corpus.types import Granularity
 from tellapart.engine.results import Hit, SearchResult
 
 SCHEMA = 1
@@ -68,7 +69,8 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
     if not result.hits:
         note("nothing found: no unit shares a word with the query, or none passes the filters")
     for hit in result.hits:
-        place = f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
+        image = hit.granularity is Granularity.IMAGE
+        place = hit.document if image else f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
         detail = f"{hit.granularity}  score {hit.score:.3f}"
         print(f"{hit.rank:>2}  {styled(place, BOLD)}  {styled(detail, DIM)}")
         if explain and hit.components:

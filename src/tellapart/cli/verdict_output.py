@@ -95,7 +95,10 @@ def _columns(listed: Sequence[Finding], verdict: Verdict) -> list[_Column]:
         _Column("  configuration", [mark + name for mark, name in zip(marks, names, strict=True)]),
         _Column(verdict.measure, [_short(each.mean) for each in listed]),
         _Column("95 %", [_interval(each.low, each.high) for each in listed], rank=1),
-        _Column("minus bm25", ["" if gain is None else _signed(gain.difference) for gain in gains]),
+        _Column(
+            f"minus {_short_name(verdict)}",
+            ["" if gain is None else _signed(gain.difference) for gain in gains],
+        ),
         _Column(
             "95 %", ["" if gain is None else _interval(gain.low, gain.high, signed=True) for gain in gains], 2
         ),
@@ -105,6 +108,12 @@ def _columns(listed: Sequence[Finding], verdict: Verdict) -> list[_Column]:
     if any(each.span_recall is not None for each in listed):
         columns.insert(-1, _Column("read", [_share(each.span_recall) for each in listed], rank=4))
     return columns
+
+
+def _short_name(verdict: Verdict) -> str:
+    """What the reference is called in the table: its encoder, or bm25."""
+    reference = verdict.finding(verdict.reference).configuration
+    return reference.encoder or reference.ranker
 
 
 def _standing(finding: Finding) -> str:

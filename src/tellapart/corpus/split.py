@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tellapart.corpus.types import ContainmentTree, Document, Kind
+import numpy as np
+
+from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
 
 SPLITTER_VERSION = 1
 """Raised whenever the same text would give other units: an index of another version is rebuilt."""
@@ -10,6 +12,9 @@ SPLITTER_VERSION = 1
 
 def split(document: Document) -> ContainmentTree:
     """Find the units of a document at every granularity of its kind."""
+    if document.kind is Kind.IMAGE:
+        whole = Level(np.zeros(1, dtype=np.int32), ("",))
+        return ContainmentTree(len(document.text), Kind.IMAGE, {Granularity.IMAGE: whole})
     if document.kind is Kind.CODE:
         from tellapart.corpus.code.split import split as split_code
 

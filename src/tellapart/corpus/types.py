@@ -19,6 +19,7 @@ class Kind(StrEnum):
 
     PROSE = "prose"
     CODE = "code"
+    IMAGE = "image"
 
 
 class Granularity(StrEnum):
@@ -31,6 +32,7 @@ class Granularity(StrEnum):
     FUNCTION = "function"
     CLASS = "class"
     FILE = "file"
+    IMAGE = "image"
 
 
 LEVELS: Mapping[Kind, tuple[Granularity, ...]] = MappingProxyType(
@@ -42,6 +44,7 @@ LEVELS: Mapping[Kind, tuple[Granularity, ...]] = MappingProxyType(
             Granularity.DOCUMENT,
         ),
         Kind.CODE: (Granularity.FUNCTION, Granularity.CLASS, Granularity.FILE),
+        Kind.IMAGE: (Granularity.IMAGE,),
     }
 )
 """The granularities of each kind, finest first; the last one is the whole document."""
@@ -57,7 +60,9 @@ class Document:
 
     `id` is unique in the corpus; `path` is what a person is shown (None for a record without a file);
     `language` names a programming language (`python`) or a markup (`markdown`, `rst`), or is None for
-    plain prose. All offsets anywhere in tellapart are code points of `text`.
+    plain prose and images. The text of an image is what its file says about it: its caption and its size; its
+    pixels stay in the file, `metadata["content"]` is the hash of that. All offsets anywhere in tellapart are
+    code points of `text`.
     """
 
     id: str

@@ -43,10 +43,10 @@ def _joined(*parts: str) -> str:
 def _enclosing(tree: ContainmentTree, granularity: Granularity) -> list[str]:
     """Label of the section or class around each unit, without what the unit itself begins with."""
     order = LEVELS[tree.kind]
-    labelled = order[-2]  # section or class: the only levels whose names say something about what is inside
     starts = tree.levels[granularity].starts
     if granularity is order[-1]:
         return [""] * len(starts)
+    labelled = order[-2]  # section or class: the only levels whose names say something about what is inside
     around = tree.levels[labelled]
     parents = np.searchsorted(around.starts, starts, side="right") - 1
     begins = around.starts[parents] == starts

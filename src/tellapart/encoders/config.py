@@ -11,6 +11,9 @@ from tellapart.errors import TellapartError
 
 FORMAT = 1
 FILE = "config.json"
+IMAGE_KIND = "onnx-image"
+"""What config.json calls an encoder of images."""
+
 Config = TypeVar("Config")
 
 _TYPES: dict[str, type] = {"int": int, "str": str}

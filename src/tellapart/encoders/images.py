@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
+from tellapart.encoders.config import FILE, FORMAT, IMAGE_KIND, config_of, need_files
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import Vectors
+from tellapart.encoders.protocol import OfImages, Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.encoders.scaling import scaled
 from tellapart.encoders.sessions import open_session, usable_cores
@@ -32,7 +32,6 @@ from tellapart.progress import Progress, silent
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-KIND = "onnx-image"
 BATCH = 64
 """Images in one run of the graph (our choice, not measured)."""
 
@@ -48,7 +47,7 @@ class ImageConfig:
     model: str = "model.onnx"
     fingerprint: str = ""
     format: int = FORMAT
-    kind: str = KIND
+    kind: str = IMAGE_KIND
 
     def to_json(self) -> str:
         """Write as config.json holds it."""
@@ -62,10 +61,8 @@ def fingerprint_of(folder: Path, config: ImageConfig) -> str:
     return hashed.hexdigest()
 
 
-class ImageEncoder:
+class ImageEncoder(OfImages):
     """Runs the ONNX graph of a folder over images; opening reads config.json only."""
-
-    max_tokens: int | None = None
 
     def __init__(self, folder: Path, *, name: str | None = None, threads: int | None = None) -> None:
         """Open a folder.
@@ -76,7 +73,7 @@ class ImageEncoder:
             threads: Used within one run; None = one for each core this process may use.
         """
         self.folder = folder
-        self.config = config_of(KIND, ImageConfig, folder)
+        self.config = config_of(IMAGE_KIND, ImageConfig, folder)
         if min(self.config.dim, self.config.size) < 1 or self.config.channels not in (1, 3):
             raise TellapartError(
                 f"{folder / FILE}: dim {self.config.dim} and size {self.config.size} must be 1 or more,"
@@ -103,23 +100,6 @@ class ImageEncoder:
                 vectors[start : start + len(block)] = found
                 advance(len(block))
         return unit_rows(vectors, encoder=self.name) if len(images) else vectors
-
-    def encode_query(self, texts: Sequence[str]) -> Vectors:
-        """Refuse: this encoder sees images."""
-        self._refuse()
-
-    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
-        """Refuse: this encoder sees images."""
-        self._refuse()
-
-    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
-        """Refuse: this encoder sees images."""
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise TellapartError(
-            f"{self.name} encodes images, not texts: use it from Python with encode_images, or another encoder"
-        )
 
     @cached_property
     def _session(self) -> InferenceSession:

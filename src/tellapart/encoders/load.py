@@ -9,16 +9,20 @@ from tellapart.encoders.protocol import Encoder
 from tellapart.errors import TellapartError
 
 KINDS = (
-    "minilm (bundled), lsa (fitted on the corpus), hub:ORG/MODEL, model2vec:NAME,"
+    "minilm (bundled), lsa (fitted on the corpus), pixels (of images), hub:ORG/MODEL, model2vec:NAME,"
     " openai:MODEL[@BASE-URL], folder:PATH"
 )
+
+PIXELS = "pixels"
+FOLDER = "folder"
 
 
 def load_encoder(spec: str) -> Encoder:
     """Open the encoder a user named; only `hub:`, `model2vec:` and `openai:` ever touch the network.
 
     Args:
-        spec: `minilm`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]` or `folder:PATH`.
+        spec: `minilm`, `pixels`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]` or
+            `folder:PATH`.
 
     Raises:
         TellapartError: No such kind, nothing after the colon, a missing extra, file or key.
@@ -27,6 +31,10 @@ def load_encoder(spec: str) -> Encoder:
         from tellapart.encoders.minilm import open_minilm
 
         return open_minilm()
+    if spec == PIXELS:
+        from tellapart.encoders.pixels import PixelEncoder
+
+        return PixelEncoder()
     if spec == "lsa":
         raise TellapartError(
             "the encoder 'lsa' is fitted on a corpus and lives in its index: open it through the index"
@@ -38,6 +46,16 @@ def load_encoder(spec: str) -> Encoder:
     if not rest.strip():
         raise TellapartError(f"the encoder {spec!r} names nothing after the colon; known are {KINDS}")
     return _OPENERS[kind](rest)
+
+
+def sees_images(spec: str) -> bool:
+    """Whether the encoder a user named takes images rather than texts; reads its config.json at most."""
+    kind, _, rest = spec.partition(":")
+    if kind != FOLDER or not rest:
+        return spec == PIXELS
+    from tellapart.encoders.config import IMAGE_KIND, read_content
+
+    return bool(read_content(Path(rest).expanduser()).get("kind") == IMAGE_KIND)
 
 
 def _hub(name: str) -> Encoder:
@@ -59,12 +77,12 @@ def _openai(name: str) -> Encoder:
 
 
 def _folder(name: str) -> Encoder:
-    from tellapart.encoders.config import read_content
+    from tellapart.encoders.config import IMAGE_KIND, read_content
 
     folder = Path(name).expanduser()
     spec = f"folder:{name}"
     match read_content(folder).get("kind"):
-        case "onnx-image":
+        case kind if kind == IMAGE_KIND:
             from tellapart.encoders.images import ImageEncoder
 
             return ImageEncoder(folder, name=spec)
@@ -82,5 +100,5 @@ _OPENERS: dict[str, Callable[[str], Encoder]] = {
     "hub": _hub,
     "model2vec": _model2vec,
     "openai": _openai,
-    "folder": _folder,
+    FOLDER: _folder,
 }

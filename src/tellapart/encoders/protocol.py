@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from tellapart.progress import Progress
+from tellapart.errors import TellapartError
+from tellapart.progress import Progress, silent
 
 Vectors = NDArray[np.float32]
 
@@ -37,3 +39,35 @@ class Encoder(Protocol):
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text, special tokens included, without truncation."""
         ...
+
+
+class OfImages(ABC):
+    """An encoder of images: turns them, not texts, into float32 vectors of unit length."""
+
+    name: str
+    dim: int
+    max_tokens: int | None = None
+    fingerprint: str
+
+    @abstractmethod
+    def encode_images(
+        self, images: Sequence[ArrayLike] | NDArray[np.uint8], *, progress: Progress = silent
+    ) -> Vectors:
+        """Encode images, each (height, width) or (height, width, channels) uint8: (n, dim), unit rows."""
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """Refuse texts."""
+        self._refuse()
+
+    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
+        """Refuse texts."""
+        self._refuse()
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Refuse texts."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise TellapartError(
+            f"{self.name} encodes images, not texts: give an image as example (--like), or use another encoder"
+        )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tellapart.corpus.readers.types import NotReadableError
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.encoders.protocol import OfImages, Vectors
 from tellapart.engine.advice import Answer, kept_advice
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.examples import ExampleSet, vectors_of
@@ -26,6 +30,7 @@ nDCG@10 more than their mean, and beside a query .027 more than Rocchio (docs/sv
 REFUSED_SIDE = "rocchio"
 """Ranks by examples where that was measured to find less than k-NN."""
 
+IMAGES = (Granularity.IMAGE,)
 READS_WORDS = frozenset({*LEXICAL_ONLY, "hybrid", "rrf"})
 
 
@@ -38,10 +43,12 @@ def plan_by_examples(
     parameters: Parameters,
     *,
     text: bool,
+    single: bool = False,
 ) -> Plan:
     """Choose what the user left open in a search that has examples, beside a `text` query or without one.
 
-    With a text its words count too (hybrid); examples alone are ranked by their vectors.
+    With a text its words count too (hybrid); examples alone are ranked by their vectors. A verdict on images was
+    measured with a `single` one as example, and is followed to the letter then.
     """
     if ranker != AUTO:
         return planner.default(ranker, granularity, encoder, parameters, examples=True)
@@ -49,7 +56,7 @@ def plan_by_examples(
     if plan.configuration.encoder is None:  # a verdict for words alone knows nothing of examples
         plan = planner.default(AUTO, granularity, encoder, parameters)
     chosen = plan.configuration
-    if chosen.encoder is None:
+    if chosen.encoder is None or (single and planner.follows(plan) and chosen.granularities == IMAGES):
         return plan
     side, why = vector_side(planner.snapshot, store, chosen)
     ranker = "hybrid" if text else side
@@ -95,7 +102,8 @@ class ExampleQuestions:
             TellapartError: every unit is an example, or no example has a vector and there is no text.
         """
         numbers = matching_documents(self.store, where) if where else None
-        vector = None if text is None else self.planner.vector(self.plan, text)
+        words_only = text is None or self.plan.configuration.granularities == IMAGES
+        vector = None if words_only else self.planner.vector(self.plan, str(text))
         vector, examples = self._vectors(vector)
         side, _ = vector_side(self.snapshot, self.store, self.plan.configuration)
         questions = []
@@ -111,8 +119,11 @@ class ExampleQuestions:
         encoder = self.plan.configuration.encoder
         if encoder is None:
             return None, None
-        liked = vectors_of(self.snapshot, encoder, self.examples.liked)
-        unliked = vectors_of(self.snapshot, encoder, self.examples.unliked)
+        examples = self.examples
+        liked = self._with_outside(vectors_of(self.snapshot, encoder, examples.liked), examples.liked_outside)
+        unliked = self._with_outside(
+            vectors_of(self.snapshot, encoder, examples.unliked), examples.unliked_outside
+        )
         seen = (len(liked) == 0 or liked.any()) and (len(unliked) == 0 or unliked.any())
         if not seen:
             raise TellapartError(
@@ -121,6 +132,18 @@ class ExampleQuestions:
         if vector is None and len(liked) == 1 and not len(unliked):
             return liked[0], None  # so that a nearest neighbour's score is a cosine
         return vector, Examples(liked, unliked)
+
+    def _with_outside(self, vectors: Vectors, files: Sequence[Path]) -> Vectors:
+        """Add the vectors of images outside the index."""
+        if not files:
+            return vectors
+        name = str(self.plan.configuration.encoder)
+        encoder = self.planner.load(name, self.snapshot.encoders[name].fingerprint)
+        if not isinstance(encoder, OfImages):
+            raise TellapartError(
+                f"{files[0]} is an image, but {name} encodes texts: choose an encoder that sees images (--encoder)"
+            )
+        return np.concatenate([vectors, encoder.encode_images([_pixels(file) for file in files])])
 
     def _words(self, text: str | None, level: Granularity) -> tuple[str, ...]:
         """Words of the query and of the examples: those of most examples first, rare ones before common.
@@ -139,6 +162,15 @@ class ExampleQuestions:
         known.sort(key=lambda word: (-shared[word], frequency(word), word))
         repeated = [word for word in known[:RELATED_TERMS] for _ in range(shared[word])]
         return (*asked * max(len(liked), 1), *repeated)
+
+
+def _pixels(file: Path) -> NDArray[np.uint8]:
+    from tellapart.corpus.readers.images import pixels_of
+
+    try:
+        return pixels_of(file)
+    except NotReadableError as error:
+        raise TellapartError(f"{file}: {error}; give another example") from error
 
 
 def _shared_words(texts: Sequence[str], kind: Kind) -> Counter[str]:

@@ -64,7 +64,7 @@ def parse_granularities(text: str) -> tuple[Granularity, ...]:
 def present_levels(
     asked: tuple[Granularity, ...], available: tuple[Granularity, ...]
 ) -> tuple[Granularity, ...]:
-    """Choose among the levels an index has: those asked for, or paragraphs and functions."""
+    """Choose among the levels an index has: those asked for, or paragraphs and functions, or else images."""
     if asked:
         wanted = dict.fromkeys(level for each in asked for level in (WHOLE if each is WHOLE[0] else (each,)))
         found = tuple(level for level in wanted if level in available)
@@ -72,7 +72,8 @@ def present_levels(
             known = ", ".join(available) or "none, it is empty"
             raise TellapartError(f"the index has no {BETWEEN_LEVELS.join(asked)} units (it has: {known})")
         return found
-    return tuple(level for kind in Kind if (level := _default_level(kind, available)))
+    found = tuple(level for kind in (Kind.PROSE, Kind.CODE) if (level := _default_level(kind, available)))
+    return found or tuple(level for level in available if level is Granularity.IMAGE)
 
 
 def _default_level(kind: Kind, available: tuple[Granularity, ...]) -> Granularity | None:

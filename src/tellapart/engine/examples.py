@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import LEVELS, Granularity
+from tellapart.corpus.sources.names import format_of
+from tellapart.corpus.sources.types import Format
+from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.engine.configuration import present_levels
-from tellapart.engine.places import documents_below, find_document, number_of, offset_of, split_place
+from tellapart.engine.places import (
+    documents_below,
+    find_document,
+    known_document,
+    number_of,
+    offset_of,
+    split_place,
+)
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
@@ -33,19 +43,24 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What one name stands for: units, and documents of which nothing is to be found; `total` before sampling."""
+    """What one name stands for: units, and documents of which nothing is to be found; `total` before sampling.
+
+    `outside` is an image that lies outside the index.
+    """
 
     name: str
     units: tuple[Example, ...]
     whole: tuple[int, ...] = ()
     total: int = 1
+    outside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleSet:
     """All examples of a search; a unit stands on one side only, and once.
 
-    `documents` holds those that examples are from, by number; of those in `whole` nothing is to be found.
+    `documents` holds those that examples are from, by number; of those in `whole` nothing is to be found. The
+    images `liked_outside` and `unliked_outside` lie outside the index.
     """
 
     liked: tuple[Example, ...]
@@ -53,6 +68,8 @@ class ExampleSet:
     documents: Mapping[int, StoredDocument]
     whole: tuple[int, ...]
     notes: tuple[str, ...]
+    liked_outside: tuple[Path, ...] = ()
+    unliked_outside: tuple[Path, ...] = ()
 
     def texts(self, examples: Sequence[Example]) -> list[str]:
         """Give the text of some of the examples."""
@@ -118,11 +135,17 @@ class ExampleReader:
             for each in named
             if each.total > len(each.units)
         ]
-        return ExampleSet(liked, unliked, self._documents, tuple(sorted(whole)), tuple(notes))
+        outside = [tuple(each.outside for each in side if each.outside) for side in (wanted, avoided)]
+        return ExampleSet(liked, unliked, self._documents, tuple(sorted(whole)), tuple(notes), *outside)
 
     def of_document(self, stored: StoredDocument, line: int | None) -> Named:
         """Take the unit at a line of a document, or the whole of it: its one unit, else all it is made of."""
         self._documents[stored.number] = stored
+        if (stored.tree.kind is Kind.IMAGE) != (tuple(self.levels) == (Granularity.IMAGE,)):
+            raise TellapartError(
+                f"{stored.document.id!r} is of the kind {stored.tree.kind}, but {'+'.join(self.levels)} is searched:"
+                " images and texts cannot be examples of each other"
+            )
         usable = self._usable(stored)
         name = stored.document.id if line is None else f"{stored.document.id}:{line}"
         if line is not None:
@@ -138,10 +161,12 @@ class ExampleReader:
         if parsed:
             return Named(name, (self._unit(name, self._document(parsed[0]), parsed[1]),))
         file, line = split_place(name)
-        if line is None and number_of(self.store, file) is None:
+        if line is None and known_document(self.store, file, self.sources) is None:
             below = documents_below(self.store, file, self.sources)
             if below:
                 return self._all_units(name, below, whole=True)
+            if is_image(file) and Path(file).is_file():
+                return Named(name, (), total=0, outside=Path(file))
         return self.of_document(self._document(find_document(self.store, file, self.sources)), line)
 
     def _unit(self, name: str, stored: StoredDocument, level: Granularity) -> Example:
@@ -182,6 +207,10 @@ class ExampleReader:
             if level in self.snapshot.granularities
             and (self.encoder is None or self.snapshot.has_vectors(self.encoder, level))
         )
+        if not usable and stored.tree.kind is Kind.IMAGE:
+            raise TellapartError(
+                f"{self.encoder} has no vectors of images ({stored.document.id!r}): choose an encoder that sees them"
+            )
         if not usable:
             raise TellapartError(
                 f"the index has no vectors of {stored.document.id!r}: add them with"
@@ -206,6 +235,23 @@ class ExampleReader:
         stored = self._documents[example.document]
         line = stored.document.text.count("\n", 0, example.span[0]) + 1
         return f"{stored.document.id}:{line} ({example.level})"
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's name is that of an image."""
+    return format_of(name) is Format.IMAGE
+
+
+def are_images(snapshot: Snapshot, store: Store, sources: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether examples are images, or folders of nothing else, in an index that holds texts beside images."""
+    if Granularity.IMAGE not in snapshot.granularities or len(snapshot.granularities) == 1:
+        return False
+    kinds = store.kinds()
+    below = [[] if is_image(name) else documents_below(store, name, sources) for name in names]
+    return all(
+        is_image(name) or (numbers and all(kinds[number] is Kind.IMAGE for number in numbers))
+        for name, numbers in zip(names, below, strict=True)
+    )
 
 
 def vectors_of(snapshot: Snapshot, encoder: str, examples: Sequence[Example]) -> NDArray[np.float32]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tellapart.corpus.types import Granularity, Kind
-from tellapart.encoders.load import load_encoder
+from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.by_examples import ExampleQuestions, plan_by_examples
 from tellapart.engine.checking import check_search
-from tellapart.engine.examples import ExampleReader
+from tellapart.engine.examples import ExampleReader, are_images
 from tellapart.engine.kept import Standing
 from tellapart.engine.places import find_document
 from tellapart.engine.planning import Plan, Planner
@@ -92,7 +93,14 @@ class Index:
         return build_index(self.folder, self.settings, progress=progress)
 
     def add_encoder(self, name: str, *, progress: Progress = silent) -> None:
-        """Add the vectors of one more encoder to the documents as they are, without reading the sources."""
+        """Add the vectors of one more encoder to the documents as they are, without reading the sources.
+
+        One that sees images is the exception: with the first of them images become documents.
+        """
+        if sees_images(name):
+            encoders = tuple(dict.fromkeys((*self.settings.encoders, name)))
+            build_index(self.folder, replace(self.settings, encoders=encoders), progress=progress)
+            return
         from tellapart.encoders.cache import open_cache
         from tellapart.index.build import Builder
 
@@ -163,11 +171,21 @@ class Index:
             wished = parameters or Parameters()
             notes: tuple[str, ...] = ()
             if query is not None and not like and not unlike:
-                plan = planner.plan(ranker, granularity, encoder, wished)
+                plan = planner.plan_text(ranker, granularity, encoder, wished)
                 questions = planner.questions(plan, query, self.store, where)
             else:
+                sources = located(self.settings.sources, self.folder)
+                if granularity is None and are_images(snapshot, self.store, sources, [*like, *unlike]):
+                    granularity = Granularity.IMAGE
                 plan = plan_by_examples(
-                    planner, self.store, ranker, granularity, encoder, wished, text=query is not None
+                    planner,
+                    self.store,
+                    ranker,
+                    granularity,
+                    encoder,
+                    wished,
+                    text=query is not None,
+                    single=query is None and len(like) == 1 and not unlike,
                 )
                 examples = self._examples(snapshot, plan).read(like, unlike)
                 questions = ExampleQuestions(planner, self.store, plan, examples).ask(query, where)
@@ -218,7 +236,7 @@ class Index:
         """
         with self.reading() as snapshot:
             planner = self.planner(snapshot)
-            plan = planner.plan(ranker, granularity, encoder, parameters or Parameters())
+            plan = planner.plan_text(ranker, granularity, encoder, parameters or Parameters())
             identifiers = self.store.identifiers()
             ranked: dict[str, RankedDocuments] = {}
             with progress("searching", len(queries)) as advance:

@@ -15,9 +15,9 @@ SHOWN = 3
 
 def find_document(store: Store, file: str, sources: Sequence[str]) -> str:
     """Find a document by its id, by its path on disk, or by the end of its path if only one fits."""
-    for candidate in (file, *_inside(file, sources)):
-        if number_of(store, candidate) is not None:
-            return candidate
+    known = known_document(store, file, sources)
+    if known is not None:
+        return known
     pattern = "*/" + file.removeprefix("./").replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
     rows = store.connection.execute(
         "SELECT id FROM documents WHERE id GLOB ? ORDER BY id", (pattern,)
@@ -30,6 +30,12 @@ def find_document(store: Store, file: str, sources: Sequence[str]) -> str:
     raise TellapartError(
         f"no document {file!r} in the index: give a file that was indexed, or a path as search prints it"
     )
+
+
+def known_document(store: Store, file: str, sources: Sequence[str]) -> str | None:
+    """Find a document by its id or its path on disk; None where it has neither."""
+    candidates = (file, *_inside(file, sources))
+    return next((each for each in candidates if number_of(store, each) is not None), None)
 
 
 def number_of(store: Store, identifier: str) -> int | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
+from tellapart.encoders.load import PIXELS
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
 from tellapart.engine.kept import KeptVerdict, Standing
@@ -22,6 +23,7 @@ from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, P
 
 AUTO = "auto"
 PREFERRED_ENCODER = "minilm"
+WEIGHTLESS = frozenset({LSA, PIXELS})
 
 RELATED_TERMS = 64
 """How many of a unit's rarest words ask for units like it. Our choice, not measured: a paragraph has about as many."""
@@ -70,6 +72,28 @@ class Planner:
         why = f"{plan.why}; the verdict for {kept} is stale ({self.standing.stale}): run 'tellapart evaluate'"
         return Plan(plan.configuration, why)
 
+    def follows(self, plan: Plan) -> bool:
+        """Whether a plan is what the verdict says."""
+        return (
+            self.standing is not None
+            and self.standing.stale is None
+            and replace(plan.configuration, parameters=Parameters())
+            == replace(self.standing.verdict.configuration, parameters=Parameters())
+        )
+
+    def plan_text(
+        self, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters
+    ) -> Plan:
+        """Choose what the user left open in a search by words: no encoder of images understands them."""
+        plan = self.plan(ranker, granularity, encoder, parameters)
+        chosen = plan.configuration
+        if chosen.granularities != (Granularity.IMAGE,) or (ranker, encoder) != (AUTO, None):
+            return plan
+        return Plan(
+            Configuration(None, chosen.granularities, "bm25", parameters),
+            "of images only paths and captions have words: give an image as example (--like)",
+        )
+
     def default(
         self,
         ranker: str,
@@ -90,7 +114,8 @@ class Planner:
             raise self.snapshot.unknown_encoder(encoder)
         if not self.snapshot.granularities:
             return Plan(Configuration(None, (), "bm25", parameters), "the index is empty")
-        levels = present_levels(asked, self.snapshot.granularities)
+        covered = self.snapshot.encoders[encoder].granularities if encoder and not asked else ()
+        levels = present_levels(asked, covered or self.snapshot.granularities)
         if ranker in LEXICAL_ONLY:
             if encoder:
                 raise TellapartError(f"the ranker {ranker} uses no encoder: leave out --encoder {encoder}")
@@ -126,9 +151,9 @@ class Planner:
         )
 
     def _covering(self, levels: Sequence[Granularity]) -> str | None:
-        """Name an encoder that covers all these levels: the bundled one first, the fitted one last."""
+        """Name an encoder that covers all these levels: the bundled one first, those without weights last."""
         names = sorted(
-            self.snapshot.encoders, key=lambda name: (name == LSA, name != PREFERRED_ENCODER, name)
+            self.snapshot.encoders, key=lambda name: (name in WEIGHTLESS, name != PREFERRED_ENCODER, name)
         )
         return next((n for n in names if all(self.snapshot.has_vectors(n, level) for level in levels)), None)
 

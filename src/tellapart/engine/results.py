@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.corpus.units import lines
-from tellapart.engine.configuration import WHOLE, Configuration
+from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
 from tellapart.rankers.types import Certificate
@@ -70,7 +70,7 @@ def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:
     text comes again.
     """
     document = stored.document
-    if granularity in WHOLE:
+    if granularity is LEVELS[stored.tree.kind][-1]:
         return [document.id]
     seen: Counter[str] = Counter()
     names = []

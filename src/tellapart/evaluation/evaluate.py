@@ -13,11 +13,14 @@ from tellapart.engine import Index
 from tellapart.engine.kept import corpus_state
 from tellapart.errors import TellapartError
 from tellapart.evaluation.grid import passages
+from tellapart.evaluation.grid.by_image import make_image_grid, measure_images
 from tellapart.evaluation.grid.candidates import COMPARED, make_grid
 from tellapart.evaluation.grid.measuring import GridValues, measure_grid
 from tellapart.evaluation.grid.rounds import measure_generated
 from tellapart.evaluation.grid.scored import all_passages, query_weights, score_all
 from tellapart.evaluation.measures import Measure
+from tellapart.evaluation.queries.folders import folder_gold, image_gold
+from tellapart.evaluation.queries.judgements import Qrels
 from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.evaluation.statistics import Comparison
 from tellapart.evaluation.verdict.choice import Standings, Table, decide
@@ -104,6 +107,28 @@ def evaluate(
         return unmeasured(index, grid, measure, (*notes, *made.notes))
     asked = Asked(index, made.gold, made.overlap, (*notes, *made.notes))
     return conclude(asked, made.values, wishes, progress)
+
+
+def evaluate_images(
+    index: Index, qrels: Qrels | None = None, wishes: Wishes | None = None, *, progress: Progress = silent
+) -> Verdict:
+    """Compare encoders and rankers on the images of an index, each found by another one as example.
+
+    Args:
+        index: Whose images are compared.
+        qrels: Which images belong together, by the ids of their documents; None = those of one folder do.
+        wishes: What to compare, and how.
+        progress: Told of queries.
+
+    Raises:
+        TellapartError: The index lacks what was asked for, or nothing says which images belong together.
+    """
+    wishes = wishes or Wishes()
+    rankers = () if wishes.rankers == COMPARED else wishes.rankers
+    grid = make_image_grid(index, wishes.encoders, rankers)
+    gold, notes = folder_gold(index, seed=wishes.seed) if qrels is None else image_gold(index, qrels)
+    values = measure_images(index, gold, grid, wishes.measure or MEASURE, progress)
+    return conclude(Asked(index, gold, notes=notes), values, wishes, progress)
 
 
 def conclude(asked: Asked, values: GridValues, wishes: Wishes, progress: Progress = silent) -> Verdict:

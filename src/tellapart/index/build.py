@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.cache import VectorCache
-from tellapart.encoders.protocol import Encoder
+from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.embedding import Embedder, in_words, units_in
@@ -22,6 +23,9 @@ from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.index.update import Changes, sweep, update_documents
 from tellapart.index.vectors import build_derived
 from tellapart.progress import Progress
+
+if TYPE_CHECKING:
+    from tellapart.index.image_vectors import ImageEmbedder
 
 LoadEncoder = Callable[[str], Encoder]
 
@@ -116,18 +120,28 @@ class Builder:
         if kept and kept.fingerprint != encoder.fingerprint:
             forget_encoder(catalogue, kept)
             kept = None
-        levels = _levels(segments, self.settings.granularities)
+        levels = _levels(segments, self.settings.granularities, of_images=isinstance(encoder, OfImages))
         missing = _missing(catalogue, segments, encoder.fingerprint, levels)
         if kept and kept.granularities == levels and not missing:
             return []
-        embedder = Embedder(store, encoder, None if name == LSA else self.cache, self.progress)
+        embedder = self._embedder(store, encoder, None if name == LSA else self.cache)
         embedder.cover(missing)
         before = kept or StoredEncoder(name, encoder.fingerprint, encoder.dim, levels, fitted)
         after = embedder.added_to(replace(before, granularities=levels, fitted=fitted))
         catalogue.put_encoder(after)
         store.next_generation()
-        encoded = f"{name}: {units_in(missing):,} units have vectors now"
+        what = "images" if isinstance(encoder, OfImages) else "units"
+        encoded = f"{name}: {units_in(missing):,} {what} have vectors now"
         return ["; ".join(part for part in (encoded, in_words(after)) if part)]
+
+    def _embedder(
+        self, store: Store, encoder: Encoder, cache: VectorCache | None
+    ) -> Embedder | ImageEmbedder:
+        if not isinstance(encoder, OfImages):
+            return Embedder(store, encoder, cache, self.progress)
+        from tellapart.index.image_vectors import ImageEmbedder
+
+        return ImageEmbedder(self.folder, store, self.settings, encoder, cache, self.progress)
 
     def _load(
         self,
@@ -149,9 +163,13 @@ class Builder:
                 build_derived(snapshot.vectors(name, granularity), progress=self.progress)
 
 
-def _levels(segments: Sequence[Segment], chosen: tuple[Granularity, ...]) -> tuple[Granularity, ...]:
+def _levels(
+    segments: Sequence[Segment], chosen: tuple[Granularity, ...], *, of_images: bool
+) -> tuple[Granularity, ...]:
+    """Levels that an encoder is to cover: the image, or all of texts."""
     present = set().union(*(segment.granularities for segment in segments)) if segments else set()
-    return tuple(g for g in Granularity if g in present and (not chosen or g in chosen))
+    seen = (g for g in Granularity if g in present and (KIND_OF[g] is Kind.IMAGE) == of_images)
+    return tuple(g for g in seen if not chosen or g in chosen)
 
 
 def _missing(

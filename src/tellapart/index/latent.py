@@ -100,8 +100,9 @@ def _prevailing_kind(segments: Sequence[Segment]) -> Kind:
     units = {
         kind: sum(int(segment.offsets(g)[-1]) for segment in segments for g in levels)
         for kind, levels in LEVELS.items()
+        if kind is not Kind.IMAGE
     }
-    return max(Kind, key=lambda kind: units[kind])
+    return max(units, key=lambda kind: units[kind])
 
 
 def _texts(store: Store, segments: Sequence[Segment], advance: Callable[[int], None]) -> Iterator[str]:
@@ -109,6 +110,8 @@ def _texts(store: Store, segments: Sequence[Segment], advance: Callable[[int], N
     for segment in segments:
         for number in segment.documents[~segment.dead].tolist():
             stored = store.documents([number])[number]
+            if stored.tree.kind is Kind.IMAGE:
+                continue
             level = Granularity.FUNCTION if stored.tree.kind is Kind.CODE else Granularity.PARAGRAPH
             around = contexts(stored.document, stored.tree, level)
             for context, (start, end) in zip(around, stored.tree.spans(level), strict=True):

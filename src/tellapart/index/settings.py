@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tellapart.corpus.types import Granularity, Kind
+from tellapart.encoders.load import sees_images
 from tellapart.index.store import Store
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Settings:
         """Give the options for finding and reading the sources."""
         from tellapart.corpus.sources import ScanOptions
 
-        options = ScanOptions(kind=self.kind, include=self.include)
-        return options if self.max_bytes is None else replace(options, max_bytes=self.max_bytes)
+        images = any(sees_images(name) for name in self.encoders)
+        return ScanOptions(self.max_bytes, self.kind, self.include, images)
 
 
 def keep_settings(store: Store, settings: Settings) -> None:

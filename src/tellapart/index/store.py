@@ -195,12 +195,20 @@ class Store:
         )
 
     def texts(self) -> Iterator[tuple[int, str, str, str]]:
-        """Give number, path, title and text of every document, in the order of their numbers."""
+        """Give number, path, title and text of every document but images, in the order of their numbers."""
         return iter(
             self.connection.execute(
-                "SELECT number, COALESCE(path, ''), title, text FROM documents ORDER BY number"
+                "SELECT number, COALESCE(path, ''), title, text FROM documents WHERE kind != ? ORDER BY number",
+                (Kind.IMAGE,),
             )
         )
+
+    def kinds(self) -> dict[int, Kind]:
+        """Map every document's number to its kind."""
+        return {
+            number: Kind(kind)
+            for number, kind in self.connection.execute("SELECT number, kind FROM documents")
+        }
 
     def remove_documents(self, numbers: Sequence[int]) -> None:
         """Forget documents; their units are masked in the segments by the caller."""

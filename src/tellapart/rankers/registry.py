@@ -38,9 +38,9 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
     }
 )
 
-WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.7, Kind.CODE: 0.9})
+WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.7, Kind.CODE: 0.9, Kind.IMAGE: 0.9})
 """Share of the vectors in `hybrid`: .7 beats equal-weight RRF on 7 of 8 development sets of text, and code
-wants more (bench/quality.py prints both)."""
+wants more (bench/quality.py prints both). That of images, whose words are those of their paths, is our choice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,8 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.types import KIND_OF, LEVELS, Granularity
 from tellapart.engine.advice import Advice, Answer
-from tellapart.engine.configuration import WHOLE
 from tellapart.engine.facade import Index
 from tellapart.engine.kept import corpus_state
 from tellapart.evaluation.statistics import FEW_QUERIES, compare
@@ -77,7 +76,7 @@ def groups_of(index: Index, snapshot: Snapshot, granularity: Granularity) -> tup
     table = snapshot.units(granularity)
     rows = np.arange(table.n_rows) if table.alive is None else np.flatnonzero(table.alive)
     numbers, _ = table.locate(rows)
-    if granularity not in WHOLE:
+    if granularity is not LEVELS[KIND_OF[granularity]][-1]:
         return _split(rows, numbers), f"units of one document ({granularity})"
     folders = {
         number: str(PurePosixPath(identifier).parent)

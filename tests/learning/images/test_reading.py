@@ -46,7 +46,7 @@ def test_arrays_with_names_or_without(tmp_path):
 
 def test_what_cannot_be_read_is_named(faces, tmp_path):
     (faces / "bob" / "0.png").write_bytes(b"no image")
-    with pytest.raises(TellapartError, match=r"bob.0\.png cannot be read"):
+    with pytest.raises(TellapartError, match=r"bob.0\.png: not an image of a known format; mend"):
         read_images(faces, size=8, channels=3)
     with pytest.raises(TellapartError, match="neither a folder"):
         read_images(tmp_path / "absent", size=8, channels=3)

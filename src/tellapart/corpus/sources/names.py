@@ -6,6 +6,9 @@ import os
 
 from tellapart.corpus.sources.types import Format
 
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+"""Extensions of images that can be read."""
+
 FORMATS = {
     ".md": Format.MARKDOWN,
     ".markdown": Format.MARKDOWN,
@@ -23,10 +26,11 @@ FORMATS = {
     ".ipynb": Format.NOTEBOOK,
     ".jsonl": Format.JSONL,
     ".ndjson": Format.JSONL,
+    **dict.fromkeys(IMAGES, Format.IMAGE),
 }
 """Extensions with a reader of their own; every other file is read as plain text."""
 
-_PICTURES_AND_SOUND = """.png .jpg .jpeg .gif .bmp .ico .icns .webp .avif .heic .tif .tiff .psd .xcf
+_PICTURES_AND_SOUND = """.ico .icns .avif .heic .psd .xcf
 .mp3 .wav .flac .ogg .opus .m4a .aac .mp4 .m4v .mkv .mov .avi .webm .wmv .ttf
 .otf .woff .woff2 .eot"""
 _ARCHIVES_AND_PROGRAMS = """.zip .gz .tgz .bz2 .xz .zst .7z .rar .tar .lz4 .br .whl .egg .jar .war .ear
@@ -58,9 +62,15 @@ def format_of(name: str) -> Format:
     return FORMATS.get(os.path.splitext(name)[1].lower(), Format.TEXT)
 
 
-def useless(name: str, *, chosen: bool) -> str | None:
-    """Why a file of this name is not worth opening, or None; what is `chosen` need only be text."""
+UNSEEN = "an image: needs an encoder that sees images, such as --encoder pixels"
+"""Without one, images are no documents: they could only be found by their names."""
+
+
+def useless(name: str, *, chosen: bool, images: bool) -> str | None:
+    """Why a file of this name is not worth opening, or None; what is `chosen` need only be text or an image."""
     lower = name.lower()
+    if format_of(name) is Format.IMAGE:
+        return None if images else UNSEEN
     if os.path.splitext(lower)[1] in _BINARY:
         return "binary"
     if chosen:

@@ -42,13 +42,14 @@ def load(source: Source, options: ScanOptions) -> bytes:
     Raises:
         Unreadable: it cannot be read, or has grown beyond the size limit since it was listed.
     """
+    limit = options.limit(source.format)
     with open_source(source) as stream:
         try:
-            content = stream.read(options.max_bytes + 1 if source.limited else -1)
+            content = stream.read(limit + 1 if source.limited else -1)
         except (OSError, MemoryError) as error:
             raise Unreadable(source.key, _why(error)) from error
-    if source.limited and len(content) > options.max_bytes:
-        raise Unreadable(source.key, f"has grown over the limit of {options.max_bytes:,} bytes")
+    if source.limited and len(content) > limit:
+        raise Unreadable(source.key, f"has grown over the limit of {limit:,} bytes")
     return content
 
 

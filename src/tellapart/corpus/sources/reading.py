@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tellapart.corpus.readers.types import Extracted, NotReadableError
 from tellapart.corpus.sources.decoding import decode, is_binary
 from tellapart.corpus.sources.judging import useless_code
+from tellapart.corpus.sources.names import UNSEEN
 from tellapart.corpus.sources.opening import load, open_source
 from tellapart.corpus.sources.types import COLLECTIONS, Format, ScanOptions, Source, Unreadable
 from tellapart.corpus.types import Document, Kind
@@ -17,7 +18,8 @@ _MARKUP = {Format.MARKDOWN: "markdown", Format.RST: "rst", Format.HTML: "html"}
 def read(source: Source, options: ScanOptions) -> Iterator[Document]:
     """Yield the documents of one source as they are read.
 
-    Markdown and rst keep their text; HTML, PDF, DOCX and notebooks become Markdown, all of them prose. Any
+    Markdown and rst keep their text; HTML, PDF, DOCX and notebooks become Markdown, all of them prose; an image
+    becomes its caption and size. Any
     other file is plain text whose kind and language `recognise` tells: source code, but also CSV, JSON, YAML,
     TOML, settings and logs are kept line for line, so that every line can be found. With `options.kind` =
     code, HTML, Markdown and rst are source text like any other. Line ends stay as they are in the file; a
@@ -40,6 +42,8 @@ def read(source: Source, options: ScanOptions) -> Iterator[Document]:
 
 def _single(source: Source, content: bytes, options: ScanOptions) -> Document:
     """Make one document of a file's bytes."""
+    if source.format is Format.IMAGE:
+        return _image(source, content, options)
     form = Format.PDF if content.startswith(b"%PDF-") else source.format
     as_code = options.kind is Kind.CODE and form in _MARKUP
     if form in (Format.PDF, Format.DOCX):
@@ -64,6 +68,21 @@ def _single(source: Source, content: bytes, options: ScanOptions) -> Document:
         language=language,
         title=extracted.title,
         path=source.key if source.file is not None else None,
+    )
+
+
+def _image(source: Source, content: bytes, options: ScanOptions) -> Document:
+    """Make a document of an image: its text is what the file says in words."""
+    if not options.images:
+        raise Unreadable(source.key, UNSEEN)
+    from tellapart.corpus.readers.images import content_hash, describe
+
+    try:
+        text = describe(content)
+    except NotReadableError as error:
+        raise Unreadable(source.key, str(error)) from error
+    return Document(
+        source.key, text, Kind.IMAGE, path=source.key, metadata={"content": content_hash(content)}
     )
 
 
@@ -125,10 +144,9 @@ def _read_collection(
                 raise
         except OSError as error:
             raise Unreadable(source.key, error.strerror or str(error)) from error
-    if source.size > options.max_bytes:
-        raise Unreadable(
-            source.key, f"no records, and {source.size:,} bytes: over the limit of {options.max_bytes:,}"
-        )
+    limit = options.limit(Format.TEXT)
+    if source.size > limit:
+        raise Unreadable(source.key, f"no records, and {source.size:,} bytes: over the limit of {limit:,}")
     yield _single(source, load(source, options), options)
 
 

@@ -14,6 +14,9 @@ DEFAULT_MAX_BYTES = 2_000_000
 words, more than a long novel; what is larger in a source tree is data. Files named by the user have no
 limit."""
 
+DEFAULT_IMAGE_BYTES = 50_000_000
+"""The same for images. Our choice, not measured: photographs of today's cameras have 5 to 30 MB."""
+
 STDIN = "-"
 """How a user names standard input."""
 
@@ -31,6 +34,7 @@ class Format(StrEnum):
     PDF = "pdf"
     DOCX = "docx"
     NOTEBOOK = "notebook"
+    IMAGE = "image"
     JSONL = "jsonl"
     BEIR = "beir"
 
@@ -58,17 +62,29 @@ class Unreadable(TellapartError):
 class ScanOptions:
     """What a user can say about which files count and what they are.
 
-    `max_bytes` limits files found in folders; `kind` overrides recognition for every document; `include`
-    holds globs in .gitignore syntax (`*.proto`, `gen/**`) for files that ignore rules, hidden names or the
-    marks of generated code would leave out. The size limit and binary content hold all the same.
+    `max_bytes` limits files found in folders (None: the default of their format); `kind` overrides recognition for
+    every document; `include` holds globs in .gitignore syntax (`*.proto`, `gen/**`) for files that ignore rules,
+    hidden names or the marks of generated code would leave out. The size limit and binary content hold all the
+    same. `images` says that images are documents too: without an encoder that sees them they could hardly be found.
     """
 
-    max_bytes: int = DEFAULT_MAX_BYTES
+    max_bytes: int | None = None
     kind: Kind | None = None
     include: tuple[str, ...] = ()
+    images: bool = False
+
+    def limit(self, form: Format) -> int:
+        """Bytes that a file of this format may have if it was found in a folder."""
+        if self.max_bytes is not None:
+            return self.max_bytes
+        return DEFAULT_IMAGE_BYTES if form is Format.IMAGE else DEFAULT_MAX_BYTES
 
     def __post_init__(self) -> None:
-        if self.max_bytes < 1:
+        if self.kind is Kind.IMAGE:
+            raise TellapartError(
+                "kind image: images are known by their names; say prose or code of the others"
+            )
+        if self.max_bytes is not None and self.max_bytes < 1:
             raise TellapartError(f"max_bytes = {self.max_bytes}: the size limit must be at least 1 byte")
         if blank := [glob for glob in self.include if not glob.strip("!/ ")]:
             raise TellapartError(f"include {blank[0]!r}: give a glob of file names such as '*.proto'")

@@ -162,7 +162,7 @@ class Walker:
             return
         form = Format.BEIR if beir and entry.name == BEIR_CORPUS else format_of(entry.name)
         if reason is None:
-            reason = useless(entry.name, chosen=chosen)
+            reason = useless(entry.name, chosen=chosen, images=self.options.images)
         if reason is None:
             try:
                 status = entry.stat(follow_symlinks=False)
@@ -229,8 +229,9 @@ def unfit(status: os.stat_result, form: Format, options: ScanOptions) -> str | N
         return next((what for is_it, what in OTHER_TYPES if is_it(mode)), "not a regular file")
     if status.st_size == 0:
         return "empty"
-    if status.st_size > options.max_bytes and form not in COLLECTIONS:
-        return f"{status.st_size:,} bytes: over the limit of {options.max_bytes:,}"
+    limit = options.limit(form)
+    if status.st_size > limit and form not in COLLECTIONS:
+        return f"{status.st_size:,} bytes: over the limit of {limit:,}"
     return None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tellapart.corpus.types import Kind
 from tellapart.evaluation.generated.comments import comments
 from tellapart.evaluation.generated.commits import commits
 from tellapart.evaluation.generated.docstrings import docstrings
@@ -64,10 +65,11 @@ class Gatherer:
         self.seed = seed
         self.writer = writer
         self.progress = progress
-        self.documents = self._documents()
+        texts = sorted(n for n, kind in index.store.kinds().items() if kind is not Kind.IMAGE)
+        self.offered = len(texts)
+        self.documents = self._drawn(texts)
 
-    def _documents(self) -> list[int]:
-        numbers = sorted(self.index.store.identifiers())
+    def _drawn(self, numbers: list[int]) -> list[int]:
         if len(numbers) > READ_DOCUMENTS:
             drawn = np.random.default_rng(self.seed).choice(len(numbers), READ_DOCUMENTS, replace=False)
             numbers = [numbers[place] for place in sorted(drawn.tolist())]

@@ -76,7 +76,7 @@ def generate(
             asked = gatherer.completed(asked, where)
             masking = mask(index.store, asked, where)
             wanted = [source for source in sources if source is not Source.MODEL or writer]
-            notes = _notes(found, wanted, len(gatherer.documents), index.store.count())
+            notes = _notes(found, wanted, len(gatherer.documents), gatherer.offered)
             made = _assembled(index, asked, masking, offered(found), notes, names)
     if not query_log or not made.gold.queries:
         return made

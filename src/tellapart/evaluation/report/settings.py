@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from tellapart.corpus.types import Kind
+from collections.abc import Sequence
+
+from tellapart.corpus.types import Granularity, Kind
 from tellapart.evaluation.verdict.verdict import Verdict
 from tellapart.index.lexical import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS
 from tellapart.rankers.registry import WEIGHT
 from tellapart.rankers.svm import DEFAULT_RATIO
+
+TESTED = ("intervals, p", "paired bootstrap-t and sign flips, 10,000 draws; Holm over all configurations")
 
 
 def score_settings(verdict: Verdict) -> tuple[tuple[str, str], ...]:
@@ -18,6 +22,8 @@ def score_settings(verdict: Verdict) -> tuple[tuple[str, str], ...]:
         for finding in verdict.findings
         if (set_to := finding.configuration.parameters.given())
     ]
+    if all(finding.configuration.granularities == (Granularity.IMAGE,) for finding in verdict.findings):
+        return _of_images(verdict, given)
     return (
         ("measure", f"{verdict.measure}; linear gains, documents without a judgement are not relevant"),
         (
@@ -35,6 +41,15 @@ def score_settings(verdict: Verdict) -> tuple[tuple[str, str], ...]:
         ),
         ("svm", f"ridge of {DEFAULT_RATIO:g} mean eigenvalues"),
         ("document score", "the best of its units"),
-        ("intervals, p", "paired bootstrap-t and sign flips, 10,000 draws; Holm over all configurations"),
+        TESTED,
+        *((("chosen here", "; ".join(given)),) if given else ()),
+    )
+
+
+def _of_images(verdict: Verdict, given: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return (
+        ("measure", f"{verdict.measure}; the query's own image is never found"),
+        ("svm, ridge", f"ridge of {DEFAULT_RATIO:g} mean eigenvalues; one image as example"),
+        TESTED,
         *((("chosen here", "; ".join(given)),) if given else ()),
     )

@@ -11,14 +11,16 @@ from statistics import median
 import numpy as np
 
 from tellapart.corpus.types import Granularity
+from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.encoders.windows import embed
 from tellapart.engine import Index
 from tellapart.engine.checking import MAX_QUERY_CHARACTERS
 from tellapart.engine.configuration import Configuration
+from tellapart.errors import TellapartError
 from tellapart.evaluation.verdict.verdict import Cost
 from tellapart.index.embedding import unit_texts
 from tellapart.index.snapshot import Snapshot
-from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS
+from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS
 
 TIMED_QUERIES = 5
 """Queries asked of each configuration, after one that warms it up: the median of five is steady to some 20 %."""
@@ -31,7 +33,7 @@ BYTES_A_POSTING = 5
 """A unit's row as int32 and a term frequency as one byte."""
 
 WORDS_ONLY = frozenset({"bm25"})
-VECTORS_ONLY = frozenset({"knn", "svm"})
+VECTORS_ONLY = frozenset({"knn", "svm", *EXAMPLE_RANKERS})
 
 
 class CostMeter:
@@ -54,10 +56,12 @@ class CostMeter:
 
     def _query_ms(self, configuration: Configuration) -> float:
         times = []
+        image = configuration.granularities == (Granularity.IMAGE,)
         for query in self.queries:
             started = time.perf_counter()
             self.index.answer(
-                query,
+                None if image else query,
+                like=(query,) if image else (),
                 ranker=configuration.ranker,
                 granularity=configuration.granularity,
                 encoder=configuration.encoder,
@@ -83,13 +87,31 @@ class CostMeter:
             table = snapshot.units(level)
             alive = np.arange(table.n_rows) if table.alive is None else np.flatnonzero(table.alive)
             rows = alive[np.linspace(0, len(alive) - 1, min(SAMPLED_UNITS, len(alive))).astype(np.int64)]
-            places = zip(*table.locate(rows), strict=True)
-            units = [unit_texts(self.index.stored(int(n)), level)[int(ordinal)] for n, ordinal in places]
-            encoder = self.index.encoder(name)
+            places = [(int(n), int(ordinal)) for n, ordinal in zip(*table.locate(rows), strict=True)]
+            seconds = self._seconds(self.index.encoder(name), places, level)
+            self._encoding[key] = None if seconds is None else seconds * len(alive) / len(rows)
+        return self._encoding[key]
+
+    def _seconds(
+        self, encoder: Encoder, places: Sequence[tuple[int, int]], level: Granularity
+    ) -> float | None:
+        """Time the encoding of some units; of images that are still there their decoding counts too."""
+        if not isinstance(encoder, OfImages):
+            units = [unit_texts(self.index.stored(number), level)[ordinal] for number, ordinal in places]
             started = time.perf_counter()
             embed(encoder, units)
-            self._encoding[key] = (time.perf_counter() - started) * len(alive) / len(rows)
-        return self._encoding[key]
+            return time.perf_counter() - started
+        from tellapart.index.image_vectors import ImageFiles
+
+        files = ImageFiles(self.index.folder, self.index.settings)
+        documents = [self.index.stored(number).document for number, _ in places]
+        try:
+            files.pixels(documents[0])  # finds the files
+            started = time.perf_counter()
+            encoder.encode_images([files.pixels(document) for document in documents])
+        except TellapartError:
+            return None
+        return time.perf_counter() - started
 
 
 def bytes_read(snapshot: Snapshot, configuration: Configuration) -> int:
@@ -116,7 +138,7 @@ def cost_order(snapshot: Snapshot, configurations: Sequence[Configuration]) -> l
 
     def key(position: int) -> tuple[bool, int, int, int]:
         each = configurations[position]
-        ranker = RANKERS.index(each.ranker)
+        ranker = (*RANKERS, *EXAMPLE_RANKERS).index(each.ranker)
         return each.ranker not in LEXICAL_ONLY, bytes_read(snapshot, each), ranker, position
 
     return sorted(range(len(configurations)), key=key)

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.corpus.readers.images import pixels_of
+from tellapart.corpus.readers.types import NotReadableError
+from tellapart.corpus.sources.names import IMAGES
 from tellapart.encoders.scaling import scaled
-from tellapart.errors import TellapartError, require
+from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
 TURNS = 4
 
 
@@ -96,7 +98,7 @@ def _read_folder(path: Path, size: int, channels: int, progress: Progress) -> La
         for folder in sorted(path.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
         for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in SUFFIXES and file.is_file()
+        if file.suffix.lower() in IMAGES and file.is_file()
     ]
     if not files:
         raise TellapartError(f"{path} holds no folders with images: give one folder for each identity")
@@ -112,16 +114,10 @@ def _read_folder(path: Path, size: int, channels: int, progress: Progress) -> La
 
 
 def _pixels(file: Path) -> NDArray[np.uint8]:
-    require("PIL", extra="train")
-    from PIL import Image, ImageOps
-
     try:
-        with Image.open(file) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            grey = upright.mode in ("1", "L")
-            return np.asarray(upright.convert("L" if grey else "RGB"), dtype=np.uint8)
-    except Exception as error:  # Pillow raises whatever its decoders do
-        raise TellapartError(f"{file} cannot be read as an image ({error}): mend or remove it") from error
+        return pixels_of(file)
+    except NotReadableError as error:
+        raise TellapartError(f"{file}: {error}; mend or remove it") from error
 
 
 def _read_arrays(path: Path, size: int, channels: int) -> LabelledImages:

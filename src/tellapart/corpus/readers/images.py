@@ -1,0 +1,107 @@
+"""Images: their pixels for an encoder, and what their files say in words (extra `images`)."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.readers.types import NotReadableError, clean
+from tellapart.errors import require
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_CAPTION_TAG = 270
+"""ImageDescription in TIFF 6.0, and so in Exif."""
+
+_CAPTIONS = ("Title", "Description", "Comment", "comment")
+"""Keywords of PNG's text chunks (PNG 1.2, 11.3.4.2), and how Pillow calls the comment of a JPEG or GIF."""
+
+_GLANCE = (64, 64)
+"""A JPEG is decoded at no more than it takes for this: enough to find damage."""
+
+_GREY = frozenset({"1", "L", "LA", "I", "I;16", "F"})
+
+
+def content_hash(content: bytes) -> str:
+    """Hash a file's bytes: the same picture again has the same vector."""
+    return blake2b(content, digest_size=16).hexdigest()
+
+
+def pixels_of(content: bytes | Path) -> NDArray[np.uint8]:
+    """Decode an image: (height, width) of grey or (height, width, 3) uint8, upright.
+
+    Raises:
+        NotReadableError: It is damaged, of an unknown format, or unreasonably large.
+    """
+    with _decoding(content) as opened:
+        from PIL import ImageOps
+
+        upright = ImageOps.exif_transpose(opened)
+        return np.asarray(_plain(upright), dtype=np.uint8)
+
+
+def describe(content: bytes) -> str:
+    """Say in words what an image is: its caption, if it has one, and its size; all of it is decoded.
+
+    Raises:
+        NotReadableError: As in `pixels_of`.
+    """
+    with _decoding(content) as opened:
+        caption = _caption(opened)
+        size = f"{opened.width} x {opened.height} pixels, {'grey' if opened.mode in _GREY else 'colour'}"
+        opened.draft("RGB", _GLANCE)
+        opened.load()
+    return "\n".join(part for part in (caption, size) if part)
+
+
+@contextmanager
+def _decoding(content: bytes | Path) -> Iterator[Image]:
+    """Open an image; whatever its decoder raises becomes a reason for a person."""
+    require("PIL", extra="images")
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
+                yield opened
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise NotReadableError(
+            f"an image of more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels: shrink it"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise NotReadableError("not an image of a known format") from error
+    except Exception as error:  # Pillow raises whatever its decoders do
+        raise NotReadableError(f"a damaged image ({_one_line(error)})") from error
+
+
+def _plain(image: Image) -> Image:
+    """Bring any mode to 8 bits of grey or of red, green and blue; 16 bits keep their upper half."""
+    if image.mode in ("I", "I;16", "F"):
+        levels = np.asarray(image, dtype=np.float64)
+        widest = 65535.0 if levels.max(initial=0) > 255 else 255.0
+        from PIL import Image
+
+        return Image.fromarray(np.clip(np.rint(levels * (255 / widest)), 0, 255).astype(np.uint8))
+    return image.convert("L" if image.mode in _GREY else "RGB")
+
+
+def _caption(opened: Image) -> str:
+    """Give the captions that an image carries, each once."""
+    found = [opened.getexif().get(_CAPTION_TAG), *(opened.info.get(name) for name in _CAPTIONS)]
+    words = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in found]
+    lines = [clean(" ".join(each.replace("\0", " ").split())) for each in words if isinstance(each, str)]
+    return "\n".join(line for line in dict.fromkeys(lines) if line)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
