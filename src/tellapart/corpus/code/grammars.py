@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _FOLDER = "SEMBLE_GRAMMARS_CACHE_DIR"
 """Where semble-grammars unpacks its libraries (semble_grammars/cache.py, 0.1.2); it adds no version below this."""
 
+_INHERITS = "; inherits: "
+
 PARSE_SECONDS = 0.5
 PARSE_SECONDS_PER_BYTE = 2e-6
 """Processor time (not wall time, so that a busy machine changes little) that a text may take. Only garbage gets
@@ -78,11 +80,17 @@ def load(grammar: str, query: str) -> Grammar | None:
     language = _language(grammar)
     if language is None:
         return None
-    text = (resources.files(__package__) / "queries" / f"{query}.scm").read_text(encoding="utf-8")
-    compiled = Query(language, text)
+    compiled = Query(language, _patterns(query))
     settings = [compiled.pattern_settings(pattern).get("kind") for pattern in range(compiled.pattern_count)]
     kinds = tuple(re.compile(kind, re.DOTALL) if kind else None for kind in settings)
     return Grammar(language, compiled, kinds)
+
+
+def _patterns(query: str) -> str:
+    """Read a query file; a first line `; inherits: NAME` puts the patterns of another one before its own."""
+    text = (resources.files(__package__) / "queries" / f"{query}.scm").read_text(encoding="utf-8")
+    inherited = text.startswith(_INHERITS) and text.partition("\n")[0].removeprefix(_INHERITS)
+    return f"{_patterns(inherited)}\n{text}" if inherited else text
 
 
 def _language(grammar: str) -> tree_sitter.Language | None:
