@@ -10,6 +10,7 @@ import pytest
 from tellapart.encoders.folder import FolderEncoder
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.minilm import FOLDER, open_minilm
+from tellapart.engine import Index
 from tellapart.errors import TellapartError
 
 
@@ -115,3 +116,19 @@ def test_a_config_that_is_none(folder: Path, content: str) -> None:
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(TellapartError, match="no encoder folder"):
         load_encoder(f"folder:{tmp_path}")
+
+
+def test_a_relative_folder_is_found_beside_the_index_too(folder: Path, tmp_path, monkeypatch) -> None:
+    (tmp_path / "notes.md").write_text("# Roses\n\nRoses are red.\n")
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copytree(folder, home / "enc")
+    monkeypatch.chdir(home)
+    Index.build([tmp_path / "notes.md"], "my.idx", encoders=["folder:enc"])
+    monkeypatch.chdir(tmp_path)
+    index = Index.open(home / "my.idx")
+    assert index.search("roses", ranker="knn")
+    assert not index.update().changes.any
+    shutil.rmtree(home / "enc")
+    with pytest.raises(TellapartError, match="enc is no encoder folder"):
+        Index.open(home / "my.idx").search("roses", ranker="knn")

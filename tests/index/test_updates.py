@@ -24,8 +24,8 @@ WORDS = "rose tomato water frost straw soil sun seed root leaf bee pole march wi
 @pytest.fixture
 def encoders(monkeypatch, word_encoder):
     """Let the engine find the encoder without weights under its own name."""
-    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name: word_encoder)
+    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     return word_encoder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tellapart.encoders.protocol import Encoder
@@ -17,12 +18,13 @@ PIXELS = "pixels"
 FOLDER = "folder"
 
 
-def load_encoder(spec: str) -> Encoder:
+def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
     """Open the encoder a user named; only `hub:`, `model2vec:` and `openai:` ever touch the network.
 
     Args:
         spec: `minilm`, `pixels`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]` or
             `folder:PATH`.
+        home: Where a relative path is looked for too, if the working folder has none.
 
     Raises:
         TellapartError: No such kind, nothing after the colon, a missing extra, file or key.
@@ -41,21 +43,29 @@ def load_encoder(spec: str) -> Encoder:
             " (tellapart index --encoder lsa), or fit one with tellapart.encoders.lsa.LsaEncoder.fit"
         )
     kind, colon, rest = spec.partition(":")
-    if not colon or kind not in _OPENERS:
+    if not colon or kind not in (FOLDER, *_OPENERS):
         raise TellapartError(f"unknown encoder {spec!r}; known are {KINDS}")
     if not rest.strip():
         raise TellapartError(f"the encoder {spec!r} names nothing after the colon; known are {KINDS}")
+    if kind == FOLDER:
+        return _folder(rest, home)
     return _OPENERS[kind](rest)
 
 
-def sees_images(spec: str) -> bool:
+def sees_images(spec: str, *, home: Path | None = None) -> bool:
     """Whether the encoder a user named takes images rather than texts; reads its config.json at most."""
     kind, _, rest = spec.partition(":")
     if kind != FOLDER or not rest:
         return spec == PIXELS
     from tellapart.encoders.config import IMAGE_KIND, read_content
 
-    return bool(read_content(Path(rest).expanduser()).get("kind") == IMAGE_KIND)
+    return bool(read_content(_located(rest, home)).get("kind") == IMAGE_KIND)
+
+
+def _located(name: str, home: Path | None) -> Path:
+    """Find a folder from the working folder, or else from `home`, so that an index works from anywhere."""
+    folder = Path(name).expanduser()
+    return home / folder if home and not folder.is_dir() and (home / folder).is_dir() else folder
 
 
 def _hub(name: str) -> Encoder:
@@ -76,10 +86,10 @@ def _openai(name: str) -> Encoder:
     return OpenAiEncoder.open(name)
 
 
-def _folder(name: str) -> Encoder:
+def _folder(name: str, home: Path | None) -> Encoder:
     from tellapart.encoders.config import IMAGE_KIND, read_content
 
-    folder = Path(name).expanduser()
+    folder = _located(name, home)
     spec = f"folder:{name}"
     match read_content(folder).get("kind"):
         case kind if kind == IMAGE_KIND:
@@ -89,7 +99,7 @@ def _folder(name: str) -> Encoder:
         case "adapted":
             from tellapart.encoders.adapted import AdaptedEncoder
 
-            return AdaptedEncoder(folder, load_encoder, name=spec)
+            return AdaptedEncoder(folder, partial(load_encoder, home=home), name=spec)
         case _:
             from tellapart.encoders.folder import FolderEncoder
 
@@ -100,5 +110,4 @@ _OPENERS: dict[str, Callable[[str], Encoder]] = {
     "hub": _hub,
     "model2vec": _model2vec,
     "openai": _openai,
-    FOLDER: _folder,
 }

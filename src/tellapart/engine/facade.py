@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,14 +98,15 @@ class Index:
 
         One that sees images is the exception: with the first of them images become documents.
         """
-        if sees_images(name):
+        if sees_images(name, home=self.folder.resolve().parent):
             encoders = tuple(dict.fromkeys((*self.settings.encoders, name)))
             build_index(self.folder, replace(self.settings, encoders=encoders), progress=progress)
             return
         from tellapart.encoders.cache import open_cache
         from tellapart.index.build import Builder
 
-        Builder(self.folder, self.settings, load_encoder, open_cache(), progress).add_encoder(name)
+        load = partial(load_encoder, home=self.folder.resolve().parent)
+        Builder(self.folder, self.settings, load, open_cache(), progress).add_encoder(name)
 
     @property
     def settings(self) -> Settings:
@@ -350,4 +352,6 @@ def build_index(
     from tellapart.encoders.cache import open_cache
     from tellapart.index.build import Builder  # readers and splitters, which a search need not load
 
-    return Builder(folder, settings, load_encoder, open_cache(), progress, fresh).run()
+    home = folder.resolve().parent
+    settings = replace(settings, images=any(sees_images(name, home=home) for name in settings.encoders))
+    return Builder(folder, settings, partial(load_encoder, home=home), open_cache(), progress, fresh).run()

@@ -33,7 +33,7 @@ KIND = "lsa_kind"
 def open_encoder(index: Path, store: Store, name: str, fingerprint: str) -> Encoder:
     """Load the encoder that an index names; `lsa` lies in the index itself."""
     if name != LSA:
-        return load_encoder(name)
+        return load_encoder(name, home=index.resolve().parent)
     return _load(index, fingerprint, Kind(store.meta(KIND) or Kind.PROSE))
 
 

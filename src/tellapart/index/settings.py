@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tellapart.corpus.types import Granularity, Kind
-from tellapart.encoders.load import sees_images
 from tellapart.index.store import Store
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ STDIN = "-"
 class Settings:
     """Sources and options of an index; granularities empty = all, max_bytes None = the default limit.
 
-    `words_only` says that the user wants no encoder, and not only has none yet.
+    `words_only` says that the user wants no encoder, and not only has none yet; `images` that an encoder sees them.
     """
 
     sources: tuple[str, ...] = ()
@@ -34,13 +33,13 @@ class Settings:
     granularities: tuple[Granularity, ...] = ()
     encoders: tuple[str, ...] = ()
     words_only: bool = False
+    images: bool = False
 
     def scan_options(self) -> ScanOptions:
         """Give the options for finding and reading the sources."""
         from tellapart.corpus.sources import ScanOptions
 
-        images = any(sees_images(name) for name in self.encoders)
-        return ScanOptions(self.max_bytes, self.kind, self.include, images)
+        return ScanOptions(self.max_bytes, self.kind, self.include, self.images)
 
 
 def keep_settings(store: Store, settings: Settings) -> None:
@@ -61,6 +60,7 @@ def kept_settings(store: Store) -> Settings:
         granularities=tuple(Granularity(g) for g in kept["granularities"]),
         encoders=tuple(kept["encoders"]),
         words_only=kept["words_only"],
+        images=kept.get("images", False),
     )
 
 
