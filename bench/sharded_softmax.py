@@ -262,11 +262,11 @@ def traffic(counts: list[int]) -> str:
     for classes in counts:
         told = [json.loads(process.communicate()[0]) for process in counters(classes)]
         rows.append([f"{classes:,}", *(f"{sent:,}" for sent in told)])
-    expected = 2 * 4 * BATCH * DIM + 3 * 4 * BATCH + 8 * BATCH + 2 * 8
+    expected = 2 * 4 * BATCH * DIM + 3 * 8 * BATCH + 8 * BATCH + 2 * 8
     return (
         "\n## Bytes that two workers hand to collectives per step\n\n"
         + table(["classes", "worker 0", "worker 1"], rows)
-        + f"\nFeatures and their gradient 2 x 4 B d, three floats and a label per sample, two sizes: {expected:,} "
+        + f"\nFeatures and their gradient 2 x 4 B d, three numbers and a label per sample, two sizes: {expected:,} "
         f"bytes for a global batch of {BATCH}; data-parallel training would send the gradient of all centres.\n"
     )
 
