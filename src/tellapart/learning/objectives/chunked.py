@@ -79,7 +79,7 @@ class _Chunked(torch.autograd.Function):
         highest = torch.full_like(lengths, -torch.inf).index_copy_(0, own.samples, logits_own)
         total = torch.zeros_like(lengths).index_fill_(0, own.samples, 1)
         for part in parts(weight, plan):
-            centres = room.widened(part.centres(weight, dtype))
+            centres = room.widened(room.taken(weight, part))
             logits = _nearest(_logits(scaled, centres, part, inverse, plan, room), plan)[0]
             if plan.shift is not None:
                 logits = logits.add_(plan.shift[part.start : part.stop])
@@ -114,7 +114,7 @@ class _Chunked(torch.autograd.Function):
         wanted = ctx.needs_input_grad[2] or plan.update
         collector = Collector.of(weight, plan, dtype) if wanted else None
         for part in parts(weight, plan):
-            centres = part.centres(weight, dtype)
+            centres = room.taken(weight, part)
             wide = room.widened(centres)
             logits, chosen = _nearest(_logits(scaled, wide, part, inverse, plan, room, known=True), plan)
             shifted = logits if plan.shift is None else logits + plan.shift[part.start : part.stop]

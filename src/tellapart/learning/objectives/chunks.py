@@ -22,11 +22,6 @@ class Part:
     row_stop: int
     rows: slice | Tensor
 
-    def centres(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
-        """Take the rows (d columns each); a view where nothing was sampled and the dtype fits."""
-        taken = weight[self.rows] if isinstance(self.rows, slice) else weight.index_select(0, self.rows)
-        return taken.to(dtype)
-
 
 def rows_compared(weight: Tensor, plan: Plan) -> int:
     """How many rows of the weight take part."""
@@ -51,6 +46,7 @@ def parts(weight: Tensor, plan: Plan) -> Iterator[Part]:
 class Room:
     """Memory that all chunks share: fresh pages for each of them would cost a sixth of the step (measured)."""
 
+    rows: Tensor
     centres: Tensor
     logits: Tensor
     below: Tensor
@@ -60,11 +56,21 @@ class Room:
         """Make room for the largest chunk: logits in the dtype of `scaled`, what follows them in `dtype`."""
         rows = min(plan.chunk * plan.margin.sub_centres, rows_compared(weight, plan))
         copied = rows if scaled.dtype != dtype else 0
+        sampled = rows if plan.classes is not None else 0
         return cls(
+            weight.new_empty(sampled, weight.shape[1]),
             scaled.new_empty(copied, weight.shape[1]),
             scaled.new_empty(len(scaled) * rows),
             scaled.new_empty(len(scaled) * rows, dtype=dtype),
         )
+
+    def taken(self, weight: Tensor, part: Part) -> Tensor:
+        """Take the rows of a chunk (d columns each), in the working dtype; a view where none need be moved."""
+        if isinstance(part.rows, slice):
+            rows = weight[part.rows]
+        else:
+            rows = torch.index_select(weight, 0, part.rows, out=self.rows[: len(part.rows)])
+        return rows.to(self.below.dtype)
 
     def widened(self, centres: Tensor) -> Tensor:
         """Bring centres to the dtype of the logits."""
