@@ -11,7 +11,6 @@ import gc
 import platform
 import statistics
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +65,12 @@ def scatters(counts: list[int], sampled: int, rounds: int) -> str:
     draw = np.random.default_rng(0)
     rows = []
     for target in targets:
-        places = [torch.from_numpy(distinct(len(target), sampled, draw)) for _ in range(2)]
+        # other rows in every round, as in training: the same ones again would come from the cache
+        places = [torch.from_numpy(distinct(len(target), sampled, draw)) for _ in range(2 * (rounds + 1))]
         times = interleaved(
             {
-                "floats": partial(target.index_copy_, 0, places[0], values),
-                "rows": partial(put_rows, target, places[1], values),
+                "floats": lambda target=target, places=places: target.index_copy_(0, places.pop(), values),
+                "rows": lambda target=target, places=places: put_rows(target, places.pop(), values),
             },
             rounds,
         )
@@ -97,9 +97,9 @@ def main() -> None:
         "sizes interleaved step by step, the sample drawn anew in every step, ratios are the median of the rounds' "
         "(and their range).\n\n## One step\n\n"
         + whole
-        + "\n## Writing the sampled rows back\n\nThe only part that had grown with the classes: torch's `index_copy_` "
-        "moves single floats, and waits for each row. `put_rows` copies a row as one piece.\n\n"
-        + scatters(counts, options.sampled, options.rounds),
+        + "\n## Writing the sampled rows back\n\nTorch's `index_copy_` moves single floats, and a step needs it twice. "
+        "`put_rows` copies a row as one piece. Here in common pages; the centres' own memory is in large ones where "
+        "the system grants them.\n\n" + scatters(counts, options.sampled, options.rounds),
         options.output,
     )
 

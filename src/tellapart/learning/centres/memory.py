@@ -32,7 +32,7 @@ def zeros(rows: int, dim: int, device: torch.device | str) -> Tensor:
 def put_rows(target: Tensor, rows: Tensor, values: Tensor) -> None:
     """Do target[rows] = values for contiguous (n, d) tensors of one dtype; on a CPU row by row as bytes.
 
-    torch's index_copy_ moves single floats, which takes several times as long (bench/sampled_softmax.py).
+    torch's index_copy_ moves single floats, which takes two to three times as long (bench/sampled_softmax.py).
     """
     if target.device.type != "cpu":
         target.index_copy_(0, rows, values)
