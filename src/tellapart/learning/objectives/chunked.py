@@ -7,8 +7,9 @@ with the logits computed anew; loss and gradients are those of the plain formula
     H = g e^(z - lse)        dL/dz; at the target slope (p - 1) g, which carries the margin's derivative
     dxh += a (H / |w|) W     dW = (H / |w|)' (a xh) =: P, minus its part along w, w (w.P) / |w|^2
 
-z, lse, the target's p - 1 and dxh are computed in `logit_dtype`, the rest in the working dtype: one step of float32
-at z = 64 is 3.8e-6 or more, which e^z makes a relative error of every probability, and a loss below it would be noise.
+z, lse, the target's p - 1 and dxh are computed in `logit_dtype`, the rest in the working dtype: one step of
+float32 at z = 64 is 3.8e-6 or more, which e^z makes a relative error of every probability, and a loss below it
+would be noise.
 
 The same code serves one process and a shard of the classes: `Totals` is where workers meet.
 """
