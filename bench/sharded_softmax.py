@@ -235,38 +235,16 @@ def against_metric_learning(classes: int, rounds: int) -> str:
     return title + f"{rounds} rounds.\n\n" + table(head, rows)
 
 
-def flat_in_classes(counts: list[int], sampled: int, rounds: int) -> str:
-    steps = {str(count): fused(count, sampled=sampled) for count in counts}
-    for step in steps.values():
-        for _ in range(3):
-            step()
-    times = interleaved(steps, rounds)
-    first = str(counts[0])
-    rows = [
-        [f"{int(name):,}", f"{statistics.median(times[name]) * 1e3:.1f}", ratio(times, name, first)]
-        for name in steps
-    ]
-    head = ["classes", "median ms", f"time / {counts[0]:,} classes"]
-    return (
-        f"\n## {sampled:,} sampled centres, whatever the classes\n\nCosFace, lazy rule, {rounds} rounds, the sample "
-        "drawn anew in every step.\n\n"
-        + table(head, rows)
-        + "\nNothing that is computed depends on the classes; "
-        "what grows is the wait for rows that lie further apart in memory than caches and page tables reach "
-        "(index_select and index_copy_).\n"
-    )
-
-
 def traffic(counts: list[int]) -> str:
     rows = []
     for classes in counts:
         told = [json.loads(process.communicate()[0]) for process in counters(classes)]
         rows.append([f"{classes:,}", *(f"{sent:,}" for sent in told)])
-    expected = 2 * 4 * BATCH * DIM + 3 * 4 * BATCH + 8 * BATCH + 2 * 8
+    expected = 2 * 4 * BATCH * DIM + 3 * 8 * BATCH + 8 * BATCH + 2 * 8
     return (
         "\n## Bytes that two workers hand to collectives per step\n\n"
         + table(["classes", "worker 0", "worker 1"], rows)
-        + f"\nFeatures and their gradient 2 x 4 B d, three floats and a label per sample, two sizes: {expected:,} "
+        + f"\nFeatures and their gradient 2 x 4 B d, three numbers and a label per sample, two sizes: {expected:,} "
         f"bytes for a global batch of {BATCH}; data-parallel training would send the gradient of all centres.\n"
     )
 
@@ -322,7 +300,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", choices=["full", "metric-learning", "flat", "traffic"], help="one section")
+    parser.add_argument("--only", choices=["full", "metric-learning", "traffic"], help="one section")
     parser.add_argument("--output", type=Path)
     parser.add_argument("--peak", choices=list(SYSTEMS), help=argparse.SUPPRESS)
     parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
@@ -338,7 +316,6 @@ def main() -> None:
     parts = {
         "full": lambda: full_softmax(count, rounds),
         "metric-learning": lambda: against_metric_learning(count // 10, rounds),
-        "flat": lambda: flat_in_classes([count // 10, count, count * 4], count // 50, 5 * rounds),
         "traffic": lambda: traffic([10_000, 1_000_000]),
     }
     text = (

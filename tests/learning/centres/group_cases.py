@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -70,13 +69,6 @@ def relative(pairs):
     )
 
 
-def gentle(margin):
-    """Give the same margin at scale 16."""
-    if isinstance(margin, SubCentres):
-        return SubCentres(gentle(margin.margin), margin.sub_centres)
-    return margin if margin.scale is None else replace(margin, scale=16.0)
-
-
 def everywhere(value, workers):
     worst = torch.tensor([value], dtype=torch.float64)
     workers.maximum(worst)
@@ -115,7 +107,6 @@ def equal_to_one_process(workers):
         for shape_name, shape in BATCHES.items():
             for dtype in (torch.float64, torch.float32):
                 yield f"{name}/{shape_name}/{str(dtype)[6:]}", compare(workers, margin, shape, dtype)
-            yield f"{name}/{shape_name}/gentle", compare(workers, gentle(margin), shape, torch.float32)
     for chunk in (1, 7, 12):
         yield f"chunk {chunk}/float64", compare(workers, ArcFace(), (11, 12), torch.float64, chunk)
         yield f"chunk {chunk}/float32", compare(workers, ArcFace(), (11, 12), torch.float32, chunk)
@@ -138,16 +129,25 @@ def averaged_gradients(workers):
 
 def contrastive(workers):
     """Candidates of all workers, own queries, local means averaged: as one process with the whole batch."""
-    queries, candidates, _ = drawn(NormFace(), 12, 12)
-    whole = [tensor.clone().requires_grad_() for tensor in (queries, candidates)]
-    info_nce(*whole).backward()
     part = workers.share(12)
-    own = [tensor[part.start : part.stop].clone().requires_grad_() for tensor in (queries, candidates)]
-    sizes = workers.sizes(len(part))
-    loss = info_nce(own[0], workers.gather(own[1], sizes), positives=torch.arange(part.start, part.stop))
-    (loss * len(part) / 12).backward()
-    pairs = [(mine.grad, all_.grad[part.start : part.stop]) for mine, all_ in zip(own, whole, strict=True)]
-    yield "info_nce", everywhere(relative(pairs), workers)
+    for dtype in (torch.float64, torch.float32):
+        queries, candidates, _ = drawn(NormFace(), 12, 12, dtype)
+        whole = [tensor.clone().requires_grad_() for tensor in (queries, candidates)]
+        expected = info_nce(*whole)
+        expected.backward()
+        own = [tensor[part.start : part.stop].clone().requires_grad_() for tensor in (queries, candidates)]
+        sizes = workers.sizes(len(part))
+        loss = info_nce(own[0], workers.gather(own[1], sizes), positives=torch.arange(part.start, part.stop))
+        loss = loss * len(part) / 12
+        loss.backward()
+        together = loss.detach().double()
+        workers.total(together)
+        gradients = [
+            float((mine.grad - all_.grad[part.start : part.stop]).abs().max() / all_.grad.abs().max())
+            for mine, all_ in zip(own, whole, strict=True)
+        ]
+        figure = max(*gradients, relative([(together, expected.double())]))
+        yield f"info_nce/{str(dtype)[6:]}", everywhere(figure, workers)
 
 
 def nearest(workers):

@@ -13,9 +13,8 @@ pytest.importorskip("torch", reason="needs the extra 'train'")
 pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).with_name("group_cases.py")
-MOST = {"float64": 1e-10, "gentle": 1e-6, "float32": 4e-6}
-"""Relative to the largest entry; gentle is float32 at scale 16. At scale 64 one step of float32 below a logit of
-64 is 3.8e-6: no order of additions can promise less."""
+MOST = {"float64": 1e-10, "float32": 1e-6}
+"""Relative to the largest entry, whatever the scale."""
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +37,15 @@ def figures(tmp_path_factory):
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", MOST)
 def test_loss_and_gradients_equal_one_process(figures, k, dtype):
+    """Every margin, InfoNCE, even and uneven batches, shards without a class, any chunk."""
     mine = {name: value for name, value in figures.items() if name.startswith(f"k={k} ") and dtype in name}
-    assert len(mine) >= 32
+    assert len(mine) >= 36
     assert {name: value for name, value in mine.items() if value >= MOST[dtype]} == {}
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_averaged_encoder_gradients_are_k_times_as_large(figures, k):
     assert figures[f"k={k} averaged"] < 1e-12
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 4])
-def test_info_nce_with_candidates_of_all_workers_equals_one_process(figures, k):
-    assert figures[f"k={k} info_nce"] < 1e-10
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])

@@ -1,5 +1,7 @@
 """The chunked loss against the plain formula of torch, and against its own numerical derivative."""
 
+from functools import partial
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra 'train'")
@@ -73,6 +75,30 @@ def test_chunks_equal_the_plain_formula(margin, dtype, least, chunk):
         strict=True,
     )
     assert all(relative(ours, theirs) < least for ours, theirs in pairs)
+
+
+@pytest.mark.parametrize(
+    "margin",
+    [Softmax(), NormFace(), CosFace(), ArcFace(), CombinedMargin(), SphereFace(), SubCentres(ArcFace())],
+)
+@pytest.mark.parametrize("noise", [None, 2.0, 1.2], ids=["random", "learning", "learnt"])
+def test_float32_keeps_its_digits_at_scale_64(margin, noise):
+    """Chunks agree with each other and with the plain formula in float64; that formula in float32 may not."""
+    features, weight, labels = drawn(margin, classes=300, batch=32, dim=128, dtype=torch.float32)
+    with torch.no_grad():
+        if noise is not None:
+            features.mul_(noise).add_(weight[labels * margin.sub_centres])
+        weight.div_(128**0.5)
+
+    def results(objective, dtype):
+        inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in (features, weight)]
+        loss = objective(*inputs, labels, margin)
+        return [loss.detach(), *torch.autograd.grad(loss, inputs)]
+
+    truth = results(plain, torch.float64)
+    for chunk in (1, 7, 300):
+        ours = results(partial(margin_softmax, chunk=chunk), torch.float32)
+        assert all(relative(mine, true) < 1e-6 for mine, true in zip(ours, truth, strict=True))
 
 
 @pytest.mark.parametrize("margin", [m for m in MARGINS if getattr(m, "gradient", "") != "detached"], ids=repr)

@@ -77,7 +77,7 @@ def sharded_softmax(
         targets = torch.where(targets >= 0, torch.searchsorted(classes, targets), -1)
     plan = Plan(
         margin,
-        chunk or chunk_for(everybody, features.device),
+        chunk or chunk_for(features),
         workers,
         classes,
         shift,

@@ -17,7 +17,7 @@ def nearest_classes(features: Tensor, shard: Shard, workers: Workers) -> Tensor:
     directions = unit(features.float())
     best = directions.new_full((len(features),), -torch.inf)
     chosen = torch.zeros(len(features), dtype=torch.int64, device=features.device)
-    rows = chunk_for(len(features), features.device)
+    rows = chunk_for(features)
     for start in range(0, len(shard.weight), rows):
         centres = shard.weight[start : start + rows].float()
         scores = (directions @ centres.T).mul_(inverse_lengths(centres.norm(dim=1)))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from tellapart.errors import TellapartError
+from tellapart.learning.centres.memory import put_rows
 from tellapart.learning.centres.shard import Shard
 
 ROWS = 8_192
@@ -88,7 +89,7 @@ class Descent:
         else:
             step = self._velocity(rows, gradient)
             moved = centres.add_(step, alpha=-self.settings.rate)
-            self.weight.index_copy_(0, rows, moved.to(self.weight.dtype))
+            put_rows(self.weight, rows, moved.to(self.weight.dtype))
 
     @torch.no_grad()
     def finish(self) -> None:
@@ -102,5 +103,5 @@ class Descent:
         if isinstance(rows, slice):
             return self.velocity[rows].mul_(self.settings.momentum).add_(gradient)
         moved = self.velocity.index_select(0, rows).mul_(self.settings.momentum).add_(gradient)
-        self.velocity.index_copy_(0, rows, moved)
+        put_rows(self.velocity, rows, moved)
         return moved

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tellapart.errors import TellapartError
+from tellapart.learning.centres.memory import zeros
 from tellapart.learning.centres.workers import Workers
 
 BLOCK = 65_536
@@ -48,12 +49,13 @@ class Shard:
         momentum: bool = True,
         device: torch.device | str = "cpu",
     ) -> Shard:
-        """Make room for this worker's part; momentum starts at 0, the weight is not yet written."""
+        """Make room for this worker's part; all starts at 0."""
         if classes < 1 or dim < 1:
             raise TellapartError(f"{classes} classes of dimension {dim}: give positive numbers")
         part = workers.share(classes)
-        weight = torch.empty(len(part) * sub_centres, dim, device=device)
-        return cls(weight, torch.zeros_like(weight) if momentum else None, part.start, classes, sub_centres)
+        rows = len(part) * sub_centres
+        velocity = zeros(rows, dim, device) if momentum else None
+        return cls(zeros(rows, dim, device), velocity, part.start, classes, sub_centres)
 
     @classmethod
     def drawn(

@@ -1,6 +1,6 @@
 """Contrastive losses: a query among candidates, two views of one batch.
 
-Similarities are cosines times a scale (1 / temperature), in float32 at least. A small temperature squeezes the
+Similarities are cosines times a scale (1 / temperature), in `logit_dtype`. A small temperature squeezes the
 cosines into a narrow band, so a trained score orders candidates and is no degree of likeness.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tellapart.errors import TellapartError
-from tellapart.learning.objectives.vectors import unit, working_dtype
+from tellapart.learning.objectives.vectors import logit_dtype, unit, working_dtype
 
 SCALE = 20.0
 """1 / temperature of multiple-negatives ranking (Henderson et al. 2017; sentence-transformers' default)."""
@@ -56,13 +56,15 @@ def info_nce(
     """
     same = _positive_mask(queries, candidates, positives)
     dtype = working_dtype(queries, candidates)
-    logits = unit(queries.to(dtype)) @ unit(candidates.to(dtype)).T * scale
+    exact = logit_dtype(dtype, queries.device)
+    logits = unit(queries.to(exact)) @ unit(candidates.to(exact)).T * scale
     if ignore is not None:
         if ignore.shape != same.shape:
             raise TellapartError(f"ignore has shape {tuple(ignore.shape)}, not {tuple(same.shape)}")
         logits = logits.masked_fill(ignore & ~same, -torch.inf)
     forward = _one_way(logits, same, several)
-    return (forward + _one_way(logits.T, same.T, several)) / 2 if symmetric else forward
+    loss = (forward + _one_way(logits.T, same.T, several)) / 2 if symmetric else forward
+    return loss.to(dtype)
 
 
 def nt_xent(first: Tensor, second: Tensor, *, scale: float = NT_XENT_SCALE) -> Tensor:

@@ -257,9 +257,8 @@ def _angular(
 
 
 def _sines(cosines: Tensor) -> Tensor:
-    # at c = +-1 the root has an infinite derivative: the floor keeps slopes finite, 1 / sqrt(floor) at most
-    floor = 1e-12 if cosines.dtype == torch.float64 else 1e-6
-    return (1 - cosines * cosines).clamp(min=floor).sqrt()
+    # at c = +-1 the root has an infinite derivative: the floor keeps slopes finite, 1,000 at most
+    return (1 - cosines * cosines).clamp(min=1e-6).sqrt()
 
 
 def _positive(name: str, value: float) -> None:

@@ -30,7 +30,7 @@ def margin_softmax(
     if not len(features):
         return (features.sum() + centres[:0].sum()) * 0
     check_labels(labels, len(centres) // margin.sub_centres)
-    plan = Plan(margin, chunk or chunk_for(len(features), features.device), Alone())
+    plan = Plan(margin, chunk or chunk_for(features), Alone())
     return chunked_losses(features, centres, labels, plan).mean()
 
 

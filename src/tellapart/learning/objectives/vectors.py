@@ -15,6 +15,11 @@ def working_dtype(*tensors: Tensor) -> torch.dtype:
     return torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
 
 
+def logit_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """Float64 on a CPU, where it costs a part of the step; elsewhere the working dtype, for many have none."""
+    return torch.float64 if device.type == "cpu" else dtype
+
+
 def unit(vectors: Tensor) -> Tensor:
     """Bring each vector (last axis) to unit length, and those without a direction to 0."""
     lengths = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
