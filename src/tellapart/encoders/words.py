@@ -75,7 +75,7 @@ class WordTable:
     @property
     def dim(self) -> int:
         """Dimensions of the vectors."""
-        return self.rows.shape[1] + 1
+        return int(self.rows.shape[1]) + 1
 
     def of_queries(self, ids: Sequence[TokenIds]) -> Vectors:
         """Give vectors of queries (n, dim): of unit length, zero on the last axis, zero without a known token."""

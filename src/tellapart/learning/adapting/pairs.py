@@ -14,6 +14,7 @@ from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.evaluation.generated import GeneratedSet, Source, generate, leaks
+from tellapart.learning.adapting.grouping import connected
 from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import Run
@@ -176,14 +177,9 @@ def _groups(
     document: NDArray[np.int64], near: Sequence[NDArray[np.int64]], documents: int
 ) -> NDArray[np.int64]:
     """Number the connected components of documents that are near-duplicates, for each query."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     left = np.repeat(document, [len(row) for row in near])
     right = np.concatenate([*near, np.zeros(0, dtype=np.int64)])
-    links = coo_matrix((np.ones(len(left)), (left, right)), shape=(documents, documents))
-    _, labels = connected_components(links, directed=False)
-    return np.asarray(labels[document], dtype=np.int64)
+    return connected(np.column_stack([left, right]), documents)[document]
 
 
 def _of_run(run: Run, query: str, names: Sequence[str], own: int, near: NDArray[np.int64]) -> float:
