@@ -21,6 +21,7 @@ from tellapart.engine import Index
 from tellapart.evaluation.queries.judgements import read_qrels, read_queries
 from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.learning.adapting.judged import judge
+from tellapart.learning.adapting.judges import Judges
 from tellapart.learning.adapting.pairs import level_of
 from tellapart.learning.adapting.train import Adapter, adapt_encoder
 
@@ -67,7 +68,7 @@ def measured(name: str, split: str, adapter: Adapter, folder: Path, work: Path) 
         gold = QueryGold({query: texts[query] for query in qrels.grades}, qrels)
         level = level_of(index, ENCODER)[1]
         changed = found.map if found.map is not None else load_encoder(f"folder:{output}")
-        people = judge(index, ENCODER, level, changed, gold)
+        people = judge(index, Judges.of(index, ENCODER, level, gold), changed)
         made = found.evidence[0].against_untouched if found.evidence else None
         record = {
             "recommended": found.recommended,
