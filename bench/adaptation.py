@@ -112,7 +112,10 @@ def measured(name: str, split: str, folder: Path) -> Row:
     masked = Words.of(place.fitted(pairs.contents)[1], pairs, pairs.contents)
     columns = [ranks_among(pairs, question.kept, *masked.mixed(pull, question.kept)) for pull in WIDER]
     ranked = np.stack(columns, axis=1)
-    capped = [answer(question, WIDER[:tried], ranked[:, :tried]) for tried in range(1, len(WIDER) + 1)]
+    capped = [
+        answer(question, WIDER[:tried], ranked[:, :tried], adapting_words.HELD_OUT)
+        for tried in range(1, len(WIDER) + 1)
+    ]
     words_of_index = place.fitted(place.contents)[1]
     seconds = time.perf_counter() - started
     people = Judges.of(index, ENCODER, pairs.level, gold)

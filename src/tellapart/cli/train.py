@@ -44,7 +44,7 @@ def train(
         str,
         typer.Option(
             "--adapter",
-            help="words (beside its vectors), linear or mlp (maps of them), full (all of it), static (a table of tokens).",
+            help="words (beside its vectors), linear or mlp (maps of them), full (all of it), static (a token table).",
         ),
     ] = "words",
     queries: Annotated[

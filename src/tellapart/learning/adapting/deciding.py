@@ -32,6 +32,8 @@ FEWEST = 50
 
 HALVES = 2
 
+OTHER_KINDS = "held-out queries of other kinds"
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -50,7 +52,8 @@ class Evidence:
 class Adaptation:
     """A map, the pull it was made with (None: none helped), the evidence, and the conclusion in words.
 
-    The map is None where the encoder itself was trained; `pull` then too.
+    The map is None where the encoder is something else than a map: then it stands in a folder, and where all of it was
+    trained, `pull` is None, too.
     """
 
     map: VectorMap | None
@@ -117,13 +120,16 @@ def ask(pairs: Pairs, seed: int) -> Question | None:
     return Question(pairs, kept, halves(pairs.groups[kept], seed), sources, ranks(pairs, kept, None))
 
 
-def answer(question: Question, pulls: tuple[float, ...], table: NDArray[np.int64]) -> Adaptation:
+def answer(
+    question: Question, pulls: tuple[float, ...], table: NDArray[np.int64], unseen: str = OTHER_KINDS
+) -> Adaptation:
     """Choose a pull on one half of the queries, judge it on the other, and conclude; no map is made.
 
     Args:
         question: Which queries decide.
         pulls: Strongest first.
         table: Rank of every query's answer under every pull (k, pulls), by what did not see the query.
+        unseen: Which queries judge, in words.
     """
     untouched, half = question.untouched, question.half
     chosen = [_best(table, question, half == other) for other in range(HALVES)]
@@ -132,7 +138,7 @@ def answer(question: Question, pulls: tuple[float, ...], table: NDArray[np.int64
         question.pairs, question.kept, values(judged), values(untouched), question.sources
     )
     best = _best(table, question, np.ones(len(half), dtype=bool))
-    recommended, reason = conclusion(question.pairs.kind, evidence, helped=best is not None)
+    recommended, reason = conclusion(question.pairs.kind, evidence, helped=best is not None, unseen=unseen)
     return Adaptation(None, None if best is None else pulls[best], evidence, recommended, reason)
 
 
@@ -223,10 +229,12 @@ def gather_evidence(
     return tuple(found)
 
 
-def conclusion(kind: Kind, evidence: tuple[Evidence, ...], *, helped: bool) -> tuple[bool, str]:
+def conclusion(
+    kind: Kind, evidence: tuple[Evidence, ...], *, helped: bool, unseen: str = OTHER_KINDS
+) -> tuple[bool, str]:
     """Recommend or not, and say why; `helped` is whether any strength was better than none."""
     whole, parts = evidence[0].against_untouched, evidence[1:]
-    seen = f"{whole.difference:+.3f} [{whole.low:+.3f}, {whole.high:+.3f}] nDCG@10 on held-out queries of other kinds"
+    seen = f"{whole.difference:+.3f} [{whole.low:+.3f}, {whole.high:+.3f}] nDCG@10 on {unseen}"
     if not helped or whole.p > ALPHA or whole.low <= 0:
         return False, f"not separated from the untouched encoder ({seen})"
     if len(parts) == 1:
