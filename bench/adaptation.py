@@ -20,16 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judged import data_folder, publish, table
+from mixing import in_hybrid
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
-from tellapart.evaluation.measures import evaluate_run
 from tellapart.evaluation.queries.judgements import read_qrels, read_queries
 from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.evaluation.statistics import Comparison, compare
 from tellapart.learning.adapting import words as adapting_words
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.deciding import PULLS, Adaptation, Evidence, answer, ask
 from tellapart.learning.adapting.judged import judge
-from tellapart.learning.adapting.judges import DEPTH, MEASURE, Judges
+from tellapart.learning.adapting.judges import Judges
 from tellapart.learning.adapting.judging import ranks_among
 from tellapart.learning.adapting.pairs import Pairs, gather
 from tellapart.learning.adapting.taught import teach
@@ -61,13 +62,15 @@ class Row:
     """What one set gave.
 
     `capped` holds what was chosen when the first 1, 2, ... of WIDER were tried, `people` what people say to each of
-    them; `narrow` is what they say to the chosen one in as many dimensions as the encoder has.
+    them; `narrow` is what they say to the chosen one in as many dimensions as the encoder has, `mixed` how it compares
+    with the untouched encoder inside `hybrid`.
     """
 
     name: str
     generated: int
     seconds: float
     hybrid: float
+    mixed: Comparison | None
     capped: list[Adaptation]
     people: dict[float, Evidence]
     narrow: Evidence | None
@@ -129,16 +132,16 @@ def measured(name: str, split: str, folder: Path) -> Row:
         return judge(index, people, matrix)
 
     components = Components.of(pairs.queries, pairs.units[pairs.answer])
-    run = index.run(
-        dict(gold.queries), ranker="hybrid", encoder=ENCODER, granularity=pairs.level, depth=DEPTH
-    )
+    hybrid = in_hybrid(index, people, pairs.kind, people.queries, people.units.vectors)
+    mixed = in_hybrid(index, people, pairs.kind, *words.mixed(chosen, rows)) if chosen else None
     with TemporaryDirectory() as part:
         taught = [teach_words(people, place, Path(part), name), teach(people)]
     return Row(
         name=f"{name} {split}",
         generated=len(pairs.queries),
         seconds=seconds,
-        hybrid=float(evaluate_run(run, gold.qrels, [MEASURE]).values[MEASURE].mean()),
+        hybrid=float(hybrid.mean()),
+        mixed=compare(mixed, hybrid) if mixed is not None else None,
         capped=capped,
         people=found,
         narrow=people.evidence(people.values(rows, *narrow)) if narrow else None,
@@ -202,10 +205,10 @@ def difference(evidence: Evidence) -> str:
     return f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}], p {against.p:.4f}"
 
 
-def short(evidence: Evidence | None) -> str:
-    if evidence is None:
+def short(found: Evidence | Comparison | None) -> str:
+    if found is None:
         return "-"
-    against = evidence.against_untouched
+    against = found.against_untouched if isinstance(found, Evidence) else found
     return f"**{against.difference:+.3f}**" if against.p < 0.05 else f"{against.difference:+.3f}"
 
 
@@ -259,8 +262,11 @@ def page(rows: list[Row]) -> str:
         "adapted - untouched, judged by people",
     ]
     alone = ["set", "smallest weight tried", "chosen", "recommended", "by people", "one weight", "by people"]
-    fixed = ["set", *(f"{pull:g}" for pull in WIDER), "chosen, 384 dimensions"]
-    widths = [[row.name, *(short(row.people[pull]) for pull in WIDER), short(row.narrow)] for row in rows]
+    fixed = ["set", *(f"{pull:g}" for pull in WIDER), "chosen, 384 dimensions", "chosen, in hybrid"]
+    widths = [
+        [row.name, *(short(row.people[pull]) for pull in WIDER), short(row.narrow), short(row.mixed)]
+        for row in rows
+    ]
     maps = ["set", *(f"pull {pull:g}" for pull in PULLS), *(f"InfoNCE, {steps} steps" for steps in STEPS)]
     others = [
         [row.name, *(short(each) for each in row.pulls), *(short(each) for each in row.contrastive)]

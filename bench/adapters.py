@@ -1,4 +1,4 @@
-"""What of an encoder to change: its vectors (linear, mlp), all of it (full), or a table in its place (static).
+"""What of an encoder to change: its vectors (linear, mlp), all of it (full), or a table in its place (static)?
 
 TELLAPART_DATA=... python bench/adapters.py --output docs/benchmarks/adapters.md
 
@@ -29,8 +29,8 @@ ENCODER = "minilm"
 FULLY = ("cranfield",)
 """Sets on which all of MiniLM is trained: minutes each."""
 
-SHOWN = (Adapter.MLP, Adapter.FULL, Adapter.STATIC)
-"""The linear map has a page of its own (bench/adaptation.py)."""
+SHOWN = (Adapter.LINEAR, Adapter.MLP, Adapter.FULL, Adapter.STATIC)
+"""Words have a page of their own (bench/adaptation.py)."""
 
 NAMES = ("scifact", "cosqa", "cranfield", "mbpp", "wikiqa", "cisi")
 

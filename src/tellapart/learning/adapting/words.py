@@ -44,6 +44,9 @@ DIM = 384
 SAMPLE = 2_000
 """Units on which the spread of scores is measured."""
 
+MOST_UNITS = 100_000
+"""Units the table is fitted to (our choice: memory and a minute or two)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -98,7 +101,9 @@ class WordsOfIndex:
         minilm = open_minilm()
         tokens = Tokens(minilm.folder / minilm.config.tokenizer)
         k1, b = defaults(self.kind)
-        table = WordTable.fit(bare_ids(tokens, [whole(unit) for unit in contents]), DIM, k1=k1, b=b)
+        chosen = np.sort(np.random.default_rng(0).permutation(len(contents))[:MOST_UNITS])
+        texts = [whole(contents[row]) for row in chosen.tolist()]
+        table = WordTable.fit(bare_ids(tokens, texts), DIM, k1=k1, b=b)
         return table, WordEncoder(table, tokens, self.index.encoder(self.encoder))
 
     def write(self, table: WordTable, scale: float, folder: Path, name: str) -> None:
@@ -121,14 +126,15 @@ def adapt_words(
     question = ask(pairs, seed)
     if question is None:
         return nothing(pairs)
-    with progress("weighing words", len(PULLS)) as advance:
+    with progress("weighing words", len(PULLS) + 1) as advance:
         words = Words.of(place.fitted(pairs.contents)[1], pairs, pairs.contents)
         columns = []
         for pull in PULLS:
             columns.append(ranks_among(pairs, question.kept, *words.mixed(pull, question.kept)))
             advance(1)
+        table = place.fitted(place.contents)[0]
+        advance(1)
     found = answer(question, PULLS, np.stack(columns, axis=1), HELD_OUT)
-    table = place.fitted(place.contents)[0]
     place.write(table, words.scale(found.pull or PULLS[0]), folder, name)
     return found
 
