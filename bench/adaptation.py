@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from contrasting import contrastive
 from judged import data_folder, publish, table
 from mixing import in_hybrid
 from tellapart.encoders.protocol import Vectors
@@ -110,15 +111,7 @@ def measured(name: str, split: str, folder: Path) -> Row:
     started = time.perf_counter()
     pairs = gather(index, ENCODER, with_texts=True)
     place = WordsOfIndex(index, ENCODER, pairs.kind, pairs.level)
-    question = ask(pairs, 0)
-    assert question is not None
-    masked = Words.of(place.fitted(pairs.contents)[1], pairs, pairs.contents)
-    columns = [ranks_among(pairs, question.kept, *masked.mixed(pull, question.kept)) for pull in WIDER]
-    ranked = np.stack(columns, axis=1)
-    capped = [
-        answer(question, WIDER[:tried], ranked[:, :tried], adapting_words.HELD_OUT)
-        for tried in range(1, len(WIDER) + 1)
-    ]
+    masked, capped = chosen_weights(pairs, place)
     words_of_index = place.fitted(place.contents)[1]
     seconds = time.perf_counter() - started
     people = Judges.of(index, ENCODER, pairs.level, gold)
@@ -151,34 +144,23 @@ def measured(name: str, split: str, folder: Path) -> Row:
     )
 
 
+def chosen_weights(pairs: Pairs, place: WordsOfIndex) -> tuple[Words, list[Adaptation]]:
+    """What generated queries choose when the first 1, 2, ... of WIDER are tried."""
+    question = ask(pairs, 0)
+    assert question is not None
+    masked = Words.of(place.fitted(pairs.contents)[1], pairs, pairs.contents)
+    columns = [ranks_among(pairs, question.kept, *masked.mixed(pull, question.kept)) for pull in WIDER]
+    ranked = np.stack(columns, axis=1)
+    tried = range(1, len(WIDER) + 1)
+    found = [answer(question, WIDER[:count], ranked[:, :count], adapting_words.HELD_OUT) for count in tried]
+    return masked, found
+
+
 def narrowed(queries: Vectors, units: Vectors, dim: int) -> tuple[Vectors, Vectors]:
     """Keep the leading principal directions of the units."""
     centred = units - units.mean(axis=0)
     directions = np.linalg.eigh(centred.T.astype(np.float64) @ centred)[1][:, -dim:].astype(np.float32)
     return queries @ directions, centred @ directions
-
-
-def contrastive(pairs: Pairs, steps: int) -> NDArray[np.float32]:
-    """Fit x + W x by the objective of the residual map, but linear."""
-    import torch
-
-    from tellapart.learning.adapting.residual import contrast
-
-    torch.set_num_threads(1)
-    width = pairs.units.shape[1]
-    change = torch.nn.Linear(width, width, bias=False)
-    torch.nn.init.zeros_(change.weight)
-
-    class Changed(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.change = change
-
-        def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-            return vectors + self.change(vectors)
-
-    contrast(Changed(), pairs, np.arange(len(pairs.queries)), steps=steps)
-    return (torch.eye(width) + change.weight.detach()).numpy()
 
 
 def cells(row: Row) -> list[str]:
@@ -249,6 +231,10 @@ def taught(found: Adaptation | None) -> list[str]:
 
 
 def page(rows: list[Row]) -> str:
+    return "\n".join([by_generated_queries(rows), by_other_sets(rows), by_maps(rows), by_judgements(rows)])
+
+
+def by_generated_queries(rows: list[Row]) -> str:
     head = [
         "set (judged queries)",
         "generated queries",
@@ -261,19 +247,6 @@ def page(rows: list[Row]) -> str:
         "adapted",
         "adapted - untouched, judged by people",
     ]
-    alone = ["set", "smallest weight tried", "chosen", "recommended", "by people", "one weight", "by people"]
-    fixed = ["set", *(f"{pull:g}" for pull in WIDER), "chosen, 384 dimensions", "chosen, in hybrid"]
-    widths = [
-        [row.name, *(short(row.people[pull]) for pull in WIDER), short(row.narrow), short(row.mixed)]
-        for row in rows
-    ]
-    maps = ["set", *(f"pull {pull:g}" for pull in PULLS), *(f"InfoNCE, {steps} steps" for steps in STEPS)]
-    others = [
-        [row.name, *(short(each) for each in row.pulls), *(short(each) for each in row.contrastive)]
-        for row in rows
-    ]
-    learned = ["set", "weight", "words", "recommended", "pull", "linear map", "recommended"]
-    from_people = [[row.name, *taught(row.taught[0]), *taught(row.taught[1])] for row in rows]
     reasons = "\n".join(f"* {row.name}: {row.found.reason}." for row in rows if not row.found.recommended)
     return f"""# Adapting minilm to a corpus
 
@@ -292,8 +265,17 @@ none is recommended, nothing changes for the user; on cosqa, mbpp and java-cs pe
 Not recommended:
 
 {reasons}
+"""
 
-## What was chosen on these sets
+
+def by_other_sets(rows: list[Row]) -> str:
+    alone = ["set", "smallest weight tried", "chosen", "recommended", "by people", "one weight", "by people"]
+    fixed = ["set", *(f"{pull:g}" for pull in WIDER), "chosen, 384 dimensions", "chosen, in hybrid"]
+    widths = [
+        [row.name, *(short(row.people[pull]) for pull in WIDER), short(row.narrow), short(row.mixed)]
+        for row in rows
+    ]
+    return f"""## What was chosen on these sets
 
 The weights that are tried were fixed after a look at these sets. So once more, each set with what all *other* sets
 choose by their judgements: the smallest weight that may be tried, and, without any generated query, one weight for all.
@@ -307,11 +289,19 @@ an axis that fills up, a random table added inside the 384 dimensions, a project
 Every weight, judged by people (in bold where p < .05), and the chosen one in the leading 384 dimensions of the 768:
 
 {table(fixed, widths)}
-Twice the dimensions are not what helps: in 384 the gain is smaller, but separated on scifact, cranfield and cacm. Inside
-`hybrid`, which has the words already, the adapted vectors change nothing beyond noise: they are for searches by vectors
-alone (`--ranker knn`, `export`).
+Twice the dimensions are not what helps: in 384 the gain is smaller, but separated on scifact, cranfield and cacm.
+Inside `hybrid`, which has the words already, the adapted vectors change nothing beyond noise: they are for searches by
+vectors alone (`--ranker knn`, `export`).
+"""
 
-## Maps of the vectors
+
+def by_maps(rows: list[Row]) -> str:
+    maps = ["set", *(f"pull {pull:g}" for pull in PULLS), *(f"InfoNCE, {steps} steps" for steps in STEPS)]
+    others = [
+        [row.name, *(short(each) for each in row.pulls), *(short(each) for each in row.contrastive)]
+        for row in rows
+    ]
+    return f"""## Maps of the vectors
 
 Fixed pulls of the linear map, and a contrastive one (InfoNCE on the same pairs, in-batch, k-NN and BM25 negatives,
 near-duplicates masked), judged by people; in bold where p < .05:
@@ -319,8 +309,13 @@ near-duplicates masked), judged by people; in bold where p < .05:
 {table(maps, others)}
 That generated queries approve of maps that people reject on code is why code is never recommended without judgements.
 The rule was made after looking at these sets, so the table shows what it does, not what it would do elsewhere.
+"""
 
-## Learning from judgements
+
+def by_judgements(rows: list[Row]) -> str:
+    learned = ["set", "weight", "words", "recommended", "pull", "linear map", "recommended"]
+    from_people = [[row.name, *taught(row.taught[0]), *taught(row.taught[1])] for row in rows]
+    return f"""## Learning from judgements
 
 `--queries` and `--qrels`: five folds of the judged queries, near-duplicates together; a query is judged by what saw
 neither it nor a document that answers it, nor a near-duplicate of one; the pull for a fold is chosen on the others.
