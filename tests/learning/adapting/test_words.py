@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tellapart import Index, load_encoder
+from tellapart import Index, TellapartError, load_encoder
 from tellapart.encoders.rows import unit_rows
 from tellapart.encoders.windows import UnitText
+from tellapart.evaluation.queries.judgements import Qrels
+from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.learning.adapting import train
 from tellapart.learning.adapting.train import adapt_encoder
 from tellapart.learning.adapting.words import PULLS
@@ -63,3 +66,23 @@ def test_words_that_mislead_are_not_recommended(index, lettered, tmp_path, monke
     assert not list(tmp_path.glob("adapted*"))
     kept = adapt_encoder(index, tmp_path / "adapted", keep_anyway=True)
     assert kept.encoder is not None
+
+
+def _gold(index, grade):
+    names = sorted(index.store.identifiers().values())
+    asked = {f"q{place}": Path(name).stem for place, name in enumerate(names)}
+    return QueryGold(asked, Qrels({f"q{place}": grade(name) for place, name in enumerate(names)}))
+
+
+def test_a_few_judgements_decide_what_generated_queries_made(index, lettered, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "gather", lambda *_, **__: lettered(told=True))
+    done = adapt_encoder(index, tmp_path / "adapted", judged=_gold(index, lambda name: {name: 1}))
+    assert [part.source for part in done.adaptation.evidence[:2]] == ["judged", "all"]
+    assert "5 judged queries" in done.adaptation.reason
+    assert done.encoder is None
+
+
+def test_judgements_of_another_corpus_are_one_line(index, tmp_path):
+    with pytest.raises(TellapartError, match="give those of this corpus") as error:
+        adapt_encoder(index, tmp_path / "adapted", judged=_gold(index, lambda _: {"elsewhere": 1}))
+    assert "\n" not in str(error.value)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
+from tellapart.errors import TellapartError
 from tellapart.evaluation.measures import Measure, evaluate_run
 from tellapart.evaluation.queries.judgements import Qrels
 from tellapart.evaluation.queries.querysets import JUDGED, QueryGold
@@ -47,7 +48,7 @@ class Judges:
         """Read the judged queries of an index.
 
         Raises:
-            TellapartError: No judged query has a relevant document, or none was given.
+            TellapartError: No judged query has a relevant document in the index.
         """
         run = index.run(dict(gold.queries), ranker="bm25", granularity=level, depth=DEPTH)
         found = evaluate_run(run, gold.qrels, [MEASURE])
@@ -56,6 +57,10 @@ class Judges:
         texts = tuple(gold.queries[name] for name in names)
         grades = tuple(gold.qrels.grades[name] for name in names)
         queries, units = index.encode_queries(encoder, texts), read_units(index, encoder, level)
+        if not any(set(units.names) & of.keys() for of in grades):
+            raise TellapartError(
+                f"no document that the judgements name is in {index.folder}: give those of this corpus"
+            )
         return cls(
             names=names,
             texts=texts,

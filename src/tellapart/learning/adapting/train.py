@@ -101,6 +101,8 @@ def adapt_encoder(
     if adapter in (Adapter.MLP, Adapter.FULL):
         require("torch", extra="train")
     base = index.encoder(encoder)
+    if not isinstance(base, Encoder):
+        raise TellapartError(f"{encoder!r} sees images: adapt an encoder of texts, such as minilm")
     whole = adapter in (Adapter.FULL, Adapter.STATIC)
     if whole and not isinstance(base, FolderEncoder):
         raise TellapartError(f"--adapter {adapter} works with minilm or folder:PATH, not with {encoder!r}")
