@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from tellapart import load_encoder
+from tellapart import Index, load_encoder
 
 
 @pytest.fixture
@@ -83,3 +84,30 @@ def test_an_unknown_objective_is_named(glyphs, tmp_path, call):
     pytest.importorskip("torch", reason="needs the extra train")
     code, _, err = call("train", glyphs, "--objective", "arc", "--output", tmp_path / "e")
     assert (code, "unknown objective 'arc'" in err) == (2, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ["linear", "words"])
+def test_mbpp_teaches_from_the_command_line(data, tmp_path, call, adapter):
+    source = tmp_path / "mbpp"
+    source.mkdir()
+    shutil.copyfile(data / "mbpp" / "corpus.jsonl", source / "corpus.jsonl")
+    Index.build([source], tmp_path / "my.idx", encoders=["minilm"], granularities=["file"])
+    queries, qrels = data / "mbpp" / "queries.jsonl", data / "mbpp" / "qrels" / "train.tsv"
+    command = [
+        "train",
+        "--index",
+        tmp_path / "my.idx",
+        "--adapter",
+        adapter,
+        "--output",
+        tmp_path / "adapted",
+    ]
+    code, out, err = call(*command, "--queries", queries, "--qrels", qrels, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert answer["recommended"]
+    (judged,) = answer["evidence"]
+    assert (judged["source"], judged["queries"]) == ("judged", 384)
+    assert 0.005 < judged["against_untouched"]["low"] + 0.005 < judged["against_untouched"]["difference"]
+    assert load_encoder(f"folder:{tmp_path / 'adapted'}").dim == {"linear": 384, "words": 768}[adapter]

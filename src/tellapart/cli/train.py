@@ -44,12 +44,16 @@ def train(
         str,
         typer.Option(
             "--adapter",
-            help="What is changed: linear or mlp (its vectors), full (all of MiniLM), static (a table of its tokens).",
+            help="words (beside its vectors), linear or mlp (maps of them), full (all of it), static (a token table).",
         ),
-    ] = "linear",
+    ] = "words",
     queries: Annotated[
         Path | None,
-        typer.Option("--queries", metavar="FILE", help="Judged queries: they decide, none is learned."),
+        typer.Option(
+            "--queries",
+            metavar="FILE",
+            help="Judged queries: words and linear learn from them, and they decide.",
+        ),
     ] = None,
     qrels: Annotated[Path | None, typer.Option("--qrels", metavar="FILE", help="Their judgements.")] = None,
     keep_anyway: Annotated[

@@ -53,11 +53,7 @@ class AdaptedEncoder:
         self.folder = folder
         self.config = config_of(KIND, AdaptedConfig, folder)
         need_files(folder, self.config.map)
-        self.base = load(self.config.base)
-        if self.base.fingerprint != self.config.base_fingerprint:
-            raise TellapartError(
-                f"{folder} was fitted to another version of {self.config.base!r}: fit it again with 'tellapart train'"
-            )
+        self.base = opened_base(folder, self.config.base, self.config.base_fingerprint, load)
         self._map = read_map(folder / self.config.map, dim=self.config.dim, base_dim=self.base.dim)
         self.name = name or f"folder:{folder}"
         self.dim = self.config.dim
@@ -82,3 +78,17 @@ class AdaptedEncoder:
         if not len(vectors):
             return np.zeros((0, self.dim), dtype=np.float32)
         return unit_rows(apply_map(vectors, self._map), encoder=self.name)
+
+
+def opened_base(folder: Path, base: str, fingerprint: str, load: Callable[[str], Encoder]) -> Encoder:
+    """Open the encoder that a folder builds on.
+
+    Raises:
+        TellapartError: It is another version than the one the folder was fitted to.
+    """
+    opened = load(base)
+    if opened.fingerprint != fingerprint:
+        raise TellapartError(
+            f"{folder} was fitted to another version of {base!r}: fit it again with 'tellapart train'"
+        )
+    return opened

@@ -16,7 +16,7 @@ IMAGE_KIND = "onnx-image"
 
 Config = TypeVar("Config")
 
-_TYPES: dict[str, type] = {"int": int, "str": str}
+_TYPES: dict[str, type] = {"int": int, "str": str, "float": float}
 
 
 def read_content(folder: Path) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def config_of(kind: str, cls: type[Config], folder: Path) -> Config:
 
     Args:
         kind: What its field "kind" must say.
-        cls: A dataclass whose fields, `int` or `str`, are those of the file.
+        cls: A dataclass whose fields, `int`, `str` or `float`, are those of the file.
         folder: Where the file lies.
 
     Raises:

@@ -100,6 +100,10 @@ def _folder(name: str, home: Path | None) -> Encoder:
             from tellapart.encoders.adapted import AdaptedEncoder
 
             return AdaptedEncoder(folder, partial(load_encoder, home=home), name=spec)
+        case "worded":
+            from tellapart.encoders.worded import WordedEncoder
+
+            return WordedEncoder(folder, partial(load_encoder, home=home), name=spec)
         case _:
             from tellapart.encoders.folder import FolderEncoder
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.encoders.decomposing import right_directions
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import CorruptIndexError, TellapartError
@@ -38,10 +39,6 @@ MAX_TERMS = 100_000
 
 MIN_UNITS = 2
 """A term of one unit only links it to nothing."""
-
-POWER_ITERATIONS = 4
-OVERSAMPLES = 64
-"""Of the randomised decomposition (Halko et al. 2011)."""
 
 BLOCK = 4_096
 
@@ -107,7 +104,7 @@ class LsaEncoder:
         idf = np.log((1 + len(texts)) / found.spread()[chosen]).astype(np.float32)
         matrix = _weighted(found, chosen, idf)
         names = tuple(found.terms[number] for number in chosen.tolist())
-        fitted = _Fit(names, idf, _decomposed(matrix, dim - 1, seed), len(texts))
+        fitted = _Fit(names, idf, right_directions(matrix, dim - 1, seed), len(texts))
         return cls(fitted, analyse, _fingerprint(fitted))
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
@@ -241,23 +238,6 @@ def _weighted(found: _Counts, chosen: NDArray[np.int64], idf: NDArray[np.float32
     matrix: Any = csr_matrix((weights, columns, ends), shape=(len(ends) - 1, len(chosen)), dtype=np.float32)
     matrix.sort_indices()
     return matrix
-
-
-def _decomposed(matrix: csr_matrix, wanted: int, seed: int) -> NDArray[np.float32]:
-    """Right singular vectors (terms, k) of the largest singular values; exact where the matrix is small."""
-    from sklearn.utils.extmath import randomized_svd
-
-    smallest = min(matrix.shape)
-    if smallest <= wanted + OVERSAMPLES:
-        _, strengths, right = np.linalg.svd(matrix.toarray().astype(np.float64), full_matrices=False)
-    else:
-        _, strengths, right = randomized_svd(
-            matrix, wanted, n_oversamples=OVERSAMPLES, n_iter=POWER_ITERATIONS, random_state=seed
-        )
-    kept = int((strengths[:wanted] > strengths[0] * 1e-6).sum())
-    right = right[: max(kept, 1)]
-    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-    return np.ascontiguousarray((right * signs[:, None]).T, dtype=np.float32)
 
 
 def _fingerprint(fit: _Fit) -> str:

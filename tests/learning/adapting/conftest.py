@@ -44,6 +44,7 @@ def _pairs(
         sources=random.choice(np.array(["title", "sentence", "heading"]), count),
         groups=answer,
         bm25=random.random(count),
+        lexical=random.integers(0, documents, (count, 30)),
         kind=kind,
         level=Granularity.DOCUMENT,
     )

@@ -37,6 +37,7 @@ def spoken(pairs):
         answer=answer,
         document=answer,
         groups=answer,
+        lexical=np.arange(200)[:, None] // 2,
         sources=np.array(["title", "sentence"] * 100),
         texts=texts,
         contents=tuple(contents),
@@ -139,7 +140,7 @@ def test_all_of_minilm_is_trained_judged_on_others_and_kept_on_demand(index, spo
 
 
 def test_an_unknown_adapter_is_named():
-    with pytest.raises(TellapartError, match="'deep'; known are linear, mlp, full, static"):
+    with pytest.raises(TellapartError, match="'deep'; known are words, linear, mlp, full, static"):
         parse_adapter("deep")
 
 

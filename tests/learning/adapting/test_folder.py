@@ -15,7 +15,7 @@ from tellapart.evaluation.queries.judgements import Qrels
 from tellapart.evaluation.queries.querysets import QueryGold
 from tellapart.learning.adapting import train
 from tellapart.learning.adapting.pairs import Pairs, gather
-from tellapart.learning.adapting.train import adapt_encoder, report
+from tellapart.learning.adapting.train import Adapter, adapt_encoder, report
 
 
 def promising(kind: Kind) -> Pairs:
@@ -32,6 +32,7 @@ def promising(kind: Kind) -> Pairs:
         sources=random.choice(np.array(["title", "sentence"]), 500),
         groups=answer,
         bm25=np.zeros(500),
+        lexical=random.integers(0, 300, (500, 30)),
         kind=kind,
         level=Granularity.DOCUMENT,
     )
@@ -39,7 +40,7 @@ def promising(kind: Kind) -> Pairs:
 
 def test_a_recommended_map_becomes_a_folder_that_runs(index, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "gather", lambda *_, **__: promising(Kind.PROSE))
-    done = adapt_encoder(index, tmp_path / "adapted")
+    done = adapt_encoder(index, tmp_path / "adapted", adapter=Adapter.LINEAR)
     assert done.adaptation.recommended
     encoder = load_encoder(f"folder:{tmp_path / 'adapted'}")
     texts = ["water the roses", "frost"]
@@ -56,12 +57,12 @@ def test_a_recommended_map_becomes_a_folder_that_runs(index, tmp_path, monkeypat
     )
     assert built.search("roses", ranker="knn", encoder=encoder.name)[0].document.endswith("roses.txt")
     with pytest.raises(TellapartError, match="already holds"):
-        adapt_encoder(index, tmp_path / "adapted")
+        adapt_encoder(index, tmp_path / "adapted", adapter=Adapter.LINEAR)
 
 
 def test_another_version_of_the_base_is_refused(index, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "gather", lambda *_, **__: promising(Kind.PROSE))
-    adapt_encoder(index, tmp_path / "a")
+    adapt_encoder(index, tmp_path / "a", adapter=Adapter.LINEAR)
     path = tmp_path / "a" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"base_fingerprint": "0" * 32}))
     with pytest.raises(TellapartError, match="another version of 'minilm'"):
@@ -71,7 +72,7 @@ def test_another_version_of_the_base_is_refused(index, tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [b"no array", None])
 def test_a_damaged_map_is_one_line(index, tmp_path, monkeypatch, content):
     monkeypatch.setattr(train, "gather", lambda *_, **__: promising(Kind.PROSE))
-    adapt_encoder(index, tmp_path / "a")
+    adapt_encoder(index, tmp_path / "a", adapter=Adapter.LINEAR)
     if content is None:
         np.save(tmp_path / "a" / "map.npy", np.eye(3, dtype=np.float32))
     else:
@@ -83,9 +84,9 @@ def test_a_damaged_map_is_one_line(index, tmp_path, monkeypatch, content):
 
 def test_what_is_not_recommended_is_written_only_on_demand(index, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "gather", lambda *_, **__: promising(Kind.CODE))
-    assert adapt_encoder(index, tmp_path / "a").encoder is None
+    assert adapt_encoder(index, tmp_path / "a", adapter=Adapter.LINEAR).encoder is None
     assert not (tmp_path / "a").exists()
-    assert adapt_encoder(index, tmp_path / "a", keep_anyway=True).encoder is not None
+    assert adapt_encoder(index, tmp_path / "a", adapter=Adapter.LINEAR, keep_anyway=True).encoder is not None
 
 
 def test_people_overrule_generated_queries(index, tmp_path, monkeypatch):
@@ -95,7 +96,7 @@ def test_people_overrule_generated_queries(index, tmp_path, monkeypatch):
         {f"q{place}": Path(name).stem for place, name in enumerate(names)},
         Qrels({f"q{place}": {name: 1} for place, name in enumerate(names)}),
     )
-    done = adapt_encoder(index, tmp_path / "a", judged=gold)
+    done = adapt_encoder(index, tmp_path / "a", adapter=Adapter.LINEAR, judged=gold)
     assert not done.adaptation.recommended
     assert done.adaptation.evidence[0].source == "judged"
     assert "5 judged queries" in done.adaptation.reason

@@ -11,7 +11,7 @@ recommended only on judged queries.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -32,6 +32,8 @@ FEWEST = 50
 
 HALVES = 2
 
+OTHER_KINDS = "held-out queries of other kinds"
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -50,7 +52,8 @@ class Evidence:
 class Adaptation:
     """A map, the pull it was made with (None: none helped), the evidence, and the conclusion in words.
 
-    The map is None where the encoder itself was trained; `pull` then too.
+    The map is None where the encoder is something else than a map: then it stands in a folder, and where all of it was
+    trained, `pull` is None, too.
     """
 
     map: VectorMap | None
@@ -79,22 +82,64 @@ def linear(pairs: Pairs, rows: NDArray[np.int64]) -> Components:
 
 def adapt(pairs: Pairs, *, learner: Learner = linear, seed: int = 0) -> Adaptation:
     """Choose the pull, judge it, and fit the map to all pairs."""
+    question = ask(pairs, seed)
+    if question is None:
+        return nothing(pairs)
+    found = answer(question, PULLS, _table(question, learner))
+    chosen: VectorMap = np.eye(pairs.units.shape[1], dtype=np.float32)
+    if found.pull is not None:
+        chosen = learner(pairs, question.kept).map(found.pull)
+    return replace(found, map=chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which queries decide: `kept` (k,) of the pairs, the `half` (k,) each stands in, their kinds `sources`.
+
+    `untouched` (k,) are the ranks of their answers as the encoder is.
+    """
+
+    pairs: Pairs
+    kept: NDArray[np.int64]
+    half: NDArray[np.int64]
+    sources: tuple[str, ...]
+    untouched: NDArray[np.int64]
+
+    @property
+    def of(self) -> NDArray[np.str_]:
+        """The kind of each query (k,)."""
+        return self.pairs.sources[self.kept]
+
+
+def ask(pairs: Pairs, seed: int) -> Question | None:
+    """Divide the queries that count; None where there are too few."""
     sources = counting_sources(pairs)
     if not sources:
-        return nothing(pairs)
+        return None
     kept = np.flatnonzero(np.isin(pairs.sources, sources))
-    half = halves(pairs.groups[kept], seed)
-    untouched = ranks(pairs, kept, None)
-    table = _table(pairs, learner, kept, half, sources)
-    chosen = [_best(table, untouched, pairs.sources[kept], half == other, sources) for other in range(HALVES)]
+    return Question(pairs, kept, halves(pairs.groups[kept], seed), sources, ranks(pairs, kept, None))
+
+
+def answer(
+    question: Question, pulls: tuple[float, ...], table: NDArray[np.int64], unseen: str = OTHER_KINDS
+) -> Adaptation:
+    """Choose a pull on one half of the queries, judge it on the other, and conclude; no map is made.
+
+    Args:
+        question: Which queries decide.
+        pulls: Strongest first.
+        table: Rank of every query's answer under every pull (k, pulls), by what did not see the query.
+        unseen: Which queries judge, in words.
+    """
+    untouched, half = question.untouched, question.half
+    chosen = [_best(table, question, half == other) for other in range(HALVES)]
     judged = np.where(half == 0, _column(table, untouched, chosen[1]), _column(table, untouched, chosen[0]))
-    evidence = gather_evidence(pairs, kept, values(judged), values(untouched), sources)
-    pull = _best(table, untouched, pairs.sources[kept], np.ones(len(kept), dtype=bool), sources)
-    chosen_map: VectorMap = np.eye(pairs.units.shape[1], dtype=np.float32)
-    if pull is not None:
-        chosen_map = learner(pairs, kept).map(PULLS[pull])
-    recommended, reason = conclusion(pairs.kind, evidence, helped=pull is not None)
-    return Adaptation(chosen_map, None if pull is None else PULLS[pull], evidence, recommended, reason)
+    evidence = gather_evidence(
+        question.pairs, question.kept, values(judged), values(untouched), question.sources
+    )
+    best = _best(table, question, np.ones(len(half), dtype=bool))
+    recommended, reason = conclusion(question.pairs.kind, evidence, helped=best is not None, unseen=unseen)
+    return Adaptation(None, None if best is None else pulls[best], evidence, recommended, reason)
 
 
 def nothing(pairs: Pairs) -> Adaptation:
@@ -116,19 +161,14 @@ def halves(groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     return (order % HALVES)[members]
 
 
-def _table(
-    pairs: Pairs,
-    learner: Learner,
-    kept: NDArray[np.int64],
-    half: NDArray[np.int64],
-    sources: tuple[str, ...],
-) -> NDArray[np.int64]:
-    """Rank for every query under every pull (n, pulls), by maps fitted to other sources of the other half."""
+def _table(question: Question, learner: Learner) -> NDArray[np.int64]:
+    """Rank for every query under every pull (k, pulls), by maps fitted to other sources of the other half."""
+    pairs, kept, half = question.pairs, question.kept, question.half
     table = np.empty((len(kept), len(PULLS)), dtype=np.int64)
     for side in range(HALVES):
-        for source in sources:
-            asked = (half == side) & (pairs.sources[kept] == source)
-            others = (pairs.sources[kept] != source) | (len(sources) == 1)
+        for source in question.sources:
+            asked = (half == side) & (question.of == source)
+            others = (question.of != source) | (len(question.sources) == 1)
             learned = kept[(half != side) & others]
             if not asked.any():
                 continue
@@ -138,20 +178,15 @@ def _table(
     return table
 
 
-def _best(
-    table: NDArray[np.int64],
-    untouched: NDArray[np.int64],
-    of: NDArray[np.str_],
-    rows: NDArray[np.bool_],
-    sources: tuple[str, ...],
-) -> int | None:
+def _best(table: NDArray[np.int64], question: Question, rows: NDArray[np.bool_]) -> int | None:
     """Column of the strongest pull that is within a standard error of the best one; None where none gains.
 
     The gain is in log2 of the right document's rank, which also moves where nDCG@10 is 0 or near 1, averaged over
     sources, so that a frequent kind of query does not decide alone. The error is that of the paired shortfall.
     """
-    gains = np.log2(untouched)[:, None] - np.log2(table)
-    parts = [part for source in sources if len(part := gains[rows & (of == source)]) > 1]
+    gains = np.log2(question.untouched)[:, None] - np.log2(table)
+    of = question.of
+    parts = [part for source in question.sources if len(part := gains[rows & (of == source)]) > 1]
     if not parts:
         return None
     means = np.mean([part.mean(axis=0) for part in parts], axis=0)
@@ -194,10 +229,12 @@ def gather_evidence(
     return tuple(found)
 
 
-def conclusion(kind: Kind, evidence: tuple[Evidence, ...], *, helped: bool) -> tuple[bool, str]:
+def conclusion(
+    kind: Kind, evidence: tuple[Evidence, ...], *, helped: bool, unseen: str = OTHER_KINDS
+) -> tuple[bool, str]:
     """Recommend or not, and say why; `helped` is whether any strength was better than none."""
     whole, parts = evidence[0].against_untouched, evidence[1:]
-    seen = f"{whole.difference:+.3f} [{whole.low:+.3f}, {whole.high:+.3f}] nDCG@10 on held-out queries of other kinds"
+    seen = f"{whole.difference:+.3f} [{whole.low:+.3f}, {whole.high:+.3f}] nDCG@10 on {unseen}"
     if not helped or whole.p > ALPHA or whole.low <= 0:
         return False, f"not separated from the untouched encoder ({seen})"
     if len(parts) == 1:

@@ -14,6 +14,7 @@ from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.evaluation.generated import GeneratedSet, Source, generate, leaks
+from tellapart.learning.adapting.grouping import connected
 from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import Run
@@ -42,6 +43,9 @@ instead of whole documents (our choice: about twice the window)."""
 
 DEPTH = 100
 
+HARD = 30
+"""Documents that BM25 ranks highest, from which hard negatives are drawn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -49,7 +53,8 @@ class Pairs:
 
     `queries` (n, d), `units` (u, d); `answer` (n,) is the unit of each query, `starts` (m,) the first unit of each
     document, `document` (n,) the place of the query's document in it. `sources` (n,) says what a query was made
-    from, `groups` (n,) numbers documents that are near-duplicates alike, `bm25` (n,) is nDCG@10 of BM25.
+    from, `groups` (n,) numbers documents that are near-duplicates alike, `bm25` (n,) is nDCG@10 of BM25, and
+    `lexical` (n, h) are the places of the documents it ranks highest, the own one where it finds fewer.
     `texts` (n,) and `contents` (u,) are what the vectors were made of, where that was asked for.
     """
 
@@ -61,6 +66,7 @@ class Pairs:
     sources: NDArray[np.str_]
     groups: NDArray[np.int64]
     bm25: NDArray[np.float64]
+    lexical: NDArray[np.int64]
     kind: Kind
     level: Granularity
     texts: tuple[str, ...] = ()
@@ -158,6 +164,7 @@ def _collected(
         sources=np.array([made.gold.source(query) for query in asked]),
         groups=_groups(document, near, len(units.starts)),
         bm25=np.array(bm25),
+        lexical=_highest(run, asked, units.names, document),
         kind=kind,
         level=level,
     )
@@ -176,14 +183,9 @@ def _groups(
     document: NDArray[np.int64], near: Sequence[NDArray[np.int64]], documents: int
 ) -> NDArray[np.int64]:
     """Number the connected components of documents that are near-duplicates, for each query."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     left = np.repeat(document, [len(row) for row in near])
     right = np.concatenate([*near, np.zeros(0, dtype=np.int64)])
-    links = coo_matrix((np.ones(len(left)), (left, right)), shape=(documents, documents))
-    _, labels = connected_components(links, directed=False)
-    return np.asarray(labels[document], dtype=np.int64)
+    return connected(np.column_stack([left, right]), documents)[document]
 
 
 def _of_run(run: Run, query: str, names: Sequence[str], own: int, near: NDArray[np.int64]) -> float:
@@ -194,3 +196,14 @@ def _of_run(run: Run, query: str, names: Sequence[str], own: int, near: NDArray[
     )
     rank = ranked.index(names[own]) if names[own] in ranked[:10] else None
     return 0.0 if rank is None else float(1 / np.log2(rank + 2))
+
+
+def _highest(
+    run: Run, asked: Sequence[str], names: Sequence[str], document: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    place = {name: position for position, name in enumerate(names)}
+    found = np.repeat(document[:, None], HARD, axis=1)
+    for row, query in enumerate(asked):
+        ranked = run.rankings[query].documents[:HARD] if query in run.rankings else ()
+        found[row, : len(ranked)] = [place[name] for name in ranked]
+    return found

@@ -1,4 +1,4 @@
-"""Contrastive maps: InfoNCE over pairs, in-batch and k-NN negatives, near-duplicates of the answer masked."""
+"""Contrastive maps: InfoNCE over pairs, in-batch, k-NN and BM25 negatives, near-duplicates of the answer masked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = 50
 """Our choice between 25 steps, which do no harm, and 100, which do (docs/benchmarks/adaptation.md)."""
 
 HARD = 30
-"""Nearest units from which hard negatives are drawn."""
+"""Nearest units from which hard negatives are drawn; every other one is from what BM25 ranks highest."""
 
 
 class Residual(nn.Module):
@@ -72,14 +72,28 @@ def contrast(
     random = np.random.default_rng(seed)
     queries, units = torch.from_numpy(pairs.queries), torch.from_numpy(pairs.units)
     optimiser = torch.optim.Adam(network.parameters(), lr=rate)
-    hard_ones = min(HARD, len(units))
     for _ in range(steps):
         chosen = rows[random.choice(len(rows), min(batch, len(rows)), replace=False)]
-        hard = np.argpartition(-(pairs.queries[chosen] @ pairs.units.T), hard_ones - 1, axis=1)[:, :hard_ones]
-        drawn = hard[np.arange(len(chosen)), random.integers(0, hard_ones, len(chosen))]
+        drawn = _hard_negatives(pairs, chosen, random)
         answers = np.concatenate([pairs.answer[chosen], drawn])
         near = torch.from_numpy(pairs.units[pairs.answer[chosen]] @ pairs.units[answers].T >= NEAR)
         loss = info_nce(network(queries[chosen]), network(units[answers]), ignore=near, symmetric=True)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+
+
+def _hard_negatives(
+    pairs: Pairs, chosen: NDArray[np.int64], random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw a unit for each query: one of the nearest, or the nearest one of a document that BM25 ranks high."""
+    near = pairs.queries[chosen] @ pairs.units.T
+    count, each = min(HARD, len(pairs.units)), np.arange(len(chosen))
+    nearest = np.argpartition(-near, count - 1, axis=1)[:, :count]
+    drawn = nearest[each, random.integers(0, count, len(chosen))]
+    documents = pairs.lexical[chosen, random.integers(0, pairs.lexical.shape[1], len(chosen))]
+    ends = np.append(pairs.starts[1:], len(pairs.units))
+    for row in range(0, len(chosen), 2):
+        first = pairs.starts[documents[row]]
+        drawn[row] = first + int(np.argmax(near[row, first : ends[documents[row]]]))
+    return drawn

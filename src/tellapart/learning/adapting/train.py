@@ -21,8 +21,11 @@ from tellapart.evaluation.statistics import ALPHA
 from tellapart.learning.adapting.deciding import Adaptation, Evidence, adapt
 from tellapart.learning.adapting.full import adapt_fully
 from tellapart.learning.adapting.judged import judge
-from tellapart.learning.adapting.pairs import Pairs, gather
+from tellapart.learning.adapting.judges import Judges
+from tellapart.learning.adapting.pairs import gather, level_of
 from tellapart.learning.adapting.static import distil
+from tellapart.learning.adapting.taught import teach
+from tellapart.learning.adapting.words import WordsOfIndex, adapt_words, teach_words
 from tellapart.progress import Progress, silent
 
 UNMAPPED = ("lsa",)
@@ -32,6 +35,8 @@ UNMAPPED = ("lsa",)
 class Adapter(StrEnum):
     """What is changed about an encoder."""
 
+    WORDS = "words"
+    """Its vectors, by the words of each text beside them."""
     LINEAR = "linear"
     """Its vectors, by a closed-form map."""
     MLP = "mlp"
@@ -67,7 +72,7 @@ def adapt_encoder(
     output: Path,
     *,
     encoder: str = "minilm",
-    adapter: Adapter = Adapter.LINEAR,
+    adapter: Adapter = Adapter.WORDS,
     judged: QueryGold | None = None,
     keep_anyway: bool = False,
     seed: int = 0,
@@ -80,7 +85,8 @@ def adapt_encoder(
         output: Folder to write; left alone where the adapted encoder is not recommended.
         encoder: What is adapted.
         adapter: What of it is changed; a static table is always written, since it is made for speed.
-        judged: Queries with judgements; they decide whether it is recommended and are not learned from.
+        judged: Queries with judgements: they decide whether it is recommended. `words` and `linear` learn from them
+            (taught.py) where they are enough, and then no query is generated.
         keep_anyway: Write it although it is not recommended.
         seed: Of queries, splits and batches.
         progress: Told of documents read, texts encoded and steps made.
@@ -95,19 +101,22 @@ def adapt_encoder(
     if adapter in (Adapter.MLP, Adapter.FULL):
         require("torch", extra="train")
     base = index.encoder(encoder)
+    if not isinstance(base, Encoder):
+        raise TellapartError(f"{encoder!r} sees images: adapt an encoder of texts, such as minilm")
     whole = adapter in (Adapter.FULL, Adapter.STATIC)
     if whole and not isinstance(base, FolderEncoder):
         raise TellapartError(f"--adapter {adapter} works with minilm or folder:PATH, not with {encoder!r}")
-    pairs = gather(index, encoder, seed=seed, with_texts=whole, progress=progress)
+    kind, level = level_of(index, encoder)
+    people = Judges.of(index, encoder, level, judged) if judged is not None else None
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
-        if adapter is Adapter.STATIC:
-            found = distil(pairs, index, encoder, Path(part), output.name, progress=progress)
-        else:
-            found = _adapted(pairs, base, adapter, Path(part), output.name, seed, progress)
-        changed = FolderEncoder(Path(part)) if found.map is None else found.map
-        if judged is not None:
-            found = _decided(found, judge(index, encoder, pairs.level, changed, judged))
+        place = Place(WordsOfIndex(index, encoder, kind, level), Path(part), output.name, seed, progress)
+        found = place.taught(people, adapter) if people is not None else None
+        if found is None:
+            found = place.adapted(adapter)
+            if people is not None:
+                changed = load_encoder(f"folder:{part}") if found.map is None else found.map
+                found = _decided(found, judge(index, people, changed))
         if not (found.recommended or keep_anyway or adapter is Adapter.STATIC):
             return AdaptedOutcome(found, None)
         if found.map is not None:
@@ -117,17 +126,45 @@ def adapt_encoder(
     return AdaptedOutcome(found, load_encoder(f"folder:{output}"))
 
 
-def _adapted(
-    pairs: Pairs, base: Encoder, adapter: Adapter, folder: Path, name: str, seed: int, progress: Progress
-) -> Adaptation:
-    """Adapt; an encoder that is no map is written into the folder."""
-    if adapter is Adapter.LINEAR:
-        return adapt(pairs, seed=seed)
-    if adapter is Adapter.MLP:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an encoder is adapted to, and where what is no map is written: `folder`, under `name`."""
+
+    words: WordsOfIndex
+    folder: Path
+    name: str
+    seed: int
+    progress: Progress
+
+    def taught(self, people: Judges, adapter: Adapter) -> Adaptation | None:
+        """Learn from judged queries; None where the adapter cannot, or they are too few."""
+        if adapter is Adapter.LINEAR:
+            return teach(people, seed=self.seed, progress=self.progress)
+        if adapter is Adapter.WORDS:
+            return teach_words(
+                people, self.words, self.folder, self.name, seed=self.seed, progress=self.progress
+            )
+        return None
+
+    def adapted(self, adapter: Adapter) -> Adaptation:
+        """Learn from generated queries."""
+        index, encoder = self.words.index, self.words.encoder
+        with_texts = adapter not in (Adapter.LINEAR, Adapter.MLP)
+        pairs = gather(index, encoder, seed=self.seed, with_texts=with_texts, progress=self.progress)
+        if adapter is Adapter.STATIC:
+            return distil(pairs, index, encoder, self.folder, self.name, progress=self.progress)
+        if adapter is Adapter.WORDS:
+            return adapt_words(
+                pairs, self.words, self.folder, self.name, seed=self.seed, progress=self.progress
+            )
+        if adapter is Adapter.FULL:
+            base = index.encoder(encoder)
+            return adapt_fully(pairs, base, self.folder, self.name, seed=self.seed, progress=self.progress)
+        if adapter is Adapter.LINEAR:
+            return adapt(pairs, seed=self.seed)
         from tellapart.learning.adapting.residual import residual
 
-        return adapt(pairs, learner=residual, seed=seed)
-    return adapt_fully(pairs, base, folder, name, seed=seed, progress=progress)
+        return adapt(pairs, learner=residual, seed=self.seed)
 
 
 def report(found: Adaptation) -> Mapping[str, object]:
