@@ -17,7 +17,7 @@ from tellapart.evaluation.generated import GeneratedSet, Source, generate, leaks
 from tellapart.learning.adapting.grouping import connected
 from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent
-from tellapart.rankers.run import Run
+from tellapart.rankers.run import RankedDocuments, Run
 
 AT_MOST = 2_000
 """Queries, of all kinds together: what a laptop encodes in minutes (our choice, not measured)."""
@@ -117,7 +117,7 @@ def gather(
 
 def level_of(index: Index, encoder: str) -> tuple[Kind, Granularity]:
     """Give the kind most documents have, and whole documents if these fit the encoder's window, else their parts."""
-    numbers = sorted(index.store.identifiers())
+    numbers = sorted(n for n, kind in index.store.kinds().items() if kind is not Kind.IMAGE)
     sample = [index.stored(number) for number in numbers[:: max(1, len(numbers) // 500)]]
     if not sample:
         raise TellapartError(f"{index.folder} is empty: index some documents first")
@@ -154,6 +154,7 @@ def _collected(
         document[row] = place[stored.number]
         answer[row] = units.starts[document[row]] + stored.tree.at(level, span.start)
     near = _near(units, answer)
+    run = _among(run, frozenset(units.names))
     bm25 = [_of_run(run, query, units.names, document[row], near[row]) for row, query in enumerate(asked)]
     return Pairs(
         queries=vectors,
@@ -168,6 +169,16 @@ def _collected(
         kind=kind,
         level=level,
     )
+
+
+def _among(run: Run, names: frozenset[str]) -> Run:
+    """Leave out documents of another kind: whole documents are searched together with whole files."""
+    kept = {}
+    for query, ranking in run.rankings.items():
+        inside = np.array([name in names for name in ranking.documents], dtype=bool)
+        documents = tuple(name for name in ranking.documents if name in names)
+        kept[query] = RankedDocuments(documents, ranking.scores[inside])
+    return Run(kept, run.tag)
 
 
 def _near(units: Units, answer: NDArray[np.int64]) -> list[NDArray[np.int64]]:
