@@ -207,6 +207,10 @@ def test_standard_input_is_a_source(tmp_path):
         (["search"], "nothing to search for"),
         (["search", "x", "--granularity", "chapter", "--index", "INDEX"], "unknown granularity 'chapter'"),
         (["search", "x", "--ranker", "best", "--index", "INDEX"], "unknown ranker 'best'"),
+        (
+            ["search", "x", "--ranker", "best", "--index", "INDEX"],
+            "with --like: pooled-svm, ridge, expanded-ridge",
+        ),
         (["search", "x", "--colour", "red"], "No such option: --colour"),
         (["search", "x", "-k", "many"], "'many' is not a valid"),
         (["index", "/nowhere/at/all", "--index", "INDEX"], "/nowhere/at/all"),

@@ -55,13 +55,22 @@ def found(hits):
     return [hit.document for hit in hits]
 
 
-RANKERS = ["svm", "pooled-svm", "rocchio", "centroid", "centred-centroid", "centred-rocchio", "knn", "hybrid"]
+RANKERS = [
+    "svm",
+    "pooled-svm",
+    "ridge",
+    "expanded-ridge",
+    "rocchio",
+    "centroid",
+    "centred-centroid",
+    "centred-rocchio",
+]
 
 
 EXAMPLES = ["dogs/chihuahua.txt", "home/goldfish.txt", "home/parrot.txt"]
 
 
-@pytest.mark.parametrize("ranker", [*RANKERS, "rrf"])
+@pytest.mark.parametrize("ranker", [*RANKERS, "knn", "hybrid", "rrf"])
 def test_examples_say_what_is_meant(index, ranker):
     hits = index.search(like=EXAMPLES, ranker=ranker, k=2)
     assert set(found(hits)) == {"home/hamster.txt", "dogs/poodle.txt"}
@@ -71,7 +80,7 @@ def test_words_that_examples_share_say_what_is_meant(index):
     assert "home/hamster.txt" in found(index.search(like=EXAMPLES, ranker="bm25", k=2))
 
 
-@pytest.mark.parametrize("ranker", ["svm", "pooled-svm", "ridge", "rocchio", "hybrid"])
+@pytest.mark.parametrize("ranker", ["svm", "pooled-svm", "ridge", "expanded-ridge", "rocchio", "hybrid"])
 def test_a_counter_example_pushes_its_kind_down(index, ranker):
     def lead(unlike):
         hits = index.search("dog", like=["dogs/husky.txt"], unlike=unlike, ranker=ranker, k=50)

@@ -173,10 +173,10 @@ def test_hard_corpora(case: str):
     assert len(ranking) == min(5, len(rows))
 
 
-def test_a_query_is_solved_once(monkeypatch: pytest.MonkeyPatch):
+def test_a_query_is_solved_once():
     index = VectorIndex([unit_rows(300, 16, 6)])
-    svm = ExactSVM(ClosedFormSVM(c=0.1))
+    svm = exact_svm(ClosedFormSVM(c=0.1))
     query = Query(vector=unit_rows(1, 16, 7)[0].astype(np.float32))
-    first = svm(query, index)
-    assert svm(query, index) is first
-    assert svm(query, VectorIndex([unit_rows(300, 16, 6)])) is not first
+    first = svm.linear(query, index)
+    assert svm.linear(query, index) is first
+    assert svm.linear(query, VectorIndex([unit_rows(300, 16, 6)])) is not first

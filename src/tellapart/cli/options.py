@@ -64,7 +64,8 @@ K1 = Annotated[
 B = Annotated[float | None, typer.Option("--b", help="BM25: how much long units are held back, 0 to 1.")]
 Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]
 Regularisation = Annotated[
-    float | None, typer.Option("--lambda", help="svm, ridge: regularisation, in mean eigenvalues.")
+    float | None,
+    typer.Option("--lambda", help="svm, ridge, expanded-ridge: regularisation, in mean eigenvalues."),
 ]
 C = Annotated[
     float | None, typer.Option("--c", help="svm: regularisation as liblinear's C, instead of --lambda.")

@@ -108,7 +108,8 @@ class Planner:
         if ranker in EXAMPLE_RANKERS and not examples:
             raise TellapartError(f"the ranker {ranker} ranks by examples: name some with --like")
         if ranker not in known:
-            raise TellapartError(f"unknown ranker {ranker!r}: choose one of {', '.join(known)}")
+            more = "" if examples else f"; with --like: {', '.join(EXAMPLE_RANKERS)}"
+            raise TellapartError(f"unknown ranker {ranker!r}: choose one of {', '.join(known)}{more}")
         asked = parse_granularities(granularity) if granularity else ()
         if encoder and encoder not in self.snapshot.encoders:
             raise self.snapshot.unknown_encoder(encoder)

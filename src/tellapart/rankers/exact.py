@@ -42,23 +42,14 @@ class ExactSVM:
 
     `exact_scan` proves optimality by an exact scan of all units; otherwise the codes of the index do, where it
     has some, and the certificate is called approximate. For as many rows as are active codes are also slower (1M rows,
-    190-1,400 active: .2-.3 s exactly, .5-3 s by codes). The answer to the last query is kept.
+    190-1,400 active: .2-.3 s exactly, .5-3 s by codes).
     """
 
     form: ClosedFormSVM = field(default_factory=ClosedFormSVM)
     exact_scan: bool = True
-    _last: dict[str, tuple[Query, VectorIndex, Linear]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
 
     def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
         """Give w, b and the certificate, None where there was nothing to solve."""
-        last = self._last.get("last")
-        if last is None or last[0] is not query or last[1] is not vectors:
-            last = self._last["last"] = (query, vectors, self._solved(query, vectors))
-        return last[2]
-
-    def _solved(self, query: Query, vectors: VectorIndex) -> Linear:
         problem = self.form.pose(query, vectors)
         if problem is None:
             return nothing(vectors)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tellapart.errors import TellapartError
+from tellapart.rankers.expansion import ExpandedRidge
 from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.rocchio import Rocchio
 from tellapart.rankers.svm import ClosedFormSVM
@@ -16,6 +17,7 @@ FEEDBACK: Mapping[str, Direction] = MappingProxyType(
         "svm": ClosedFormSVM(),
         "pooled-svm": ClosedFormSVM(pooled=True),
         "ridge": Ridge(),
+        "expanded-ridge": ExpandedRidge(),
         "rocchio": Rocchio(),
         "centroid": Rocchio(1.0, 1.0, 0.0),
         "centred-centroid": Rocchio(1.0, 1.0, 0.0, centred=True),

@@ -13,6 +13,7 @@ from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
 from tellapart.rankers.exact import exact_svm
+from tellapart.rankers.expansion import ExpandedRidge
 from tellapart.rankers.feedback import FEEDBACK, feedback
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
@@ -47,8 +48,8 @@ wants more (bench/quality.py prints both). That of images, whose words are those
 class Parameters:
     """What a user set; None = the default of the kind of document.
 
-    `regularisation` is the lambda of svm and ridge as a multiple of the mean eigenvalue; `c` says the svm's as
-    liblinear does.
+    `regularisation` is the lambda of svm, ridge and expanded-ridge as a multiple of the mean eigenvalue; `c` says
+    the svm's as liblinear does.
     """
 
     k1: float | None = None
@@ -103,8 +104,9 @@ def _by_vectors(name: str, parameters: Parameters) -> VectorRanker:
         return knn()
     if name == "svm":
         return (exact_svm if parameters.solver == "exact" else svm)(_form(parameters))
-    if name == "ridge" and parameters.regularisation is not None:
-        return VectorRanker(name, Ridge(parameters.regularisation))
+    if name in ("ridge", "expanded-ridge") and parameters.regularisation is not None:
+        ridge = Ridge(parameters.regularisation)
+        return VectorRanker(name, ridge if name == "ridge" else ExpandedRidge(ridge, ridge))
     if name in EXAMPLE_RANKERS:
         return feedback(name)
     raise TellapartError(f"unknown ranker {name!r}: choose one of auto, {', '.join(RANKERS)}")

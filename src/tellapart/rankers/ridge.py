@@ -47,20 +47,24 @@ class Ridge:
 
     def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
         """Give the linear function of a query and its examples; its own rows do not count in M."""
-        given = weigh(query, text=self.alpha, liked=self._of_liked(query), unliked=self.gamma)
+        given = weigh(query, text=self.alpha, liked=self.of_liked(query), unliked=self.gamma)
         right = given.weights @ given.vectors
         if not vectors.n_alive or not len(given):
             return Linear(right, 0.0)
-        return Linear(self._solve(right, query.own_rows, vectors), 0.0)
+        return Linear(self.solve(right, query.own_rows, vectors), 0.0)
 
-    def _of_liked(self, query: Query) -> float:
+    def of_liked(self, query: Query) -> float:
+        """Give the weight of the liked examples together."""
         if self.beta is not None:
             return self.beta
         alone = query.vector is not None and query.examples is not None and len(query.examples.liked) == 1
         return BETA_OF_ONE if alone else BETA
 
-    def _solve(self, right: Doubles, own_rows: Sequence[int], vectors: VectorIndex) -> Doubles:
-        """Solve for M without r of its N rows: ((lambda (N - r) / N) I + M - sum o oT / N) w = right, times a scale."""
+    def solve(self, right: Doubles, own_rows: Sequence[int], vectors: VectorIndex) -> Doubles:
+        """Solve for M without r of its N rows: ((lambda (N - r) / N) I + M - sum o oT / N) w = right.
+
+        That is (M' + lambda I) w = right times N / (N - r), a scale that no ranking sees.
+        """
         spectrum, (_, own) = vectors.spectrum(), live_rows(vectors, own_rows)
         left = spectrum.n - len(own)
         if left == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -44,15 +44,25 @@ class Direction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VectorRanker:
-    """Orders units by x . w + b, where `direction` makes w and b of the query."""
+    """Orders units by x . w + b, where `direction` makes w and b of the query; those of the last query are kept."""
 
     name: str
     direction: Direction
+    _last: dict[str, tuple[Query, VectorIndex, Linear]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def linear(self, query: Query, vectors: VectorIndex) -> Linear:
+        """Give w and b: a fusion asks for them several times."""
+        last = self._last.get("last")
+        if last is None or last[0] is not query or last[1] is not vectors:
+            last = self._last["last"] = (query, vectors, self.direction(query, vectors))
+        return last[2]
 
     def spreads(self, query: Query, units: Units) -> Spreads:
         """Mean and deviation over all live units in closed form, from the moments of the vectors."""
         vectors = vectors_of(units)
-        linear = self.direction(query, vectors)
+        linear = self.linear(query, vectors)
         moments = vectors.moments()
         mean, std = moments.score_statistics(linear.w)
         return {self.name: Spread(moments.n, mean + linear.b, std)}
@@ -64,7 +74,7 @@ class VectorRanker:
 
     def search(self, query: Query, vectors: VectorIndex, k: int, *, allowed: Mask | None = None) -> Ranking:
         """Give the best k rows of a vector index; the query's own rows may be among them."""
-        linear = self.direction(query, vectors)
+        linear = self.linear(query, vectors)
         rows, products = vectors.search(linear.w.astype(np.float32)[None], k, allowed=allowed)
         n = int(np.count_nonzero(rows[0] >= 0))
         shifted = (products[0, :n].astype(np.float64) + linear.b).astype(np.float32)
@@ -73,19 +83,19 @@ class VectorRanker:
 
     def certificate(self, query: Query, units: Units) -> Certificate | None:
         """Say what is proven of the ranking."""
-        return self.direction(query, vectors_of(units)).certificate
+        return self.linear(query, vectors_of(units)).certificate
 
     def scores_of(self, query: Query, units: Units, rows: Rows) -> Dense:
         """Score some rows, (len(rows),)."""
         vectors = vectors_of(units)
-        linear = self.direction(query, vectors)
+        linear = self.linear(query, vectors)
         products = vectors.take(rows).astype(np.float64) @ linear.w.astype(np.float32).astype(np.float64)
         return (products + linear.b).astype(np.float32)
 
     def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
         """Score every row; -inf for those that may not be found."""
         vectors = vectors_of(units)
-        linear = self.direction(query, vectors)
+        linear = self.linear(query, vectors)
         dense = vectors.scores(linear.w.astype(np.float32)) + np.float32(linear.b)
         return forbid(standardised(dense, self.name, spreads), units)
 
