@@ -111,6 +111,35 @@ def test_filters(whole, queries, derived, monkeypatch, share: float):
     assert set(kinds) <= {"plain"}
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_query_whose_neighbours_may_not_be_found(whole, queries, derived, monkeypatch, deleted: bool):
+    """All that the first look proposes falls to the mask."""
+    kinds = spy(monkeypatch)
+    for query in queries[:5]:
+        near = np.argsort(-(whole.astype(np.float32) @ query))[:1500]
+        may = np.ones(ROWS, dtype=bool)
+        may[near] = False
+        index = VectorIndex([whole], may if deleted else None, derived, "1")
+        assert recall(index, query[None], None if deleted else may) >= 0.99
+        rows, _ = index.search(query[None], 10, allowed=None if deleted else may)
+        assert may[rows[0]].all()
+    assert set(kinds) == {"fast"}
+
+
+def test_a_direction_that_few_looks_settle_is_not_looked_at_often(whole, derived, monkeypatch):
+    """The mean of unrelated rows has thousands of neighbours that are hardly told apart."""
+    kinds = spy(monkeypatch)
+    index = VectorIndex([whole], None, derived, "1")
+    directions = np.array(
+        [
+            whole[np.random.default_rng(seed).integers(0, ROWS, 5)].astype(np.float32).mean(axis=0)
+            for seed in range(20)
+        ]
+    )
+    assert recall(index, directions) >= 0.99
+    assert len(kinds) <= 2 * len(directions)
+
+
 def test_rows_added_later_are_found_without_a_rebuild(whole, queries, derived, monkeypatch):
     kinds = spy(monkeypatch)
     added = text_like(1500, 5).astype(np.float16)

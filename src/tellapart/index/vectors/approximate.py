@@ -103,28 +103,27 @@ class Codes:
         ]
         return cls(folder, max(usable, key=lambda d: sum(d.lengths))) if usable else None
 
-    def dead_share(self, alive: Mask | None) -> float:
-        """Share of the coded rows that were deleted since."""
-        if alive is None or len(self._rows) == 0:
+    def missing_share(self, mask: Mask | None) -> float:
+        """Share of the coded rows that a mask (all rows) leaves out: deleted since, or not asked for."""
+        if mask is None or len(self._rows) == 0:
             return 0.0
-        return 1.0 - float(np.count_nonzero(alive[self._rows])) / len(self._rows)
+        return 1.0 - float(np.count_nonzero(mask[self._rows])) / len(self._rows)
 
-    def candidates(self, query: Floats, depth: int, alive: Mask | None, allowed: Mask | None) -> Candidates:
-        """Propose rows for one query (d,): where `allowed` (which implies alive) if given, else where alive.
+    def candidates(self, query: Floats, depth: int, mask: Mask | None) -> Candidates:
+        """Propose rows for one query (d,) where `mask` (all rows) is true.
 
-        Without a filter the fast codes answer, over-fetching while few rows are dead; otherwise the plain
-        codes with a bitmap.
+        While it leaves out few, the fast codes answer, over-fetching; otherwise the plain codes with a bitmap, which
+        cost three times as much.
         """
-        dead = self.dead_share(alive) if allowed is None else 1.0
+        missing = self.missing_share(mask)
         length = float(np.linalg.norm(query))
         unit = query / np.float32(length)
-        if dead <= STALE_SHARE:
-            rows, estimates, floor = self._search("fast", unit, int(depth / (1.0 - dead)) + 1, None)
-            if alive is not None:
-                kept = alive[rows]
+        if missing <= STALE_SHARE:
+            rows, estimates, floor = self._search("fast", unit, int(depth / (1.0 - missing)) + 1, None)
+            if mask is not None:
+                kept = mask[rows]
                 rows, estimates = rows[kept], estimates[kept]
         else:
-            mask = allowed if allowed is not None else alive
             rows, estimates, floor = self._search("plain", unit, depth, mask)
         if len(rows) == 0 and floor == -np.inf:
             return NOTHING
@@ -169,7 +168,7 @@ def needs_build(codes: Codes | None, total: int, alive: Mask | None) -> bool:
     if codes is None:
         return True
     uncovered = (total - codes.covered) / max(total, 1)
-    return uncovered > STALE_SHARE or codes.dead_share(alive) > STALE_SHARE
+    return uncovered > STALE_SHARE or codes.missing_share(alive) > STALE_SHARE
 
 
 def build(folder: Path, segments: Sequence[Halves], alive: Mask | None, progress: Progress = silent) -> None:

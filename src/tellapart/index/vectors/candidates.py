@@ -28,6 +28,10 @@ UNIT_ROUNDOFF = 2.0**-24
 # 638 rows proposed; 3 leaves a margin for data less kind, and keeps .998 in `bench/knn_speed.py`.
 DEVIATIONS = 3.0
 
+# While in doubt look so many times deeper, or at most that to the power of FARTHEST at once. Our choice, not measured.
+DEEPER = 4
+FARTHEST = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -44,11 +48,15 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """Exact best rows, `certain` unless rows not proposed might belong among them."""
+    """Exact best rows, `certain` unless rows not proposed might belong among them.
+
+    `lacking` is by how much the floor would have to be lower for that; inf where the rows do not say.
+    """
 
     rows: Rows
     scores: Floats
     certain: bool
+    lacking: float = 0.0
 
 
 NOTHING = Candidates(np.empty(0, np.int64), np.empty(0, np.float32), -np.inf, 0.0)
@@ -102,12 +110,27 @@ def settle(
         rows, scores = rows[found], scores[found]
     best, top = best_first(rows, scores, k)
     certain = reach == -np.inf or (len(best) == k and float(top[-1]) > reach)
-    return Top(best, top, certain)
+    return Top(best, top, certain, reach - float(top[-1]) if len(best) == k else np.inf)
+
+
+def deeper(proposed: Candidates, depth: int, lacking: float) -> int:
+    """Say how deep to look next: as many times 4 as the floor needs, which falls about as much with each.
+
+    Every look costs a scan however deep, so one that goes deep at once is cheaper than several on the way.
+    """
+    fourth, times = depth // DEEPER, 1
+    if np.isfinite(lacking) and len(proposed.rows) > fourth:
+        fall = float(np.partition(proposed.estimates, -fourth)[-fourth]) - proposed.floor
+        if fall > 0:
+            times = min(max(int(np.ceil(lacking / fall)), 1), FARTHEST)
+    return int(depth * DEEPER**times)
 
 
 def _error(part: Candidates, scores: Floats) -> float:
     if part.error is not None:
         return part.error
+    if not len(scores):  # all that was proposed is deleted or not asked for
+        return np.inf
     errors = scores - part.estimates
     # Equal rows have equal errors and no spread; the mean keeps their ties from looking settled.
     return DEVIATIONS * float(max(np.std(errors), np.mean(errors)))

@@ -14,10 +14,12 @@ from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.vectors import approximate
 from tellapart.index.vectors.approximate import Codes, take
 from tellapart.index.vectors.candidates import (
+    DEEPER,
     Mask,
     Rows,
     Top,
     best_first,
+    deeper,
     exact_scores,
     float32_error,
     settle,
@@ -36,10 +38,9 @@ from tellapart.progress import Progress, silent
 
 # Candidates beyond k: enough that the last one usually lies clearly below the k-th (2e-5 of its score).
 _SLACK = 16
-# Codes propose 20 per hit asked for, at least 200, then 4 times more while in doubt.
+# Codes propose 20 per hit asked for, at least 200.
 _CODED_FACTOR = 20
 _CODED_DEPTH = 200
-_DEEPER = 4
 # Importing faiss costs as long as numpy needs to scan some 250k rows (35 against .13 ms per 1,000 rows at
 # d = 384): a process that asks less never imports it.
 _NUMPY_ROWS = 250_000
@@ -153,9 +154,7 @@ class VectorIndex:
             return self._gathered(queries, k, np.flatnonzero(mask))
         codes = None if exact else self._codes
         if codes is not None and (allowed is None or live > _SCANNED_SHARE * self.n_rows):
-            return [
-                self._by_codes(codes, query, k, mask, live, filtered=allowed is not None) for query in queries
-            ]
+            return [self._by_codes(codes, query, k, mask, live) for query in queries]
         if len(queries) < _BATCH_QUERIES and self._use_faiss(len(queries)):
             return [self._by_scan(query, k, mask, live) for query in queries]
         proposed = batch_candidates(self._segments, queries, k + _SLACK, mask)
@@ -182,16 +181,14 @@ class VectorIndex:
             top = settle([proposed], query, k, self._scorer(query))
             if top.certain:
                 return top
-            depth *= _DEEPER
+            depth *= DEEPER
         return self._certainly(query, k, mask)
 
-    def _by_codes(
-        self, codes: Codes, query: Floats, k: int, mask: Mask | None, live: int, *, filtered: bool
-    ) -> Top:
-        depth = min(max(_CODED_FACTOR * k, _CODED_DEPTH), max(_DEEPER * k, 4 * _CODED_DEPTH))
+    def _by_codes(self, codes: Codes, query: Floats, k: int, mask: Mask | None, live: int) -> Top:
+        depth = min(max(_CODED_FACTOR * k, _CODED_DEPTH), max(DEEPER * k, 4 * _CODED_DEPTH))
         while depth < live // 8:
             try:
-                parts = [codes.candidates(query, depth, self.alive, mask if filtered else None)]
+                parts = [codes.candidates(query, depth, mask)]
             except RuntimeError:  # faiss cannot read its file: the segments still can answer
                 break
             if codes.covered < self.n_rows:
@@ -199,7 +196,7 @@ class VectorIndex:
             top = settle(parts, query, k, self._scorer(query))
             if top.certain:
                 return top
-            depth *= _DEEPER
+            depth = deeper(parts[0], depth, top.lacking)
         return self._by_scan(query, k, mask, live)
 
     def _certainly(self, query: Floats, k: int, mask: Mask | None) -> Top:
