@@ -129,6 +129,7 @@ def test_a_query_whose_neighbours_may_not_be_found(whole, queries, derived, monk
 def test_a_direction_that_few_looks_settle_is_not_looked_at_often(whole, derived, monkeypatch):
     """The mean of unrelated rows has thousands of neighbours that are hardly told apart."""
     kinds = spy(monkeypatch)
+    monkeypatch.setattr(module, "_DEEPER_SHARE", 1.0)
     index = VectorIndex([whole], None, derived, "1")
     directions = np.array(
         [
