@@ -13,6 +13,7 @@ from svm_draws import Draw, by_query, worth
 from svm_sets import Collection, Floats
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
+from tellapart.rankers.expansion import ExpandedRidge
 from tellapart.rankers.query import Query
 from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.rocchio import Rocchio
@@ -117,6 +118,7 @@ def by_examples() -> tuple[Method, ...]:
             _each(RATIOS, lambda ratio: linear(ClosedFormSVM(ratio, pooled=True), text=False)),
         ),
         Method("ridge on the mean", _each(RATIOS, lambda ratio: linear(Ridge(ratio), text=False))),
+        Method("expanded ridge", (("", linear(ExpandedRidge(), text=False)),)),
     )
 
 
@@ -144,6 +146,7 @@ def by_both() -> tuple[Method, ...]:
             "ridge on query + mean",
             _pairs(FEWER, BETAS, lambda r, beta: linear(Ridge(r, beta=beta), text=True)),
         ),
+        Method("expanded ridge, query + mean", (("", linear(ExpandedRidge(), text=True)),)),
     )
 
 

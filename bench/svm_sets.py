@@ -77,12 +77,14 @@ def judged_collections(data: Path, place: Path) -> Iterator[Collection]:
         index.close()
 
 
-def concepts(data: Path, place: Path) -> Iterator[Collection]:
+def concepts(data: Path, place: Path, most: int = CONCEPTS) -> Iterator[Collection]:
     """WordNet: leaf nouns are the items, the leaves under a concept its targets, the concept's name the query.
+
+    With more of them the first ones stay.
 
     An item's text is the noun with its synonyms alone, or with the dictionary's explanation.
     """
-    synsets, leaves, chosen = _concepts(data / "wordnet")
+    synsets, leaves, chosen = _concepts(data / "wordnet", most)
     gold = {concept: dict.fromkeys(below, 1) for concept, below in chosen.items()}
     queries = {concept: synsets[concept][0] for concept in chosen}
     named = {leaf: synsets[leaf][0] for leaf in leaves}
@@ -144,9 +146,7 @@ def _collection(
     return Collection(name, family, encoder, np.concatenate(parts), targets, queries, words, list(numbers))
 
 
-def _concepts(
-    folder: Path,
-) -> tuple[dict[str, tuple[str, str]], list[str], dict[str, list[str]]]:
+def _concepts(folder: Path, most: int) -> tuple[dict[str, tuple[str, str]], list[str], dict[str, list[str]]]:
     """Synsets (lemmas, gloss), the leaves drawn, and the leaves under each concept chosen; seed 0."""
     rows = (row for row in _table(folder / "synsets.tsv") if row[0].startswith("n"))
     synsets = {row[0]: (row[2].replace("|", ", "), row[3]) for row in rows}
@@ -168,7 +168,7 @@ def _concepts(
     chosen: dict[str, set[str]] = {}
     for concept in candidates:
         near = (len(below[concept] & other) / len(below[concept] | other) for other in chosen.values())
-        if len(chosen) < CONCEPTS and max(near, default=0.0) <= OVERLAP:
+        if len(chosen) < most and max(near, default=0.0) <= OVERLAP:
             chosen[concept] = below[concept]
     return synsets, leaves, {concept: sorted(members) for concept, members in chosen.items()}
 

@@ -55,6 +55,7 @@ BOTH, BOTH_MEAN, RIDGE_BOTH = (
     "closed form on query + mean",
     "ridge on query + mean",
 )
+EXPANDED, EXPANDED_BOTH = "expanded ridge", "expanded ridge, query + mean"
 WRONG_ROCCHIO, WRONG_CENTRED = "Rocchio, counter-examples", "centred Rocchio, counter-examples"
 WRONG_CLOSED, WRONG_RIDGE = "closed form, counter-examples", "ridge, counter-examples"
 
@@ -74,8 +75,9 @@ LAYOUTS = (
         True,
         lambda task: task.endswith("examples"),
         {MEAN: "mean", CENTRED: "centred", NEAREST: "nearest", CLOSED: CLOSED, CLOSED_MEAN: "on the mean",
-         RIDGE_MEAN: "ridge"},
-        ((CLOSED_MEAN, MEAN), (RIDGE_MEAN, MEAN), (CLOSED_MEAN, CENTRED), (RIDGE_MEAN, CENTRED)),
+         RIDGE_MEAN: "ridge", EXPANDED: "expanded"},
+        ((CLOSED_MEAN, MEAN), (RIDGE_MEAN, MEAN), (EXPANDED, MEAN), (CLOSED_MEAN, CENTRED), (RIDGE_MEAN, CENTRED),
+         (EXPANDED, CENTRED), (EXPANDED, RIDGE_MEAN)),
         shares=True,
     ),
     Layout(
@@ -84,9 +86,10 @@ LAYOUTS = (
         True,
         lambda task: task.endswith("examples"),
         {ROCCHIO: "Rocchio", CENTRED_ROCCHIO: "centred", BOTH: CLOSED, BOTH_MEAN: "on query + mean",
-         RIDGE_BOTH: "ridge"},
-        ((BOTH, ROCCHIO), (BOTH, CENTRED_ROCCHIO), (BOTH_MEAN, ROCCHIO), (RIDGE_BOTH, ROCCHIO), (RIDGE_BOTH, BOTH),
-         (ROCCHIO, MEAN), (BOTH, MEAN), (RIDGE_BOTH, MEAN)),
+         RIDGE_BOTH: "ridge", EXPANDED_BOTH: "expanded"},
+        ((BOTH, ROCCHIO), (BOTH, CENTRED_ROCCHIO), (BOTH_MEAN, ROCCHIO), (RIDGE_BOTH, ROCCHIO),
+         (EXPANDED_BOTH, ROCCHIO), (RIDGE_BOTH, BOTH), (EXPANDED_BOTH, RIDGE_BOTH), (ROCCHIO, MEAN), (BOTH, MEAN),
+         (RIDGE_BOTH, MEAN)),
     ),
     Layout(
         "Counter-examples beside examples and words",
