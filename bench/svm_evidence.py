@@ -9,7 +9,7 @@ concept and the other images of a class. Two draws of each size are averaged per
 methods. Counter-examples are the first 3 wrong hits of k-NN (unjudged counts as wrong), or in `judged top 10` all
 of its wrong ones. Each method's settings (lambda in mean eigenvalues, C, weights) are chosen per set and size by
 5-fold cross-validation over queries: a query is measured with what was best for the other folds; `expanded-ridge` is
-as `search` has it (its settings are from concepts that are not among these: svm_expansion.md).
+as `search` has it (where its settings come from: svm_expansion.md).
 """
 
 from __future__ import annotations

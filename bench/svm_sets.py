@@ -96,6 +96,20 @@ def concepts(data: Path, place: Path, most: int = CONCEPTS) -> Iterator[Collecti
         index.close()
 
 
+def intents(data: Path, place: Path) -> Iterator[Collection]:
+    """banking77: short requests of customers, those of one intent its targets, the intent's name the query."""
+    labels = [row[1] for row in _table(data / "banking77" / "banking77.tsv")]
+    texts = {str(n): row[2] for n, row in enumerate(_table(data / "banking77" / "banking77.tsv"))}
+    gold: dict[str, dict[str, int]] = defaultdict(dict)
+    for n, label in enumerate(labels):
+        gold[label][str(n)] = 1
+    index = _indexed(texts, place, "intents")
+    for encoder in ENCODERS:
+        queries = {label: label.replace("_", " ") for label in sorted(gold)}
+        yield _collection("intents", "concepts", index, encoder, queries, gold)
+    index.close()
+
+
 def _indexed(texts: Mapping[str, str], place: Path, name: str) -> Index:
     source = place / "sources" / name
     source.mkdir(parents=True, exist_ok=True)

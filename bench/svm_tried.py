@@ -59,9 +59,10 @@ def tried(collection: Collection, other: Collection) -> tuple[Method, ...]:
         "diffusion on the graph of 30 neighbours (alpha .8)": _by_rows(lambda rows: _diffused(graph, rows)),
         "ridge and .3 of log diffusion": _mixed(lambda rows: np.log(_diffused(graph, rows) + 1e-9), 0.3),
         "ridge's scores, cubed, diffused on the graph": _smoothed(graph),
-        "ridge on each example with its 5 neighbours": _each_expanded(5, 0.5),
+        "ridge, each example with its own 5 neighbours": _each_expanded(5),
         "ridge with .1 of lsa's": _mixed(lambda rows: _of_other(other, rows), 0.1),
-        "expanded ridge, 3 rounds": _rounds(10, 0.5, 3),
+        "expanded ridge, first units weigh half of all examples": _share(10, 0.5),
+        "expanded ridge, 3 rounds": _rounds(10, 3),
     }
     return tuple(Method(name, (("", score),)) for name, score in scores.items())
 
@@ -92,25 +93,34 @@ def _smoothed(graph: csr_matrix) -> Score:
     return scores
 
 
-def _each_expanded(units: int, share: float) -> Score:
+def _each_expanded(units: int) -> Score:
     """Expand every example by its own neighbours, not all together by what is near to all."""
 
     def scores(collection: Collection, index: VectorIndex, draws: Sequence[Draw]) -> Iterator[Floats]:
         for draw in draws:
             near = [_first(collection, index, (row,), draw, units) for row in draw.liked]
-            yield _again(collection, index, draw, np.mean(near, axis=0), share)
+            yield _again(collection, index, draw, np.mean(near, axis=0), 1.0 / len(draw.liked))
 
     return scores
 
 
-def _rounds(units: int, share: float, rounds: int) -> Score:
+def _share(units: int, share: float) -> Score:
+    def scores(collection: Collection, index: VectorIndex, draws: Sequence[Draw]) -> Iterator[Floats]:
+        for draw in draws:
+            near = _first(collection, index, draw.liked, draw, units)
+            yield _again(collection, index, draw, near, share)
+
+    return scores
+
+
+def _rounds(units: int, rounds: int) -> Score:
     def scores(collection: Collection, index: VectorIndex, draws: Sequence[Draw]) -> Iterator[Floats]:
         for draw in draws:
             own = collection.vectors @ RIDGE.solve(_mean(collection, draw.liked), draw.liked, index)
             for _ in range(rounds):
                 own[list(draw.liked)] = -np.inf
                 near = _mean(collection, np.argsort(-own, kind="stable")[:units])
-                own = _again(collection, index, draw, near, share)
+                own = _again(collection, index, draw, near, 1.0 / len(draw.liked))
             yield own.astype(np.float32)
 
     return scores

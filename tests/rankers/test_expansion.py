@@ -51,7 +51,7 @@ def test_the_first_units_count_as_examples(n, dim, liked, unliked, dead, text, s
     index = VectorIndex([rows[: n // 3], rows[n // 3 :]], alive)
     vector = unit_rows(1, dim, seed + 1)[0].astype(np.float32) if text else None
     query = like_rows(index, wanted.tolist(), avoided.tolist(), vector=vector)
-    ranker = ExpandedRidge(Ridge(10.0, beta=2.0, gamma=0.15), units=7, share=0.5, beside_words=0.25)
+    ranker = ExpandedRidge(Ridge(10.0, beta=2.0, gamma=0.15), units=7, weight=1.5)
     found = ranker(query, index).w
 
     wide = rows.astype(np.float64)
@@ -64,7 +64,7 @@ def test_the_first_units_count_as_examples(n, dim, liked, unliked, dead, text, s
     first = wide @ solved(wide, alive, own, 10.0, right)
     may = alive & wide.any(axis=1) & ~np.isin(np.arange(n), own)
     near = sorted(np.flatnonzero(may), key=lambda row: (-first[row], row))[:7]
-    right += (0.25 if text else 0.5) * 2.0 * wide[near].mean(axis=0)
+    right += 1.5 * 2.0 / liked * wide[near].mean(axis=0)
     want = solved(wide, alive, own, 10.0, right)
     cosine = found @ want / np.linalg.norm(found) / np.linalg.norm(want)
     assert cosine == pytest.approx(1, abs=1e-9)
