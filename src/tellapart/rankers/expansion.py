@@ -25,7 +25,8 @@ from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.vectors import Linear
 
 FEWEST = 2
-"""Examples from which on the answer is expanded: with one, judged sets lost (bench/svm_expansion.py)."""
+"""Examples from which on the answer is expanded. With one it gained nothing on the judged sets in 20 settings, and lost
+up to .012 nDCG@10 (measured once, minilm)."""
 
 RATIO = 10.0
 UNITS = 10
