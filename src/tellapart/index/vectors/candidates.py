@@ -28,8 +28,8 @@ UNIT_ROUNDOFF = 2.0**-24
 # 638 rows proposed; 3 leaves a margin for data less kind, and keeps .998 in `bench/knn_speed.py`.
 DEVIATIONS = 3.0
 
-# While in doubt look so many times deeper, if need be FARTHEST times at once: with ten examples of 1M rows a search took
-# 37 ms so, 50 ms one step at a time, and 72 ms as far as it takes (measured once, one core).
+# While in doubt look so many times deeper, if need be FARTHEST times at once: with ten examples of 1M rows a search
+# took 37 ms so, 50 ms one step at a time, and 72 ms as far as it takes (measured once, one core).
 DEEPER = 4
 FARTHEST = 2
 
