@@ -26,7 +26,7 @@ from tellapart.rankers.vectors import VectorRanker
 LEVEL = Granularity.IMAGE
 
 COMPARED = ("knn", "svm", "ridge")
-"""Rankers of the grid; with one example the others by example are k-NN."""
+"""Rankers of the grid; with one example the others by example are one of these."""
 
 BY_VECTORS = tuple(name for name in (*RANKERS, *EXAMPLE_RANKERS) if name not in ("bm25", "hybrid", "rrf"))
 
