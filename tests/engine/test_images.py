@@ -159,10 +159,10 @@ def test_a_file_that_is_gone_when_it_is_encoded_is_named(index, things):
     files = ImageFiles(index.folder, index.settings)
     document = index.store.document("bars/0.png")
     with pytest.raises(TellapartError, match=r"bars/0\.png is gone since it was read: run 'tellapart index'"):
-        files.pixels(document.document)
+        files.pixels(document.document, PixelEncoder())
     (things / "bars" / "0.png").write_bytes((things / "discs" / "0.png").read_bytes())
     with pytest.raises(TellapartError, match=r"bars/0\.png has changed"):
-        ImageFiles(index.folder, index.settings).pixels(document.document)
+        ImageFiles(index.folder, index.settings).pixels(document.document, PixelEncoder())
 
 
 def test_images_keep_their_vectors_when_segments_merge(things, tmp_path):

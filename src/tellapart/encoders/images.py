@@ -82,6 +82,7 @@ class ImageEncoder(OfImages):
         need_files(folder, self.config.model)
         self.name = name or f"folder:{folder}"
         self.dim = self.config.dim
+        self.size, self.channels = self.config.size, self.config.channels
         self.threads = threads or usable_cores()
         self.fingerprint = fingerprint_of(folder, self.config)
 
@@ -93,7 +94,7 @@ class ImageEncoder(OfImages):
         with progress(f"encoding with {self.name}", len(images)) as advance:
             for start in range(0, len(images), BATCH):
                 block = [
-                    scaled(image, size=self.config.size, channels=self.config.channels)
+                    scaled(image, size=self.size, channels=self.channels)
                     for image in images[start : start + BATCH]
                 ]
                 (found,) = self._session.run(None, {"images": np.stack(block).transpose(0, 3, 1, 2)})

@@ -21,6 +21,8 @@ class PixelEncoder(OfImages):
 
     name = "pixels"
     dim = EDGE * EDGE
+    size = EDGE
+    channels = 1
     fingerprint = f"pixels-{EDGE}-1"
 
     def encode_images(
@@ -30,7 +32,7 @@ class PixelEncoder(OfImages):
         vectors = np.empty((len(images), self.dim), dtype=np.float32)
         with progress(f"encoding with {self.name}", len(images)) as advance:
             for row, image in enumerate(images):
-                levels = scaled(image, size=EDGE, channels=1).ravel().astype(np.float32)
+                levels = scaled(image, size=self.size, channels=self.channels).ravel().astype(np.float32)
                 vectors[row] = levels - levels.mean()
                 advance(1)
         return unit_rows(vectors, encoder=self.name) if len(images) else vectors

@@ -42,10 +42,15 @@ class Encoder(Protocol):
 
 
 class OfImages(ABC):
-    """An encoder of images: turns them, not texts, into float32 vectors of unit length."""
+    """An encoder of images: turns them, not texts, into float32 vectors of unit length.
+
+    It looks at `size` x `size` pixels of 1 or 3 `channels`; other images are scaled (scaling.py).
+    """
 
     name: str
     dim: int
+    size: int
+    channels: int
     max_tokens: int | None = None
     fingerprint: str
 

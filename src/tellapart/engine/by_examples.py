@@ -143,7 +143,7 @@ class ExampleQuestions:
             raise TellapartError(
                 f"{files[0]} is an image, but {name} encodes texts: choose an encoder that sees images (--encoder)"
             )
-        return np.concatenate([vectors, encoder.encode_images([_pixels(file) for file in files])])
+        return np.concatenate([vectors, encoder.encode_images([_pixels(encoder, file) for file in files])])
 
     def _words(self, text: str | None, level: Granularity) -> tuple[str, ...]:
         """Words of the query and of the examples: those of most examples first, rare ones before common.
@@ -164,11 +164,11 @@ class ExampleQuestions:
         return (*asked * max(len(liked), 1), *repeated)
 
 
-def _pixels(file: Path) -> NDArray[np.uint8]:
-    from tellapart.corpus.readers.images import pixels_of
+def _pixels(encoder: OfImages, file: Path) -> NDArray[np.uint8]:
+    from tellapart.index.image_vectors import pixels_for
 
     try:
-        return pixels_of(file)
+        return pixels_for(encoder, file)
     except NotReadableError as error:
         raise TellapartError(f"{file}: {error}; give another example") from error
 

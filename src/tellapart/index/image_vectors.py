@@ -17,6 +17,7 @@ from tellapart.corpus.types import Document, Granularity
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import OfImages, Vectors
 from tellapart.encoders.rows import stored_precision
+from tellapart.encoders.scaling import scaled
 from tellapart.encoders.sessions import usable_cores
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
@@ -32,6 +33,15 @@ BATCH = 256
 """Images decoded together and kept in the cache together (our choice, not measured): a kill costs so many."""
 
 
+def pixels_for(encoder: OfImages, content: bytes | Path) -> NDArray[np.uint8]:
+    """Decode an image and scale it to what an encoder looks at, so that a batch of photographs takes little memory.
+
+    Raises:
+        NotReadableError: It is damaged, or no image.
+    """
+    return scaled(pixels_of(content, edge=encoder.size), size=encoder.size, channels=encoder.channels)
+
+
 class ImageFiles:
     """The files of an index's images, found where its sources lie now."""
 
@@ -39,8 +49,8 @@ class ImageFiles:
         self.index = index
         self.settings = settings
 
-    def pixels(self, document: Document) -> NDArray[np.uint8]:
-        """Decode the image of a document: (height, width) or (height, width, 3) uint8.
+    def pixels(self, document: Document, encoder: OfImages) -> NDArray[np.uint8]:
+        """Decode the image of a document and scale it to what an encoder looks at: (size, size, channels) uint8.
 
         Raises:
             TellapartError: Its file is gone, or is another than the one that was read.
@@ -49,7 +59,7 @@ class ImageFiles:
         try:
             content = b"" if file is None else file.read_bytes()
             if content_hash(content) == document.metadata["content"]:
-                return pixels_of(content)
+                return pixels_for(encoder, content)
         except (OSError, NotReadableError) as error:
             raise TellapartError(
                 f"cannot read {document.id} ({error}): mend or remove it, and run the command again"
@@ -120,7 +130,8 @@ class ImageEmbedder:
         unknown = np.flatnonzero(~known).tolist()
         if unknown:
             with ThreadPoolExecutor(usable_cores()) as pool:
-                images = list(pool.map(self.files.pixels, [documents[place] for place in unknown]))
+                encoder, asked = self.encoder, [documents[place] for place in unknown]
+                images = list(pool.map(lambda each: self.files.pixels(each, encoder), asked))
             vectors[unknown] = stored_precision(self.encoder.encode_images(images))
             if self.cache is not None:
                 self.cache.keep(

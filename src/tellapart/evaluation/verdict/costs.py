@@ -106,9 +106,9 @@ class CostMeter:
         files = ImageFiles(self.index.folder, self.index.settings)
         documents = [self.index.stored(number).document for number, _ in places]
         try:
-            files.pixels(documents[0])  # finds the files
+            files.pixels(documents[0], encoder)  # finds the files
             started = time.perf_counter()
-            encoder.encode_images([files.pixels(document) for document in documents])
+            encoder.encode_images([files.pixels(document, encoder) for document in documents])
         except TellapartError:
             return None
         return time.perf_counter() - started

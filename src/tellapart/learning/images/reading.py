@@ -107,15 +107,15 @@ def _read_folder(path: Path, size: int, channels: int, progress: Progress) -> La
     images = np.empty((len(files), size, size, channels), dtype=np.uint8)
     with progress("reading images", len(files)) as advance:
         for row, (_, file) in enumerate(files):
-            images[row] = scaled(_pixels(file), size=size, channels=channels)
+            images[row] = scaled(_pixels(file, size), size=size, channels=channels)
             advance(1)
     labels = np.array([place[name] for name, _ in files], dtype=np.int64)
     return LabelledImages(images, labels, names, tuple(str(file.relative_to(path)) for _, file in files))
 
 
-def _pixels(file: Path) -> NDArray[np.uint8]:
+def _pixels(file: Path, size: int) -> NDArray[np.uint8]:
     try:
-        return pixels_of(file)
+        return pixels_of(file, edge=size)
     except NotReadableError as error:
         raise TellapartError(f"{file}: {error}; mend or remove it") from error
 
