@@ -44,7 +44,7 @@ def extract_docx(content: bytes) -> Extracted:
             for notes in ("footnotes", "endnotes"):
                 blocks.extend(_notes(_part(archive, f"word/{notes}.xml"), styles))
             title = _core_title(_part(archive, "docProps/core.xml"))
-    except (zipfile.BadZipFile, ElementTree.ParseError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, ElementTree.ParseError, EOFError, RuntimeError) as error:
         protected = content.startswith(b"\xd0\xcf\x11\xe0")
         reason = "protected by a password, or an old .doc" if protected else f"no Word document ({error})"
         raise NotReadableError(reason) from error
