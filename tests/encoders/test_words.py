@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart import TellapartError, load_encoder
+from tellapart.encoders.config import write_config
 from tellapart.encoders.minilm import FOLDER, open_minilm
 from tellapart.encoders.tokens import Tokens
 from tellapart.encoders.worded import WordedConfig, bare_ids
@@ -105,7 +106,7 @@ def worded(tmp_path):
     config = WordedConfig("worded", "minilm", minilm.fingerprint, minilm.dim + table.dim, 0.5)
     table.save(tmp_path / "words.npz")
     (tmp_path / "tokenizer.json").write_bytes((FOLDER / "tokenizer.json").read_bytes())
-    (tmp_path / "config.json").write_text(config.to_json())
+    write_config(config, tmp_path)
     return tmp_path
 
 

@@ -9,9 +9,8 @@ A vector x of the base becomes M x, brought to unit length; queries and document
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +38,6 @@ class AdaptedConfig:
     map: str = "map.npy"
     format: int = FORMAT
     kind: str = KIND
-
-    def to_json(self) -> str:
-        """Write as config.json holds it."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
 
 class AdaptedEncoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,6 +66,12 @@ def config_of(kind: str, cls: type[Config], folder: Path) -> Config:
     if unknown or missing:
         raise TellapartError(f"{path}: unknown fields {unknown}, missing fields {missing}: correct it")
     return cls(**content)
+
+
+def write_config(config: Any, folder: Path) -> None:  # noqa: ANN401 - one dataclass for each kind
+    """Write config.json, which makes a folder an encoder's, as `config_of` reads it."""
+    text = json.dumps(asdict(config), ensure_ascii=False, indent=1)
+    (folder / FILE).write_text(f"{text}\n", encoding="utf-8")
 
 
 def need_files(folder: Path, *names: str) -> None:

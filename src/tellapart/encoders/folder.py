@@ -22,7 +22,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,10 +62,6 @@ class FolderConfig:
     fingerprint: str = ""
     format: int = FORMAT
     kind: str = KIND
-
-    def to_json(self) -> str:
-        """Write as config.json holds it."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
     def with_fingerprint(self, fingerprint: str) -> FolderConfig:
         """Give the same configuration with its fingerprint."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +48,6 @@ class ImageConfig:
     fingerprint: str = ""
     format: int = FORMAT
     kind: str = IMAGE_KIND
-
-    def to_json(self) -> str:
-        """Write as config.json holds it."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
 
 def fingerprint_of(folder: Path, config: ImageConfig) -> str:

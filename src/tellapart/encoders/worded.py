@@ -9,10 +9,9 @@ The product of two vectors is base * base + scale^2 words * words (words.py), br
 from __future__ import annotations
 
 import hashlib
-import json
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +43,6 @@ class WordedConfig:
     tokenizer: str = "tokenizer.json"
     format: int = FORMAT
     kind: str = KIND
-
-    def to_json(self) -> str:
-        """Write as config.json holds it."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1) + "\n"
 
 
 class WordEncoder:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import FolderConfig, FolderEncoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.encoders.tokens import TokenIds
@@ -144,7 +145,7 @@ def _write(table: NDArray[np.float32], teacher: FolderEncoder, folder: Path, nam
     onnx.save(model, str(folder / "model.onnx"))
     shutil.copyfile(teacher.folder / teacher.config.tokenizer, folder / "tokenizer.json")
     config = FolderConfig(name=name, dim=table.shape[1], max_tokens=ANY_LENGTH, pooling="mean")
-    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    write_config(config, folder)
     return FolderEncoder(folder)
 
 

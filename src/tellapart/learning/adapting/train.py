@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tellapart.encoders.adapted import AdaptedConfig
+from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import FolderEncoder
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.maps import VectorMap, width, write_map
@@ -195,7 +196,7 @@ def _write_map(found: VectorMap, base: Encoder, name: str, folder: Path, own: st
         dim=width(found),
         map=write_map(found, folder),
     )
-    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    write_config(config, folder)
 
 
 def _move(part: Path, output: Path) -> None:

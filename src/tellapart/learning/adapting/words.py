@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity, Kind
+from tellapart.encoders.config import write_config
 from tellapart.encoders.minilm import open_minilm
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.tokens import Tokens
@@ -112,7 +113,7 @@ class WordsOfIndex:
         config = WordedConfig(name, self.encoder, base.fingerprint, base.dim + table.dim, scale)
         table.save(folder / config.words)
         shutil.copyfile(minilm.folder / minilm.config.tokenizer, folder / config.tokenizer)
-        (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+        write_config(config, folder)
 
 
 def adapt_words(

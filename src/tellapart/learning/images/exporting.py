@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tellapart.encoders.config import write_config
 from tellapart.encoders.images import ImageConfig, ImageEncoder
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import TellapartError, require
@@ -30,7 +31,7 @@ def export_encoder(network: ConvNet, folder: Path, name: str) -> ImageEncoder:
     folder.mkdir(parents=True, exist_ok=True)
     config = ImageConfig(name=name, dim=network.dim, size=network.size, channels=network.channels)
     require("onnx", extra="train").save(_Graph(network).model(), str(folder / config.model))
-    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    write_config(config, folder)
     encoder = ImageEncoder(folder)
     _compare(network, encoder)
     return encoder

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import FolderConfig, FolderEncoder
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.tokens import TokenIds
@@ -121,7 +122,7 @@ def export_network(network: MiniLm, base: FolderEncoder, folder: Path, name: str
     config = FolderConfig(
         name=name, dim=base.dim, max_tokens=base.config.max_tokens, pooling="mean", tokenizer="tokenizer.json"
     )
-    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    write_config(config, folder)
     encoder = FolderEncoder(folder)
     texts = ["How are retries handled?", "A bridge spans an obstacle. " * 10, "def add(a, b): return a + b"]
     with torch.inference_mode():
