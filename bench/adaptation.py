@@ -116,7 +116,10 @@ def measured(name: str, split: str, folder: Path) -> Row:
     seconds = time.perf_counter() - started
     people = Judges.of(index, ENCODER, pairs.level, gold)
     rows = np.arange(len(people.names))
-    words = replace(Words.of(words_of_index, people, place.contents), ratio=masked.ratio)
+    words = replace(
+        Words.of(words_of_index, people.texts, people.queries, place.contents, people.units.vectors),
+        ratio=masked.ratio,
+    )
     found = {pull: people.evidence(people.values(rows, *words.mixed(pull, rows))) for pull in WIDER}
     chosen = capped[len(adapting_words.PULLS) - 1].pull
     narrow = narrowed(*words.mixed(chosen, rows), pairs.units.shape[1]) if chosen else None
@@ -148,7 +151,9 @@ def chosen_weights(pairs: Pairs, place: WordsOfIndex) -> tuple[Words, list[Adapt
     """What generated queries choose when the first 1, 2, ... of WIDER are tried."""
     question = ask(pairs, 0)
     assert question is not None
-    masked = Words.of(place.fitted(pairs.contents)[1], pairs, pairs.contents)
+    masked = Words.of(
+        place.fitted(pairs.contents)[1], pairs.texts, pairs.queries, pairs.contents, pairs.units
+    )
     columns = [ranks_among(pairs, question.kept, *masked.mixed(pull, question.kept)) for pull in WIDER]
     ranked = np.stack(columns, axis=1)
     tried = range(1, len(WIDER) + 1)

@@ -83,6 +83,24 @@ def test_a_verdict_says_what_it_rests_on_and_search_follows_it(index):
     assert index.answer("class0").configuration.name == "image/bm25"
 
 
+def test_a_verdict_on_images_is_not_followed_once_texts_came(tmp_path):
+    from tellapart.evaluation.verdict.keeping import keep_verdict
+
+    rng = np.random.default_rng(5)
+    for name in ("a", "b"):
+        (tmp_path / "things" / name).mkdir(parents=True)
+        for number in range(6):
+            levels = rng.integers(0, 256, (9, 9), dtype=np.uint8)
+            Image.fromarray(levels).save(tmp_path / "things" / name / f"{number}.png")
+    mixed = Index.build([tmp_path / "things"], tmp_path / "index", encoders=["pixels", "lsa"])
+    keep_verdict(mixed, evaluate_images(mixed))
+    (tmp_path / "things" / "notes.md").write_text("# Purring\n\nCats purr, and so do some others.\n")
+    mixed.update()
+    found = mixed.answer("purring cats")
+    assert [hit.document for hit in found.hits] == ["notes.md"]
+    assert "is stale (it is for images, and the index holds texts too now)" in found.why
+
+
 def test_judgements_by_image_count_instead_of_folders(index):
     pairs = {"class0/0.png": {"class0/1.png": 1, "class0/0.png": 1}, "class1/0.png": {"gone.png": 1}}
     verdict = evaluate_images(index, Qrels(pairs), Wishes(rankers=("knn",)))

@@ -246,12 +246,16 @@ def are_images(snapshot: Snapshot, store: Store, sources: Sequence[str], names: 
     """Whether examples are images, or folders of nothing else, in an index that holds texts beside images."""
     if Granularity.IMAGE not in snapshot.granularities or len(snapshot.granularities) == 1:
         return False
-    kinds = store.kinds()
-    below = [[] if is_image(name) else documents_below(store, name, sources) for name in names]
-    return all(
-        is_image(name) or (numbers and all(kinds[number] is Kind.IMAGE for number in numbers))
-        for name, numbers in zip(names, below, strict=True)
-    )
+    return all(is_image(name) or _holds_images(store, sources, name) for name in names)
+
+
+def _holds_images(store: Store, sources: Sequence[str], folder: str) -> bool:
+    """Whether all documents below a folder, and there are some, are images."""
+    file, line = split_place(folder)
+    if line is not None or known_document(store, file, sources) is not None:
+        return False
+    below = documents_below(store, folder, sources)
+    return bool(below) and store.kinds_of(below) == {Kind.IMAGE}
 
 
 def vectors_of(snapshot: Snapshot, encoder: str, examples: Sequence[Example]) -> NDArray[np.float32]:

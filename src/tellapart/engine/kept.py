@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from tellapart.corpus.types import Granularity
 from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue
@@ -133,6 +134,8 @@ def _changed_index(verdict: KeptVerdict, snapshot: Snapshot) -> str | None:
             return f"the index has no {level} units any more"
         if name is not None and not snapshot.has_vectors(name, level):
             return f"the index has no {level} vectors of {name} any more"
+    if levels == (Granularity.IMAGE,) != snapshot.granularities:
+        return "it is for images, and the index holds texts too now"
     if name is not None and snapshot.encoders[name].fingerprint != verdict.encoder_fingerprint:
         return f"the encoder {name} has other weights now"
     return None

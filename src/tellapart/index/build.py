@@ -116,6 +116,8 @@ class Builder:
         catalogue = Catalogue(store)
         segments = live_segments(self.folder, catalogue)
         kept = catalogue.encoders().get(name)
+        if name == LSA and segments and not _levels(segments, (), of_images=False):
+            return ["lsa: the index holds images only, and no text that it could be fitted to"]
         encoder, fitted = self._load(store, name, segments, kept, changes)
         if kept and kept.fingerprint != encoder.fingerprint:
             forget_encoder(catalogue, kept)

@@ -210,6 +210,11 @@ class Store:
             for number, kind in self.connection.execute("SELECT number, kind FROM documents")
         }
 
+    def kinds_of(self, numbers: Sequence[int]) -> set[Kind]:
+        """Say of what kinds some documents are."""
+        query = "SELECT kind FROM documents WHERE number = ?"
+        return {Kind(self.connection.execute(query, (number,)).fetchone()[0]) for number in numbers}
+
     def remove_documents(self, numbers: Sequence[int]) -> None:
         """Forget documents; their units are masked in the segments by the caller."""
         self.connection.executemany("DELETE FROM documents WHERE number = ?", ((n,) for n in numbers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -98,6 +99,15 @@ class VectorRanker:
         linear = self.linear(query, vectors)
         dense = vectors.scores(linear.w.astype(np.float32)) + np.float32(linear.b)
         return forbid(standardised(dense, self.name, spreads), units)
+
+    def scores_of_many(
+        self, queries: Sequence[Query], vectors: VectorIndex
+    ) -> tuple[Sequence[Linear], NDArray[np.float32]]:
+        """Score every row for many queries in one product: w and b of each, and (queries, rows), no row forbidden."""
+        linears = [self.direction(query, vectors) for query in queries]
+        scores = vectors.scores_batch(np.stack([linear.w for linear in linears]).astype(np.float32))
+        scores += np.array([linear.b for linear in linears], dtype=np.float32)[:, None]
+        return linears, scores
 
 
 def vectors_of(units: Units) -> VectorIndex:

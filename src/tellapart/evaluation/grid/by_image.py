@@ -114,10 +114,7 @@ def _run(
             Query((), vector, (row,))
             for vector, row in zip(vectors.take(np.array(block)), block, strict=True)
         ]
-        linears = [ranker.direction(query, vectors) for query in asked]
-        scores = vectors.scores_batch(np.stack([linear.w for linear in linears]).astype(np.float32))
-        scores += np.array([linear.b for linear in linears], dtype=np.float32)[:, None]
-        scores = forbid(scores, units)
+        scores = forbid(ranker.scores_of_many(asked, vectors)[1], units)
         scores[np.arange(len(block)), block] = -np.inf
         for query, own in zip(queries[start : start + size], scores, strict=True):
             best = best_columns(own, depth)

@@ -157,9 +157,9 @@ class Block:
             units = self.tier.units(level, encoder)
             assert units.vectors is not None
             index, moments = units.vectors, units.vectors.moments()
-            linears = [ranker.direction(Query((), vector), index) for vector in self.vectors[encoder]]
-            scores = index.scores_batch(np.stack([linear.w for linear in linears]).astype(np.float32))
-            scores += np.array([linear.b for linear in linears], dtype=np.float32)[:, None]
+            linears, scores = ranker.scores_of_many(
+                [Query((), vector) for vector in self.vectors[encoder]], index
+            )
             compared = len(self.tier.levels) > 1 or ranker.name == KNN  # knn is part of the fusions
             self._near[key] = Pieces(
                 scores, tuple(_spread(moments, linear) for linear in linears) if compared else ()

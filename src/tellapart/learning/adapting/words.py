@@ -63,10 +63,16 @@ class Words:
     ratio: float
 
     @classmethod
-    def of(cls, encoder: WordEncoder, asked: Pairs | Judges, contents: Sequence[UnitText]) -> Words:
-        """Look up the words of queries and units."""
-        queries, units = asked.queries, asked.units if isinstance(asked, Pairs) else asked.units.vectors
-        query_words, unit_words = encoder.encode_query(asked.texts), embed(encoder, contents)[0]
+    def of(
+        cls,
+        encoder: WordEncoder,
+        texts: Sequence[str],
+        queries: Vectors,
+        contents: Sequence[UnitText],
+        units: Vectors,
+    ) -> Words:
+        """Look up the words of queries and units beside their vectors."""
+        query_words, unit_words = encoder.encode_query(texts), embed(encoder, contents)[0]
         sample = np.random.default_rng(0).permutation(len(units))[:SAMPLE]
         by_words = (query_words @ unit_words[sample].T).std(axis=1).mean()
         ratio = (queries @ units[sample].T).std(axis=1).mean() / by_words if by_words > 0 else 1.0
@@ -128,7 +134,9 @@ def adapt_words(
     if question is None:
         return nothing(pairs)
     with progress("weighing words", len(PULLS) + 1) as advance:
-        words = Words.of(place.fitted(pairs.contents)[1], pairs, pairs.contents)
+        words = Words.of(
+            place.fitted(pairs.contents)[1], pairs.texts, pairs.queries, pairs.contents, pairs.units
+        )
         columns = []
         for pull in PULLS:
             columns.append(ranks_among(pairs, question.kept, *words.mixed(pull, question.kept)))
@@ -156,7 +164,8 @@ def teach_words(
     with progress("weighing words", len(PULLS)) as advance:
         contents = place.contents
         table, encoder = place.fitted(contents)
-        words, columns = Words.of(encoder, people, contents), [people.untouched]
+        words = Words.of(encoder, people.texts, people.queries, contents, people.units.vectors)
+        columns = [people.untouched]
         for pull in PULLS:
             columns.append(people.values(rows, *words.mixed(pull, rows)))
             advance(1)
