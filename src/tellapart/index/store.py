@@ -17,11 +17,10 @@ from pathlib import Path
 from urllib.parse import quote
 from zlib import crc32
 
-import numpy as np
-
 from tellapart.corpus.split import SPLITTER_VERSION
-from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.types import ContainmentTree, Document, Kind
 from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
+from tellapart.index.trees import decode_tree, encode_tree
 
 FORMAT = 1
 """Raised whenever an index written before can no longer be read."""
@@ -316,24 +315,6 @@ def rebuilding(path: Path) -> str:
 def digest_of(document: Document) -> bytes:
     """Hash of everything that is kept of a document beside its units, to see changes and damage."""
     return _digest(_fields(document))
-
-
-def encode_tree(tree: ContainmentTree) -> str:
-    """Write a containment tree as JSON: starts per level, and labels where any unit has one."""
-    levels = {}
-    for granularity, level in tree.levels.items():
-        labels = list(level.labels) if any(level.labels) else None
-        levels[granularity.value] = [level.starts.tolist(), labels]
-    return json.dumps(levels, ensure_ascii=False, separators=(",", ":"))
-
-
-def decode_tree(encoded: str, length: int, kind: Kind) -> ContainmentTree:
-    """Read what `encode_tree` wrote."""
-    levels = {
-        Granularity(name): Level(np.array(starts, dtype=np.int32), tuple(labels or [""] * len(starts)))
-        for name, (starts, labels) in json.loads(encoded).items()
-    }
-    return ContainmentTree(length, kind, levels)
 
 
 def _fields(document: Document) -> tuple[str | None, ...]:
