@@ -24,9 +24,9 @@ from judged import data_folder, publish, table
 from mixing import in_hybrid
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
-from tellapart.evaluation.queries.judgements import read_qrels, read_queries
-from tellapart.evaluation.queries.querysets import QueryGold
-from tellapart.evaluation.statistics import Comparison, compare
+from tellapart.experiments.queries.judgements import read_qrels, read_queries
+from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.statistics import Comparison, compare
 from tellapart.learning.adapting import words as adapting_words
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.deciding import PULLS, Adaptation, Evidence, answer, ask

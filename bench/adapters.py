@@ -18,8 +18,8 @@ from adaptation import SETS
 from judged import data_folder, publish, table
 from tellapart.encoders.load import load_encoder
 from tellapart.engine import Index
-from tellapart.evaluation.queries.judgements import read_qrels, read_queries
-from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.experiments.queries.judgements import read_qrels, read_queries
+from tellapart.experiments.queries.querysets import QueryGold
 from tellapart.learning.adapting.judged import judge
 from tellapart.learning.adapting.judges import Judges
 from tellapart.learning.adapting.pairs import level_of

@@ -27,7 +27,7 @@ from tellapart.encoders.folder import FolderEncoder
 from tellapart.encoders.minilm import open_minilm
 from tellapart.encoders.rows import stored_precision
 from tellapart.encoders.sessions import usable_cores
-from tellapart.evaluation.statistics import compare
+from tellapart.experiments.statistics import compare
 
 SETS = (("scifact", "train"), ("cranfield", "test"), ("cosqa", "dev"))
 LENGTHS = (20, 120, 250)

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from development import PLACE
 from judged import publish, table
 from tellapart.engine import Index
-from tellapart.evaluation.generated import GeneratedSet, generate, leaks
-from tellapart.evaluation.measures import Measure, evaluate_run
+from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.synthetic import GeneratedSet, generate, leaks
 from tellapart.index.store import FILE
 
 MEASURE = Measure.parse("nDCG@10")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from development import COLLECTIONS, PLACE, build
 from judged import data_folder, publish, table
-from tellapart.evaluation.evaluate import MEASURE, Asked, Wishes, conclude
-from tellapart.evaluation.grid.candidates import make_grid
-from tellapart.evaluation.grid.measuring import measure_grid
-from tellapart.evaluation.queries.gold import read_gold
+from tellapart.experiments.evaluate import MEASURE, Asked, Wishes, conclude
+from tellapart.experiments.grid.candidates import make_grid
+from tellapart.experiments.grid.measuring import measure_grid
+from tellapart.experiments.queries.gold import read_gold
 
 GRANULARITIES = ("sentence", "paragraph", "section", "document")
 

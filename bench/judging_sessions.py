@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.evaluation.judging.asking import Judging, Question
-from tellapart.evaluation.judging.evidence import SequentialTest
-from tellapart.evaluation.judging.pools import DEPTH, Floats, Pools
-from tellapart.evaluation.judging.standing import Status, standing
-from tellapart.evaluation.statistics import ALPHA, compare
+from tellapart.experiments.judging.asking import Judging, Question
+from tellapart.experiments.judging.evidence import SequentialTest
+from tellapart.experiments.judging.pools import DEPTH, Floats, Pools
+from tellapart.experiments.judging.standing import Status, standing
+from tellapart.experiments.statistics import ALPHA, compare
 
 FLIPS = 2000
 """Sign patterns in the simulation, a fifth of what `judge` uses: 100 of them carry the error of 5 %."""

@@ -19,7 +19,7 @@ from tellapart.corpus.types import Document, Granularity, Kind
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.minilm import open_minilm
 from tellapart.encoders.windows import Pooling, UnitText, embed
-from tellapart.evaluation.statistics import compare
+from tellapart.experiments.statistics import compare
 
 SETS = (
     ("scifact", "train", "corpus.jsonl"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tellapart.evaluation.queries.judgements import JudgedQueries, Qrels, QuerySet, read_queries
+from tellapart.experiments.queries.judgements import JudgedQueries, Qrels, QuerySet, read_queries
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ from parts import (
     xquad_paragraphs,
 )
 from tellapart.engine import Index
-from tellapart.evaluation.measures import Evaluation, Measure, evaluate_run
-from tellapart.evaluation.queries.judgements import JudgedQueries, read_beir
-from tellapart.evaluation.statistics import Comparison, compare_all, holm
+from tellapart.experiments.measures import Evaluation, Measure, evaluate_run
+from tellapart.experiments.queries.judgements import JudgedQueries, read_beir
+from tellapart.experiments.statistics import Comparison, compare_all, holm
 from tellapart.rankers.run import RankedDocuments, Run
 
 RANKERS = ("bm25", "knn", "svm", "hybrid", "rrf")

@@ -27,7 +27,7 @@ from judged import publish, table
 from tellapart.encoders.cache import VectorCache, open_cache
 from tellapart.encoders.places import VARIABLE
 from tellapart.engine import Index
-from tellapart.evaluation.generated import generate, leaks
+from tellapart.experiments.synthetic import generate, leaks
 from tellapart.index.store import FILE
 
 FUNCTIONS = 3_000

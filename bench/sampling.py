@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from judged import publish, table
-from tellapart.evaluation.statistics import compare
+from tellapart.experiments.statistics import compare
 from tellapart.learning.centres.loss import sharded_softmax
 from tellapart.learning.centres.nearest import nearest_classes
 from tellapart.learning.centres.sampling import Sampling

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from judged import data_folder, publish, table
 from tellapart.encoders.rows import unit_rows
-from tellapart.evaluation.statistics import compare
-from tellapart.evaluation.verification import PairScores, nearest_neighbours, tar_at_far
+from tellapart.experiments.statistics import compare
+from tellapart.experiments.verification import PairScores, nearest_neighbours, tar_at_far
 from tellapart.learning.images.augmenting import Augmentation
 from tellapart.learning.images.reading import LabelledImages, read_images
 from tellapart.learning.images.samples import ImageSamples

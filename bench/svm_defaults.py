@@ -18,7 +18,7 @@ from judged import data_folder, publish, table
 from svm_draws import by_query, example_draws, text_draws, worth
 from svm_methods import linear
 from svm_sets import judged_collections
-from tellapart.evaluation.statistics import compare
+from tellapart.experiments.statistics import compare
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.ridge import Ridge
 from tellapart.rankers.rocchio import Rocchio

@@ -27,7 +27,7 @@ from svm_draws import SIZES, Draw, example_draws
 from svm_methods import Method, Score, linear, measured
 from svm_sets import CONCEPTS, Collection, concepts, intents, judged_collections
 from svm_tried import tried
-from tellapart.evaluation.statistics import compare
+from tellapart.experiments.statistics import compare
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.expansion import RATIO, UNITS, WEIGHT, ExpandedRidge
 from tellapart.rankers.ridge import Ridge

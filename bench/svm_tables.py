@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judged import table
-from tellapart.evaluation.statistics import Comparison, compare, holm
+from tellapart.experiments.statistics import Comparison, compare, holm
 
 Values = NDArray[np.float64]
 POOLED = "judged, pooled"

@@ -1,6 +1,6 @@
 """Learn from the development collections how far generated queries may be trusted.
 
-    TELLAPART_DATA=... python bench/transfer.py --output src/tellapart/evaluation/data/transfer.json
+    TELLAPART_DATA=... python bench/transfer.py --output src/tellapart/experiments/data/transfer.json
 
 Pairs are all variants of the grid (rrf left out) with the default of `auto`, once with minilm as the index's
 encoder and once with lsa.
@@ -17,7 +17,7 @@ from pathlib import Path
 from development import COLLECTIONS, PLACE
 from judged import data_folder
 from tellapart.engine.configuration import Configuration
-from tellapart.evaluation.verdict.transfer import Pair, Transfer, log_odds, move_between
+from tellapart.experiments.verdict.transfer import Pair, Transfer, log_odds, move_between
 from tellapart.rankers.registry import Parameters
 from verdict_values import Values, human, made
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from judged import data_folder, publish, table
 from tellapart.encoders.load import load_encoder
-from tellapart.evaluation.statistics import Comparison, compare
-from tellapart.evaluation.verification import nearest_neighbours
+from tellapart.experiments.statistics import Comparison, compare
+from tellapart.experiments.verification import nearest_neighbours
 from tellapart.learning.adapting.judging import mapped
 from tellapart.learning.adapting.labels import adapt_to_labels
 

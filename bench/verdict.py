@@ -21,9 +21,9 @@ import numpy as np
 
 from development import PLACE
 from judged import data_folder, publish, table
-from tellapart.evaluation.statistics import FEW_QUERIES, Comparison, compare
-from tellapart.evaluation.verdict.crossfit import assign_folds, cross_fitted
-from tellapart.evaluation.verdict.trust import Judgement, Option, trusted_choice
+from tellapart.experiments.statistics import FEW_QUERIES, Comparison, compare
+from tellapart.experiments.verdict.crossfit import assign_folds, cross_fitted
+from tellapart.experiments.verdict.trust import Judgement, Option, trusted_choice
 from transfer import LEFT_OUT, Setting, configuration_of, fitted, settings
 
 SEED = 0

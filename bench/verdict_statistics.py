@@ -22,8 +22,8 @@ import numpy as np
 
 from development import COLLECTIONS, PLACE
 from judged import data_folder, publish, table
-from tellapart.evaluation.statistics import ALPHA, compare_all
-from tellapart.evaluation.verdict.choice import Standings, Table, decide
+from tellapart.experiments.statistics import ALPHA, compare_all
+from tellapart.experiments.verdict.choice import Standings, Table, decide
 from verdict_values import Values, human
 
 SIZES = (50, 100, 200)

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from development import COLLECTIONS, PLACE, Collection, build
 from judged import data_folder
 from tellapart.engine import Index
-from tellapart.evaluation.grid.candidates import COMPARED, Grid, make_grid
-from tellapart.evaluation.grid.measuring import GridValues, measure_grid
-from tellapart.evaluation.grid.rounds import measure_generated
-from tellapart.evaluation.measures import Measure
-from tellapart.evaluation.queries.gold import read_gold
-from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.experiments.grid.candidates import COMPARED, Grid, make_grid
+from tellapart.experiments.grid.measuring import GridValues, measure_grid
+from tellapart.experiments.grid.rounds import measure_generated
+from tellapart.experiments.measures import Measure
+from tellapart.experiments.queries.gold import read_gold
+from tellapart.experiments.queries.querysets import QueryGold
 
 MEASURE = Measure.parse("nDCG@10")
 LISTS = ("queries", "clusters", "sources", "names")

@@ -16,7 +16,7 @@ ROOMS = (
     "index",
     "rankers",
     "engine",
-    "evaluation",
+    "experiments",
     "scores",
     "learning",
     "cli",

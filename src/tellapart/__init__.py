@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from tellapart.encoders.protocol import Encoder
     from tellapart.engine import Configuration, Hit, Index, SearchResult
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
-    from tellapart.evaluation.evaluate import evaluate
-    from tellapart.evaluation.queries.gold import read_gold
-    from tellapart.evaluation.queries.querysets import QueryGold
-    from tellapart.evaluation.verdict.verdict import Finding, Verdict
+    from tellapart.experiments.evaluate import evaluate
+    from tellapart.experiments.queries.gold import read_gold
+    from tellapart.experiments.queries.querysets import QueryGold
+    from tellapart.experiments.verdict.verdict import Finding, Verdict
     from tellapart.rankers.registry import Parameters
 
 _HOMES = {
@@ -32,21 +32,21 @@ _HOMES = {
     "CorruptIndexError": "tellapart.errors",
     "Document": "tellapart.corpus.types",
     "Encoder": "tellapart.encoders.protocol",
-    "Finding": "tellapart.evaluation.verdict.verdict",
+    "Finding": "tellapart.experiments.verdict.verdict",
     "Granularity": "tellapart.corpus.types",
     "Hit": "tellapart.engine",
     "Index": "tellapart.engine",
     "Kind": "tellapart.corpus.types",
     "LockedIndexError": "tellapart.errors",
     "Parameters": "tellapart.rankers.registry",
-    "QueryGold": "tellapart.evaluation.queries.querysets",
+    "QueryGold": "tellapart.experiments.queries.querysets",
     "SearchResult": "tellapart.engine",
     "StaleIndexError": "tellapart.errors",
     "TellapartError": "tellapart.errors",
-    "Verdict": "tellapart.evaluation.verdict.verdict",
-    "evaluate": "tellapart.evaluation.evaluate",
+    "Verdict": "tellapart.experiments.verdict.verdict",
+    "evaluate": "tellapart.experiments.evaluate",
     "load_encoder": "tellapart.encoders.load",
-    "read_gold": "tellapart.evaluation.queries.gold",
+    "read_gold": "tellapart.experiments.queries.gold",
 }
 
 __all__ = [

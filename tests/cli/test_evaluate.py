@@ -229,7 +229,7 @@ def test_ctrl_c_says_how_to_go_on(indexed, call, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tellapart.evaluation.evaluate.evaluate", interrupted)
+    monkeypatch.setattr("tellapart.experiments.evaluate.evaluate", interrupted)
     code, _, err = call("evaluate", "--index", indexed, "--no-keep")
     assert code == 130
     assert err.strip() == "tellapart: stopped; run the same command to go on where it was"

@@ -23,7 +23,7 @@ from tellapart.encoders.windows import UnitText, embed, windows
 from tellapart.engine import Index
 from tellapart.engine.status import verify_index
 from tellapart.errors import TellapartError
-from tellapart.evaluation.generated.masks import blank
+from tellapart.experiments.synthetic.masks import blank
 from tellapart.index.lexical import Analyser
 from tellapart.index.masking import masked_copy
 from tellapart.index.store import StoredDocument

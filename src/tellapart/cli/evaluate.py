@@ -22,10 +22,10 @@ from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
 
 if TYPE_CHECKING:
-    from tellapart.evaluation.measures import Measure
-    from tellapart.evaluation.queries.gold import ReadGold
-    from tellapart.evaluation.verdict.gate import Regression
-    from tellapart.evaluation.verdict.verdict import Verdict
+    from tellapart.experiments.measures import Measure
+    from tellapart.experiments.queries.gold import ReadGold
+    from tellapart.experiments.verdict.gate import Regression
+    from tellapart.experiments.verdict.verdict import Verdict
 
 EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
@@ -102,9 +102,9 @@ def evaluate(
     json: options.Json = False,
 ) -> int | None:
     """Compare encoders, granularities and rankers on queries with known answers, and keep what works."""
-    from tellapart.evaluation.evaluate import Wishes
-    from tellapart.evaluation.evaluate import evaluate as conclude
-    from tellapart.evaluation.verdict.gate import compare_with, read_saved
+    from tellapart.experiments.evaluate import Wishes
+    from tellapart.experiments.evaluate import evaluate as conclude
+    from tellapart.experiments.verdict.gate import compare_with, read_saved
 
     if gate and against is None:
         raise TellapartError("--gate compares with a saved evaluation: name it with --against")
@@ -160,7 +160,7 @@ def _keeps_images(index: Index, *, keep: bool) -> bool:
 
 
 def _measure(spelling: str | None) -> Measure | None:
-    from tellapart.evaluation.measures import Measure
+    from tellapart.experiments.measures import Measure
 
     return Measure.parse(spelling) if spelling else None
 
@@ -169,7 +169,7 @@ def _gold(
     index: Index, queries: Path | None, qrels: Path | None, spans: Path | None, split: str | None
 ) -> ReadGold | None:
     """Read judged queries; None where there is nothing but a log of queries, or nothing at all."""
-    from tellapart.evaluation.queries.gold import is_judged, read_gold
+    from tellapart.experiments.queries.gold import is_judged, read_gold
 
     if queries is None:
         for name, given in (("--qrels", qrels), ("--spans", spans), ("--split", split)):
@@ -183,7 +183,7 @@ def _gold(
 
 def _log(queries: Path | None) -> Mapping[str, str] | None:
     """Read queries that users typed, which nobody judged."""
-    from tellapart.evaluation.queries.judgements import read_queries
+    from tellapart.experiments.queries.judgements import read_queries
 
     return None if queries is None else read_queries(queries).texts
 
@@ -199,8 +199,8 @@ def _add_lsa(index: Index) -> None:
 
 def _show(verdict: Verdict, regression: Regression | None, *, json: bool, everything: bool) -> None:
     from tellapart.cli.verdict_output import print_verdict
-    from tellapart.evaluation.verdict.gate import regression_json
-    from tellapart.evaluation.verdict.verdict_json import verdict_json
+    from tellapart.experiments.verdict.gate import regression_json
+    from tellapart.experiments.verdict.verdict_json import verdict_json
 
     if json:
         against = {"against": regression_json(regression)} if regression else {}
@@ -215,10 +215,10 @@ def _write_report(index: Index, judged: ReadGold | None, verdict: Verdict, path:
     if not verdict.queries:
         note("no report: nothing was measured")
         return
-    from tellapart.evaluation.report.contents import Contents
-    from tellapart.evaluation.report.examples import worst_examples
-    from tellapart.evaluation.report.page import write_report
-    from tellapart.evaluation.report.settings import score_settings
+    from tellapart.experiments.report.contents import Contents
+    from tellapart.experiments.report.examples import worst_examples
+    from tellapart.experiments.report.page import write_report
+    from tellapart.experiments.report.settings import score_settings
 
     contents = Contents(
         verdict,
@@ -233,7 +233,7 @@ def _write_report(index: Index, judged: ReadGold | None, verdict: Verdict, path:
 
 
 def _write_runs(index: Index, judged: ReadGold, verdict: Verdict, folder: Path) -> None:
-    from tellapart.evaluation.runs import write_run
+    from tellapart.experiments.runs import write_run
 
     folder.mkdir(parents=True, exist_ok=True)
     for finding in verdict.findings:
@@ -251,7 +251,7 @@ def _write_runs(index: Index, judged: ReadGold, verdict: Verdict, folder: Path) 
 
 
 def _keep(index: Index, verdict: Verdict) -> None:
-    from tellapart.evaluation.verdict.keeping import keep_verdict
+    from tellapart.experiments.verdict.keeping import keep_verdict
 
     try:
         keep_verdict(index, verdict)

@@ -14,8 +14,8 @@ from tellapart.engine import Index
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
-    from tellapart.evaluation.evaluate import Wishes
-    from tellapart.evaluation.verdict.verdict import Verdict
+    from tellapart.experiments.evaluate import Wishes
+    from tellapart.experiments.verdict.verdict import Verdict
 
 
 def holds_only_images(index: Index) -> bool:
@@ -33,8 +33,8 @@ def image_verdict(
     index: Index, qrels: Path | None, wishes: Wishes, for_texts: Mapping[str, object], *, keep: bool
 ) -> Verdict:
     """Compare what sees images; `for_texts` are options that only judged texts have, None where not given."""
-    from tellapart.evaluation.evaluate import evaluate_images
-    from tellapart.evaluation.queries.judgements import read_qrels
+    from tellapart.experiments.evaluate import evaluate_images
+    from tellapart.experiments.queries.judgements import read_qrels
 
     for name, given in for_texts.items():
         if given is not None:

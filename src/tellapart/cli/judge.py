@@ -15,7 +15,7 @@ from tellapart.engine import Configuration, Index
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
-    from tellapart.evaluation.judging.session import Session
+    from tellapart.experiments.judging.session import Session
 
 EXAMPLES = (
     "tellapart judge --index my.idx --queries queries.jsonl --qrels qrels.tsv",
@@ -57,7 +57,7 @@ def judge(
     documents of every configuration are judged for it.
     """
     from tellapart.cli.judging import Conversation
-    from tellapart.evaluation.judging.leaders import Passages
+    from tellapart.experiments.judging.leaders import Passages
 
     opened = Index.open(index_folder(index, []))
     session = _session(opened, queries, qrels, configuration, seed)
@@ -78,9 +78,9 @@ def judge(
 def _session(
     index: Index, queries: Path | None, qrels: Path, configuration: list[str] | None, seed: int
 ) -> Session:
-    from tellapart.evaluation.judging.leaders import default_leaders, pool
-    from tellapart.evaluation.judging.session import Session
-    from tellapart.evaluation.queries.judgements import read_queries
+    from tellapart.experiments.judging.leaders import default_leaders, pool
+    from tellapart.experiments.judging.session import Session
+    from tellapart.experiments.queries.judgements import read_queries
 
     path = qrels.with_name(qrels.name + SESSION)
     asked = [Configuration.parse(name) for name in configuration or ()]
@@ -104,7 +104,7 @@ def _session(
 
 def _same(session: Session, queries: Path | None, leaders: list[str], path: Path) -> None:
     """Refuse to go on with a session that is about something else."""
-    from tellapart.evaluation.queries.judgements import read_queries
+    from tellapart.experiments.queries.judgements import read_queries
 
     if leaders and leaders != list(session.pools.leaders):
         raise TellapartError(

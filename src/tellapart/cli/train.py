@@ -153,8 +153,8 @@ class _Wanted:
 
 def _adapt(wanted: _Wanted, queries: Path | None, qrels: Path | None, *, json: bool) -> int:
     from tellapart.engine import Index
-    from tellapart.evaluation.queries.judgements import read_qrels, read_queries
-    from tellapart.evaluation.queries.querysets import QueryGold
+    from tellapart.experiments.queries.judgements import read_qrels, read_queries
+    from tellapart.experiments.queries.querysets import QueryGold
     from tellapart.learning.adapting.train import Adapter, adapt_encoder, parse_adapter, report
 
     adapter = parse_adapter(wanted.adapter)

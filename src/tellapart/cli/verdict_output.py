@@ -7,8 +7,8 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tellapart.evaluation.statistics import MARGIN
-from tellapart.evaluation.verdict.verdict import Finding, SourceFinding, Verdict, described
+from tellapart.experiments.statistics import MARGIN
+from tellapart.experiments.verdict.verdict import Finding, SourceFinding, Verdict, described
 
 if TYPE_CHECKING:
     from rich.table import Table

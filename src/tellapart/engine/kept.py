@@ -1,4 +1,4 @@
-"""The verdict that an evaluation left in an index: read here, written by `evaluation/`, followed by `auto`."""
+"""The verdict that an evaluation left in an index: read here, written by `experiments/`, followed by `auto`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tellapart.corpus.types import KIND_OF, LEVELS, Granularity
 from tellapart.engine.advice import Advice, Answer
 from tellapart.engine.facade import Index
 from tellapart.engine.kept import corpus_state
-from tellapart.evaluation.statistics import FEW_QUERIES, compare
+from tellapart.experiments.statistics import FEW_QUERIES, compare
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tellapart.errors import TellapartError
-from tellapart.evaluation.statistics import FEW_QUERIES, compare
+from tellapart.experiments.statistics import FEW_QUERIES, compare
 from tellapart.scores.diagnostic import Diagnostic, Health
 
 SVM, KNN = "svm", "knn"

@@ -11,8 +11,8 @@ import pytest
 from tellapart import Index, TellapartError, load_encoder
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.rows import unit_rows
-from tellapart.evaluation.queries.judgements import Qrels
-from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.experiments.queries.judgements import Qrels
+from tellapart.experiments.queries.querysets import QueryGold
 from tellapart.learning.adapting import train
 from tellapart.learning.adapting.pairs import Pairs, gather
 from tellapart.learning.adapting.train import Adapter, adapt_encoder, report

@@ -5,7 +5,7 @@ import pytest
 
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import TellapartError
-from tellapart.evaluation.verification import nearest_neighbours
+from tellapart.experiments.verification import nearest_neighbours
 from tellapart.learning.adapting.judging import mapped
 from tellapart.learning.adapting.labels import adapt_to_labels
 

@@ -11,8 +11,8 @@ import pytest
 from tellapart import Index, TellapartError, load_encoder
 from tellapart.encoders.rows import unit_rows
 from tellapart.encoders.windows import UnitText
-from tellapart.evaluation.queries.judgements import Qrels
-from tellapart.evaluation.queries.querysets import QueryGold
+from tellapart.experiments.queries.judgements import Qrels
+from tellapart.experiments.queries.querysets import QueryGold
 from tellapart.learning.adapting import train
 from tellapart.learning.adapting.train import adapt_encoder
 from tellapart.learning.adapting.words import PULLS

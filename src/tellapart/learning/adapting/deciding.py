@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Kind
 from tellapart.encoders.maps import VectorMap
-from tellapart.evaluation.statistics import ALPHA, Comparison, compare
+from tellapart.experiments.statistics import ALPHA, Comparison, compare
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.judging import ranks, values
 from tellapart.learning.adapting.pairs import Pairs

@@ -12,10 +12,10 @@ from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.evaluation.measures import Measure, evaluate_run
-from tellapart.evaluation.queries.judgements import Qrels
-from tellapart.evaluation.queries.querysets import JUDGED, QueryGold
-from tellapart.evaluation.statistics import compare
+from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.queries.judgements import Qrels
+from tellapart.experiments.queries.querysets import JUDGED, QueryGold
+from tellapart.experiments.statistics import compare
 from tellapart.learning.adapting.deciding import Evidence
 from tellapart.learning.adapting.units import Units, of_documents, read_units
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents

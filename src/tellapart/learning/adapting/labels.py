@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.encoders.protocol import Vectors
 from tellapart.errors import TellapartError
-from tellapart.evaluation.verification import nearest_neighbours
+from tellapart.experiments.verification import nearest_neighbours
 from tellapart.learning.adapting.components import Components, class_means
 from tellapart.learning.adapting.judging import mapped
 

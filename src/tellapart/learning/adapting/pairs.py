@@ -13,7 +13,7 @@ from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.evaluation.generated import GeneratedSet, Source, generate, leaks
+from tellapart.experiments.synthetic import GeneratedSet, Source, generate, leaks
 from tellapart.learning.adapting.grouping import connected
 from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent

@@ -2,7 +2,7 @@
 
 The queries are divided into folds, near-duplicates together. What judges a fold is fitted to pairs of the other folds,
 without those whose document answers a query of the fold or nearly equals one that does. Which pull is taken for a
-fold is decided on the others, as the verdict decides (evaluation/verdict/crossfit.py).
+fold is decided on the others, as the verdict decides (experiments/verdict/crossfit.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Vectors
-from tellapart.evaluation.statistics import ALPHA
-from tellapart.evaluation.verdict.crossfit import FOLDS, assign_folds, chosen_variant, cross_fitted
+from tellapart.experiments.statistics import ALPHA
+from tellapart.experiments.verdict.crossfit import FOLDS, assign_folds, chosen_variant, cross_fitted
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.deciding import FEWEST, PULLS, Adaptation
 from tellapart.learning.adapting.grouping import connected

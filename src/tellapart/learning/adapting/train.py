@@ -17,8 +17,8 @@ from tellapart.encoders.maps import VectorMap, width, write_map
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
 from tellapart.errors import TellapartError, require
-from tellapart.evaluation.queries.querysets import QueryGold
-from tellapart.evaluation.statistics import ALPHA
+from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.statistics import ALPHA
 from tellapart.learning.adapting.deciding import Adaptation, Evidence, adapt
 from tellapart.learning.adapting.full import adapt_fully
 from tellapart.learning.adapting.judged import judge

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import TellapartError
-from tellapart.evaluation.verification import nearest_neighbours
+from tellapart.experiments.verification import nearest_neighbours
 
 BINS = 50
 """Of the histograms over cosines from -1 to 1."""

@@ -1,0 +1,142 @@
+"""The configurations whose results are judged against each other, and what a person is shown of a document."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from tellapart.engine import Configuration, Hit, Index
+from tellapart.engine.configuration import parse_granularities
+from tellapart.engine.kept import Standing
+from tellapart.errors import TellapartError
+from tellapart.experiments.judging.pools import DEPTH, Pools, first_ranks
+from tellapart.experiments.verdict.costs import cost_order
+from tellapart.experiments.verdict.keeping import EVALUATION
+from tellapart.progress import Progress, silent
+from tellapart.rankers.registry import Parameters
+
+MOST = 4
+"""Leaders at once: six pairs share the error, and each more makes every pool larger. Our choice, not measured."""
+
+USUAL = 3
+"""Leaders where nobody names them."""
+
+UNITS = 100
+"""Units searched for the passage that made a leader return a document."""
+
+
+def default_leaders(index: Index) -> tuple[Configuration, ...]:
+    """Name what leads by the verdict kept in the index, the cheapest first: choice, best mean, default, tied ones.
+
+    Without a verdict, or with a stale one: words, vectors, and both together as `auto` does.
+    """
+    leaders = _by_verdict(index)
+    if len(leaders) < 2:
+        auto = index.plan().configuration
+        if not auto.granularities:
+            raise TellapartError(f"the index {index.folder} holds no documents: index some first")
+        if auto.encoder is None:
+            raise TellapartError(
+                "there is one configuration only, bm25, because the index holds no vectors:"
+                f" add them with 'tellapart index --encoder minilm --index {index.folder}'"
+            )
+        levels = auto.granularities
+        both = Configuration(auto.encoder, levels, "hybrid")
+        leaders = [Configuration(None, levels, "bm25"), Configuration(auto.encoder, levels, "knn"), both]
+    with index.reading() as snapshot:
+        return tuple(leaders[place] for place in cost_order(snapshot, leaders))
+
+
+def _by_verdict(index: Index) -> list[Configuration]:
+    with index.reading() as snapshot:
+        kept = Standing.of(index.store, snapshot)
+        record = index.catalogue.record(EVALUATION)
+    if kept is None or kept.stale or record is None:
+        return []
+    try:
+        shape = json.loads(record)
+        by_mean = sorted(shape["configurations"], key=lambda each: (-each["mean"], each["name"]))
+        named = {each["name"]: each for each in by_mean}
+        first = [named[shape["choice"]], by_mean[0], named[shape["default"]]]
+        others = sorted(by_mean, key=lambda each: not each["tied_with_best"])
+        found: dict[str, Configuration] = {}
+        for each in [*first, *others]:
+            configuration = Configuration(
+                each["encoder"],
+                parse_granularities(each["granularity"]),
+                each["ranker"],
+                Parameters(**each["parameters"]),
+            )
+            # One with parameters chosen here goes by the same name: the two are hardly ever told apart by hand.
+            found.setdefault(configuration.name, configuration)
+        return list(found.values())[:USUAL]
+    except (ValueError, KeyError, TypeError, TellapartError):
+        return []  # another version of tellapart wrote it
+
+
+def pool(
+    index: Index,
+    leaders: Sequence[Configuration],
+    queries: Mapping[str, str],
+    *,
+    depth: int = DEPTH,
+    progress: Progress = silent,
+) -> Pools:
+    """Search every query with every leader and pool their first documents."""
+    names = [leader.name for leader in leaders]
+    if len(set(names)) < len(names):
+        raise TellapartError(f"the configuration {max(names, key=names.count)} is named twice: name it once")
+    if not 2 <= len(leaders) <= MOST:
+        raise TellapartError(
+            f"{len(leaders)} configurations to compare: give 2 to {MOST} with --configuration"
+        )
+    for query, text in queries.items():
+        if not text.strip():
+            raise TellapartError(f"the query {query!r} is empty: give it some words or take it out")
+    runs = [
+        index.run(
+            queries,
+            depth=depth,
+            ranker=leader.ranker,
+            granularity=leader.granularity,
+            encoder=leader.encoder,
+            parameters=leader.parameters,
+            progress=progress,
+        )
+        for leader in leaders
+    ]
+    lists = first_ranks(runs, list(queries), depth)
+    if not any(documents for of in lists for documents in of):
+        raise TellapartError(
+            f"no query finds anything in {index.folder}: index some documents, or give queries that fit them"
+        )
+    return Pools.of(list(queries), names, lists, depth=depth)
+
+
+class Passages:
+    """The unit of a document that made a leader return it, for the eyes of a person."""
+
+    def __init__(self, index: Index, leaders: Sequence[str]) -> None:
+        self._index = index
+        self._leaders = [Configuration.parse(name) for name in leaders]
+        self._query = ""
+        self._found: dict[str, Hit] = {}
+
+    def of(self, query: str, document: str) -> Hit | None:
+        """Give the best unit of a document for a query's text; None where the index no longer has it."""
+        if query != self._query:
+            self._query, self._found = query, {}
+            for leader in self._leaders:
+                for hit in self._search(query, leader):
+                    self._found.setdefault(hit.document, hit)
+        if document not in self._found:
+            try:
+                return self._index.get(document)
+            except TellapartError:
+                return None
+        return self._found[document]
+
+    def _search(self, query: str, leader: Configuration) -> Sequence[Hit]:
+        return self._index.search(
+            query, k=UNITS, ranker=leader.ranker, granularity=leader.granularity, encoder=leader.encoder
+        )

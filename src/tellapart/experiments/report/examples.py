@@ -1,0 +1,66 @@
+"""The queries that a choice answers worst, with what it and the reference return for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tellapart.engine import Configuration, Index
+from tellapart.engine.checking import check_search
+from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.report.contents import Example, Shown, Side
+from tellapart.experiments.verdict.verdict import Verdict
+
+SHOWN = 12
+"""Queries on the page."""
+
+HITS = 3
+CHARACTERS = 220
+"""Of a unit's text: enough to see what it is about."""
+
+
+def worst_examples(
+    index: Index, gold: QueryGold, verdict: Verdict, *, count: int = SHOWN
+) -> tuple[Example, ...]:
+    """Search for the worst answered queries again; of equally bad ones those come first that the reference answers.
+
+    Generated queries have none: their source was masked when they were measured, and is not now.
+    """
+    if gold.generated:
+        return ()
+    choice, reference = verdict.chosen, verdict.finding(verdict.reference)
+    worst = sorted(
+        verdict.queries,
+        key=lambda query: (choice.per_query[query], -reference.per_query[query], query),
+    )[:count]
+    shown = []
+    for query in worst:
+        text, grades = gold.queries[query], gold.qrels.grades.get(query, {})
+        check_search(text, (), (), HITS)
+        sides = [
+            Side(each.name, each.per_query[query], _hits(index, each.configuration, text, grades))
+            for each in (choice, reference)
+        ]
+        shown.append(Example(text, *sides))
+    return tuple(shown)
+
+
+def _hits(
+    index: Index, configuration: Configuration, text: str, grades: Mapping[str, int]
+) -> tuple[Shown, ...]:
+    hits = index.search(
+        text,
+        k=HITS,
+        ranker=configuration.ranker,
+        granularity=configuration.granularity,
+        encoder=configuration.encoder,
+        parameters=configuration.parameters,
+    )
+    return tuple(
+        Shown(f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}", _start(hit.text), grades.get(hit.document))
+        for hit in hits
+    )
+
+
+def _start(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= CHARACTERS else words[: CHARACTERS - 1] + "…"

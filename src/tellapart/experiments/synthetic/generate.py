@@ -1,0 +1,189 @@
+"""A query set with gold, made from the corpus alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tellapart.corpus.units import contexts
+from tellapart.errors import TellapartError
+from tellapart.experiments.queries.judgements import Qrels, SpanJudgement
+from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.synthetic import log
+from tellapart.experiments.synthetic.gathering import Gatherer
+from tellapart.experiments.synthetic.masks import Masking, mask
+from tellapart.experiments.synthetic.models import QueryWriter
+from tellapart.experiments.synthetic.occurrences import occurrences
+from tellapart.experiments.synthetic.sampling import Question, offered, questions, sample
+from tellapart.experiments.synthetic.types import Blank, GeneratedSet, Source
+from tellapart.index.lexical import analyse_query
+from tellapart.index.store import StoredDocument
+from tellapart.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from tellapart.engine.facade import Index
+
+AT_MOST = 1_000
+"""Queries of one set: enough to see differences of some hundredths, in a minute or two. Our choice, not measured."""
+
+NOWHERE = (0, 0)
+"""Span of what is blanked in a title that the text does not repeat."""
+
+
+def generate(
+    index: Index,
+    *,
+    seed: int = 0,
+    at_most: int = AT_MOST,
+    encoders: Sequence[str] | None = None,
+    sources: Collection[Source] = tuple(Source),
+    query_log: Mapping[str, str] | None = None,
+    language_model: str | None = None,
+    progress: Progress = silent,
+) -> GeneratedSet:
+    """Make queries whose answers are known from what the corpus says about itself.
+
+    Evaluate them inside `with generated.masked_index() as masked`, where what they were made from is blanked.
+
+    Args:
+        index: An open index; its documents are read, nothing is written.
+        seed: Of every random choice.
+        at_most: Queries.
+        encoders: Names of the index's encoders to evaluate with; None = all.
+        sources: What queries may be made from.
+        query_log: Queries that users typed, without judgements: `gold.weights` make the set like them.
+        language_model: MODEL[@BASE-URL] that writes further queries; sees one unit for each, which leaves the machine.
+        progress: Told of documents read.
+
+    Raises:
+        TellapartError: No query is asked for, the index holds no such encoder, or the language model cannot be asked.
+    """
+    if at_most < 1:
+        raise TellapartError(f"at most {at_most} queries: ask for at least 1")
+    writer = QueryWriter(language_model) if language_model else None
+    with index.reading() as snapshot:
+        names = tuple(snapshot.encoders) if encoders is None else tuple(encoders)
+        for name in names:
+            if name not in snapshot.encoders:
+                raise snapshot.unknown_encoder(name)
+        gatherer = Gatherer(index, sources, at_most, seed, writer, progress)
+        found = questions(gatherer.candidates(snapshot))
+        asked = sample(found, at_most, seed)
+        where = occurrences(index.store, asked, progress)
+        with progress("blanking the answers", None):
+            asked = gatherer.completed(asked, where)
+            masking = mask(index.store, asked, where)
+            wanted = [source for source in sources if source is not Source.MODEL or writer]
+            notes = _notes(found, wanted, len(gatherer.documents), gatherer.offered)
+            made = _assembled(index, asked, masking, offered(found), notes, names)
+    if not query_log or not made.gold.queries:
+        return made
+    with progress("weighing by the log", None):
+        return _weighted(index, made, query_log)
+
+
+def _weighted(index: Index, made: GeneratedSet, query_log: Mapping[str, str]) -> GeneratedSet:
+    """Weigh the queries so that they are like those of a log."""
+    with replace(made, encoders=()).masked_index() as masked:
+        strata = log.strata(masked, list(made.gold.queries.values()))
+    found = log.weights(
+        dict(zip(made.gold.queries, strata, strict=True)), log.strata(index, list(query_log.values()))
+    )
+    note = (
+        f"weighted like the {len(query_log):,} queries of the log in length and shared words:"
+        f" as telling as {found.effective:.0f} unweighted queries"
+    )
+    gold = replace(made.gold, weights=MappingProxyType(dict(found.values)))
+    return replace(made, gold=gold, notes=(*made.notes, note))
+
+
+def _assembled(
+    index: Index,
+    asked: Sequence[Question],
+    masking: Masking,
+    counts: Mapping[str, int],
+    notes: Sequence[str],
+    encoders: tuple[str, ...],
+) -> GeneratedSet:
+    """Name the queries and put together what belongs to each."""
+    kept = {place: question for place, question in enumerate(asked) if place not in masking.dropped}
+    width = len(str(max(len(kept), 1)))
+    name = {place: f"{q.source}-{n:0{width}d}" for n, (place, q) in enumerate(kept.items(), start=1)}
+    ids = index.store.identifiers()
+    blanked = {stored.number: stored for stored in masking.documents}
+    spans = {
+        name[place]: tuple(SpanJudgement(name[place], ids[t.document], *t.span) for t in q.targets)
+        for place, q in kept.items()
+    }
+    gold = QueryGold(
+        queries=MappingProxyType({name[place]: q.query for place, q in kept.items()}),
+        qrels=Qrels(MappingProxyType({q: {span.document: 1 for span in own} for q, own in spans.items()})),
+        spans=MappingProxyType(spans),
+        sources=MappingProxyType({name[place]: q.source.value for place, q in kept.items()}),
+        clusters=MappingProxyType({q: own[0].document for q, own in spans.items()}),
+    )
+    overlaps = {name[place]: _overlap(index, q, blanked) for place, q in kept.items()}
+    blanks = {
+        name[place]: tuple(
+            Blank(ids[number], *span) for number, found in own.items() for span in found or (NOWHERE,)
+        )
+        for place, own in masking.spans.items()
+        if own
+    }
+    return GeneratedSet(
+        gold=gold,
+        overlap=MappingProxyType(overlaps),
+        offered=MappingProxyType(dict(counts)),
+        notes=tuple([*notes, *_dropped(len(masking.dropped))]),
+        folder=index.folder,
+        encoders=encoders,
+        replaced=masking.documents,
+        blanks=MappingProxyType(blanks),
+    )
+
+
+def _overlap(index: Index, question: Question, blanked: Mapping[int, StoredDocument]) -> float:
+    """Mean share, over the answers, of the query's terms that a blanked unit and its context hold."""
+    shares = []
+    for target in question.targets:
+        stored = blanked.get(target.document) or index.stored(target.document)
+        kind = stored.tree.kind
+        terms = set(analyse_query(question.query, kind))
+        held = set(analyse_query(_indexed(stored, target.span), kind))
+        shares.append(len(terms & held) / len(terms) if terms else 0.0)
+    return sum(shares) / len(shares)
+
+
+def _indexed(stored: StoredDocument, span: tuple[int, int]) -> str:
+    """Give a unit's text with its context."""
+    for granularity in stored.tree.levels:
+        ordinal = stored.tree.at(granularity, span[0])
+        if stored.tree.span(granularity, ordinal) == span:
+            context = contexts(stored.document, stored.tree, granularity)[ordinal]
+            return f"{context}\n{stored.document.text[slice(*span)]}"
+    return stored.document.text[slice(*span)]
+
+
+def _notes(
+    found: Iterable[Question],
+    sources: Collection[Source],
+    read: int,
+    documents: int,
+) -> list[str]:
+    """Say what was missing and what a reader of figures should know."""
+    present = {question.source for question in found}
+    missing = [source.value for source in Source if source in sources and source not in present]
+    notes = [f"the corpus offers no queries of these kinds: {', '.join(missing)}"] if missing else []
+    if read < documents:
+        notes.append(f"queries were looked for in {read:,} of {documents:,} documents, drawn at random")
+    return notes
+
+
+def _dropped(count: int) -> list[str]:
+    if not count:
+        return []
+    return [
+        f"{count} queries were left out: their words stand in a path or in too many documents to be blanked"
+    ]
