@@ -81,7 +81,7 @@ def test_commands(place):
             check=False,
         )
         # Too small a corpus to adapt to: whether that helps cannot be known, and exit 1 says so.
-        refused = command.startswith("tellapart train") and "not recommended" in done.stdout + done.stderr
+        refused = command.startswith("tellapart adapt") and "not recommended" in done.stdout + done.stderr
         assert done.returncode == int(refused), f"{command}: {done.stderr}"
         if shlex.split(command)[1] in ("search", "related"):
             assert done.stdout, command

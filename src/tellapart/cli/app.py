@@ -46,7 +46,8 @@ VERBS = {
     "inspect": Verb(
         "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and how to rank by examples."
     ),
-    "train": Verb("tellapart.cli.train:train", "Train an encoder of images, or adapt one to an index."),
+    "train": Verb("tellapart.cli.train:train", "Train an encoder of images."),
+    "adapt": Verb("tellapart.cli.adapt:adapt", "Adapt an encoder to an index, if that helps."),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,54 +10,23 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.place import index_folder
 from tellapart.cli.progress import terminal_progress
-from tellapart.errors import TellapartError, require
+from tellapart.errors import require
 
 if TYPE_CHECKING:
-    from tellapart.learning.adapting.train import AdaptedOutcome
     from tellapart.learning.training.history import Look
 
 EXAMPLES = (
-    "tellapart train faces/ --objective arcface --output my-encoder",
-    "tellapart train --index my.idx --output adapted",
-    "tellapart train --index my.idx --queries queries.jsonl --qrels qrels.tsv --output adapted",
+    "tellapart train faces/ --flip --output my-encoder",
+    "tellapart train glyphs.npz --grey --size 28 --turns --objective softmax --output my-encoder",
 )
-
-FAILED = 1
 
 
 def train(
     images: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[IMAGES]", help="A folder with a folder of images for each identity, or an .npz."
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", metavar="DIR", help="Folder of the new encoder.")
-    ] = None,
-    index: options.IndexFolder = None,
-    encoder: Annotated[str, typer.Option("--encoder", metavar="NAME", help="Adapt this one.")] = "minilm",
-    adapter: Annotated[
-        str,
-        typer.Option(
-            "--adapter",
-            help="words (beside its vectors), linear or mlp (maps of them), full (all of it), static (a token table).",
-        ),
-    ] = "words",
-    queries: Annotated[
-        Path | None,
-        typer.Option(
-            "--queries",
-            metavar="FILE",
-            help="Judged queries: words and linear learn from them, and they decide.",
-        ),
-    ] = None,
-    qrels: Annotated[Path | None, typer.Option("--qrels", metavar="FILE", help="Their judgements.")] = None,
-    keep_anyway: Annotated[
-        bool, typer.Option("--keep-anyway", help="Write an adapted encoder that is not recommended.")
-    ] = False,
+        Path, typer.Argument(help="A folder with a folder of images for each identity, or an .npz.")
+    ],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder of the new encoder.")],
     objective: Annotated[
         str, typer.Option("--objective", help="softmax, normface, cosface, arcface, triplet or infonce.")
     ] = "arcface",
@@ -79,22 +47,13 @@ def train(
     held_out: Annotated[
         float, typer.Option("--held-out", help="Share of identities kept for judging.")
     ] = 0.1,
-    seed: Annotated[int, typer.Option("--seed", help="Decides everything random.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     json: options.Json = False,
 ) -> int:
-    """Train an encoder of images, or adapt an encoder to the documents of an index.
+    """Train an encoder of images.
 
     A killed run goes on where it was when the same command is given again.
     """
-    if output is None:
-        raise TellapartError("where shall the encoder go? Give --output DIR")
-    if (images is None) == (index is None):
-        raise TellapartError("give either a folder of images to train on, or --index DIR to adapt to")
-    if (queries is None) != (qrels is None):
-        raise TellapartError("--queries and --qrels belong together: give both or none")
-    if index is not None:
-        wanted = _Wanted(index, output, encoder, adapter, keep_anyway=keep_anyway, seed=seed)
-        return _adapt(wanted, queries, qrels, json=json)
     require("torch", extra="train")
     from tellapart.learning.images.augmenting import Augmentation
     from tellapart.learning.images.reading import read_images
@@ -110,7 +69,6 @@ def train(
         learning_rate=learning_rate,
         seed=seed,
     )
-    assert images is not None
     progress = terminal_progress()
     data = read_images(images, size=size, channels=1 if grey else 3, progress=progress)
     split = split_identities(data, share=held_out, seed=seed)
@@ -139,62 +97,3 @@ def _say(look: Look) -> None:
     note(line)
     for finding in look.health.findings() if look.health else ():
         note(f"  {finding}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    index: Path
-    output: Path
-    encoder: str
-    adapter: str
-    keep_anyway: bool
-    seed: int
-
-
-def _adapt(wanted: _Wanted, queries: Path | None, qrels: Path | None, *, json: bool) -> int:
-    from tellapart.engine import Index
-    from tellapart.experiments.queries.judgements import read_qrels, read_queries
-    from tellapart.experiments.queries.querysets import QueryGold
-    from tellapart.learning.adapting.train import Adapter, adapt_encoder, parse_adapter, report
-
-    adapter = parse_adapter(wanted.adapter)
-    judged = None
-    if queries is not None and qrels is not None:
-        judged = QueryGold(read_queries(queries).texts, read_qrels(qrels))
-    done = adapt_encoder(
-        Index.open(index_folder(wanted.index, [])),
-        wanted.output,
-        encoder=wanted.encoder,
-        adapter=adapter,
-        judged=judged,
-        keep_anyway=wanted.keep_anyway,
-        seed=wanted.seed,
-        progress=terminal_progress(),
-    )
-    written = str(wanted.output) if done.encoder else None
-    if json:
-        print_json({"schema": SCHEMA, "output": written, "adapter": adapter, **report(done.adaptation)})
-    else:
-        _print(done, wanted.output, wanted.index, made=adapter is Adapter.STATIC)
-    return 0 if done.encoder else FAILED
-
-
-def _print(done: AdaptedOutcome, output: Path, index: Path, *, made: bool) -> None:
-    found = done.adaptation
-    if found.evidence:
-        print(f"{'queries':<16}{'n':>6}  untouched  adapted    BM25   adapted - untouched")
-    for part in found.evidence:
-        against = part.against_untouched
-        limits = f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]  p {against.p:.4f}"
-        values = f"{part.untouched:.3f}    {part.adapted:.3f}   {part.bm25:.3f}"
-        print(f"{part.source:<16}{part.queries:>6,}      {values}   {limits}")
-    verdict = "made" if made else "recommended" if found.recommended else "not recommended"
-    note(f"{verdict}: {found.reason}")
-    if found.evidence and found.evidence[0].against_bm25.high < 0:
-        note(
-            "on these queries BM25 alone is better than the adapted vectors: 'tellapart evaluate' compares mixtures"
-        )
-    if done.encoder:
-        note(f"{output}: use it with 'tellapart index --encoder folder:{output} --index {index}'")
-    else:
-        note("nothing was written; --keep-anyway writes it all the same")

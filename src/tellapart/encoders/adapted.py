@@ -84,6 +84,6 @@ def opened_base(folder: Path, base: str, fingerprint: str, load: Callable[[str],
     opened = load(base)
     if opened.fingerprint != fingerprint:
         raise TellapartError(
-            f"{folder} was fitted to another version of {base!r}: fit it again with 'tellapart train'"
+            f"{folder} was fitted to another version of {base!r}: fit it again with 'tellapart adapt'"
         )
     return opened

@@ -52,8 +52,7 @@ class Evidence:
 class Adaptation:
     """A map, the pull it was made with (None: none helped), the evidence, and the conclusion in words.
 
-    The map is None where the encoder is something else than a map: then it stands in a folder, and where all of it was
-    trained, `pull` is None, too.
+    The map is None where the encoder is something else than a map: then it stands in a folder.
     """
 
     map: VectorMap | None

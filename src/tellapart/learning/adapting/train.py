@@ -11,20 +11,17 @@ from tempfile import TemporaryDirectory
 
 from tellapart.encoders.adapted import AdaptedConfig
 from tellapart.encoders.config import write_config
-from tellapart.encoders.folder import FolderEncoder
 from tellapart.encoders.load import load_encoder
-from tellapart.encoders.maps import VectorMap, width, write_map
+from tellapart.encoders.maps import VectorMap, write_map
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
-from tellapart.errors import TellapartError, require
+from tellapart.errors import TellapartError
 from tellapart.experiments.queries.querysets import QueryGold
 from tellapart.experiments.statistics import ALPHA
 from tellapart.learning.adapting.deciding import Adaptation, Evidence, adapt
-from tellapart.learning.adapting.full import adapt_fully
 from tellapart.learning.adapting.judged import judge
 from tellapart.learning.adapting.judges import Judges
 from tellapart.learning.adapting.pairs import gather, level_of
-from tellapart.learning.adapting.static import distil
 from tellapart.learning.adapting.taught import teach
 from tellapart.learning.adapting.words import WordsOfIndex, adapt_words, teach_words
 from tellapart.progress import Progress, silent
@@ -40,12 +37,6 @@ class Adapter(StrEnum):
     """Its vectors, by the words of each text beside them."""
     LINEAR = "linear"
     """Its vectors, by a closed-form map."""
-    MLP = "mlp"
-    """Its vectors, by a residual map with one hidden layer."""
-    FULL = "full"
-    """All layers of MiniLM."""
-    STATIC = "static"
-    """Everything: a table of token vectors takes its place, and is only judged, not recommended or refused."""
 
 
 def parse_adapter(name: str) -> Adapter:
@@ -85,9 +76,9 @@ def adapt_encoder(
         index: Holds vectors of `encoder`.
         output: Folder to write; left alone where the adapted encoder is not recommended.
         encoder: What is adapted.
-        adapter: What of it is changed; a static table is always written, since it is made for speed.
-        judged: Queries with judgements: they decide whether it is recommended. `words` and `linear` learn from them
-            (taught.py) where they are enough, and then no query is generated.
+        adapter: What of it is changed.
+        judged: Queries with judgements: they decide whether it is recommended. Where they are enough, the adapter
+            learns from them (taught.py), and then no query is generated.
         keep_anyway: Write it although it is not recommended.
         seed: Of queries, splits and batches.
         progress: Told of documents read, texts encoded and steps made.
@@ -99,14 +90,9 @@ def adapt_encoder(
         raise TellapartError(f"{encoder!r} is fitted to the corpus already: adapt minilm or another encoder")
     if (output / "config.json").exists():
         raise TellapartError(f"{output} already holds an encoder: give another --output, or remove it")
-    if adapter in (Adapter.MLP, Adapter.FULL):
-        require("torch", extra="train")
     base = index.encoder(encoder)
     if not isinstance(base, Encoder):
         raise TellapartError(f"{encoder!r} sees images: adapt an encoder of texts, such as minilm")
-    whole = adapter in (Adapter.FULL, Adapter.STATIC)
-    if whole and not isinstance(base, FolderEncoder):
-        raise TellapartError(f"--adapter {adapter} works with minilm or folder:PATH, not with {encoder!r}")
     kind, level = level_of(index, encoder)
     people = Judges.of(index, encoder, level, judged) if judged is not None else None
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +104,7 @@ def adapt_encoder(
             if people is not None:
                 changed = load_encoder(f"folder:{part}") if found.map is None else found.map
                 found = _decided(found, judge(index, people, changed))
-        if not (found.recommended or keep_anyway or adapter is Adapter.STATIC):
+        if not (found.recommended or keep_anyway):
             return AdaptedOutcome(found, None)
         if found.map is not None:
             _write_map(found.map, base, encoder, Path(part), output.name)
@@ -138,34 +124,19 @@ class Place:
     progress: Progress
 
     def taught(self, people: Judges, adapter: Adapter) -> Adaptation | None:
-        """Learn from judged queries; None where the adapter cannot, or they are too few."""
+        """Learn from judged queries; None where they are too few."""
         if adapter is Adapter.LINEAR:
             return teach(people, seed=self.seed, progress=self.progress)
-        if adapter is Adapter.WORDS:
-            return teach_words(
-                people, self.words, self.folder, self.name, seed=self.seed, progress=self.progress
-            )
-        return None
+        return teach_words(people, self.words, self.folder, self.name, seed=self.seed, progress=self.progress)
 
     def adapted(self, adapter: Adapter) -> Adaptation:
         """Learn from generated queries."""
         index, encoder = self.words.index, self.words.encoder
-        with_texts = adapter not in (Adapter.LINEAR, Adapter.MLP)
+        with_texts = adapter is Adapter.WORDS
         pairs = gather(index, encoder, seed=self.seed, with_texts=with_texts, progress=self.progress)
-        if adapter is Adapter.STATIC:
-            return distil(pairs, index, encoder, self.folder, self.name, progress=self.progress)
-        if adapter is Adapter.WORDS:
-            return adapt_words(
-                pairs, self.words, self.folder, self.name, seed=self.seed, progress=self.progress
-            )
-        if adapter is Adapter.FULL:
-            base = index.encoder(encoder)
-            return adapt_fully(pairs, base, self.folder, self.name, seed=self.seed, progress=self.progress)
         if adapter is Adapter.LINEAR:
             return adapt(pairs, seed=self.seed)
-        from tellapart.learning.adapting.residual import residual
-
-        return adapt(pairs, learner=residual, seed=self.seed)
+        return adapt_words(pairs, self.words, self.folder, self.name, seed=self.seed, progress=self.progress)
 
 
 def report(found: Adaptation) -> Mapping[str, object]:
@@ -193,7 +164,7 @@ def _write_map(found: VectorMap, base: Encoder, name: str, folder: Path, own: st
         name=own,
         base=name,
         base_fingerprint=base.fingerprint,
-        dim=width(found),
+        dim=len(found),
         map=write_map(found, folder),
     )
     write_config(config, folder)

@@ -7,7 +7,6 @@ weights are those of the published safetensors file.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -191,44 +190,3 @@ def graph(weights: Weights, *, int8: bool = True) -> bytes:
     model = helper.make_model(body, opset_imports=opsets, ir_version=IR_VERSION)
     checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def read_weights(path: Path) -> Weights:
-    """Read a graph that `graph` wrote back to float32 weights: what the int8 values stand for.
-
-    Position and type embeddings come back as their sum: the type is zero.
-    """
-    onnx = require("onnx", extra="train")
-    held = {entry.name: onnx.numpy_helper.to_array(entry) for entry in onnx.load(str(path)).graph.initializer}
-
-    def product(name: str) -> NDArray[np.float32]:
-        if f"{name}.float" in held:
-            return np.asarray(held[f"{name}.float"].T)
-        return np.asarray((held[f"{name}.int8"] * held[f"{name}.scale"]).T, dtype=np.float32)
-
-    weights: Weights = {
-        "embeddings.word_embeddings.weight": np.asarray(
-            held["words.int8"] * held["words.scale"], dtype=np.float32
-        ),
-        "embeddings.position_embeddings.weight": held["positions"],
-        "embeddings.token_type_embeddings.weight": np.zeros((2, DIM), dtype=np.float32),
-        "embeddings.LayerNorm.weight": held["embedded.gain"],
-        "embeddings.LayerNorm.bias": held["embedded.shift"],
-    }
-    for number in range(LAYERS):
-        own, key = f"layer{number}", f"encoder.layer.{number}"
-        for role, weight, bias in zip(
-            ("query", "key", "value"),
-            np.split(product(f"{own}.qkv"), 3),
-            np.split(held[f"{own}.qkv.bias"], 3),
-            strict=True,
-        ):
-            weights[f"{key}.attention.self.{role}.weight"] = weight
-            weights[f"{key}.attention.self.{role}.bias"] = bias
-        for name, inside in PRODUCTS.items():
-            weights[f"{key}.{inside}.weight"] = product(f"{own}.{name}")
-            weights[f"{key}.{inside}.bias"] = held[f"{own}.{name}.bias"]
-        for name, inside in ((f"{own}.middle", "attention.output"), (f"layer{number + 1}.in", "output")):
-            weights[f"{key}.{inside}.LayerNorm.weight"] = held[f"{name}.gain"]
-            weights[f"{key}.{inside}.LayerNorm.bias"] = held[f"{name}.shift"]
-    return weights

@@ -1,1 +1,0 @@
-"""Encoders of texts: fine-tuning MiniLM, and tables distilled from a teacher."""
