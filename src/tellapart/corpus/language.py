@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cache
 from operator import itemgetter
@@ -166,13 +166,15 @@ def detect_language(text: str) -> str | None:
         return _SCRIPTS[script]
     counts = Counter(words)
     weights = _weights()
-    scores: Counter[str] = Counter()
+    scores: defaultdict[str, float] = defaultdict(float)
     for word, count in counts.items():
         for language, weight in weights.get(word, ()):
             scores[language] += weight * count
     if not scores:
         return None
-    (best, score), (second, behind) = (*scores.most_common(2), ("", 0.0))[:2]
+    (best, score), (second, behind) = (*sorted(scores.items(), key=itemgetter(1), reverse=True), ("", 0.0))[
+        :2
+    ]
     if score < _MARGIN * behind and not {best, second} <= _INTERCHANGEABLE:
         return None
     found = [word for word in counts if any(language == best for language, _ in weights.get(word, ()))]
