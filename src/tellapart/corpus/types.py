@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 
 Starts = NDArray[np.int32]
 
+Places = Mapping[str, tuple[tuple[int, int | str], ...]]
+"""Where the parts of a text stand in its file: for `line`, `page`, `cell` or `heading`, pairs of an offset in the
+text (increasing) and what holds from there on. `places.place_of` reads them."""
+
 
 class Kind(StrEnum):
     """What a document is made of; decides its granularities and how its words are cut."""
@@ -62,7 +66,7 @@ class Document:
     `language` names a programming language (`python`) or a markup (`markdown`, `rst`), or is None for
     plain prose and images. The text of an image is what its file says about it: its caption and its size; its
     pixels stay in the file, `metadata["content"]` is the hash of that. All offsets anywhere in tellapart are
-    code points of `text`.
+    code points of `text`. `places` is empty where the lines of the text are those of the file.
     """
 
     id: str
@@ -72,6 +76,7 @@ class Document:
     title: str = ""
     path: str | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    places: Places = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +85,13 @@ class Level:
 
     `starts` (int32, shape (n,)) is strictly increasing and begins with 0; unit i ends where unit i + 1
     starts and the last one ends with the text. `labels[i]` is the unit's own name where it has one: the
-    function's or class's name, the section's heading path ("Install > Linux"), else "".
+    function's or class's name, the section's heading path ("Install > Linux"), else "". `blocks` are the
+    ordinals of the units of code that are no function or class: imports, a licence, a table of settings.
     """
 
     starts: Starts
     labels: tuple[str, ...]
+    blocks: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,10 @@ class ContainmentTree:
             raise ValueError(f"a {granularity} starts beyond the text")
         if len(level.labels) != len(starts):
             raise ValueError(f"{len(starts)} {granularity} units but {len(level.labels)} labels")
+
+    def name_of(self, granularity: Granularity, ordinal: int) -> str:
+        """What a person calls a unit: its granularity, or `block` for code that is no function or class."""
+        return "block" if ordinal in self.levels[granularity].blocks else granularity.value
 
     def span(self, granularity: Granularity, ordinal: int) -> tuple[int, int]:
         """Start and end (exclusive) of one unit in code points."""

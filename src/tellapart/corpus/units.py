@@ -1,4 +1,4 @@
-"""What is indexed of a unit beside its own text, and where it stands in its document."""
+"""What is indexed of a unit beside its own text."""
 
 from __future__ import annotations
 
@@ -58,24 +58,3 @@ def _enclosing(tree: ContainmentTree, granularity: Granularity) -> list[str]:
 
 def _ancestors(label: str) -> str:
     return label.rpartition(SEPARATOR)[0]
-
-
-def lines(text: str, start: int, end: int) -> tuple[int, int]:
-    """First and last line (from 1, inclusive) of `text[start:end]`, white space at its ends left out."""
-    body = text[start:end]
-    inner = body.strip()
-    start += len(body) - len(body.lstrip()) if inner else 0
-    first = text.count("\n", 0, start) + 1
-    return first, first + inner.count("\n")
-
-
-def offset_of_line(text: str, line: int) -> int | None:
-    """Offset of the first character of a line (from 1) that is not white space, None beyond the end."""
-    offset = 0
-    for _ in range(line - 1):
-        offset = text.find("\n", offset) + 1
-        if offset == 0:
-            return None
-    stop = text.find("\n", offset)
-    body = text[offset : stop if stop >= 0 else len(text)]
-    return offset + len(body) - len(body.lstrip())

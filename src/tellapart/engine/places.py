@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.corpus.units import offset_of_line
+from tellapart.corpus.places import offset_of_line
 from tellapart.errors import TellapartError
 from tellapart.index.store import Store, StoredDocument
 
@@ -57,7 +57,7 @@ def split_place(place: str) -> tuple[str, int | None]:
 
 def offset_of(stored: StoredDocument, line: int) -> int:
     """Offset of a line (from 1) of a document."""
-    offset = offset_of_line(stored.document.text, line) if line >= 1 else None
+    offset = offset_of_line(stored.document, line) if line >= 1 else None
     if offset is None:
         raise TellapartError(
             f"{stored.document.id!r} has no line {line}: it has {stored.document.text.count(chr(10)) + 1}"

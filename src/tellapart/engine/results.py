@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from tellapart.corpus.places import lines
 from tellapart.corpus.types import LEVELS, Granularity
-from tellapart.corpus.units import lines
 from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument

@@ -22,7 +22,7 @@ from tellapart.corpus.types import ContainmentTree, Document, Kind
 from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
 from tellapart.index.trees import decode_tree, encode_tree
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever an index written before can no longer be read."""
 
 FILE = "store.sqlite"
@@ -38,7 +38,7 @@ CREATE TABLE skipped (path TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE documents (
   number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
   kind TEXT NOT NULL, language TEXT, title TEXT NOT NULL, path TEXT, metadata TEXT NOT NULL,
-  text TEXT NOT NULL, digest BLOB NOT NULL, tree TEXT NOT NULL, tree_checksum INTEGER NOT NULL
+  places TEXT NOT NULL, text TEXT NOT NULL, digest BLOB NOT NULL, tree TEXT NOT NULL, tree_checksum INTEGER NOT NULL
 );
 CREATE INDEX documents_of_source ON documents (source);
 CREATE TABLE segments (number INTEGER PRIMARY KEY, documents INTEGER NOT NULL, dead BLOB NOT NULL);
@@ -178,8 +178,8 @@ class Store:
         """Keep a document and return its number."""
         encoded = encode_tree(tree)
         cursor = self.connection.execute(
-            "INSERT INTO documents (source, id, kind, language, title, path, metadata, text, digest, tree,"
-            " tree_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO documents (source, id, kind, language, title, path, metadata, places, text, digest, tree,"
+            " tree_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (source, *_fields(document), digest, encoded, crc32(encoded.encode())),
         )
         return int(cursor.lastrowid or 0)
@@ -188,8 +188,8 @@ class Store:
         """Keep another version of a document under its number."""
         encoded = encode_tree(tree)
         self.connection.execute(
-            "UPDATE documents SET id = ?, kind = ?, language = ?, title = ?, path = ?, metadata = ?, text = ?,"
-            " digest = ?, tree = ?, tree_checksum = ? WHERE number = ?",
+            "UPDATE documents SET id = ?, kind = ?, language = ?, title = ?, path = ?, metadata = ?, places = ?,"
+            " text = ?, digest = ?, tree = ?, tree_checksum = ? WHERE number = ?",
             (*_fields(document), digest_of(document), encoded, crc32(encoded.encode()), number),
         )
 
@@ -249,7 +249,7 @@ class Store:
 
     def _fetch(self, condition: str, value: int | str) -> StoredDocument:
         row = self.connection.execute(
-            "SELECT number, id, kind, language, title, path, metadata, text, digest, tree, tree_checksum"
+            "SELECT number, id, kind, language, title, path, metadata, places, text, digest, tree, tree_checksum"
             f" FROM documents WHERE {condition}",
             (value,),
         ).fetchone()
@@ -258,8 +258,17 @@ class Store:
         number, *fields, digest, tree, checksum = row
         if _digest(fields) != digest or crc32(tree.encode()) != checksum:
             raise CorruptIndexError(f"document {row[1]!r} in {self.path} is damaged: {rebuilding(self.path)}")
-        identifier, kind, language, title, path, metadata, text = fields
-        document = Document(identifier, text, Kind(kind), language, title, path, json.loads(metadata))
+        identifier, kind, language, title, path, metadata, places, text = fields
+        document = Document(
+            id=identifier,
+            text=text,
+            kind=Kind(kind),
+            language=language,
+            title=title,
+            path=path,
+            metadata=json.loads(metadata),
+            places={name: tuple(map(tuple, pairs)) for name, pairs in json.loads(places).items()},
+        )
         return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
 
 
@@ -326,6 +335,7 @@ def _fields(document: Document) -> tuple[str | None, ...]:
         document.title,
         document.path,
         metadata,
+        json.dumps(dict(document.places), ensure_ascii=False, sort_keys=True, separators=(",", ":")),
         document.text,
     )
 

@@ -30,11 +30,10 @@ def split(document: Document) -> ContainmentTree:
     found = outline(parsed.definitions, text) if parsed else Outline()
     classes = _settled(found.classes, text)
     functions = _settled([*_fixed(classes), *found.functions], text)
-    pieces = list(_cut(functions, text, parsed))
     levels = {
-        Granularity.FUNCTION: _level(pieces),
-        Granularity.CLASS: _level([(mark.start, mark.label) for mark in classes]),
-        Granularity.FILE: _level([(0, "")]),
+        Granularity.FUNCTION: _level(list(_cut(functions, text, parsed))),
+        Granularity.CLASS: _level([(mark.start, mark.label, bool(mark.label)) for mark in classes]),
+        Granularity.FILE: _level([(0, "", True)]),
     }
     return ContainmentTree(len(text), Kind.CODE, levels)
 
@@ -50,9 +49,14 @@ def language_of(document: Document) -> Language | None:
     return dialect(language, document.text) if language else None
 
 
-def _level(pieces: list[tuple[int, str]]) -> Level:
-    starts = np.array([start for start, _ in pieces], dtype=np.int32)
-    return Level(starts, tuple(label for _, label in pieces))
+_Piece = tuple[int, str, bool]
+"""Start and label of a unit, and whether it is what its level is called and no mere block."""
+
+
+def _level(pieces: list[_Piece]) -> Level:
+    starts = np.array([start for start, _, _ in pieces], dtype=np.int32)
+    blocks = frozenset(ordinal for ordinal, (_, _, named) in enumerate(pieces) if not named)
+    return Level(starts, tuple(label for _, label, _ in pieces), blocks)
 
 
 def _fixed(marks: Iterable[Mark]) -> Iterator[Mark]:
@@ -83,15 +87,15 @@ def _settled(marks: Iterable[Mark], text: str) -> list[Mark]:
     ]
 
 
-def _cut(marks: list[Mark], text: str, parsed: Parsed | None) -> Iterator[tuple[int, str]]:
+def _cut(marks: list[Mark], text: str, parsed: Parsed | None) -> Iterator[_Piece]:
     """Starts with labels, long pieces that are not functions cut."""
     depths: Mapping[int, int] | None = None
     ends = [mark.start for mark in marks[1:]] + [len(text)]
     for mark, end in zip(marks, ends, strict=True):
-        yield mark.start, mark.label
+        yield mark.start, mark.label, mark.whole
         if mark.whole or not cuts.is_long(text, mark.start, end):
             continue
         if depths is None:
             depths = parsed.statements() if parsed else {}
         for start in cuts.cut(text, mark.start, end, cuts.statement_breaks(depths, text, mark.start, end)):
-            yield start, ""
+            yield start, "", False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from tellapart.corpus.units import offset_of_line
+from tellapart.corpus.places import offset_of_line
 from tellapart.engine import Index
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
@@ -139,7 +139,7 @@ def _lines(index: Index, query: str, target: Target, document: str) -> SpanJudge
     if stored is None or target.lines is None:
         return None
     text = stored.document.text
-    start, end = (offset_of_line(text, line) for line in (target.lines[0], target.lines[1] + 1))
+    start, end = (offset_of_line(stored.document, line) for line in (target.lines[0], target.lines[1] + 1))
     return None if start is None else SpanJudgement(query, document, start, len(text) if end is None else end)
 
 

@@ -130,7 +130,7 @@ def _blanked(
     before, tree = stored.document, stored.tree
     document = replace(before, text=blank(before.text, spans), title=hide(before.title).rstrip())
     levels = {
-        granularity: Level(level.starts, tuple(hide(label) for label in level.labels))
+        granularity: Level(level.starts, tuple(hide(label) for label in level.labels), level.blocks)
         for granularity, level in tree.levels.items()
     }
     return StoredDocument(stored.number, document, ContainmentTree(tree.length, tree.kind, levels))
