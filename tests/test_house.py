@@ -19,6 +19,7 @@ ROOMS = (
     "experiments",
     "scores",
     "learning",
+    "serving",
     "cli",
 )
 LONGEST = 360

@@ -9,9 +9,9 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.place import index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.errors import TellapartError
+from tellapart.index.home import index_folder
 
 if TYPE_CHECKING:
     from tellapart.learning.adapting.train import AdaptedOutcome

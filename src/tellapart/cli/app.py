@@ -50,6 +50,7 @@ VERBS = {
     "adapt": Verb("tellapart.cli.adapt:adapt", "Adapt an encoder to an index, if that helps."),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
+    "mcp": Verb("tellapart.cli.mcp:mcp", "Serve search to coding agents (Model Context Protocol)."),
     "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),
 }
 """Only the verb that was typed is imported, which halves the start of a search."""

@@ -10,10 +10,10 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import note
-from tellapart.cli.place import exists, index_folder
 from tellapart.encoders.cache import open_cache
 from tellapart.errors import TellapartError
 from tellapart.index.build import drop_encoder
+from tellapart.index.home import exists, index_folder
 from tellapart.index.lock import writer_lock
 
 EXAMPLES = (

@@ -15,10 +15,10 @@ from tellapart.cli import options
 from tellapart.cli.app import FAILED
 from tellapart.cli.images import asks_for_images, holds_only_images, image_verdict
 from tellapart.cli.output import note, print_json
-from tellapart.cli.place import NAME, index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
+from tellapart.index.home import NAME, index_folder
 from tellapart.index.latent import LSA
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import note
-from tellapart.cli.place import index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.exporting import export_units
+from tellapart.index.home import index_folder
 
 EXAMPLES = (
     "tellapart export --index my.idx --granularity function --output out/",

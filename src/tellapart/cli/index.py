@@ -12,12 +12,12 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.place import exists, index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import TellapartError
 from tellapart.index.build import BuildReport
+from tellapart.index.home import exists, index_folder
 from tellapart.index.settings import Settings, portable
 
 NO_ENCODER = "none"

@@ -11,9 +11,9 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.place import index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
+from tellapart.index.home import index_folder
 from tellapart.scores.diagnostic import Diagnostic
 from tellapart.scores.inspecting import Inspection, inspect_index, keep_advice
 from tellapart.scores.texts import read_verdict, text_diagnostics

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.place import index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Configuration, Index
 from tellapart.errors import TellapartError
+from tellapart.index.home import index_folder
 
 if TYPE_CHECKING:
     from tellapart.experiments.judging.session import Session

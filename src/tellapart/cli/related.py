@@ -10,9 +10,9 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import note, print_json, print_result, search_json
-from tellapart.cli.place import NAME, exists, index_folder
 from tellapart.engine import Index
 from tellapart.engine.places import split_place
+from tellapart.index.home import NAME, exists, index_folder
 
 EXAMPLES = (
     "tellapart related src/client.py:120 --index my.idx",

@@ -9,11 +9,11 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import note
-from tellapart.cli.place import index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
+from tellapart.index.home import index_folder
 from tellapart.rankers.registry import Parameters
 
 EXAMPLES = (

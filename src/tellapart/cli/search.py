@@ -10,11 +10,11 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import note, print_json, print_result, search_json
-from tellapart.cli.place import exists, index_folder
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.checking import check_search
 from tellapart.errors import TellapartError
+from tellapart.index.home import exists, index_folder
 from tellapart.rankers.registry import Parameters
 
 EXAMPLES = (

@@ -10,10 +10,10 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.place import index_folder
 from tellapart.engine import Index
 from tellapart.engine.status import IndexStatus, index_status, verify_index
 from tellapart.index.embedding import in_words
+from tellapart.index.home import index_folder
 
 EXAMPLES = (
     "tellapart status --index my.idx",

@@ -1,4 +1,4 @@
-"""Where an index lies when the user does not say."""
+"""Where an index lies when nobody says."""
 
 from __future__ import annotations
 

@@ -1,0 +1,358 @@
+"""What each MCP tool does: from arguments to an answer that fits its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tellapart.engine import Hit, Index, SearchResult
+from tellapart.engine.status import index_status
+from tellapart.errors import TellapartError
+from tellapart.index.settings import located
+from tellapart.serving.explaining import explain
+from tellapart.serving.jobs import Job
+from tellapart.serving.mcp_models import (
+    Around,
+    ComparedConfiguration,
+    EvaluationAnswer,
+    ExplainedWord,
+    ExplanationAnswer,
+    FoundUnit,
+    SearchAnswer,
+    StatusAnswer,
+    UnitAnswer,
+)
+from tellapart.serving.projects import Project
+from tellapart.serving.relevance import nothing_relevant
+from tellapart.serving.roots import Roots
+from tellapart.serving.tokens import count_tokens, cut_to_tokens
+from tellapart.serving.units import locate
+
+RANKERS = {"auto": "auto", "words": "bm25", "meaning": "knn"}
+KINDS = {"all": (), "code": ("kind = 'code'",), "docs": ("kind = 'prose'",)}
+
+FRAME = 60
+"""Tokens that a hit's place, id and scores take beside its text, as JSON: 40 to 60 were counted."""
+
+WORTH_CUTTING = 120
+"""A text is cut to what is left of a budget only if that is so many tokens; else it waits for the next page."""
+
+
+def search(
+    project: Project,
+    roots: Roots,
+    query: str,
+    *,
+    mode: str,
+    content: str,
+    where: Sequence[str],
+    granularity: str | None,
+    top_k: int,
+    offset: int,
+    max_tokens: int,
+    max_snippet_lines: int | None,
+) -> SearchAnswer:
+    """Search a project and give the page of hits from `offset` that fits the budget."""
+    ranker = RANKERS[mode]
+    notes: list[str] = []
+    with project.shared.use() as index:
+        if mode == "meaning" and not _has_encoder(index):
+            ranker = "auto"
+            notes.append("no vectors yet, so the words decided: they are being made, ask again later")
+        result = index.answer(
+            query,
+            k=offset + top_k + 1,
+            ranker=ranker,
+            granularity=granularity,
+            where=(*where, *KINDS[content]),
+        )
+        nothing = nothing_relevant(index, result)
+        hits = served(index, roots, result.hits)
+    notes += [*state_notes(project), *result.notes]
+    if nothing is not None:
+        return _answer(f"nothing relevant: {nothing}", result, notes)
+    return _page(hits, result, notes, offset, top_k, max_tokens, max_snippet_lines)
+
+
+def find_related(
+    project: Project,
+    roots: Roots,
+    place: str,
+    *,
+    top_k: int,
+    offset: int,
+    max_tokens: int,
+    max_snippet_lines: int | None,
+) -> SearchAnswer:
+    """Find units like one that has a name: an id, `path:line` or a path."""
+    with project.shared.use() as index:
+        unit = locate(index, place)
+        whole = unit.span == (0, unit.stored.tree.length)
+        line = None if whole else unit.lines[0]
+        result = index.related(unit.stored.document.id, line, k=offset + top_k + 1)
+        hits = served(index, roots, result.hits)
+    notes = [*state_notes(project), *result.notes]
+    return _page(hits, result, notes, offset, top_k, max_tokens, max_snippet_lines)
+
+
+def get(
+    project: Project,
+    roots: Roots,
+    name: str,
+    *,
+    granularity: str | None,
+    first_line: int | None,
+    max_tokens: int,
+) -> UnitAnswer:
+    """Give a unit from `first_line` on, as far as the budget goes, with the units around it."""
+    with project.shared.use() as index:
+        unit = locate(index, name, granularity)
+        if not _inside(index, roots, unit.stored.document.path):
+            raise TellapartError(f"{unit.stored.document.id!r} lies outside of what may be searched here")
+        first, last = unit.lines
+        text = unit.text.strip("\n")
+        start = first if first_line is None else first_line
+        if not first <= start <= last:
+            raise TellapartError(f"first_line is {start}, but the unit has lines {first} to {last}")
+        rest = "\n".join(text.split("\n")[start - first :])
+        shown = cut_to_tokens(rest, max_tokens - FRAME)
+        if rest and not shown:
+            shown = rest[: 4 * max_tokens]
+        end = start + shown.rstrip("\n").count("\n")
+        around = [
+            Around(granularity=each.granularity, label=each.label, lines=each.lines, id=each.id)
+            for each in unit.parents()
+        ]
+        path = unit.stored.document.id
+        more = len(shown) < len(rest) and end < last
+        return UnitAnswer(
+            summary=f"{path}:{start}-{end}, {unit.granularity}" + (f" {unit.label}" if unit.label else ""),
+            path=path,
+            lines=(first, last),
+            shown=(start, end),
+            granularity=unit.granularity,
+            label=unit.label,
+            id=unit.id,
+            text=shown,
+            parents=around,
+            next_line=end + 1 if more else None,
+        )
+
+
+def status(project: Project) -> StatusAnswer:
+    """Say what is indexed and what is going on."""
+    folder, root = str(project.shared.folder), str(project.root)
+    if not project.searchable:
+        return StatusAnswer(
+            summary=indexing_summary(project),
+            state="indexing",
+            index=folder,
+            root=root,
+            working_on=working_on(project),
+        )
+    with project.shared.use() as index:
+        state = index_status(index)
+    encoders = [encoder.name for encoder in state.encoders]
+    with_vectors = f"vectors of {', '.join(encoders)}" if encoders else "words only"
+    age = f"{state.changed_sources} changed since" if state.changed_sources else "nothing changed since"
+    return StatusAnswer(
+        summary=f"{state.documents:,} documents, {with_vectors}, indexed {state.updated or 'never'}, {age}",
+        state="ready",
+        index=folder,
+        root=root,
+        documents=state.documents,
+        skipped=state.skipped,
+        units=state.units,
+        encoders=encoders,
+        updated=state.updated,
+        changed_sources=state.changed_sources,
+        working_on=working_on(project),
+        verdict=state.verdict.reason if state.verdict else None,
+    )
+
+
+def evaluated(job: Job) -> EvaluationAnswer:
+    """Say what an evaluation found, or how far it is."""
+    if job.state == "failed":
+        return EvaluationAnswer(summary=f"the evaluation failed: {job.error}", state="failed")
+    if job.result is None:
+        of = f"{job.done:,} of {job.total:,}" if job.total else ""
+        return EvaluationAnswer(
+            summary=f"running: {job.step or 'starting'} {of}".rstrip()
+            + "; call evaluate again to see the result",
+            state="running",
+        )
+    found = job.result
+    configurations = [
+        ComparedConfiguration(
+            name=each["name"],
+            mean=each["mean"],
+            low=each["low"],
+            high=each["high"],
+            tied_with_best=each["tied_with_best"],
+            query_ms=each["cost"]["query_ms"],
+        )
+        for each in found["configurations"]
+    ]
+    return EvaluationAnswer(
+        summary=f"{found['choice']}: {found['reason']}",
+        state="done",
+        measure=found["measure"],
+        queries=found["queries"],
+        choice=found["choice"],
+        reason=found["reason"],
+        configurations=sorted(configurations, key=lambda each: -(each.mean or 0.0))[:12],
+        notes=found["notes"],
+    )
+
+
+def explanation(project: Project, query: str, name: str) -> ExplanationAnswer:
+    """Say why a unit has its score for a query."""
+    with project.shared.use() as index:
+        unit = locate(index, name)
+        why = explain(index, query, unit)
+    strong = ", ".join(word.word for word in why.words[:5] if word.weight > 0) or "no word of the query"
+    near = ""
+    if why.cosine is not None and why.cosine_percentile is not None and why.unrelated_cosine is not None:
+        side = "above" if why.cosine > why.unrelated_cosine else "below"
+        near = (
+            f"; cosine {why.cosine:.2f}, higher than {why.cosine_percentile:.1%} of the units,"
+            f" {side} what 99 % of unrelated pairs reach ({why.unrelated_cosine:.2f})"
+        )
+    return ExplanationAnswer(
+        summary=f"rank {why.rank:,} of {why.of:,} by {why.configuration}; words: {strong}{near}",
+        path=unit.stored.document.id,
+        lines=unit.lines,
+        granularity=unit.granularity,
+        configuration=why.configuration,
+        why=why.why,
+        rank=why.rank,
+        of=why.of,
+        score=why.score,
+        percentile=why.percentile,
+        words=[ExplainedWord(word=each.word, units=each.units, weight=each.weight) for each in why.words],
+        cosine=why.cosine,
+        cosine_percentile=why.cosine_percentile,
+        unrelated_cosine=why.unrelated_cosine,
+    )
+
+
+def still_indexing(project: Project) -> SearchAnswer:
+    """Answer a search while there is nothing to search yet."""
+    return SearchAnswer(summary=indexing_summary(project), state="indexing")
+
+
+def indexing_summary(project: Project) -> str:
+    """One line on how far the first indexing is."""
+    work = project.work
+    far = f" ({work.done:,} of {work.total:,} files)" if work is not None and work.total else ""
+    return f"indexing {project.root}{far}: ask again in a few seconds; nothing can be found before that"
+
+
+def working_on(project: Project) -> str | None:
+    """What goes on in the background."""
+    if project.work is not None:
+        return f"{project.work.label}: {project.work.done:,} of {project.work.total or '?'}"
+    return "making vectors" if project.encoding else None
+
+
+def state_notes(project: Project) -> list[str]:
+    """What a caller should know about the state of the index."""
+    notes = []
+    if project.encoding:
+        notes.append("vectors are being made: so far the words decide")
+    if project.stale:
+        notes.append("files changed and the index is being refreshed: this answer is from before")
+    if project.failure is not None:
+        notes.append(f"the index could not be refreshed: {project.failure}")
+    return notes
+
+
+def served(index: Index, roots: Roots, hits: Sequence[Hit]) -> list[Hit]:
+    """Leave out what lies outside of the roots once links are followed."""
+    return [hit for hit in hits if _inside(index, roots, hit.path)]
+
+
+def _inside(index: Index, roots: Roots, path: str | None) -> bool:
+    if path is None:
+        return True
+    for source in located(index.settings.sources, index.folder):
+        base = Path(source)
+        for file in (base / path, base.parent / path):
+            if file.exists():
+                return roots.holds(file)
+    return True
+
+
+def _has_encoder(index: Index) -> bool:
+    with index.reading() as snapshot:
+        return bool(snapshot.encoders)
+
+
+def _answer(summary: str, result: SearchResult, notes: Sequence[str]) -> SearchAnswer:
+    return SearchAnswer(
+        summary=summary,
+        state="ready",
+        configuration=result.configuration.name,
+        why=result.why,
+        notes=list(notes),
+    )
+
+
+def _page(
+    hits: Sequence[Hit],
+    result: SearchResult,
+    notes: Sequence[str],
+    offset: int,
+    top_k: int,
+    max_tokens: int,
+    max_snippet_lines: int | None,
+) -> SearchAnswer:
+    """Fill the budget with hits in their order."""
+    shown: list[FoundUnit] = []
+    left = max_tokens - FRAME - sum(count_tokens(note) for note in notes)
+    for hit in hits[offset : offset + top_k]:
+        unit, cost = _fitted(hit, left, max_snippet_lines, first=not shown)
+        if unit is None:
+            break
+        shown.append(unit)
+        left -= cost
+    following = offset + len(shown)
+    more = following < len(hits)
+    summary = (
+        f"{len(shown)} hit{'s' * (len(shown) != 1)}" if offset == 0 else f"hits {offset + 1} to {following}"
+    )
+    if not shown:
+        summary = "no further hits"
+    else:
+        summary += f", best {shown[0].path}:{shown[0].lines[0]}"
+    answer = _answer(summary + ("; more with next_offset" if more else ""), result, notes)
+    answer.hits = shown
+    answer.next_offset = following if more else None
+    answer.tokens = max_tokens - FRAME - left
+    return answer
+
+
+def _fitted(hit: Hit, left: int, max_lines: int | None, *, first: bool) -> tuple[FoundUnit | None, int]:
+    """A hit cut to what is left of the budget; None where that is not worth it."""
+    text = hit.text.strip("\n").rstrip()
+    if max_lines is not None:
+        text = "\n".join(text.split("\n")[:max_lines])
+    room = left - FRAME
+    cost = count_tokens(text)
+    if cost > room:
+        if room < WORTH_CUTTING and not first:
+            return None, 0
+        text = cut_to_tokens(text, room).rstrip()
+        cost = count_tokens(text)
+    unit = FoundUnit(
+        path=hit.document,
+        lines=hit.lines,
+        granularity=hit.granularity,
+        id=hit.id,
+        score=round(hit.score, 4),
+        probability=hit.probability,
+        text=text,
+        cut=len(text) < len(hit.text.strip("\n").rstrip()),
+    )
+    return unit, cost + FRAME

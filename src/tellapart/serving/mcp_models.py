@@ -1,0 +1,127 @@
+"""What the MCP tools answer: the shapes that a client reads as structured content."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+State = Literal["ready", "indexing"]
+
+
+class FoundUnit(BaseModel):
+    """A unit that was found."""
+
+    path: str = Field(description="Document the unit is from; a file's path below the searched folder.")
+    lines: tuple[int, int] = Field(description="First and last line, from 1, inclusive.")
+    granularity: str
+    id: str = Field(description="Give it to get, find_related or explain_score.")
+    score: float = Field(description="Orders the hits of this search, means nothing beyond.")
+    probability: float | None = Field(description="P(relevant); null until scores are calibrated.")
+    text: str
+    cut: bool = Field(default=False, description="The text was cut to fit the budget: get gives the rest.")
+
+
+class SearchAnswer(BaseModel):
+    """Hits, best first, after one line that sums them up."""
+
+    summary: str
+    state: State
+    configuration: str = ""
+    why: str = ""
+    notes: list[str] = []
+    hits: list[FoundUnit] = []
+    next_offset: int | None = Field(default=None, description="Ask again with this offset for further hits.")
+    tokens: int = Field(default=0, description="Tokens of the hits, counted with the bundled tokenizer.")
+
+
+class Around(BaseModel):
+    """A larger unit that holds another one."""
+
+    granularity: str
+    label: str
+    lines: tuple[int, int]
+    id: str
+
+
+class UnitAnswer(BaseModel):
+    """A unit and what it lies in."""
+
+    summary: str
+    path: str
+    lines: tuple[int, int] = Field(description="Lines of the whole unit.")
+    shown: tuple[int, int] = Field(description="Lines that `text` holds.")
+    granularity: str
+    label: str
+    id: str
+    text: str
+    parents: list[Around]
+    next_line: int | None = Field(default=None, description="Ask again with this first_line for the rest.")
+
+
+class StatusAnswer(BaseModel):
+    """What is indexed, how old it is, and what is going on."""
+
+    summary: str
+    state: State
+    index: str
+    root: str
+    documents: int = 0
+    skipped: int = 0
+    units: dict[str, int] = {}
+    encoders: list[str] = []
+    updated: str | None = None
+    changed_sources: int = 0
+    working_on: str | None = None
+    verdict: str | None = None
+
+
+class ComparedConfiguration(BaseModel):
+    """One configuration of an evaluation: its mean with a 95 % interval."""
+
+    name: str
+    mean: float | None
+    low: float | None
+    high: float | None
+    tied_with_best: bool
+    query_ms: float | None
+
+
+class EvaluationAnswer(BaseModel):
+    """The verdict, or how far the evaluation is."""
+
+    summary: str
+    state: Literal["running", "done", "failed"]
+    measure: str | None = None
+    queries: int | None = None
+    choice: str | None = None
+    reason: str | None = None
+    configurations: list[ComparedConfiguration] = []
+    notes: list[str] = []
+
+
+class ExplainedWord(BaseModel):
+    """A word of the query: in how many units it stands and what it adds to BM25."""
+
+    word: str
+    units: int
+    weight: float
+
+
+class ExplanationAnswer(BaseModel):
+    """Why a unit scores as it does."""
+
+    summary: str
+    path: str
+    lines: tuple[int, int]
+    granularity: str
+    configuration: str
+    why: str
+    rank: int
+    of: int
+    score: float | None = Field(description="Null where this ranker cannot find the unit at all.")
+    percentile: float = Field(description="Share of units that score lower.")
+    words: list[ExplainedWord]
+    cosine: float | None
+    cosine_percentile: float | None
+    unrelated_cosine: float | None = Field(description="99 % of pairs of unrelated units stay below.")

@@ -1,0 +1,290 @@
+"""The MCP server: search and its evidence as tools for agents, over stdio or streamable HTTP (SDK `mcp` 2.x)."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from typing import Annotated, Any, Literal
+
+import anyio
+import anyio.to_thread
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import BaseModel, Field
+
+from tellapart.errors import TellapartError
+from tellapart.serving import mcp_answers as answers
+from tellapart.serving.jobs import Jobs, evaluation
+from tellapart.serving.mcp_models import (
+    EvaluationAnswer,
+    ExplanationAnswer,
+    SearchAnswer,
+    StatusAnswer,
+    UnitAnswer,
+)
+from tellapart.serving.mcp_text import as_text
+from tellapart.serving.projects import Project, Projects
+
+DEFAULT_TOKENS, MOST_TOKENS = 4_000, 20_000
+"""Agents refuse answers over 25,000 tokens; theirs may count more than ours."""
+
+BUILD_PATIENCE = 20.0
+"""Seconds a first search waits for the index of words: clients give up after 60, some after 30."""
+
+REFRESH_PATIENCE = 3.0
+"""Seconds a search waits for changes to be taken over; then it answers from before and says so."""
+
+EVALUATION_PATIENCE = 20.0
+TICK = 0.2
+
+INSTRUCTIONS = (
+    "Search code and documents of this machine by words and by meaning. Start with `search`: ask in your own words or"
+    " with an identifier; hits carry path, lines and text, so that opening the file is seldom needed. `get` shows the"
+    " rest of a unit and what it lies in, `find_related` finds what is like it. An answer that says 'nothing relevant'"
+    " means that: do not guess. `status` tells how old the index is, `evaluate` measures which way of searching works"
+    " best here, `explain_score` says why a hit has its place."
+)
+
+Repo = Annotated[
+    str | None,
+    Field(
+        description="Folder to search in: a repository, a worktree or a folder below. Default: where the server runs."
+    ),
+]
+Budget = Annotated[int, Field(ge=200, le=MOST_TOKENS, description="Tokens the answer may have.")]
+TopK = Annotated[int, Field(ge=1, le=50, description="How many hits at most.")]
+Offset = Annotated[
+    int, Field(ge=0, le=1_000, description="Skip so many hits: next_offset of the page before.")
+]
+SnippetLines = Annotated[
+    int | None,
+    Field(ge=0, le=1_000, description="Lines of text per hit; 0 gives places only. Default: all that fit."),
+]
+Where = Annotated[
+    list[str],
+    Field(
+        description="Only documents like this, e.g. \"language = 'python' and path like 'src/%'\"; all must hold."
+    ),
+]
+Level = Annotated[
+    str | None,
+    Field(
+        description="sentence, paragraph, section, document; function, class, file. Default: paragraph and function."
+    ),
+]
+Name = Annotated[str, Field(description="The id of a hit, PATH:LINE, or PATH.")]
+
+Answer = Callable[..., Awaitable[CallToolResult]]
+
+
+def make_server(projects: Projects) -> MCPServer[None]:
+    """Build the server over some projects; it serves both transports and many clients at once."""
+    jobs = Jobs()
+
+    async def search(
+        query: Annotated[str, Field(min_length=1, max_length=20_000, description="What to look for.")],
+        ctx: Context,
+        repo: Repo = None,
+        top_k: TopK = 5,
+        mode: Annotated[
+            Literal["auto", "words", "meaning"],
+            Field(description="auto: what works best here; words: these words; meaning: other words too."),
+        ] = "auto",
+        content: Annotated[
+            Literal["all", "code", "docs"], Field(description="Only code, or only documents.")
+        ] = "all",
+        where: Where = [],  # noqa: B006 - pydantic copies it
+        granularity: Level = None,
+        max_snippet_lines: SnippetLines = None,
+        max_tokens: Budget = DEFAULT_TOKENS,
+        offset: Offset = 0,
+    ) -> Annotated[CallToolResult, SearchAnswer]:
+        """Find what answers a query: code and documents, with path, lines and text, best first."""
+        project, inside = await _find(projects, repo)
+        if not await _ready(project, ctx):
+            return _result(answers.still_indexing(project))
+        return await _call(
+            answers.search,
+            project,
+            projects.roots,
+            query,
+            mode=mode,
+            content=content,
+            where=(*where, *inside),
+            granularity=granularity,
+            top_k=top_k,
+            offset=offset,
+            max_tokens=max_tokens,
+            max_snippet_lines=max_snippet_lines,
+        )
+
+    async def find_related(
+        file_path: Name,
+        ctx: Context,
+        line: Annotated[int | None, Field(ge=1, description="Line in that file, from 1.")] = None,
+        repo: Repo = None,
+        top_k: TopK = 5,
+        max_snippet_lines: SnippetLines = None,
+        max_tokens: Budget = DEFAULT_TOKENS,
+        offset: Offset = 0,
+    ) -> Annotated[CallToolResult, SearchAnswer]:
+        """Find code or text like the unit at a place: other implementations, copies, callers that look alike."""
+        project, _ = await _find(projects, repo)
+        if not await _ready(project, ctx):
+            return _result(answers.still_indexing(project))
+        return await _call(
+            answers.find_related,
+            project,
+            projects.roots,
+            file_path if line is None else f"{file_path}:{line}",
+            top_k=top_k,
+            offset=offset,
+            max_tokens=max_tokens,
+            max_snippet_lines=max_snippet_lines,
+        )
+
+    async def get(
+        id: Name,
+        ctx: Context,
+        repo: Repo = None,
+        granularity: Level = None,
+        first_line: Annotated[
+            int | None, Field(ge=1, description="Begin at this line of the document.")
+        ] = None,
+        max_tokens: Budget = DEFAULT_TOKENS,
+    ) -> Annotated[CallToolResult, UnitAnswer]:
+        """Show a unit in full with the units around it (its class and file, its section and document)."""
+        project, _ = await _find(projects, repo)
+        await _built(project, ctx)
+        return await _call(
+            answers.get,
+            project,
+            projects.roots,
+            id,
+            granularity=granularity,
+            first_line=first_line,
+            max_tokens=max_tokens,
+        )
+
+    async def status(ctx: Context, repo: Repo = None) -> Annotated[CallToolResult, StatusAnswer]:
+        """Say what is indexed, how old it is, what is going on, and which verdict search follows."""
+        project, _ = await _find(projects, repo)
+        project.begin()
+        await _wait(project, ctx, TICK)
+        return await _call(answers.status, project)
+
+    async def evaluate(
+        ctx: Context,
+        repo: Repo = None,
+        restart: Annotated[bool, Field(description="Measure again although there is a result.")] = False,
+    ) -> Annotated[CallToolResult, EvaluationAnswer]:
+        """Measure which encoder, granularity and ranker find most here, with intervals; takes minutes: call again."""
+        project, _ = await _find(projects, repo)
+        await _built(project, ctx)
+        subject = str(project.shared.folder)
+        job = jobs.latest(subject)
+        if job is None or (restart and job.state != "running"):
+            job = jobs.start(subject, evaluation(project.shared.folder, keep=False))
+        until = time.monotonic() + EVALUATION_PATIENCE
+        while not job.finished.is_set() and time.monotonic() < until:
+            await ctx.report_progress(job.done, job.total, job.step)
+            await anyio.sleep(TICK)
+        return _result(answers.evaluated(job))
+
+    async def explain_score(
+        query: Annotated[
+            str, Field(min_length=1, max_length=20_000, description="The query as searched for.")
+        ],
+        id: Name,
+        ctx: Context,
+        repo: Repo = None,
+    ) -> Annotated[CallToolResult, ExplanationAnswer]:
+        """Say why a unit has its place for a query: its rank, the words that count, how near its vector is."""
+        project, _ = await _find(projects, repo)
+        await _built(project, ctx)
+        return await _call(answers.explanation, project, query, id)
+
+    tools: list[Answer] = [search, find_related, get, status, evaluate, explain_score]
+    return MCPServer(
+        "tellapart",
+        title="tellapart",
+        instructions=INSTRUCTIONS,
+        version=version("tellapart"),
+        tools=[_strict(tool) for tool in tools],
+        log_level="WARNING",
+    )
+
+
+def _strict(function: Answer) -> Tool:
+    """Make a tool that refuses arguments it does not know, which the SDK drops without a word."""
+    tool = Tool.from_function(
+        _telling(function),
+        annotations=ToolAnnotations(
+            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+        ),
+    )
+    model = tool.fn_metadata.arg_model
+    model.model_config["extra"] = "forbid"
+    model.model_rebuild(force=True)
+    tool.parameters = model.model_json_schema(by_alias=True)
+    return tool
+
+
+def _telling(function: Answer) -> Answer:
+    """Raise a user's mistake so that the model reads it."""
+
+    @functools.wraps(function)
+    async def told(*args: Any, **kwargs: Any) -> CallToolResult:  # noqa: ANN401
+        try:
+            return await function(*args, **kwargs)
+        except TellapartError as error:
+            raise ToolError(str(error)) from error
+
+    return told
+
+
+async def _find(projects: Projects, repo: str | None) -> tuple[Project, tuple[str, ...]]:
+    return await anyio.to_thread.run_sync(projects.find, repo)
+
+
+async def _call(function: Callable[..., BaseModel], *args: Any, **kwargs: Any) -> CallToolResult:  # noqa: ANN401
+    return _result(await anyio.to_thread.run_sync(functools.partial(function, *args, **kwargs)))
+
+
+def _result(answer: BaseModel) -> CallToolResult:
+    return CallToolResult(
+        content=[TextContent(type="text", text=as_text(answer))],
+        structured_content=answer.model_dump(mode="json"),
+    )
+
+
+async def _ready(project: Project, ctx: Context) -> bool:
+    """Bring the index up to date as far as patience goes; False where nothing can be searched yet."""
+    project.begin()
+    searchable = await anyio.to_thread.run_sync(lambda: project.searchable)
+    await _wait(project, ctx, REFRESH_PATIENCE if searchable else BUILD_PATIENCE)
+    if not searchable and project.failure is not None:
+        raise project.failure
+    return await anyio.to_thread.run_sync(lambda: project.searchable)
+
+
+async def _built(project: Project, ctx: Context) -> None:
+    if not await _ready(project, ctx):
+        raise TellapartError(answers.indexing_summary(project))
+
+
+async def _wait(project: Project, ctx: Context, seconds: float) -> None:
+    """Wait while the project is busy, telling how far it is."""
+    until = time.monotonic() + seconds
+    told = 0.0
+    while project.busy and time.monotonic() < until:
+        work = project.work
+        if work is not None and time.monotonic() - told >= TICK:
+            told = time.monotonic()
+            await ctx.report_progress(work.done, work.total, work.label)
+        await anyio.sleep(0.01)

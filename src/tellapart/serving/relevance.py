@@ -1,0 +1,91 @@
+"""Whether a search found anything that belongs to its query: one place decides, for MCP, HTTP and context."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.engine import Index, SearchResult
+from tellapart.engine.planning import terms_of
+from tellapart.index.snapshot import Snapshot
+
+LEAST_PROBABILITY = 0.2
+"""Where hits have a probability, the best must reach it. Our choice, not measured: one in five is worth a look."""
+
+PAIRS = 2_000
+"""Pairs of units drawn at random: their 99th percentile is then known to a tenth of the spread."""
+
+UNRELATED_SHARE = 0.99
+"""A similarity that one in a hundred pairs of unrelated units reaches says nothing among thousands of units."""
+
+
+def nothing_relevant(index: Index, result: SearchResult) -> str | None:
+    """Say why nothing here answers the query, or None where something may.
+
+    Calibrated hits are judged by their probability. Without a calibration this says so only where it is certain:
+    no word of the query occurs in any searched unit, and no vector is nearer than those of unrelated units are to
+    each other.
+    """
+    if not result.hits:
+        return "no unit shares a word with the query, or none passes the filters"
+    known = [hit.probability for hit in result.hits if hit.probability is not None]
+    if known:
+        best = max(known)
+        return (
+            None
+            if best >= LEAST_PROBABILITY
+            else f"the best hit is relevant with probability {best:.2f} only"
+        )
+    if result.query is None or result.like or result.unlike:
+        return None
+    chosen = result.configuration
+    with index.reading() as snapshot:
+        if any(_occurs(snapshot, level, result.query) for level in chosen.granularities):
+            return None
+        if chosen.encoder is None:
+            return "no word of the query occurs here"
+        vector = index.encode_queries(chosen.encoder, [result.query])[0]
+        for level in chosen.granularities:
+            vectors = snapshot.vectors(chosen.encoder, level)
+            _, scores = vectors.search(vector[None], 1)
+            if len(scores[0]) and scores[0, 0] > unrelated_cosine(snapshot, chosen.encoder, level):
+                return None
+    return (
+        "no word of the query occurs here, and nothing is nearer to it than unrelated texts are to each other"
+    )
+
+
+def _occurs(snapshot: Snapshot, level: Granularity, query: str) -> bool:
+    lexical = snapshot.lexical(level)
+    return any(lexical.document_frequency(term) for term in terms_of(query, KIND_OF[level]))
+
+
+_measured: WeakKeyDictionary[Snapshot, dict[tuple[str, Granularity], float]] = WeakKeyDictionary()
+
+
+def unrelated_cosine(snapshot: Snapshot, encoder: str, level: Granularity) -> float:
+    """Cosine that one in a hundred pairs of units, drawn at random, exceeds; -1 where there are no pairs.
+
+    Measured once per generation.
+    """
+    measured = _measured.setdefault(snapshot, {})
+    if (encoder, level) not in measured:
+        measured[encoder, level] = _measure(snapshot, encoder, level)
+    return measured[encoder, level]
+
+
+def _measure(snapshot: Snapshot, encoder: str, level: Granularity) -> float:
+    vectors = snapshot.vectors(encoder, level)
+    alive = snapshot.units(level).alive
+    rows = np.arange(snapshot.units(level).n_rows) if alive is None else np.flatnonzero(alive)
+    if len(rows) < 2:
+        return -1.0
+    draw = np.random.default_rng(0)
+    left = draw.integers(len(rows), size=PAIRS)
+    right = (left + draw.integers(1, len(rows), size=PAIRS)) % len(rows)
+    wanted = rows[np.concatenate([left, right])]
+    taken = vectors.take(wanted)
+    cosines = np.einsum("ij,ij->i", taken[:PAIRS], taken[PAIRS:])
+    return float(np.quantile(cosines, UNRELATED_SHARE))

@@ -1,0 +1,347 @@
+"""The MCP server as a client meets it: in memory, over stdio and over streamable HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mcp")
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tellapart import Index
+from tellapart.serving.mcp_server import make_server
+from tellapart.serving.projects import Projects
+from tellapart.serving.roots import Roots
+from tellapart.serving.tokens import count_tokens
+
+
+def asking(roots, *calls, index=None, each=None):
+    """Put calls to a server in memory, one after the other; gives their results."""
+
+    async def run():
+        projects = Projects(Roots.of(roots), index=index, vectors=False)
+        try:
+            async with Client(make_server(projects)) as client:
+                results = []
+                for name, arguments in calls:
+                    results.append(await client.call_tool(name, arguments))
+                    if each:
+                        each(len(results))
+                return results
+        finally:
+            projects.close()
+
+    return anyio.run(run)
+
+
+def text(result):
+    return result.content[0].text
+
+
+def test_first_search_indexes_and_finds(corpus):
+    (found,) = asking([corpus], ("search", {"query": "retry with backoff"}))
+    assert not found.is_error
+    assert found.structured_content["state"] == "ready"
+    best = found.structured_content["hits"][0]
+    assert best["path"] == "src/client.py"
+    assert "def retry_with_backoff" in best["text"]
+    assert best["probability"] is None
+    assert text(found).splitlines()[0].startswith("1 hit, best src/client.py:")
+
+
+def test_ids_lead_to_the_unit_and_what_it_lies_in(corpus):
+    (found,) = asking([corpus], ("search", {"query": "open_valve", "content": "code"}))
+    hit = found.structured_content["hits"][0]
+    got, related, why = asking(
+        [corpus],
+        ("get", {"id": hit["id"]}),
+        ("find_related", {"file_path": "src/client.py", "line": 9, "top_k": 2}),
+        ("explain_score", {"query": "open_valve", "id": hit["id"]}),
+    )
+    unit = got.structured_content
+    assert unit["text"].strip() == hit["text"].strip()
+    assert [parent["granularity"] for parent in unit["parents"]] == ["class", "file"]
+    assert unit["parents"][0]["label"] == "Client"
+    assert len(related.structured_content["hits"]) == 2
+    assert why.structured_content["rank"] == 1
+    assert why.structured_content["words"][0]["weight"] > 0
+
+
+def test_unknown_arguments_and_mistakes_reach_the_model(corpus):
+    results = asking(
+        [corpus],
+        ("search", {"query": "roses", "limit": 3}),
+        ("search", {"query": "roses", "top_k": 0}),
+        ("search", {"query": "roses", "where": ["colour = 3"]}),
+        ("search", {"query": "roses", "granularity": "verse"}),
+        ("get", {"id": "nowhere.py"}),
+        ("search", {"query": "roses", "repo": "../.."}),
+    )
+    assert all(result.is_error for result in results)
+    for result, word in zip(
+        results, ("limit", "top_k", "colour", "verse", "nowhere.py", "outside"), strict=True
+    ):
+        assert word in text(result)
+        assert "Traceback" not in text(result)
+
+
+def test_says_when_nothing_is_relevant(corpus):
+    (found,) = asking([corpus], ("search", {"query": "xylophone quartet"}))
+    assert found.structured_content["hits"] == []
+    assert text(found).startswith("nothing relevant")
+
+
+def test_budget_holds_and_pages_give_everything_once(tmp_path):
+    root = tmp_path / "long"
+    root.mkdir()
+    body = "".join(
+        f"def part_{i}(value):\n" + f"    value = rotate(value, {i})\n" * 30 + "    return value\n\n\n"
+        for i in range(40)
+    )
+    (root / "big.py").write_text(body)
+    (root / "huge.py").write_text("def rotate_all(value):\n" + "    value = rotate(value)\n" * 30_000)
+    for budget in (200, 1_000, 4_000):
+        (found,) = asking([root], ("search", {"query": "rotate value", "top_k": 50, "max_tokens": budget}))
+        assert count_tokens(text(found)) <= budget
+        assert found.structured_content["hits"]
+    seen, offset = [], 0
+    while offset is not None:
+        (found,) = asking(
+            [root], ("search", {"query": "rotate", "top_k": 20, "max_tokens": 3_000, "offset": offset})
+        )
+        seen += [hit["id"] for hit in found.structured_content["hits"]]
+        offset = found.structured_content["next_offset"]
+    assert len(seen) == len(set(seen)) == 41
+
+
+def test_long_unit_is_read_page_by_page(tmp_path):
+    (tmp_path / "huge.py").write_text(
+        "def all(value):\n" + "".join(f"    value = turn(value, {i})\n" for i in range(2_000))
+    )
+    lines, first = [], None
+    for _ in range(100):
+        arguments = {"id": "huge.py", "max_tokens": 2_000} | ({"first_line": first} if first else {})
+        (got,) = asking([tmp_path], ("get", arguments))
+        assert count_tokens(text(got)) <= 2_000
+        lines += got.structured_content["text"].rstrip("\n").split("\n")
+        first = got.structured_content["next_line"]
+        if first is None:
+            break
+    assert "\n".join(lines) == (tmp_path / "huge.py").read_text().rstrip("\n")
+
+
+def test_nothing_outside_of_the_roots_is_served(corpus, tmp_path):
+    outside = tmp_path / "secret"
+    outside.mkdir()
+    (outside / "keys.py").write_text("def rotate_the_keys():\n    return 'password'\n")
+    (corpus / "link").symlink_to(outside)
+    (corpus / "keys.py").symlink_to(outside / "keys.py")
+    Index.build([outside], corpus / "src" / ".tellapart", encoders=()).close()
+    through, linked, foreign, up = asking(
+        [corpus],
+        ("search", {"query": "rotate_the_keys password"}),
+        ("search", {"query": "rotate_the_keys", "repo": "link"}),
+        ("search", {"query": "rotate_the_keys", "repo": "src"}),
+        ("get", {"id": str(outside / "keys.py")}),
+    )
+    for result in (through, linked, foreign, up):
+        assert "return 'password'" not in str(result.structured_content) + text(result)
+    assert linked.is_error
+    assert foreign.is_error
+
+
+def test_subfolder_of_a_repository_uses_its_index(corpus):
+    (corpus / ".git").mkdir()
+    whole, below, named = asking(
+        [corpus],
+        ("search", {"query": "roses frost backoff"}),
+        ("search", {"query": "roses frost backoff", "repo": "src"}),
+        ("search", {"query": "roses", "repo": str(corpus / "notes")}),
+    )
+    assert {hit["path"] for hit in whole.structured_content["hits"]} > {"src/client.py"}
+    assert {hit["path"] for hit in below.structured_content["hits"]} == {"src/client.py"}
+    assert {hit["path"] for hit in named.structured_content["hits"]} == {"notes/winter.txt"}
+    assert not (corpus / "src" / ".tellapart").exists()
+
+
+def test_worktree_has_an_index_of_its_own(corpus, tmp_path):
+    tree = tmp_path / "project" / "trees" / "feature"
+    tree.mkdir(parents=True)
+    (tree / ".git").write_text("gitdir: ../../.git/worktrees/feature\n")
+    (tree / "new.py").write_text("def only_in_the_worktree():\n    return 1\n")
+    (found,) = asking([corpus], ("search", {"query": "only_in_the_worktree", "repo": "trees/feature"}))
+    assert found.structured_content["hits"][0]["path"] == "new.py"
+
+
+def test_changes_on_disk_are_found_by_the_next_search(corpus, monkeypatch):
+    monkeypatch.setattr("tellapart.serving.projects.REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr("tellapart.serving.projects.REFRESH_SHARE", 0.0)
+
+    def change(calls):
+        if calls == 1:
+            (corpus / "src" / "pump.py").write_text("def start_the_pump():\n    return True\n")
+
+    before, after = asking(
+        [corpus],
+        ("search", {"query": "start_the_pump"}),
+        ("search", {"query": "start_the_pump"}),
+        each=change,
+    )
+    assert not any(hit["path"] == "src/pump.py" for hit in before.structured_content["hits"])
+    assert after.structured_content["hits"][0]["path"] == "src/pump.py"
+
+
+def test_a_named_index_is_served_without_a_folder(corpus, tmp_path):
+    index = tmp_path / "my.idx"
+    Index.build([corpus], index, encoders=("lsa",)).close()
+    found, state = asking(
+        [corpus], ("search", {"query": "frost", "mode": "meaning"}), ("status", {}), index=index
+    )
+    assert found.structured_content["configuration"].endswith("knn")
+    assert state.structured_content["encoders"] == ["lsa"]
+
+
+def test_evaluation_is_started_and_asked_for(corpus, tmp_path):
+    index = tmp_path / "my.idx"
+    Index.build([corpus], index, encoders=()).close()
+    (verdict,) = asking([corpus], ("evaluate", {}), index=index)
+    assert verdict.structured_content["state"] in ("done", "failed", "running")
+    assert verdict.structured_content["summary"]
+
+
+def test_a_hundred_calls_at_once(corpus):
+    async def run():
+        projects = Projects(Roots.of([corpus]), vectors=False)
+        found = {}
+        async with Client(make_server(projects)) as client, anyio.create_task_group() as tasks:
+
+            async def one(number):
+                word, path = [("frost", "notes/winter.txt"), ("soil_moisture", "src/moisture.py")][number % 2]
+                result = await client.call_tool("search", {"query": word})
+                found[number] = result.structured_content["hits"][0]["path"] == path
+
+            for number in range(100):
+                tasks.start_soon(one, number)
+        projects.close()
+        return found
+
+    found = anyio.run(run)
+    assert len(found) == 100
+    assert all(found.values())
+
+
+def _command(*arguments):
+    return [sys.executable, "-m", "tellapart", "mcp", "--words-only", *map(str, arguments)]
+
+
+def test_over_stdio(corpus):
+    async def run():
+        command, *arguments = _command(corpus)
+        parameters = StdioServerParameters(command=command, args=arguments, env=dict(os.environ))
+        async with Client(stdio_client(parameters)) as client:
+            return await client.call_tool("search", {"query": "tomatoes poles"})
+
+    found = anyio.run(run)
+    assert found.structured_content["hits"][0]["path"] == "README.md"
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _started(port, *arguments):
+    process = subprocess.Popen(_command("--http", "--port", port, *arguments), stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return process
+        time.sleep(0.1)
+    process.kill()
+    raise AssertionError("the server did not start")
+
+
+def _over_http(port, query):
+    async def run():
+        async with Client(streamable_http_client(f"http://127.0.0.1:{port}/mcp")) as client:
+            return await client.call_tool("search", {"query": query})
+
+    return anyio.run(run)
+
+
+def test_over_http_killed_and_started_again(corpus):
+    port = _free_port()
+    server = _started(port, corpus)
+    try:
+        assert _over_http(port, "frost straw").structured_content["hits"][0]["path"] == "notes/winter.txt"
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+        server = _started(port, corpus)
+        assert _over_http(port, "frost straw").structured_content["hits"][0]["path"] == "notes/winter.txt"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_http_refuses_other_hosts(corpus):
+    import httpx
+
+    port = _free_port()
+    server = _started(port, corpus)
+    try:
+        answer = httpx.post(f"http://127.0.0.1:{port}/mcp", headers={"Host": "evil.example"}, json={})
+        assert answer.status_code == 421
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/mcp", headers={"Origin": "http://evil.example"}, json={}
+        )
+        assert answer.status_code == 403
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_http_on_another_address_is_refused(call_tellapart):
+    code, _, err = call_tellapart("mcp", "--http", "--host", "0.0.0.0")
+    assert code == 2
+    assert "127.0.0.1" in err
+
+
+def test_a_mistake_at_the_start_is_one_line(call_tellapart, tmp_path):
+    code, _, err = call_tellapart("mcp", tmp_path / "missing")
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["..", "/", "a\0b"])
+def test_roots_refuse_what_lies_outside(tmp_path, name):
+    from tellapart import TellapartError
+
+    with pytest.raises(TellapartError):
+        Roots.of([tmp_path]).resolve(name)
+
+
+def test_pathological_names_are_served(tmp_path):
+    root = tmp_path / "odd [names]"
+    folder = root / "it's *here*"
+    folder.mkdir(parents=True)
+    (root / ".git").mkdir()
+    (folder / "a.py").write_text("def tricky():\n    return 1\n")
+    (root / "b.py").write_text("def tricky_too():\n    return tricky()\n")
+    (found,) = asking([root], ("search", {"query": "tricky", "repo": "it's *here*"}))
+    assert [hit["path"] for hit in found.structured_content["hits"]] == ["it's *here*/a.py"]
+
+
+def test_paths_are_as_they_are(tmp_path: Path):
+    assert Roots.of([tmp_path]).holds(tmp_path / "not" / "there")
