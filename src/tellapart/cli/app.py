@@ -51,6 +51,8 @@ VERBS = {
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "mcp": Verb("tellapart.cli.mcp:mcp", "Serve search to coding agents (Model Context Protocol)."),
+    "install": Verb("tellapart.cli.install:install", "Add the MCP server to a coding agent's settings."),
+    "uninstall": Verb("tellapart.cli.install:uninstall", "Take it out again."),
     "clear": Verb("tellapart.cli.clear:clear", "Remove an index or a part of it."),
 }
 """Only the verb that was typed is imported, which halves the start of a search."""
