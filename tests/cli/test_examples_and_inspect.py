@@ -16,7 +16,7 @@ def test_the_query_may_be_left_out_with_examples(corpus, indexed, call):
     assert answer["query"] is None
     assert answer["like"] == [f"{corpus}/notes/winter.txt"]
     assert answer["unlike"] == []
-    assert answer["configuration"]["ranker"] == "ridge"
+    assert answer["configuration"]["ranker"] == "knn"
     assert answer["hits"]
     assert all(hit["document"] != "notes/winter.txt" for hit in answer["hits"])
 

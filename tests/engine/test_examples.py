@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from tellapart.engine import Index
-from tellapart.engine.advice import Advice, Answer, kept_advice
 from tellapart.engine.examples import FOLDER_UNITS
-from tellapart.engine.kept import corpus_state, keep_records
+from tellapart.engine.records import Advice, Gain, corpus_state, read_advice, write_records
 from tellapart.errors import TellapartError
 
 TEXTS = {
@@ -103,26 +102,26 @@ def test_an_example_is_a_file_a_line_a_unit_or_a_folder(index, root):
 
 @pytest.mark.parametrize("granularity", [None, "sentence", "paragraph", "document"])
 def test_examples_are_never_found(index, granularity):
-    result = index.answer(
+    result = index.search(
         "dog owner", like=["dogs/poodle.txt:1"], unlike=["wild"], granularity=granularity, k=50
     )
     documents = set(found(result.hits))
     assert "dogs/poodle.txt" not in documents
     assert not any(document.startswith("wild/") for document in documents)
     assert len(documents) == len(TEXTS) - 4
-    assert (result.query, result.like, result.unlike) == ("dog owner", ("dogs/poodle.txt:1",), ("wild",))
+    assert (result.request.query, result.request.like) == ("dog owner", ("dogs/poodle.txt:1",))
 
 
 def test_what_is_named_by_itself_is_left_out_of_a_folder_on_the_other_side(index):
     hits = index.search(like=["dogs/husky.txt"], unlike=["dogs/"], k=50)
     assert set(found(hits)) == set(TEXTS) - {name for name in TEXTS if name.startswith("dogs/")}
-    repeated = index.answer(like=["dogs/husky.txt", "dogs/husky.txt:1"], k=50)
-    assert repeated.hits == index.answer(like=["dogs/husky.txt:1", "dogs/husky.txt"], k=50).hits
+    repeated = index.search(like=["dogs/husky.txt", "dogs/husky.txt:1"], k=50)
+    assert repeated.hits == index.search(like=["dogs/husky.txt:1", "dogs/husky.txt"], k=50).hits
 
 
 def test_words_alone_serve_where_there_are_no_vectors(root, tmp_path):
     opened = Index.build([root], tmp_path / "words", encoders=())
-    answer = opened.answer(like=["home/parrot.txt"], unlike=["wild/eagle.txt"], k=50)
+    answer = opened.search(like=["home/parrot.txt"], unlike=["wild/eagle.txt"], k=50)
     assert answer.configuration.ranker == "bm25"
     assert {"home/goldfish.txt", "home/hamster.txt"} < set(found(answer.hits))
     assert found(opened.search("kettle water", like=["home/parrot.txt"]))[0] == "things/kettle.txt"
@@ -137,7 +136,7 @@ def test_a_large_folder_is_sampled_and_said_so(tmp_path, encoder):
     opened = Index.build(
         [tmp_path / "many"], tmp_path / "index", encoders=["words"], granularities=["paragraph"]
     )
-    answer = opened.answer(like=["all"])
+    answer = opened.search(like=["all"])
     assert found(answer.hits) == ["other.txt"]
     assert answer.notes == ("all has 250 units: 200 of them, evenly spaced, are the examples",)
 
@@ -172,9 +171,7 @@ def test_mistakes_get_one_line(index, call, words):
 
 
 def test_examples_without_a_vector_are_named(index, monkeypatch):
-    monkeypatch.setattr(
-        "tellapart.engine.by_examples.vectors_of", lambda *_: np.zeros((1, 32), dtype=np.float32)
-    )
+    monkeypatch.setattr("tellapart.engine.asking.vectors_of", lambda *_: np.zeros((1, 32), dtype=np.float32))
     with pytest.raises(TellapartError, match="no example has a vector of words"):
         index.search(like=["dogs/husky.txt"])
 
@@ -193,14 +190,14 @@ def test_auto_follows_what_was_measured_here(index, answer, ranker):
     with index.reading() as snapshot:
         advice = Advice(
             "ridge",
-            "words", snapshot.granularities[1], Answer(answer), -0.02, -0.03, -0.01, 0.001, 80, "units",
+            "words", snapshot.granularities[1], Gain(answer), -0.02, -0.03, -0.01, 0.001, 80, "units",
             snapshot.encoders["words"].fingerprint, corpus_state(index.store),
         )  # fmt: skip
-    keep_records(index.folder, {advice.name: advice.encode()})
-    chosen = index.answer(like=["dogs/husky.txt"])
+    write_records(index.folder, {advice.name: advice.encode()})
+    chosen = index.search(like=["dogs/husky.txt", "dogs/poodle.txt"])
     assert chosen.configuration.ranker == ranker
     assert ("measured" in chosen.why) == (answer != "can't tell")
-    assert index.answer(like=["dogs/husky.txt"], ranker="knn").configuration.ranker == "knn"
+    assert index.search(like=["dogs/husky.txt"], ranker="knn").configuration.ranker == "knn"
 
 
 def test_advice_is_not_followed_once_the_corpus_or_the_encoder_is_another(index, root):
@@ -209,18 +206,18 @@ def test_advice_is_not_followed_once_the_corpus_or_the_encoder_is_another(index,
         encoders = snapshot.encoders
         good = Advice(
             "ridge",
-            "words", level, Answer.NO, -0.02, -0.03, -0.01, 0.001, 80, "units",
+            "words", level, Gain.NO, -0.02, -0.03, -0.01, 0.001, 80, "units",
             encoders["words"].fingerprint, corpus_state(index.store),
         )  # fmt: skip
-    keep_records(index.folder, {good.name: good.encode()})
-    assert kept_advice(index.store, encoders, "ridge", "words", level) == good
+    write_records(index.folder, {good.name: good.encode()})
+    assert read_advice(index.store, encoders, "ridge", "words", level) == good
     other = json.loads(good.encode()) | {"fingerprint": "another"}
-    keep_records(index.folder, {good.name: json.dumps(other)})
-    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
-    keep_records(index.folder, {good.name: "{}"})
-    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
-    keep_records(index.folder, {good.name: good.encode()})
+    write_records(index.folder, {good.name: json.dumps(other)})
+    assert read_advice(index.store, encoders, "ridge", "words", level) is None
+    write_records(index.folder, {good.name: "{}"})
+    assert read_advice(index.store, encoders, "ridge", "words", level) is None
+    write_records(index.folder, {good.name: good.encode()})
     for number in range(8):
         (root / f"new{number}.txt").write_text(f"something else {number}\n")
     index.update()
-    assert kept_advice(index.store, encoders, "ridge", "words", level) is None
+    assert read_advice(index.store, encoders, "ridge", "words", level) is None

@@ -66,7 +66,7 @@ def test_vectors_are_those_of_the_files(index, things):
 def test_an_image_outside_the_index_is_an_example_too(index, tmp_path):
     write_pictures(tmp_path / "new", count=1, seed=7)
     for kind in KINDS:
-        found = index.answer(like=[str(tmp_path / "new" / kind / "0.png")], k=6)
+        found = index.search(like=[str(tmp_path / "new" / kind / "0.png")], k=6)
         assert {hit.document.split("/")[0] for hit in found.hits} == {kind}
         assert not found.notes
     outside = [str(tmp_path / "new" / kind / "0.png") for kind in ("discs", "crosses")]
@@ -83,7 +83,7 @@ def test_related_images(index):
 
 
 def test_words_find_images_by_their_paths(index):
-    found = index.answer("crosses", k=10)
+    found = index.search("crosses", k=10)
     assert {hit.document.split("/")[0] for hit in found.hits} == {"crosses"}
     assert (found.configuration.name, "--like" in found.why) == ("image/bm25", True)
     with pytest.raises(TellapartError, match="encodes images, not texts"):

@@ -35,7 +35,7 @@ def test_hits_are_exact_spans_of_the_document(index, corpus):
 
 
 def test_default_finds_paragraphs_and_functions_in_one_list(index):
-    answer = index.answer("roses retry")
+    answer = index.search("roses retry")
     assert answer.configuration.name == "words/paragraph+function/hybrid"
     assert {hit.granularity for hit in answer.hits} == {"paragraph", "function"}
     scores = [hit.score for hit in answer.hits]
@@ -85,7 +85,10 @@ def test_ids_survive_changes_elsewhere(index, corpus):
 
 
 def test_a_hit_can_be_fetched_by_its_id(index):
-    for hit in index.search("roses", granularity="sentence") + index.search("roses", granularity="document"):
+    for hit in [
+        *index.search("roses", granularity="sentence"),
+        *index.search("roses", granularity="document"),
+    ]:
         assert index.get(hit.id).span == hit.span
 
 
@@ -164,8 +167,8 @@ def test_another_format_names_the_command(index, tmp_path):
 def test_empty_corpus_is_searchable(tmp_path):
     (tmp_path / "empty").mkdir()
     opened = Index.build([tmp_path / "empty"], tmp_path / "index", encoders=())
-    assert opened.search("rose") == []
-    assert opened.answer("rose", granularity="sentence").why == "the index is empty"
+    assert len(opened.search("rose")) == 0
+    assert opened.search("rose", granularity="sentence").why == "the index is empty"
 
 
 @pytest.mark.parametrize("level", ["sentence", "document"])

@@ -43,7 +43,7 @@ def test_what_is_better_on_these_queries_is_chosen_and_followed(mixed, lexical_g
     plan = mixed.plan()
     assert plan.configuration == verdict.chosen.configuration
     assert verdict.reason in plan.why
-    answer = mixed.answer("rose garden")
+    answer = mixed.search("rose garden")
     assert answer.configuration == verdict.chosen.configuration
     assert mixed.run(lexical_gold.queries).tag == verdict.chosen.configuration.name
 

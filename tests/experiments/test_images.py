@@ -77,10 +77,10 @@ def test_a_verdict_says_what_it_rests_on_and_search_follows_it(index):
     assert verdict.notes == ("judged by folder: 4 folders of two and more images",)
     assert all(finding.cost.index_seconds for finding in verdict.findings)
     keep_verdict(index, verdict)
-    found = index.answer(like=["class0/0.png"])
+    found = index.search(like=["class0/0.png"])
     assert found.configuration.name == verdict.chosen.configuration.name
     assert found.why.startswith("the verdict of")
-    assert index.answer("class0").configuration.name == "image/bm25"
+    assert index.search("class0").configuration.name == "image/bm25"
 
 
 def test_a_verdict_on_images_is_not_followed_once_texts_came(tmp_path):
@@ -96,7 +96,7 @@ def test_a_verdict_on_images_is_not_followed_once_texts_came(tmp_path):
     keep_verdict(mixed, evaluate_images(mixed))
     (tmp_path / "things" / "notes.md").write_text("# Purring\n\nCats purr, and so do some others.\n")
     mixed.update()
-    found = mixed.answer("purring cats")
+    found = mixed.search("purring cats")
     assert [hit.document for hit in found.hits] == ["notes.md"]
     assert "is stale (it is for images, and the index holds texts too now)" in found.why
 

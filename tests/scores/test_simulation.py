@@ -7,7 +7,7 @@ import pytest
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
-from tellapart.engine.advice import Answer
+from tellapart.engine.records import Gain
 from tellapart.errors import TellapartError
 from tellapart.scores.inspecting import in_words, inspect_index, keep_advice
 from tellapart.scores.simulation import groups_of, measure_advice
@@ -52,7 +52,7 @@ def test_the_interval_decides(built):
     advice = measure_advice(built, "ridge", "words", Granularity.PARAGRAPH)
     assert advice.n == 40
     assert advice.low <= advice.difference <= advice.high
-    expected = Answer.YES if advice.low > 0 else Answer.NO if advice.high < 0 else Answer.UNKNOWN
+    expected = Gain.YES if advice.low > 0 else Gain.NO if advice.high < 0 else Gain.UNKNOWN
     assert advice.answer is expected
     assert measure_advice(built, "ridge", "words", Granularity.PARAGRAPH) == advice
     assert f"{advice.answer}" in in_words(advice).shown
@@ -60,12 +60,12 @@ def test_the_interval_decides(built):
 
 @pytest.mark.parametrize("ranker", ["svm", "ridge"])
 def test_a_direction_that_all_share_is_what_they_take_away(built, ranker):
-    assert measure_advice(built, ranker, "words", Granularity.PARAGRAPH).answer is Answer.YES
+    assert measure_advice(built, ranker, "words", Granularity.PARAGRAPH).answer is Gain.YES
 
 
 def test_without_structure_nothing_can_be_told(built):
     advice = measure_advice(built, "ridge", "words", Granularity.DOCUMENT)
-    assert (advice.answer, advice.n) == (Answer.UNKNOWN, 0)
+    assert (advice.answer, advice.n) == (Gain.UNKNOWN, 0)
     assert "no group of 5" in in_words(advice).shown
 
 
@@ -77,7 +77,7 @@ def test_inspecting_keeps_what_auto_follows(built):
         "svm for examples", "ridge for examples",
     ]  # fmt: skip
     keep_advice(built, inspections)
-    answer = built.answer(like=["d00.txt:1", "d00.txt:3"])
+    answer = built.search(like=["d00.txt:1", "d00.txt:3"])
     assert "inspect measured" in answer.why
     assert answer.configuration.ranker == "ridge"
     assert answer.hits[0].document == "d00.txt"

@@ -31,9 +31,9 @@ def search_json(result: SearchResult) -> dict[str, Any]:
     configuration = result.configuration
     return {
         "schema": SCHEMA,
-        "query": result.query,
-        "like": list(result.like),
-        "unlike": list(result.unlike),
+        "query": result.request.query,
+        "like": list(result.request.like),
+        "unlike": list(result.request.unlike),
         "configuration": {
             "encoder": configuration.encoder,
             "granularity": configuration.granularity,

@@ -11,7 +11,7 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.output import note, print_json, print_result, search_json
 from tellapart.engine import Index
-from tellapart.engine.places import split_place
+from tellapart.engine.lookup import split_line
 from tellapart.index.home import NAME, exists, index_folder
 
 EXAMPLES = (
@@ -34,12 +34,11 @@ def related(
     json: options.Json = False,
 ) -> None:
     """Find units like the one at a line of a file, or documents like a whole one."""
-    file, line = split_place(place)
+    file, line = split_line(place)
     folder = index_folder(index, [_nearest(file)])
     opened = Index.open(folder)
-    document = opened.document_at(file)
     result = opened.related(
-        document, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
+        file, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
     )
     for each in result.notes:
         note(each)

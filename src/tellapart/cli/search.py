@@ -12,7 +12,7 @@ from tellapart.cli import options
 from tellapart.cli.output import note, print_json, print_result, search_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
-from tellapart.engine.checking import check_search
+from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.home import exists, index_folder
 from tellapart.rankers.registry import Parameters
@@ -54,22 +54,14 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Find the units that answer a query, or are like examples; without an index, builds one of the words first."""
-    parameters = Parameters(k1, b, weight, regularisation, c, solver)
     text = sys.stdin.read() if query == "-" else query
-    check_search(text, like or (), unlike or (), k)
+    parameters = Parameters(k1, b, weight, regularisation, c, solver)
+    examples, conditions = (tuple(like or ()), tuple(unlike or ())), tuple(where or ())
+    request = SearchRequest(text, *examples, k, ranker, granularity, encoder, conditions, parameters)
+    request.check_searchable()
     folder = index_folder(index, [path])
     opened = _open_or_build(folder, path, asked=index is not None)
-    result = opened.answer(
-        text,
-        like=like or (),
-        unlike=unlike or (),
-        k=k,
-        ranker=ranker,
-        granularity=granularity,
-        encoder=encoder,
-        where=where or (),
-        parameters=parameters,
-    )
+    result = opened.search(request)
     for each in result.notes:
         note(each)
     if json:

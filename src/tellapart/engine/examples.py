@@ -13,14 +13,15 @@ from tellapart.corpus.sources.names import format_of
 from tellapart.corpus.sources.types import Format
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.engine.configuration import present_levels
-from tellapart.engine.places import (
+from tellapart.engine.lookup import (
     documents_below,
     find_document,
     known_document,
     number_of,
     offset_of,
-    split_place,
+    split_line,
 )
+from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
@@ -160,7 +161,7 @@ class ExampleReader:
         parsed = parse_unit_id(name)
         if parsed:
             return Named(name, (self._unit(name, self._document(parsed[0]), parsed[1]),))
-        file, line = split_place(name)
+        file, line = split_line(name)
         if line is None and known_document(self.store, file, self.sources) is None:
             below = documents_below(self.store, file, self.sources)
             if below:
@@ -249,9 +250,19 @@ def are_images(snapshot: Snapshot, store: Store, sources: Sequence[str], names: 
     return all(is_image(name) or _holds_images(store, sources, name) for name in names)
 
 
+def is_single_unit(store: Store, sources: Sequence[str], request: SearchRequest) -> bool:
+    """Whether the only example of a request is one unit or document, and not a folder."""
+    if len(request.like) != 1 or request.unlike:
+        return False
+    file, line = split_line(request.like[0])
+    if parse_unit_id(file) or line is not None or known_document(store, file, sources) is not None:
+        return True
+    return not documents_below(store, file, sources)
+
+
 def _holds_images(store: Store, sources: Sequence[str], folder: str) -> bool:
     """Whether all documents below a folder, and there are some, are images."""
-    file, line = split_place(folder)
+    file, line = split_line(folder)
     if line is not None or known_document(store, file, sources) is not None:
         return False
     below = documents_below(store, folder, sources)

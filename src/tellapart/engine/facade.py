@@ -6,20 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder, Vectors
-from tellapart.engine.by_examples import ExampleQuestions, plan_by_examples
-from tellapart.engine.checking import check_search
-from tellapart.engine.examples import ExampleReader, are_images
-from tellapart.engine.kept import Standing
-from tellapart.engine.places import find_document
-from tellapart.engine.planning import Plan, Planner
+from tellapart.engine.asking import QueryBuilder
+from tellapart.engine.examples import ExampleReader
+from tellapart.engine.lookup import find_document
+from tellapart.engine.planning import Planner, SearchPlan
+from tellapart.engine.records import CheckedVerdict
+from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
 from tellapart.engine.searching import Found, certificates, rank_documents, rank_units
 from tellapart.errors import StaleIndexError, TellapartError
@@ -50,7 +51,7 @@ class Index:
         self.store = store
         self.catalogue = Catalogue(store)
         self._snapshot: Snapshot | None = None
-        self._standing: tuple[int, Standing | None] | None = None
+        self._verdict: tuple[int, CheckedVerdict | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
     @classmethod
@@ -124,142 +125,117 @@ class Index:
 
     def search(
         self,
-        query: str | None = None,
+        query: str | SearchRequest | None = None,
         *,
-        like: Sequence[str] = (),
-        unlike: Sequence[str] = (),
+        like: Names = (),
+        unlike: Names = (),
         k: int = 10,
-        ranker: str = "auto",
+        ranker: str = AUTO,
         granularity: str | None = None,
         encoder: str | None = None,
-        where: Sequence[str] = (),
+        where: Names = (),
         parameters: Parameters | None = None,
-    ) -> list[Hit]:
+    ) -> SearchResult:
         """Find the k best units for a query, for examples, or for both.
 
-        An example, `like` or `unlike`, is a file, `file:line`, a unit's id or a folder; none of them is
-        found again. `granularity` None = paragraphs and functions together.
-        """
-        found = self.answer(
-            query,
-            like=like,
-            unlike=unlike,
-            k=k,
-            ranker=ranker,
-            granularity=granularity,
-            encoder=encoder,
-            where=where,
-            parameters=parameters,
-        )
-        return list(found.hits)
+        The keywords are those of `SearchRequest`; a whole request may be given in their place.
 
-    def answer(
-        self,
-        query: str | None = None,
-        *,
-        like: Sequence[str] = (),
-        unlike: Sequence[str] = (),
-        k: int = 10,
-        ranker: str = "auto",
-        granularity: str | None = None,
-        encoder: str | None = None,
-        where: Sequence[str] = (),
-        parameters: Parameters | None = None,
-    ) -> SearchResult:
-        """Search, and say with which configuration and why."""
-        check_search(query, like, unlike, k)
-        with self.reading() as snapshot:
-            planner = self.planner(snapshot)
-            wished = parameters or Parameters()
-            notes: tuple[str, ...] = ()
-            if query is not None and not like and not unlike:
-                plan = planner.plan_text(ranker, granularity, encoder, wished)
-                questions = planner.questions(plan, query, self.store, where)
-            else:
-                sources = located(self.settings.sources, self.folder)
-                if granularity is None and are_images(snapshot, self.store, sources, [*like, *unlike]):
-                    granularity = Granularity.IMAGE
-                plan = plan_by_examples(
-                    planner,
-                    self.store,
-                    ranker,
-                    granularity,
-                    encoder,
-                    wished,
-                    text=query is not None,
-                    single=query is None and len(like) == 1 and not unlike,
-                )
-                examples = self._examples(snapshot, plan).read(like, unlike)
-                questions = ExampleQuestions(planner, self.store, plan, examples).ask(query, where)
-                notes = examples.notes
-            hits = self._hits(rank_units(questions, k))
-            proven = certificates(questions)
-            return SearchResult(
-                query, plan.configuration, plan.why, hits, tuple(like), tuple(unlike), notes, proven
+        Args:
+            query: Text to look for, or a `SearchRequest`.
+            like: An example or several, each a file, `file:line`, the id of a unit or a folder; never found again.
+            unlike: Counter-examples, given in the same ways.
+            k: How many hits.
+            ranker: `auto` follows the verdict kept in the index, else words and vectors together.
+            granularity: One granularity, or several joined by `+`; None for paragraphs and functions together.
+            encoder: Name of an encoder of the index.
+            where: One condition on documents or several, such as `language = 'python' and path like 'src/%'`.
+            parameters: Settings of the ranker.
+
+        Returns:
+            The hits, best first, with the configuration that found them. It iterates over the hits.
+
+        Raises:
+            TellapartError: Nothing can be found for such a request; the message says what to change.
+        """
+        if isinstance(query, SearchRequest):
+            return self._answer(query)
+        return self._answer(
+            SearchRequest(
+                query,
+                names(like, "like"),
+                names(unlike, "unlike"),
+                k,
+                ranker,
+                granularity,
+                encoder,
+                names(where, "where"),
+                parameters or Parameters(),
             )
+        )
 
     def related(
-        self,
-        document: str,
-        line: int | None = None,
-        *,
-        k: int = 10,
-        ranker: str = "auto",
-        granularity: str | None = None,
-        encoder: str | None = None,
-        where: Sequence[str] = (),
+        self, document: str | PathLike[str], line: int | None = None, **wishes: Unpack[SearchWishes]
     ) -> SearchResult:
-        """Find units like the one at a line (from 1) of a document, or like the whole document."""
-        with self.reading() as snapshot:
-            stored = self._document(document)
-            planner = self.planner(snapshot)
-            plan = planner.plan_related(stored, line is not None, ranker, granularity, encoder)
-            reader = self._examples(snapshot, plan)
-            named = reader.of_document(stored, line)
-            examples = reader.combined([named])
-            questions = ExampleQuestions(planner, self.store, plan, examples).ask(None, where)
-            hits = self._hits(rank_units(questions, k))
-            return SearchResult(named.name, plan.configuration, plan.why, hits, notes=examples.notes)
+        """Find units like the one at a line (from 1) of a document, or documents like the whole of it.
+
+        Short for `search(like=f"{document}:{line}")`. `document` is an id, a file on disk, or the end of its path.
+        """
+        name = fspath(document) if line is None else f"{fspath(document)}:{line}"
+        request = request_of(like=name, **wishes)
+        if line is None and request.granularity is None:
+            whole = self._document(self.document_at(name)).tree.kind
+            request = replace(request, granularity=LEVELS[whole][-1])
+        return self._answer(request)
 
     def run(
         self,
         queries: Mapping[str, str],
         *,
         depth: int = 1000,
-        ranker: str = "auto",
-        granularity: str | None = None,
-        encoder: str | None = None,
-        parameters: Parameters | None = None,
         progress: Progress = silent,
+        **wishes: Unpack[Wishes],
     ) -> Run:
         """Rank documents for every query, at most `depth` each.
 
         A document scores as its best unit of the granularity; the maximum is taken before the cut.
+        `ranker`, `granularity`, `encoder` and `parameters` are those of `SearchRequest`.
         """
         with self.reading() as snapshot:
-            planner = self.planner(snapshot)
-            plan = planner.plan_text(ranker, granularity, encoder, parameters or Parameters())
+            plan = self.planner(snapshot).plan(request_of(**wishes))
+            builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
             identifiers = self.store.identifiers()
             ranked: dict[str, RankedDocuments] = {}
             with progress("searching", len(queries)) as advance:
-                for qid, questions in planner.batch(plan, queries):
-                    numbers, scores = rank_documents(questions, depth)
+                for name, level_queries in builder.for_texts(queries):
+                    numbers, scores = rank_documents(level_queries, depth)
                     documents = tuple(identifiers[number] for number in numbers)
-                    ranked[qid] = RankedDocuments(documents, np.asarray(scores, dtype=np.float64))
+                    ranked[name] = RankedDocuments(documents, np.asarray(scores, dtype=np.float64))
                     advance(1)
             return Run(ranked, tag=plan.configuration.name)
 
-    def plan(
-        self,
-        *,
-        ranker: str = "auto",
-        granularity: str | None = None,
-        encoder: str | None = None,
-        parameters: Parameters | None = None,
-    ) -> Plan:
-        """Say what a search with these wishes would use."""
+    def plan(self, **wishes: Unpack[Wishes]) -> SearchPlan:
+        """Say what a search with these wishes (fields of `SearchRequest`) would use."""
         with self.reading() as snapshot:
-            return self.planner(snapshot).plan(ranker, granularity, encoder, parameters or Parameters())
+            return self.planner(snapshot).plan(request_of(**wishes))
+
+    def _answer(self, request: SearchRequest) -> SearchResult:
+        request.check_searchable()
+        with self.reading() as snapshot:
+            plan = self.planner(snapshot).plan(request)
+            chosen = plan.configuration
+            builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
+            notes: tuple[str, ...] = ()
+            if request.examples:
+                reader = ExampleReader(
+                    snapshot, self.store, self._sources(), chosen.granularities, chosen.encoder
+                )
+                examples = reader.read(request.like, request.unlike)
+                notes = examples.notes
+                level_queries = builder.for_examples(examples, request.query, request.where)
+            else:
+                level_queries = builder.for_text(str(request.query), request.where)
+            hits = self._hits(rank_units(level_queries, request.k))
+            return SearchResult(request, chosen, plan.why, hits, notes, certificates(level_queries))
 
     def get(self, identifier: str) -> Hit:
         """Fetch one unit or document by the id that a search gave it."""
@@ -275,7 +251,7 @@ class Index:
     def document_at(self, file: str) -> str:
         """Find the id of the document that a file on disk, or a path as search prints it, stands for."""
         with corruption_named(self.folder / FILE), self.store.reading():
-            return find_document(self.store, file, located(self.settings.sources, self.folder))
+            return find_document(self.store, file, self._sources())
 
     def encode_queries(self, encoder: str, texts: Sequence[str]) -> Vectors:
         """Encode queries with an encoder of this index: (n, dim) float32."""
@@ -298,17 +274,17 @@ class Index:
         """Hold one generation for the length of a call."""
         with corruption_named(self.folder / FILE), self.store.reading():
             if self._snapshot is None or self._snapshot.generation != self.store.generation:
-                self._snapshot = self._fresh_snapshot()
+                self._snapshot = Snapshot(self.folder, self.store)
             yield self._snapshot
-
-    def _fresh_snapshot(self) -> Snapshot:
-        return Snapshot(self.folder, self.store)
 
     def planner(self, snapshot: Snapshot) -> Planner:
         """Plan over a snapshot that `reading` gave, following the verdict kept with it."""
-        if self._standing is None or self._standing[0] != snapshot.generation:
-            self._standing = snapshot.generation, Standing.of(self.store, snapshot)
-        return Planner(snapshot, self._encoder, self._standing[1])
+        if self._verdict is None or self._verdict[0] != snapshot.generation:
+            self._verdict = snapshot.generation, CheckedVerdict.of(self.store, snapshot)
+        return Planner(snapshot, self.store, self._sources(), self._verdict[1])
+
+    def _sources(self) -> list[str]:
+        return located(self.settings.sources, self.folder)
 
     def _encoder(self, name: str, fingerprint: str) -> Encoder:
         """Load an encoder and make sure that it is the one whose vectors the index holds."""
@@ -321,11 +297,6 @@ class Index:
                 f" make new ones with 'tellapart index --index {self.folder}'"
             )
         return encoder
-
-    def _examples(self, snapshot: Snapshot, plan: Plan) -> ExampleReader:
-        sources = located(self.settings.sources, self.folder)
-        chosen = plan.configuration
-        return ExampleReader(snapshot, self.store, sources, chosen.granularities, chosen.encoder)
 
     def _document(self, identifier: str) -> StoredDocument:
         stored = self.store.document(identifier)

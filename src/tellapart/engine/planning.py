@@ -1,154 +1,180 @@
-"""What `auto` means: from a user's wishes to one configuration and the questions it asks of the index."""
+"""What `auto` means: from a request to one configuration, whether words, examples or both are given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
+from tellapart.corpus.types import Granularity
 from tellapart.encoders.load import PIXELS
-from tellapart.encoders.protocol import Encoder
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
-from tellapart.engine.kept import KeptVerdict, Standing
+from tellapart.engine.examples import are_images, is_single_unit
+from tellapart.engine.records import CheckedVerdict, Gain, VerdictRecord, read_advice
+from tellapart.engine.request import AUTO, SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
-from tellapart.index.lexical import analyse_query
-from tellapart.index.snapshot import Snapshot, UnitTable
-from tellapart.index.store import Store, StoredDocument
-from tellapart.index.where import matching_documents
-from tellapart.rankers.query import Query, Ranker, Units
-from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, Parameters, make_ranker
+from tellapart.index.snapshot import Snapshot
+from tellapart.index.store import Store
+from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, Parameters
 
-AUTO = "auto"
 PREFERRED_ENCODER = "minilm"
 WEIGHTLESS = frozenset({LSA, PIXELS})
 
-RELATED_TERMS = 64
-"""How many of a unit's rarest words ask for units like it. Our choice, not measured: a paragraph has about as many."""
+BY_EXAMPLES = "ridge"
+"""Ranks by examples unless this corpus was measured to want another: three examples of judged documents found .033
+nDCG@10 more than their mean, and beside a query .027 more than Rocchio (docs/svm.md)."""
 
-LoadEncoder = Callable[[str, str], Encoder]
+ONE_EXAMPLE = "knn"
+"""Ranks by a single example: no other ranker was shown to find more there (docs/benchmarks/svm_evidence.md, rows of 1
+example), and the score is a cosine, 1 for a copy."""
+
+WITHOUT_GAIN = "rocchio"
+"""Ranks by examples where `BY_EXAMPLES` was measured to find less than k-NN."""
+
+IMAGES = (Granularity.IMAGE,)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The configuration a search uses, and why it was chosen."""
+class SearchPlan:
+    """The configuration that a search uses, and why; `by_examples` ranks by vectors where there are examples."""
 
     configuration: Configuration
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One query put to one granularity."""
-
-    granularity: Granularity
-    table: UnitTable
-    query: Query
-    units: Units
-    ranker: Ranker
+    by_examples: str = BY_EXAMPLES
 
 
 class Planner:
-    """Turns wishes into questions over one snapshot.
+    """Chooses the configuration of a request over one snapshot.
 
-    What a user leaves open follows the verdict kept in the index, unless it is stale (`standing`).
+    What a user leaves open follows the `verdict` kept in the index, unless that is stale; otherwise the defaults.
     """
 
-    def __init__(self, snapshot: Snapshot, load: LoadEncoder, standing: Standing | None = None) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        store: Store,
+        sources: Sequence[str] = (),
+        verdict: CheckedVerdict | None = None,
+    ) -> None:
         self.snapshot = snapshot
-        self.load = load
-        self.standing = standing
+        self.store = store
+        self.sources = sources
+        self.verdict = verdict
 
-    def plan(self, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters) -> Plan:
-        """Choose what the user left open."""
-        if self.standing is None or (ranker, granularity, encoder) != (AUTO, None, None):
-            return self.default(ranker, granularity, encoder, parameters)
-        if self.standing.stale is None:
-            return _followed(self.standing.verdict, parameters)
-        plan = self.default(ranker, granularity, encoder, parameters)
-        kept = self.standing.verdict.configuration.name
-        why = f"{plan.why}; the verdict for {kept} is stale ({self.standing.stale}): run 'tellapart evaluate'"
-        return Plan(plan.configuration, why)
+    def plan(self, request: SearchRequest) -> SearchPlan:
+        """Choose what the user left open.
 
-    def follows(self, plan: Plan) -> bool:
-        """Whether a plan is what the verdict says."""
-        return (
-            self.standing is not None
-            and self.standing.stale is None
-            and replace(plan.configuration, parameters=Parameters())
-            == replace(self.standing.verdict.configuration, parameters=Parameters())
-        )
-
-    def plan_text(
-        self, ranker: str, granularity: str | None, encoder: str | None, parameters: Parameters
-    ) -> Plan:
-        """Choose what the user left open in a search by words: no encoder of images understands them."""
-        plan = self.plan(ranker, granularity, encoder, parameters)
+        Raises:
+            TellapartError: The index does not have what was asked for.
+        """
+        if request.examples:
+            return self._with_examples(request)
+        plan = self._verdict_or_default(request)
         chosen = plan.configuration
-        if chosen.granularities != (Granularity.IMAGE,) or (ranker, encoder) != (AUTO, None):
+        if chosen.granularities != IMAGES or (request.ranker, request.encoder) != (AUTO, None):
             return plan
-        return Plan(
-            Configuration(None, chosen.granularities, "bm25", parameters),
+        return SearchPlan(
+            Configuration(None, chosen.granularities, "bm25", request.parameters),
             "of images only paths and captions have words: give an image as example (--like)",
         )
 
-    def default(
-        self,
-        ranker: str,
-        granularity: str | None,
-        encoder: str | None,
-        parameters: Parameters,
-        *,
-        examples: bool = False,
-    ) -> Plan:
-        """Choose what the user left open as if nothing had ever been evaluated; some rankers need `examples`."""
-        known = (AUTO, *RANKERS, *EXAMPLE_RANKERS) if examples else (AUTO, *RANKERS)
-        if ranker in EXAMPLE_RANKERS and not examples:
-            raise TellapartError(f"the ranker {ranker} ranks by examples: name some with --like")
-        if ranker not in known:
-            more = "" if examples else f"; with --like: {', '.join(EXAMPLE_RANKERS)}"
-            raise TellapartError(f"unknown ranker {ranker!r}: choose one of {', '.join(known)}{more}")
-        asked = parse_granularities(granularity) if granularity else ()
+    def default(self, request: SearchRequest) -> SearchPlan:
+        """Choose what the user left open as if nothing had ever been evaluated."""
+        ranker, encoder, parameters = request.ranker, request.encoder, request.parameters
+        _check_ranker(ranker, by_examples=bool(request.examples))
+        asked = parse_granularities(request.granularity) if request.granularity else ()
         if encoder and encoder not in self.snapshot.encoders:
             raise self.snapshot.unknown_encoder(encoder)
         if not self.snapshot.granularities:
-            return Plan(Configuration(None, (), "bm25", parameters), "the index is empty")
+            return SearchPlan(Configuration(None, (), "bm25", parameters), "the index is empty")
         covered = self.snapshot.encoders[encoder].granularities if encoder and not asked else ()
         levels = present_levels(asked, covered or self.snapshot.granularities)
         if ranker in LEXICAL_ONLY:
             if encoder:
                 raise TellapartError(f"the ranker {ranker} uses no encoder: leave out --encoder {encoder}")
-            return Plan(Configuration(None, levels, ranker, parameters), "asked for")
+            return SearchPlan(Configuration(None, levels, ranker, parameters), "asked for")
         chosen = encoder or self._covering(levels)
-        if ranker == AUTO:
-            return self._auto(levels, chosen, parameters)
-        if chosen is None:
+        if ranker != AUTO and chosen is None:
             raise TellapartError(
                 f"the ranker {ranker} needs vectors, which this index does not have:"
                 f" add them with 'tellapart index --encoder {PREFERRED_ENCODER} --index {self.snapshot.folder}'"
             )
-        return Plan(Configuration(chosen, levels, ranker, parameters), "asked for")
-
-    def _auto(self, levels: tuple[Granularity, ...], encoder: str | None, parameters: Parameters) -> Plan:
-        if encoder is None:
-            return Plan(Configuration(None, levels, "bm25", parameters), "no vectors in this index")
+        if ranker != AUTO:
+            return SearchPlan(Configuration(chosen, levels, ranker, parameters), "asked for")
+        if chosen is None:
+            return SearchPlan(Configuration(None, levels, "bm25", parameters), "no vectors in this index")
         why = "the default: words and vectors together"
-        return Plan(Configuration(encoder, levels, "hybrid", parameters), why)
+        return SearchPlan(Configuration(chosen, levels, "hybrid", parameters), why)
 
-    def plan_related(
-        self, stored: StoredDocument, at_line: bool, ranker: str, granularity: str | None, encoder: str | None
-    ) -> Plan:
-        """Choose how to find units like a given one: by vectors where there are any."""
-        if granularity is None and not at_line:
-            granularity = LEVELS[stored.tree.kind][-1]
-        plan = self.default(ranker, granularity, encoder, Parameters())
-        if ranker != AUTO or plan.configuration.encoder is None:
+    def _verdict_or_default(self, request: SearchRequest) -> SearchPlan:
+        plan = self.default(request)
+        if self.verdict is None or (request.ranker, request.granularity, request.encoder) != (
+            AUTO,
+            None,
+            None,
+        ):
             return plan
-        return Plan(
-            Configuration(plan.configuration.encoder, plan.configuration.granularities, "knn"),
-            "the default for units like this one",
+        if self.verdict.stale is None:
+            return _followed(self.verdict.record, request.parameters)
+        name = self.verdict.record.configuration.name
+        why = f"{plan.why}; the verdict for {name} is stale ({self.verdict.stale}): run 'tellapart evaluate'"
+        return SearchPlan(plan.configuration, why)
+
+    def _with_examples(self, request: SearchRequest) -> SearchPlan:
+        """Choose how to rank by examples: their words count too beside a query, else their vectors alone.
+
+        A verdict on images was measured with a single one as example, and is followed to the letter then.
+        """
+        if request.granularity is None and are_images(
+            self.snapshot, self.store, self.sources, request.examples
+        ):
+            request = replace(request, granularity=Granularity.IMAGE)
+        if request.ranker != AUTO:
+            plan = self.default(request)
+            return replace(plan, by_examples=self._ranker_of_examples(plan.configuration)[0])
+        plan = self._verdict_or_default(request)
+        if plan.configuration.encoder is None:  # a verdict for words alone knows nothing of examples
+            plan = self.default(request)
+        chosen = plan.configuration
+        single = request.query is None and is_single_unit(self.store, self.sources, request)
+        measured_so = single and chosen.granularities == IMAGES and self._follows_verdict(chosen)
+        if chosen.encoder is None or measured_so:
+            return plan
+        if single:
+            nearest = Configuration(chosen.encoder, chosen.granularities, ONE_EXAMPLE, request.parameters)
+            return SearchPlan(nearest, "the default for units like one example")
+        side, why = self._ranker_of_examples(chosen)
+        ranker = side
+        if request.query is not None:
+            ranker, why = "hybrid", f"{why}: words, and {side} for the examples"
+        configuration = Configuration(chosen.encoder, chosen.granularities, ranker, request.parameters)
+        return SearchPlan(configuration, why, side)
+
+    def _ranker_of_examples(self, chosen: Configuration) -> tuple[str, str]:
+        """Name the ranker of vectors that examples are given to, and say why; what was measured here decides.
+
+        Where granularities disagree nothing is told.
+        """
+        if chosen.encoder is None:
+            return BY_EXAMPLES, "no vectors are used"
+        kept = [
+            read_advice(self.store, self.snapshot.encoders, BY_EXAMPLES, chosen.encoder, level)
+            for level in chosen.granularities
+        ]
+        decided = [each for each in kept if each is not None and each.answer is not Gain.UNKNOWN]
+        if len({each.answer for each in decided}) != 1:
+            return BY_EXAMPLES, "the default with examples"
+        first = decided[0]
+        interval = f"{first.difference:+.3f} nDCG@10 [{first.low:+.3f}, {first.high:+.3f}]"
+        why = f"inspect measured {BY_EXAMPLES} - knn with examples on this corpus, {interval}"
+        return (BY_EXAMPLES if first.answer is Gain.YES else WITHOUT_GAIN), why
+
+    def _follows_verdict(self, chosen: Configuration) -> bool:
+        return (
+            self.verdict is not None
+            and self.verdict.stale is None
+            and replace(chosen, parameters=Parameters())
+            == replace(self.verdict.record.configuration, parameters=Parameters())
         )
 
     def _covering(self, levels: Sequence[Granularity]) -> str | None:
@@ -158,74 +184,20 @@ class Planner:
         )
         return next((n for n in names if all(self.snapshot.has_vectors(n, level) for level in levels)), None)
 
-    def questions(self, plan: Plan, text: str, store: Store, where: Sequence[str]) -> list[Question]:
-        """Put a text query to every granularity of the plan."""
-        numbers = matching_documents(store, where) if where else None
-        vector = self.vector(plan, text)
-        return [
-            self.question(plan, level, Query(terms_of(text, KIND_OF[level]), vector), numbers)
-            for level in plan.configuration.granularities
-        ]
 
-    def batch(self, plan: Plan, queries: Mapping[str, str]) -> Iterator[tuple[str, list[Question]]]:
-        """Put many text queries, encoded together."""
-        vectors = self._encoded(plan, list(queries.values()))
-        for position, (qid, text) in enumerate(queries.items()):
-            vector = None if vectors is None else vectors[position]
-            yield (
-                qid,
-                [
-                    self.question(plan, level, Query(terms_of(text, KIND_OF[level]), vector), None)
-                    for level in plan.configuration.granularities
-                ],
-            )
-
-    def question(
-        self,
-        plan: Plan,
-        level: Granularity,
-        query: Query,
-        numbers: list[int] | None,
-        vector_side: str = "knn",
-    ) -> Question:
-        """Put a query to one granularity, restricted to documents given by number.
-
-        `vector_side` names what fusions put beside the words.
-        """
-        encoder = plan.configuration.encoder
-        table = self.snapshot.units(level)
-        units = Units(
-            n_rows=table.n_rows,
-            lexical=self.snapshot.lexical(level),
-            vectors=None if encoder is None else self.snapshot.vectors(encoder, level),
-            alive=table.alive,
-            allowed=None if numbers is None else table.rows_of(numbers),
-        )
-        chosen = plan.configuration
-        ranker = make_ranker(chosen.ranker, KIND_OF[level], chosen.parameters, vector_side=vector_side)
-        return Question(level, table, query, units, ranker)
-
-    def vector(self, plan: Plan, text: str) -> np.ndarray | None:
-        """Encode one query (d,); None where the plan looks at words only."""
-        vectors = self._encoded(plan, [text])
-        return None if vectors is None else np.asarray(vectors[0])
-
-    def _encoded(self, plan: Plan, texts: Sequence[str]) -> np.ndarray | None:
-        name = plan.configuration.encoder
-        if name is None:
-            return None
-        return self.load(name, self.snapshot.encoders[name].fingerprint).encode_query(texts)
+def _check_ranker(ranker: str, *, by_examples: bool) -> None:
+    if ranker in EXAMPLE_RANKERS and not by_examples:
+        raise TellapartError(f"the ranker {ranker} ranks by examples: name some with --like")
+    known = (AUTO, *RANKERS, *(EXAMPLE_RANKERS if by_examples else ()))
+    if ranker not in known:
+        more = "" if by_examples else f"; with --like: {', '.join(EXAMPLE_RANKERS)}"
+        raise TellapartError(f"unknown ranker {ranker!r}: choose one of {', '.join(known)}{more}")
 
 
-def _followed(verdict: KeptVerdict, parameters: Parameters) -> Plan:
+def _followed(record: VerdictRecord, parameters: Parameters) -> SearchPlan:
     """Take the verdict's configuration; parameters that the user gave win over tuned ones."""
-    chosen = verdict.configuration
-    return Plan(
+    chosen = record.configuration
+    return SearchPlan(
         replace(chosen, parameters=parameters.over(chosen.parameters)),
-        f"the verdict of {verdict.made[:10]}: {verdict.reason}",
+        f"the verdict of {record.made[:10]}: {record.reason}",
     )
-
-
-def terms_of(text: str, kind: Kind) -> tuple[str, ...]:
-    """Cut a query into the words of one kind of document."""
-    return tuple(analyse_query(text, kind))

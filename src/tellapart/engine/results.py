@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import overload
 
 from tellapart.corpus.places import lines
 from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
 from tellapart.rankers.types import Certificate
@@ -45,22 +47,34 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(Sequence[Hit]):
     """Hits, best first, with the configuration that found them and why it was chosen.
 
-    `query` is None where examples alone were given; `like` and `unlike` are the examples as they were
-    named; `notes` says what a user should know about the answer. `certificates` hold, by granularity, what an
+    `notes` says what a user should know about the answer. `certificates` hold, by granularity, what an
     exact solver proved of its ranking.
     """
 
-    query: str | None
+    request: SearchRequest
     configuration: Configuration
     why: str
     hits: tuple[Hit, ...]
-    like: tuple[str, ...] = ()
-    unlike: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @overload
+    def __getitem__(self, position: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Hit, ...]: ...
+
+    def __getitem__(self, position: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[position]
 
 
 def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:

@@ -1,4 +1,4 @@
-"""Putting questions to the rankers and joining the answers into one list."""
+"""Putting queries to the rankers and joining the answers into one list."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
-from tellapart.engine.planning import Question
+from tellapart.engine.asking import LevelQuery
 from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.query import Spread, Spreads
 from tellapart.rankers.types import Certificate
@@ -31,44 +31,44 @@ class Found:
     components: Mapping[str, float]
 
 
-def rank_units(questions: Sequence[Question], k: int) -> list[Found]:
+def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
     """Give the best k units over all granularities.
 
     Scores of several granularities are compared as z-scores over the units of each; those of a single
     one stay as its ranker gives them.
     """
     found: list[Found] = []
-    for question, spreads in zip(questions, common_spreads(questions), strict=True):
-        ranking = question.ranker.rank(question.query, question.units, k, spreads)
-        numbers, ordinals = question.table.locate(ranking.rows)
+    for each, spreads in zip(queries, common_spreads(queries), strict=True):
+        ranking = each.ranker.rank(each.query, each.units, k, spreads)
+        numbers, ordinals = each.table.locate(ranking.rows)
         for position in range(len(ranking)):
             components = {
                 name: float(values[position])
                 for name, values in ranking.components.items()
                 if np.isfinite(values[position])
             }
-            place = (int(numbers[position]), question.granularity, int(ordinals[position]))
+            place = (int(numbers[position]), each.granularity, int(ordinals[position]))
             found.append(Found(*place, float(ranking.scores[position]), components))
-    if len(questions) > 1:
+    if len(queries) > 1:
         found.sort(key=lambda each: (-each.score, each.granularity, each.document, each.ordinal))
     return found[:k]
 
 
-def certificates(questions: Sequence[Question]) -> tuple[Certificate, ...]:
-    """Say what exact solvers proved of the rankings; they keep the answers to the questions just ranked."""
+def certificates(queries: Sequence[LevelQuery]) -> tuple[Certificate, ...]:
+    """Say what exact solvers proved of the rankings; they keep the answers to the queries just ranked."""
     proven = [
-        question.ranker.certificate(question.query, question.units)
-        for question in questions
-        if isinstance(question.ranker, VectorRanker) and isinstance(question.ranker.direction, ExactSVM)
+        each.ranker.certificate(each.query, each.units)
+        for each in queries
+        if isinstance(each.ranker, VectorRanker) and isinstance(each.ranker.direction, ExactSVM)
     ]
     return tuple(certificate for certificate in proven if certificate is not None)
 
 
-def common_spreads(questions: Sequence[Question]) -> list[Spreads | None]:
+def common_spreads(queries: Sequence[LevelQuery]) -> list[Spreads | None]:
     """Spread of each granularity's scores, or None where there is only one and scores stay as they are."""
-    if len(questions) < 2:
-        return [None] * len(questions)
-    return list(leaning_spreads([each.ranker.spreads(each.query, each.units) for each in questions]))
+    if len(queries) < 2:
+        return [None] * len(queries)
+    return list(leaning_spreads([each.ranker.spreads(each.query, each.units) for each in queries]))
 
 
 def leaning_spreads(own: Sequence[Spreads]) -> list[Spreads]:
@@ -95,25 +95,25 @@ def _pooled(spreads: Sequence[Spread]) -> Spread:
     return Spread(n, mean, max(square - mean * mean, 0.0) ** 0.5)
 
 
-def rank_documents(questions: Sequence[Question], depth: int) -> tuple[list[int], list[float]]:
+def rank_documents(queries: Sequence[LevelQuery], depth: int) -> tuple[list[int], list[float]]:
     """Rank documents by their best unit: numbers and scores, best first, at most `depth`.
 
     Every unit is scored, so the maximum is exact; documents without any score are left out.
     """
     numbers: list[NDArray[np.int64]] = []
     best: list[NDArray[np.float32]] = []
-    for question, spreads in zip(questions, common_spreads(questions), strict=True):
-        scores = question.ranker.scores(question.query, question.units, spreads)
-        offsets = question.table.offsets
+    for each, spreads in zip(queries, common_spreads(queries), strict=True):
+        scores = each.ranker.scores(each.query, each.units, spreads)
+        offsets = each.table.offsets
         filled = np.flatnonzero(np.diff(offsets))
         if not len(filled):
             continue
-        numbers.append(question.table.documents[filled])
+        numbers.append(each.table.documents[filled])
         best.append(np.maximum.reduceat(scores, offsets[filled]))
     if not numbers:
         return [], []
     all_numbers, all_best = np.concatenate(numbers), np.concatenate(best)
-    if len(questions) > 1:
+    if len(queries) > 1:
         all_numbers, all_best = _highest(all_numbers, all_best)
     order = np.lexsort((all_numbers, -all_best))
     order = order[all_best[order] > -np.inf][:depth]

@@ -9,7 +9,7 @@ from pathlib import Path
 from tellapart.corpus.sources import scan
 from tellapart.corpus.types import Granularity
 from tellapart.engine.facade import Index
-from tellapart.engine.kept import Standing
+from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.files import check, files_below
@@ -62,16 +62,16 @@ def index_status(index: Index) -> IndexStatus:
             encoders=tuple(snapshot.encoders.values()),
             changed_sources=_changed(index),
             bytes=sum(path.stat().st_size for path in files_below(index.folder)),
-            verdict=_verdict(index.planner(snapshot).standing),
+            verdict=_verdict(index.planner(snapshot).verdict),
         )
 
 
-def _verdict(standing: Standing | None) -> VerdictStatus | None:
-    if standing is None:
+def _verdict(checked: CheckedVerdict | None) -> VerdictStatus | None:
+    if checked is None:
         return None
-    kept = standing.verdict
-    given = kept.configuration.parameters.given()
-    return VerdictStatus(kept.configuration.name, given, kept.reason, kept.made, standing.stale)
+    record = checked.record
+    given = record.configuration.parameters.given()
+    return VerdictStatus(record.configuration.name, given, record.reason, record.made, checked.stale)
 
 
 def verify_index(index: Index) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from tellapart.engine import Index
-from tellapart.engine.kept import corpus_state
+from tellapart.engine.records import corpus_state
 from tellapart.errors import TellapartError
 from tellapart.experiments.grid import passages
 from tellapart.experiments.grid.by_image import make_image_grid, measure_images

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tellapart.corpus.types import Granularity
-from tellapart.engine.advice import Advice, Answer
-from tellapart.engine.by_examples import VECTOR_SIDE
 from tellapart.engine.facade import Index
-from tellapart.engine.kept import keep_records
+from tellapart.engine.planning import BY_EXAMPLES
+from tellapart.engine.records import Advice, Gain, write_records
 from tellapart.progress import Progress, silent
 from tellapart.scores.diagnostic import Diagnostic, Health
 from tellapart.scores.hubness import hubness
 from tellapart.scores.simulation import EXAMPLES, measure_advice
 from tellapart.scores.vectors import common_direction, copies, effective_rank, without_vector
 
-RANKERS = ("svm", VECTOR_SIDE)
+RANKERS = ("svm", BY_EXAMPLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def inspect_index(
 def keep_advice(index: Index, inspections: list[Inspection]) -> None:
     """Keep what was measured of rankers by examples in the index, where `auto` follows it."""
     advice = [advice for each in inspections for advice in each.advice]
-    keep_records(index.folder, {each.name: each.encode() for each in advice})
+    write_records(index.folder, {each.name: each.encode() for each in advice})
 
 
 def _inspect(index: Index, encoder: str, level: Granularity, seed: int) -> Inspection:
@@ -78,17 +77,17 @@ def in_words(advice: Advice) -> Diagnostic:
     shown = f"{advice.answer}: {advice.difference:+.3f} nDCG@10 [{advice.low:+.3f}, {advice.high:+.3f}]"
     if not advice.n:
         shown = f"{advice.answer}: no group of {EXAMPLES + 2} {advice.source}"
-    followed = " (which auto now does)" if advice.ranker == VECTOR_SIDE else ""
+    followed = " (which auto now does)" if advice.ranker == BY_EXAMPLES else ""
     action = {
-        Answer.YES: f"search by examples with {advice.ranker}{followed}",
-        Answer.NO: f"search by examples with rocchio{followed}",
-        Answer.UNKNOWN: "judge some queries of your own; until then auto takes what was best on judged sets",
+        Gain.YES: f"search by examples with {advice.ranker}{followed}",
+        Gain.NO: f"search by examples with rocchio{followed}",
+        Gain.UNKNOWN: "judge some queries of your own; until then auto takes what was best on judged sets",
     }
     return Diagnostic(
         name=f"{advice.ranker} for examples",
         value=advice.difference if advice.n else None,
         shown=shown + (f", {advice.n} groups, p {advice.p:.3f}" if advice.n else ""),
-        verdict=Health.UNKNOWN if advice.answer is Answer.UNKNOWN else Health.FINE,
+        verdict=Health.UNKNOWN if advice.answer is Gain.UNKNOWN else Health.FINE,
         healthy="an interval above 0: use it; below 0: do not",
         meaning=f"{advice.ranker} minus k-NN, {EXAMPLES} examples each, asked of the corpus itself: {advice.source}",
         action=action[advice.answer],

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import KIND_OF, LEVELS, Granularity
-from tellapart.engine.advice import Advice, Answer
 from tellapart.engine.facade import Index
-from tellapart.engine.kept import corpus_state
+from tellapart.engine.records import Advice, Gain, corpus_state
 from tellapart.experiments.statistics import FEW_QUERIES, compare
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.vectors import VectorIndex
@@ -113,9 +112,9 @@ def _ndcg(found: NDArray[np.int64], group: Group) -> float:
     return float(hits @ discounts[: len(hits)] / discounts[: len(group) - EXAMPLES].sum())
 
 
-def _answer(n: int, low: float, high: float) -> Answer:
+def _answer(n: int, low: float, high: float) -> Gain:
     if n < FEW_QUERIES or not np.isfinite([low, high]).all():
-        return Answer.UNKNOWN
+        return Gain.UNKNOWN
     if low > 0:
-        return Answer.YES
-    return Answer.NO if high < 0 else Answer.UNKNOWN
+        return Gain.YES
+    return Gain.NO if high < 0 else Gain.UNKNOWN

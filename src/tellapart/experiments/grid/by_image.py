@@ -10,7 +10,7 @@ from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.planning import AUTO
+from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.experiments.grid.candidates import Candidate, Grid
 from tellapart.experiments.grid.measuring import BLOCK_CELLS, DEEPEST, GridValues, Measured, best_columns
@@ -19,7 +19,7 @@ from tellapart.experiments.queries.querysets import QueryGold
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress, silent
 from tellapart.rankers.query import Query, Units, forbid
-from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, Parameters, make_ranker
+from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, make_ranker
 from tellapart.rankers.run import RankedDocuments, Run
 from tellapart.rankers.vectors import VectorRanker
 
@@ -56,7 +56,7 @@ def make_image_grid(index: Index, encoders: Sequence[str] = (), rankers: Sequenc
                     f"the encoder {name} does not see images: choose among {', '.join(seeing)}"
                 )
         planner = index.planner(snapshot)
-        usual = planner.default(AUTO, LEVEL, None, Parameters()).configuration.encoder
+        usual = planner.default(SearchRequest(granularity=LEVEL)).configuration.encoder
     reference = PIXELS if PIXELS in seeing else str(usual)
     candidates = [
         Candidate.fixed(Configuration(usual, (LEVEL,), "ridge")),

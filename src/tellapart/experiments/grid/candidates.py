@@ -10,7 +10,7 @@ import numpy as np
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
-from tellapart.engine.planning import AUTO
+from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters
@@ -101,7 +101,7 @@ def make_grid(
         for encoder in encoders:
             if encoder not in snapshot.encoders:
                 raise snapshot.unknown_encoder(encoder)
-        default = index.planner(snapshot).default(AUTO, None, None, Parameters()).configuration
+        default = index.planner(snapshot).default(SearchRequest()).configuration
         whole = present_levels((_largest(snapshot),), snapshot.granularities)
         tiers = _asked(granularities, snapshot) or _tiers(snapshot, default.granularities)
         named = tuple(encoders) or tuple(snapshot.encoders)

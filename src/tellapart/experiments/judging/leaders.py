@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tellapart.engine import Configuration, Hit, Index
 from tellapart.engine.configuration import parse_granularities
-from tellapart.engine.kept import Standing
+from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import TellapartError
 from tellapart.experiments.judging.pools import DEPTH, Pools, first_ranks
 from tellapart.experiments.verdict.costs import cost_order
@@ -49,7 +49,7 @@ def default_leaders(index: Index) -> tuple[Configuration, ...]:
 
 def _by_verdict(index: Index) -> list[Configuration]:
     with index.reading() as snapshot:
-        kept = Standing.of(index.store, snapshot)
+        kept = CheckedVerdict.of(index.store, snapshot)
         record = index.catalogue.record(EVALUATION)
     if kept is None or kept.stale or record is None:
         return []

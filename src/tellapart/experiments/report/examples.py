@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tellapart.engine import Configuration, Index
-from tellapart.engine.checking import check_search
+from tellapart.engine.request import SearchRequest
 from tellapart.experiments.queries.querysets import QueryGold
 from tellapart.experiments.report.contents import Example, Shown, Side
 from tellapart.experiments.verdict.verdict import Verdict
@@ -35,7 +35,7 @@ def worst_examples(
     shown = []
     for query in worst:
         text, grades = gold.queries[query], gold.qrels.grades.get(query, {})
-        check_search(text, (), (), HITS)
+        SearchRequest(text)  # says what is wrong with a query that no search can have
         sides = [
             Side(each.name, each.per_query[query], _hits(index, each.configuration, text, grades))
             for each in (choice, reference)

@@ -14,8 +14,8 @@ from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.encoders.windows import embed
 from tellapart.engine import Index
-from tellapart.engine.checking import MAX_QUERY_CHARACTERS
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.request import MAX_QUERY_CHARACTERS
 from tellapart.errors import TellapartError
 from tellapart.experiments.verdict.verdict import Cost
 from tellapart.index.embedding import unit_texts
@@ -59,7 +59,7 @@ class CostMeter:
         image = configuration.granularities == (Granularity.IMAGE,)
         for query in self.queries:
             started = time.perf_counter()
-            self.index.answer(
+            self.index.search(
                 None if image else query,
                 like=(query,) if image else (),
                 ranker=configuration.ranker,

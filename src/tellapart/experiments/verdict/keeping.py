@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 
 from tellapart.engine import Index
-from tellapart.engine.kept import RECORD, KeptVerdict, corpus_state, keep_records
+from tellapart.engine.records import VERDICT, VerdictRecord, corpus_state, write_records
 from tellapart.errors import TellapartError
 from tellapart.experiments.verdict.verdict import Verdict
 from tellapart.experiments.verdict.verdict_json import verdict_json
@@ -29,7 +29,7 @@ def keep_verdict(index: Index, verdict: Verdict, now: datetime | None = None) ->
             raise TellapartError(
                 f"the index {index.folder} changed meanwhile: run 'tellapart evaluate' again"
             )
-        kept = KeptVerdict(
+        kept = VerdictRecord(
             configuration,
             verdict.reason,
             state,
@@ -37,4 +37,4 @@ def keep_verdict(index: Index, verdict: Verdict, now: datetime | None = None) ->
             (now or datetime.now(UTC)).isoformat(timespec="seconds"),
             index.store.generation + 1,
         )
-    keep_records(index.folder, {RECORD: kept.encode(), EVALUATION: json.dumps(verdict_json(verdict))})
+    write_records(index.folder, {VERDICT: kept.encode(), EVALUATION: json.dumps(verdict_json(verdict))})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.kept import corpus_state
+from tellapart.engine.records import corpus_state
 from tellapart.experiments.grid.candidates import Grid
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.verdict.costs import bytes_read

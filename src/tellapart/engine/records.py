@@ -1,24 +1,29 @@
-"""The verdict that an evaluation left in an index: read here, written by `experiments/`, followed by `auto`."""
+"""Records kept in an index: the verdict of an evaluation and what `inspect` measured of rankers by examples.
+
+Both are read here and followed by `auto`; only `experiments/` and `scores/` write them.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.errors import TellapartError
-from tellapart.index.catalogue import Catalogue
+from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.lock import writer_lock
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.rankers.registry import Parameters
 
-RECORD = "verdict"
+VERDICT = "verdict"
 
+ADVICE_SCHEMA = 1
 STALE_SHARE = 0.2
 """Share of the documents that may come, go or change before a verdict is no longer followed. Our choice, not
 measured; the same share at which `lsa` is fitted anew."""
@@ -34,7 +39,7 @@ class CorpusState:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptVerdict:
+class VerdictRecord:
     """The configuration to use, the sentence that says why, and what it was measured on.
 
     `encoder_fingerprint` is that of the configuration's encoder; `made` an ISO date and time; `generation` that of the
@@ -66,7 +71,7 @@ class KeptVerdict:
         )
 
     @classmethod
-    def decode(cls, text: str) -> KeptVerdict | None:
+    def decode(cls, text: str) -> VerdictRecord | None:
         """Read what `encode` wrote; None where another version of tellapart wrote something else."""
         try:
             kept = json.loads(text)
@@ -85,17 +90,17 @@ class KeptVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A kept verdict and, where it must not be followed any more, why (`stale`)."""
+class CheckedVerdict:
+    """The verdict kept in an index and, where it must not be followed any more, why (`stale`)."""
 
-    verdict: KeptVerdict
+    record: VerdictRecord
     stale: str | None
 
     @classmethod
-    def of(cls, store: Store, snapshot: Snapshot) -> Standing | None:
+    def of(cls, store: Store, snapshot: Snapshot) -> CheckedVerdict | None:
         """Look at what is kept and whether corpus and encoder are still what was measured."""
-        text = Catalogue(store).record(RECORD)
-        verdict = KeptVerdict.decode(text) if text else None
+        text = Catalogue(store).record(VERDICT)
+        verdict = VerdictRecord.decode(text) if text else None
         if verdict is None:
             return None
         if verdict.generation == store.generation:
@@ -113,7 +118,7 @@ def corpus_state(store: Store) -> CorpusState:
     return CorpusState(hashed.hexdigest(), store.count(), int(newest))
 
 
-def keep_records(folder: Path, records: Mapping[str, str]) -> None:
+def write_records(folder: Path, records: Mapping[str, str]) -> None:
     """Keep records in an index, replacing those of the same names; readers see them as a new generation."""
     with writer_lock(folder), corruption_named(folder / FILE):
         store = Store.create(folder)
@@ -126,7 +131,7 @@ def keep_records(folder: Path, records: Mapping[str, str]) -> None:
             store.close()
 
 
-def _changed_index(verdict: KeptVerdict, snapshot: Snapshot) -> str | None:
+def _changed_index(verdict: VerdictRecord, snapshot: Snapshot) -> str | None:
     """Say what is missing or other than it was."""
     name, levels = verdict.configuration.encoder, verdict.configuration.granularities
     for level in levels:
@@ -150,3 +155,71 @@ def changed_corpus(then: CorpusState, store: Store) -> str | None:
     if changed <= STALE_SHARE or corpus_state(store).fingerprint == then.fingerprint:
         return None
     return f"{max(gone, come):,} documents changed since, of {then.documents:,}"
+
+
+class Gain(StrEnum):
+    """Whether a ranker was measured to find more than k-NN."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "can't tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How much a ranker gains over k-NN from examples: the mean difference of nDCG@10 with its 95 % interval.
+
+    Measured on `n` groups of units that belong together (`source` says which). `fingerprint` is the
+    encoder's, `corpus` the state of the documents.
+    """
+
+    ranker: str
+    encoder: str
+    granularity: Granularity
+    answer: Gain
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+    source: str
+    fingerprint: str
+    corpus: CorpusState
+
+    @property
+    def name(self) -> str:
+        """Name of the record that holds it."""
+        return record_name(self.ranker, self.encoder, self.granularity)
+
+    def encode(self) -> str:
+        """Write as JSON."""
+        return json.dumps({"schema": ADVICE_SCHEMA, **asdict(self)})
+
+    @classmethod
+    def decode(cls, text: str) -> Advice | None:
+        """Read what `encode` wrote; None where another version of tellapart wrote something else."""
+        try:
+            kept = json.loads(text)
+            if kept.pop("schema") != ADVICE_SCHEMA:
+                return None
+            kept["granularity"], kept["answer"] = Granularity(kept["granularity"]), Gain(kept["answer"])
+            kept["corpus"] = CorpusState(**kept["corpus"])
+            return cls(**kept)
+        except (ValueError, KeyError, TypeError, TellapartError):
+            return None
+
+
+def record_name(ranker: str, encoder: str, granularity: Granularity) -> str:
+    """Name of the record with the advice on a ranker, for an encoder at a granularity."""
+    return f"advice {ranker} {encoder} {granularity}"
+
+
+def read_advice(
+    store: Store, encoders: Mapping[str, StoredEncoder], ranker: str, encoder: str, granularity: Granularity
+) -> Advice | None:
+    """Read the advice on a ranker; None if there is none, or much changed since."""
+    text = Catalogue(store).record(record_name(ranker, encoder, granularity))
+    advice = Advice.decode(text) if text else None
+    if advice is None or encoders[encoder].fingerprint != advice.fingerprint:
+        return None
+    return None if changed_corpus(advice.corpus, store) else advice

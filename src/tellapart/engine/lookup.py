@@ -1,4 +1,4 @@
-"""From what a person types to a place in the index: a document, a line of it, the documents of a folder."""
+"""What a person types to name things of an index: a document, a line of it, the documents of a folder."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def number_of(store: Store, identifier: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def split_place(place: str) -> tuple[str, int | None]:
+def split_line(name: str) -> tuple[str, int | None]:
     """Split `file:line`, `file:first-last` or `file`."""
-    file, colon, lines = place.rpartition(":")
+    file, colon, lines = name.rpartition(":")
     first = lines.partition("-")[0]
     if colon and file and first.isdigit():
         if int(first) < 1:
-            raise TellapartError(f"{place!r}: lines count from 1")
+            raise TellapartError(f"{name!r}: lines count from 1")
         return file, int(first)
-    return place, None
+    return name, None
 
 
 def offset_of(stored: StoredDocument, line: int) -> int:

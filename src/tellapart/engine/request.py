@@ -1,0 +1,144 @@
+"""A search as a value: what is looked for, how, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from typing import TypedDict, Unpack, cast
+
+from tellapart.errors import TellapartError
+from tellapart.rankers.registry import Parameters
+
+AUTO = "auto"
+"""The ranker of a user who leaves the choice to tellapart."""
+
+MAX_QUERY_CHARACTERS = 100_000
+"""A longer query is refused: an encoder reads its first 256 tokens, and words beyond this only cost time."""
+
+Names = str | PathLike[str] | Iterable[str | PathLike[str]]
+"""One name (a file, a condition, the id of a unit), or several. A `str` or `Path` is always one."""
+
+
+class _Choices(TypedDict, total=False):
+    k: int
+    ranker: str
+    granularity: str | None
+    encoder: str | None
+
+
+class Wishes(TypedDict, total=False):
+    """Keywords that choose a configuration; the fields of `SearchRequest` with the same names say what they mean."""
+
+    ranker: str
+    granularity: str | None
+    encoder: str | None
+    parameters: Parameters | None
+
+
+class SearchWishes(Wishes, total=False):
+    """Keywords of a search beside what is looked for; see `SearchRequest`."""
+
+    k: int
+    where: Names
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What to search for, and what the user decided about how; the rest is left to `auto`.
+
+    Attributes:
+        query: Text to look for; None to search by examples alone, or where only the other wishes matter.
+        like: Examples to be like, each a FILE, FILE:LINE, the id of a unit, or a folder.
+        unlike: Counter-examples, given in the same ways.
+        k: How many hits.
+        ranker: `auto`, or the name of a ranker such as `bm25`, `knn` or `hybrid`.
+        granularity: One granularity, or several joined by `+`; None for paragraphs and functions together.
+        encoder: Name of an encoder of the index; None for the first that covers the granularities.
+        where: Conditions on documents that must all hold, such as `language = 'python'`.
+        parameters: Settings of the ranker; None where the defaults are wanted.
+
+    A single `str` or `Path` may be given for `like`, `unlike` and `where`; the field holds a tuple.
+
+    Raises:
+        TellapartError: A field has another type, or a value that no search can have.
+    """
+
+    query: str | None = None
+    like: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
+    k: int = 10
+    ranker: str = AUTO
+    granularity: str | None = None
+    encoder: str | None = None
+    where: tuple[str, ...] = ()
+    parameters: Parameters = field(default_factory=Parameters)
+
+    def __post_init__(self) -> None:
+        for name in ("like", "unlike", "where"):
+            object.__setattr__(self, name, names(getattr(self, name), name))
+        if self.parameters is None:
+            object.__setattr__(self, "parameters", Parameters())
+        for name in ("query", "ranker", "granularity", "encoder"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name == "ranker"):
+                raise TellapartError(f"{name} is {_shown(value)}: give a text")
+        if not isinstance(self.parameters, Parameters):
+            raise TellapartError(f"parameters is {_shown(self.parameters)}: give tellapart.Parameters(...)")
+        if isinstance(self.k, bool) or not isinstance(self.k, int):
+            raise TellapartError(f"k is {_shown(self.k)}: give a whole number of hits")
+        if self.k < 1:
+            raise TellapartError(f"k is {self.k}: ask for at least 1 hit")
+        if self.query is not None:
+            _check_text(self.query)
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Names of all examples, liked and unliked."""
+        return (*self.like, *self.unlike)
+
+    def check_searchable(self) -> SearchRequest:
+        """Give the request back if there is something to search for; raise TellapartError otherwise."""
+        if self.query is None and not self.like:
+            beside = " beside what it should be unlike" if self.unlike else ""
+            raise TellapartError(f"nothing to search for: give a query or an example (--like){beside}")
+        return self
+
+
+def request_of(like: Names = (), **wishes: Unpack[SearchWishes]) -> SearchRequest:
+    """Make a request of keywords; one name counts as a list of one."""
+    parameters = wishes.pop("parameters", None) or Parameters()
+    where = names(wishes.pop("where", ()), "where")
+    choices = cast("_Choices", wishes)
+    return SearchRequest(like=names(like, "like"), where=where, parameters=parameters, **choices)
+
+
+def names(given: Names | None, what: str) -> tuple[str, ...]:
+    """Turn one name or several into a tuple; `what` names the argument in the error.
+
+    Raises:
+        TellapartError: Something else than text or a path was given.
+    """
+    if given is None:
+        return ()
+    if isinstance(given, bytes) or not isinstance(given, str | PathLike | Iterable):
+        raise TellapartError(f"{what} is {_shown(given)}: give a text, a path or a list of them")
+    several = (given,) if isinstance(given, str | PathLike) else tuple(given)
+    for each in several:
+        if not isinstance(each, str | PathLike):
+            raise TellapartError(f"{what} holds {_shown(each)}: give texts or paths")
+    return tuple(str(fspath(each)) for each in several)
+
+
+def _check_text(query: str) -> None:
+    if not query.strip():
+        raise TellapartError("the query is empty: give some words to search for")
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise TellapartError(
+            f"the query has {len(query):,} characters: give at most {MAX_QUERY_CHARACTERS:,}"
+        )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:59] + '…'} ({type(value).__name__})"
