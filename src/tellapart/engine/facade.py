@@ -15,7 +15,7 @@ import numpy as np
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder, Vectors
-from tellapart.engine.asking import QueryBuilder
+from tellapart.engine.asking import LevelQuery, QueryBuilder
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.lookup import find_document
 from tellapart.engine.planning import Planner, SearchPlan
@@ -221,21 +221,25 @@ class Index:
     def _answer(self, request: SearchRequest) -> SearchResult:
         request.check_searchable()
         with self.reading() as snapshot:
-            plan = self.planner(snapshot).plan(request)
-            chosen = plan.configuration
-            builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
-            notes: tuple[str, ...] = ()
-            if request.examples:
-                reader = ExampleReader(
-                    snapshot, self.store, self._sources(), chosen.granularities, chosen.encoder
-                )
-                examples = reader.read(request.like, request.unlike)
-                notes = examples.notes
-                level_queries = builder.for_examples(examples, request.query, request.where)
-            else:
-                level_queries = builder.for_text(str(request.query), request.where)
+            plan, level_queries = self.level_queries(snapshot, request)
             hits = self._hits(rank_units(level_queries, request.k))
-            return SearchResult(request, chosen, plan.why, hits, notes, certificates(level_queries))
+            return SearchResult(
+                request, plan.configuration, plan.why, hits, plan.notes, certificates(level_queries)
+            )
+
+    def level_queries(
+        self, snapshot: Snapshot, request: SearchRequest
+    ) -> tuple[SearchPlan, list[LevelQuery]]:
+        """Plan a request and say what each granularity is asked; for tools that look inside a search."""
+        plan = self.planner(snapshot).plan(request)
+        chosen = plan.configuration
+        builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
+        if not request.examples:
+            return plan, builder.for_text(str(request.query), request.where)
+        reader = ExampleReader(snapshot, self.store, self._sources(), chosen.granularities, chosen.encoder)
+        examples = reader.read(request.like, request.unlike)
+        asked = builder.for_examples(examples, request.query, request.where)
+        return replace(plan, notes=examples.notes), asked
 
     def get(self, identifier: str) -> Hit:
         """Fetch one unit or document by the id that a search gave it."""

@@ -36,11 +36,15 @@ IMAGES = (Granularity.IMAGE,)
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """The configuration that a search uses, and why; `by_examples` ranks by vectors where there are examples."""
+    """The configuration that a search uses, and why.
+
+    `by_examples` ranks by vectors where there are examples; `notes` says what a user should know about them.
+    """
 
     configuration: Configuration
     why: str
     by_examples: str = BY_EXAMPLES
+    notes: tuple[str, ...] = ()
 
 
 class Planner:

@@ -8,9 +8,9 @@ import numpy as np
 
 from tellapart.corpus.types import KIND_OF
 from tellapart.engine import Index
-from tellapart.engine.planning import terms_of
+from tellapart.engine.asking import terms_of
+from tellapart.engine.request import SearchRequest
 from tellapart.index.lexical.bm25 import defaults
-from tellapart.rankers.registry import Parameters
 from tellapart.serving.relevance import unrelated_cosine
 from tellapart.serving.units import Located
 
@@ -48,14 +48,13 @@ def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") ->
     """Score a query against every unit of one granularity and say where one of them stands, and why."""
     level = unit.granularity
     with index.reading() as snapshot:
-        planner = index.planner(snapshot)
-        plan = planner.plan_text(ranker, level.value, None, Parameters())
-        question = next(
-            each for each in planner.questions(plan, query, index.store, ()) if each.granularity is level
+        plan, level_queries = index.level_queries(
+            snapshot, SearchRequest(query, ranker=ranker, granularity=level.value)
         )
-        row = question.table.row(unit.stored.number, unit.ordinal)
-        scores = question.ranker.scores(question.query, question.units)
-        alive = np.ones(len(scores), dtype=bool) if question.table.alive is None else question.table.alive
+        asked = next(each for each in level_queries if each.granularity is level)
+        row = asked.table.row(unit.stored.number, unit.ordinal)
+        scores = asked.ranker.scores(asked.query, asked.units)
+        alive = np.ones(len(scores), dtype=bool) if asked.table.alive is None else asked.table.alive
         own = scores[row]
         lexical = snapshot.lexical(level)
         terms = terms_of(query, KIND_OF[level])
@@ -67,8 +66,8 @@ def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") ->
         ]
         cosine = percentile = unrelated = None
         encoder = plan.configuration.encoder
-        if encoder is not None and question.query.vector is not None:
-            cosines = snapshot.vectors(encoder, level).scores(question.query.vector)
+        if encoder is not None and asked.query.vector is not None:
+            cosines = snapshot.vectors(encoder, level).scores(asked.query.vector)
             cosine = float(cosines[row])
             percentile = float(np.mean(cosines[alive] < cosine))
             unrelated = unrelated_cosine(snapshot, encoder, level)

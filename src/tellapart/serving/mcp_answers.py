@@ -59,7 +59,7 @@ def search(
         if mode == "meaning" and not _has_encoder(index):
             ranker = "auto"
             notes.append("no vectors yet, so the words decided: they are being made, ask again later")
-        result = index.answer(
+        result = index.search(
             query,
             k=offset + top_k + 1,
             ranker=ranker,

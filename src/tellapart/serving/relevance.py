@@ -8,7 +8,7 @@ import numpy as np
 
 from tellapart.corpus.types import KIND_OF, Granularity
 from tellapart.engine import Index, SearchResult
-from tellapart.engine.planning import terms_of
+from tellapart.engine.asking import terms_of
 from tellapart.index.snapshot import Snapshot
 
 LEAST_PROBABILITY = 0.2
@@ -38,15 +38,16 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
             if best >= LEAST_PROBABILITY
             else f"the best hit is relevant with probability {best:.2f} only"
         )
-    if result.query is None or result.like or result.unlike:
+    query = result.request.query
+    if query is None or result.request.examples:
         return None
     chosen = result.configuration
     with index.reading() as snapshot:
-        if any(_occurs(snapshot, level, result.query) for level in chosen.granularities):
+        if any(_occurs(snapshot, level, query) for level in chosen.granularities):
             return None
         if chosen.encoder is None:
             return "no word of the query occurs here"
-        vector = index.encode_queries(chosen.encoder, [result.query])[0]
+        vector = index.encode_queries(chosen.encoder, [query])[0]
         for level in chosen.granularities:
             vectors = snapshot.vectors(chosen.encoder, level)
             _, scores = vectors.search(vector[None], 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tellapart.corpus.places import lines
 from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine import Index
-from tellapart.engine.places import offset_of, split_place
+from tellapart.engine.lookup import offset_of, split_line
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
@@ -71,7 +71,7 @@ def locate(index: Index, name: str, granularity: str | None = None) -> Located:
         if name not in names:
             raise TellapartError(f"the unit {name!r} is not in the index any more: search again")
         return Located(stored, parsed[1], names.index(name))
-    place, line = split_place(name)
+    place, line = split_line(name)
     stored = _stored(index, index.document_at(place))
     levels = LEVELS[stored.tree.kind]
     usual = (levels[-1] if line is None else levels[1 if levels[0] is Granularity.SENTENCE else 0]).value
