@@ -24,7 +24,7 @@ from tellapart.learning.centres.sampling import Sampling
 from tellapart.learning.centres.sgd import Sgd
 from tellapart.learning.centres.shard import Shard
 from tellapart.learning.centres.workers import Workers
-from tellapart.learning.objectives.margins import CosFace
+from tellapart.learning.objectives.margins import CosFaceMargin
 
 RATES = (1.0, 0.3, 0.1, 0.03, 0.01)
 DIM, TRAINED, TESTED, BATCH = 32, 10, 5, 32
@@ -75,7 +75,7 @@ def learned(
                 vectors[rows],
                 labels[rows],
                 shard,
-                CosFace(16.0),
+                CosFaceMargin(16.0),
                 ALONE,
                 sampling=sampling,
                 step=step,

@@ -28,7 +28,7 @@ from tellapart.learning.centres.sampling import Sampling
 from tellapart.learning.centres.sgd import Sgd
 from tellapart.learning.centres.shard import Shard
 from tellapart.learning.centres.workers import Workers
-from tellapart.learning.objectives.margins import ArcFace, CosFace
+from tellapart.learning.objectives.margins import ArcFaceMargin, CosFaceMargin
 from tellapart.learning.objectives.softmax import margin_softmax
 
 DIM = 128
@@ -60,7 +60,7 @@ def plain(classes: int) -> Step:
     weight = torch.nn.Parameter(Shard.drawn(classes, DIM, ALONE, momentum=False).weight)
     optimiser = torch.optim.SGD([weight], lr=RATE, momentum=MOMENTUM)
     optimiser.state[weight]["momentum_buffer"] = torch.zeros_like(weight).add_(0.0)
-    margin = CosFace()
+    margin = CosFaceMargin()
 
     def step() -> None:
         optimiser.zero_grad()
@@ -74,7 +74,7 @@ def plain(classes: int) -> Step:
     return step
 
 
-def chunked(classes: int, margin: ArcFace | CosFace | None = None) -> Step:
+def chunked(classes: int, margin: ArcFaceMargin | CosFaceMargin | None = None) -> Step:
     """Ours with any torch optimiser: the gradient of the centres is held as a whole."""
     features, labels = inputs(classes)
     features.requires_grad_()
@@ -85,13 +85,15 @@ def chunked(classes: int, margin: ArcFace | CosFace | None = None) -> Step:
     def step() -> None:
         optimiser.zero_grad()
         features.grad = None
-        margin_softmax(features, weight, labels, margin or CosFace()).backward()
+        margin_softmax(features, weight, labels, margin or CosFaceMargin()).backward()
         optimiser.step()
 
     return step
 
 
-def fused(classes: int, margin: ArcFace | CosFace | None = None, sampled: int | None = None) -> Step:
+def fused(
+    classes: int, margin: ArcFaceMargin | CosFaceMargin | None = None, sampled: int | None = None
+) -> Step:
     """Ours with the descent inside the backward pass."""
     features, labels = inputs(classes)
     features.requires_grad_()
@@ -109,7 +111,7 @@ def fused(classes: int, margin: ArcFace | CosFace | None = None, sampled: int | 
             features,
             labels,
             shard,
-            margin or CosFace(),
+            margin or CosFaceMargin(),
             ALONE,
             sampling=sampling,
             step=count,
@@ -218,8 +220,8 @@ def against_metric_learning(classes: int, rounds: int) -> str:
 
     steps = {
         "pml": metric_learning(classes),
-        "chunked": chunked(classes, ArcFace()),
-        "fused": fused(classes, ArcFace()),
+        "chunked": chunked(classes, ArcFaceMargin()),
+        "fused": fused(classes, ArcFaceMargin()),
     }
     times = interleaved(steps, rounds)
     names = {
@@ -288,7 +290,7 @@ def print_traffic(classes: int) -> None:
     own = features[part.start : part.stop].requires_grad_()
     sampling = Sampling(0.1)
     loss = sharded_softmax(
-        own, labels[part.start : part.stop], shard, CosFace(), workers, sampling=sampling, descent=Sgd()
+        own, labels[part.start : part.stop], shard, CosFaceMargin(), workers, sampling=sampling, descent=Sgd()
     )
     loss.backward()
     print(json.dumps(sent))

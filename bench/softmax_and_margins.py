@@ -23,9 +23,9 @@ from tellapart.learning.images.augmenting import Augmentation
 from tellapart.learning.images.reading import LabelledImages, read_images
 from tellapart.learning.images.samples import ImageSamples
 from tellapart.learning.images.train import Split, make_trainer
-from tellapart.learning.objectives.margins import ArcFace, CosFace, Margin
-from tellapart.learning.objectives.margins import Softmax as Plain
-from tellapart.learning.objectives.softmax import MarginHead
+from tellapart.learning.losses import MarginSoftmax
+from tellapart.learning.objectives.margins import ArcFaceMargin, CosFaceMargin, Margin
+from tellapart.learning.objectives.margins import NoMargin as Plain
 from tellapart.learning.training.settings import Objective, Settings
 
 SEEDS = (0, 1, 2)
@@ -37,8 +37,8 @@ UNSEEN = ((0, 1, 2), (3, 4, 5), (6, 7, 8, 9))
 CLASSES = (100, 1_000, 10_000, 100_000)
 HEADS: dict[str, Margin] = {
     "softmax": Plain(),
-    "cosface s 24 m .2": CosFace(24.0, 0.2),
-    "arcface s 24 m .3": ArcFace(24.0, 0.3),
+    "cosface s 24 m .2": CosFaceMargin(24.0, 0.2),
+    "arcface s 24 m .3": ArcFaceMargin(24.0, 0.3),
 }
 LATENT, OBSERVED, BATCH, GROWN_STEPS = 32, 128, 128, 300
 NEW, EACH, FAR = 300, 8, 1e-3
@@ -197,7 +197,7 @@ def trained(given: World, classes: int, margin: Margin, seed: int) -> torch.nn.M
     draw = torch.Generator().manual_seed(seed)
     prototypes = torch.nn.functional.normalize(torch.randn(classes, LATENT, generator=draw))
     encoder = torch.nn.Linear(OBSERVED, LATENT, bias=False)
-    head = MarginHead(classes, LATENT, margin, seed=seed)
+    head = MarginSoftmax(classes, LATENT, margin=margin, seed=seed)
     optimiser = torch.optim.Adam([*encoder.parameters(), *head.parameters()], lr=1e-2)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, GROWN_STEPS)
     for _ in range(GROWN_STEPS):

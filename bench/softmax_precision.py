@@ -14,11 +14,17 @@ import torch
 from torch import Tensor
 
 from judged import publish, table
-from tellapart.learning.objectives.margins import ArcFace, CosFace, Margin, NormFace, SphereFace
+from tellapart.learning.objectives.margins import (
+    ArcFaceMargin,
+    CosFaceMargin,
+    Margin,
+    ScaledCosine,
+    SphereFaceMargin,
+)
 from tellapart.learning.objectives.softmax import margin_softmax
 
 CLASSES, BATCH, DIM = 3007, 64, 128
-MARGINS: tuple[Margin, ...] = (NormFace(), CosFace(), ArcFace(), SphereFace())
+MARGINS: tuple[Margin, ...] = (ScaledCosine(), CosFaceMargin(), ArcFaceMargin(), SphereFaceMargin())
 NOISES = {"untrained": None, "learning": 2.0, "learnt": 1.2}
 """Length of the noise around a feature's own centre, in lengths of the centre; None: no relation."""
 functional = torch.nn.functional

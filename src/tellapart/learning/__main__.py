@@ -82,7 +82,7 @@ def _json(report: Report) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from tellapart.learning.centres.sgd import Rule
+    from tellapart.learning.centres.sgd import UnsampledRule
     from tellapart.learning.largescale.settings import Encoder, Objective
 
     parser = argparse.ArgumentParser(
@@ -113,7 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--sample-rate", type=float, default=1.0, help="share of the centres that takes part in a step")
     add("--corrected", action="store_true", help="add log(held / sampled) to the logits of sampled negatives")
-    add("--rule", type=Rule, choices=list(Rule), default=Rule.LAZY, help="what unsampled centres do")
+    add(
+        "--rule",
+        type=UnsampledRule,
+        choices=list(UnsampledRule),
+        default=UnsampledRule.LAZY,
+        help="what unsampled centres do",
+    )
     add("--batch", type=int, default=512, help="samples per step, over all workers")
     add("--steps", type=int, default=1000, help="steps in all")
     add("--learning-rate", type=float, default=1.0, help="of the centres")

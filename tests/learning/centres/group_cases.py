@@ -16,18 +16,18 @@ from tellapart.learning.centres.checkpoint import load, save
 from tellapart.learning.centres.loss import EncoderGradients, sharded_softmax
 from tellapart.learning.centres.nearest import nearest_classes
 from tellapart.learning.centres.sampling import Sampling
-from tellapart.learning.centres.sgd import Rule, Sgd
+from tellapart.learning.centres.sgd import Sgd, UnsampledRule
 from tellapart.learning.centres.shard import Shard
 from tellapart.learning.centres.workers import Workers
 from tellapart.learning.objectives.contrastive import info_nce
 from tellapart.learning.objectives.margins import (
-    ArcFace,
+    ArcFaceMargin,
     CombinedMargin,
-    CosFace,
+    CosFaceMargin,
     Gradient,
-    NormFace,
-    Softmax,
-    SphereFace,
+    NoMargin,
+    ScaledCosine,
+    SphereFaceMargin,
     SubCentres,
 )
 from tellapart.learning.objectives.softmax import margin_softmax
@@ -35,14 +35,14 @@ from tellapart.learning.objectives.softmax import margin_softmax
 WORKERS = 4
 DIM = 16
 MARGINS = {
-    "softmax": Softmax(),
-    "normface": NormFace(),
-    "cosface": CosFace(),
-    "arcface": ArcFace(),
-    "arcface detached": ArcFace(gradient=Gradient.DETACHED),
+    "softmax": NoMargin(),
+    "normface": ScaledCosine(),
+    "cosface": CosFaceMargin(),
+    "arcface": ArcFaceMargin(),
+    "arcface detached": ArcFaceMargin(gradient=Gradient.DETACHED),
     "combined": CombinedMargin(),
-    "sphereface": SphereFace(),
-    "sub-centres": SubCentres(ArcFace()),
+    "sphereface": SphereFaceMargin(),
+    "sub-centres": SubCentres(ArcFaceMargin()),
 }
 BATCHES = {"even": (12, 12), "uneven": (11, 12), "some empty": (2, 3), "few classes": (9, 3)}
 """Global batch and classes; of 3 classes over 4 workers one holds none, and of 12 few own a positive."""
@@ -108,20 +108,20 @@ def equal_to_one_process(workers):
             for dtype in (torch.float64, torch.float32):
                 yield f"{name}/{shape_name}/{str(dtype)[6:]}", compare(workers, margin, shape, dtype)
     for chunk in (1, 7, 12):
-        yield f"chunk {chunk}/float64", compare(workers, ArcFace(), (11, 12), torch.float64, chunk)
-        yield f"chunk {chunk}/float32", compare(workers, ArcFace(), (11, 12), torch.float32, chunk)
-    yield "rate 1/float64", compare(workers, ArcFace(), (11, 12), torch.float64, sampling=Sampling(1.0))
+        yield f"chunk {chunk}/float64", compare(workers, ArcFaceMargin(), (11, 12), torch.float64, chunk)
+        yield f"chunk {chunk}/float32", compare(workers, ArcFaceMargin(), (11, 12), torch.float32, chunk)
+    yield "rate 1/float64", compare(workers, ArcFaceMargin(), (11, 12), torch.float64, sampling=Sampling(1.0))
 
 
 def averaged_gradients(workers):
-    features, weight, labels = drawn(ArcFace(), 8, 12)
+    features, weight, labels = drawn(ArcFaceMargin(), 8, 12)
     part = workers.share(8)
     gradients = []
     for encoder in EncoderGradients:
         own = features[part.start : part.stop].clone().requires_grad_()
         shard = shard_of(weight, 12, workers)
         sharded_softmax(
-            own, labels[part.start : part.stop], shard, ArcFace(), workers, encoder=encoder
+            own, labels[part.start : part.stop], shard, ArcFaceMargin(), workers, encoder=encoder
         ).backward()
         gradients.append(own.grad)
     yield "averaged", everywhere(relative([(gradients[1], gradients[0] * workers.count)]), workers)
@@ -131,7 +131,7 @@ def contrastive(workers):
     """Candidates of all workers, own queries, local means averaged: as one process with the whole batch."""
     part = workers.share(12)
     for dtype in (torch.float64, torch.float32):
-        queries, candidates, _ = drawn(NormFace(), 12, 12, dtype)
+        queries, candidates, _ = drawn(ScaledCosine(), 12, 12, dtype)
         whole = [tensor.clone().requires_grad_() for tensor in (queries, candidates)]
         expected = info_nce(*whole)
         expected.backward()
@@ -151,14 +151,14 @@ def contrastive(workers):
 
 
 def nearest(workers):
-    features, weight, _ = drawn(NormFace(), 12, 11)
+    features, weight, _ = drawn(ScaledCosine(), 12, 11)
     norm = torch.nn.functional.normalize
     expected = (norm(features.float()) @ norm(weight.float()).T).argmax(1)
     got = nearest_classes(features, shard_of(weight, 11, workers), workers)
     yield "nearest", float((got != expected).sum())
 
 
-def steps(shard, workers, count, first=0, sampling=None, rule=Rule.LAZY):
+def steps(shard, workers, count, first=0, sampling=None, rule=UnsampledRule.LAZY):
     """Train some steps; the encoder is fixed, the global batch of a step does not depend on the workers."""
     losses = []
     for step in range(first, first + count):
@@ -170,7 +170,7 @@ def steps(shard, workers, count, first=0, sampling=None, rule=Rule.LAZY):
             features[part.start : part.stop],
             labels[part.start : part.stop],
             shard,
-            CosFace(16),
+            CosFaceMargin(16),
             workers,
             sampling=sampling,
             step=step,

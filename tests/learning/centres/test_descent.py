@@ -7,10 +7,10 @@ torch = pytest.importorskip("torch", reason="needs the extra 'train'")
 from tellapart.errors import TellapartError  # noqa: E402
 from tellapart.learning.centres.loss import sharded_softmax  # noqa: E402
 from tellapart.learning.centres.sampling import Sampling  # noqa: E402
-from tellapart.learning.centres.sgd import Rule, Sgd  # noqa: E402
+from tellapart.learning.centres.sgd import Sgd, UnsampledRule  # noqa: E402
 from tellapart.learning.centres.shard import Shard  # noqa: E402
 from tellapart.learning.centres.workers import Workers  # noqa: E402
-from tellapart.learning.objectives.margins import ArcFace, CosFace, SubCentres  # noqa: E402
+from tellapart.learning.objectives.margins import ArcFaceMargin, CosFaceMargin, SubCentres  # noqa: E402
 from tellapart.learning.objectives.softmax import margin_softmax  # noqa: E402
 
 ALONE = Workers()
@@ -25,9 +25,11 @@ def shard_of(classes=40, dim=8, width=1):
     return Shard.drawn(classes, dim, ALONE, sub_centres=width)
 
 
-@pytest.mark.parametrize("rule", list(Rule))
+@pytest.mark.parametrize("rule", list(UnsampledRule))
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
-@pytest.mark.parametrize("margin", [ArcFace(16), SubCentres(CosFace(16), 2)], ids=["arcface", "sub-centres"])
+@pytest.mark.parametrize(
+    "margin", [ArcFaceMargin(16), SubCentres(CosFaceMargin(16), 2)], ids=["arcface", "sub-centres"]
+)
 def test_with_all_classes_both_rules_are_torchs_sgd(rule, momentum, margin):
     shard = shard_of(width=margin.sub_centres)
     weight = shard.weight.clone().requires_grad_()
@@ -48,7 +50,7 @@ def test_with_all_classes_both_rules_are_torchs_sgd(rule, momentum, margin):
 @pytest.mark.parametrize("width", [1, 2])
 def test_lazy_rows_that_were_not_sampled_stay_bit_for_bit(width):
     shard = shard_of(width=width)
-    margin = CosFace(16) if width == 1 else SubCentres(CosFace(16), width)
+    margin = CosFaceMargin(16) if width == 1 else SubCentres(CosFaceMargin(16), width)
     shard.momentum.normal_(generator=torch.Generator().manual_seed(1))
     before = shard.weight.clone(), shard.momentum.clone()
     features, labels = batch(0)
@@ -76,10 +78,10 @@ def test_dense_rows_that_were_not_sampled_move_by_momentum_and_decay():
         features,
         labels,
         shard,
-        CosFace(16),
+        CosFaceMargin(16),
         ALONE,
         sampling=sampling,
-        descent=Sgd(0.3, decay=0.1, rule=Rule.DENSE),
+        descent=Sgd(0.3, decay=0.1, rule=UnsampledRule.DENSE),
     )
     lazy_loss.backward()
     classes = sampling.draw(labels.unique(), 40, rank=0, step=0).classes
@@ -96,10 +98,12 @@ def test_sampled_gradients_are_sparse_and_equal_the_softmax_over_the_sample():
     weight = shard.weight.clone().requires_grad_()
     shard.weight.requires_grad_()
     sampling = Sampling(0.5)
-    got = sharded_softmax(features, labels, shard, CosFace(16), ALONE, sampling=sampling, chunk=3)
+    got = sharded_softmax(features, labels, shard, CosFaceMargin(16), ALONE, sampling=sampling, chunk=3)
     got.backward()
     classes = sampling.draw(labels.unique(), 40, rank=0, step=0).classes
-    expected = margin_softmax(features, weight[classes], torch.searchsorted(classes, labels), CosFace(16))
+    expected = margin_softmax(
+        features, weight[classes], torch.searchsorted(classes, labels), CosFaceMargin(16)
+    )
     expected.backward()
     assert float(got.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
     assert shard.weight.grad.is_sparse
@@ -110,20 +114,20 @@ def test_sampled_gradients_are_sparse_and_equal_the_softmax_over_the_sample():
 def test_a_sample_that_holds_every_class_equals_none():
     features, labels = torch.randn(40, 8, generator=torch.Generator().manual_seed(0)), torch.randperm(40)
     shard = shard_of()
-    whole = sharded_softmax(features, labels, shard, ArcFace(), ALONE)
+    whole = sharded_softmax(features, labels, shard, ArcFaceMargin(), ALONE)
     assert torch.equal(
-        sharded_softmax(features, labels, shard, ArcFace(), ALONE, sampling=Sampling(1.0)), whole
+        sharded_softmax(features, labels, shard, ArcFaceMargin(), ALONE, sampling=Sampling(1.0)), whole
     )
     # the batch names all 40 classes, so that a rate of .5 must take them all
     assert torch.equal(
-        sharded_softmax(features, labels, shard, ArcFace(), ALONE, sampling=Sampling(0.5)), whole
+        sharded_softmax(features, labels, shard, ArcFaceMargin(), ALONE, sampling=Sampling(0.5)), whole
     )
 
 
 def test_stepping_twice_through_one_loss_is_refused():
     features, labels = batch(0)
     shard = shard_of()
-    loss = sharded_softmax(features.requires_grad_(), labels, shard, ArcFace(), ALONE, descent=Sgd())
+    loss = sharded_softmax(features.requires_grad_(), labels, shard, ArcFaceMargin(), ALONE, descent=Sgd())
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()

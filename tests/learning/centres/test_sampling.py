@@ -14,7 +14,7 @@ from tellapart.learning.centres.loss import sharded_softmax  # noqa: E402
 from tellapart.learning.centres.sampling import Sampling, distinct  # noqa: E402
 from tellapart.learning.centres.shard import Shard  # noqa: E402
 from tellapart.learning.centres.workers import Workers  # noqa: E402
-from tellapart.learning.objectives.margins import CosFace, NormFace, SubCentres  # noqa: E402
+from tellapart.learning.objectives.margins import CosFaceMargin, ScaledCosine, SubCentres  # noqa: E402
 
 
 @given(st.integers(1, 300), st.floats(0.01, 1), st.sets(st.integers(0, 299)), st.integers(0, 5))
@@ -63,7 +63,9 @@ def test_seeds_ranks_and_steps_reproduce():
     assert len(set(draws.values())) == 4
 
 
-@pytest.mark.parametrize("margin", [NormFace(8), SubCentres(CosFace(8), 2)], ids=["normface", "sub-centres"])
+@pytest.mark.parametrize(
+    "margin", [ScaledCosine(8), SubCentres(CosFaceMargin(8), 2)], ids=["normface", "sub-centres"]
+)
 def test_the_corrected_denominator_is_right_on_average(margin):
     draw = torch.Generator().manual_seed(0)
     shard = Shard.drawn(60, 8, Workers(), sub_centres=margin.sub_centres, momentum=False)

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="needs the extra 'train'")
 F = torch.nn.functional
 
 from tellapart.errors import TellapartError  # noqa: E402
-from tellapart.learning.objectives.contrastive import Several, alike, info_nce, nt_xent  # noqa: E402
+from tellapart.learning.objectives.contrastive import Several, equal_mask, info_nce, nt_xent  # noqa: E402
 from tellapart.learning.objectives.matryoshka import Matryoshka  # noqa: E402
 
 
@@ -70,7 +70,7 @@ def test_a_duplicate_is_no_negative_once_masked():
     queries, candidates = vectors(3), vectors(3, seed=1)
     candidates[2] = candidates[0]
     texts = ["a", "b", "a"]
-    masked = info_nce(queries[:2], candidates, ignore=alike(texts[:2], texts))
+    masked = info_nce(queries[:2], candidates, ignore=equal_mask(texts[:2], texts))
     logits = F.normalize(queries[:2]) @ F.normalize(candidates).T * 20
     second = logits[1].logsumexp(0) - logits[1, 1]
     first = logits[0, :2].logsumexp(0) - logits[0, 0]

@@ -8,29 +8,30 @@ torch = pytest.importorskip("torch", reason="needs the extra 'train'")
 F = torch.nn.functional
 
 from tellapart.errors import TellapartError  # noqa: E402
+from tellapart.learning.losses import MarginSoftmax  # noqa: E402
 from tellapart.learning.objectives.margins import (  # noqa: E402
-    ArcFace,
+    ArcFaceMargin,
     CombinedMargin,
-    CosFace,
+    CosFaceMargin,
     Gradient,
-    NormFace,
-    Softmax,
-    SphereFace,
+    NoMargin,
+    ScaledCosine,
+    SphereFaceMargin,
     SubCentres,
 )
-from tellapart.learning.objectives.softmax import MarginHead, margin_softmax  # noqa: E402
+from tellapart.learning.objectives.softmax import margin_softmax  # noqa: E402
 
 MARGINS = [
-    Softmax(),
-    NormFace(16),
-    CosFace(16),
-    ArcFace(16),
-    ArcFace(16, gradient=Gradient.DETACHED),
+    NoMargin(),
+    ScaledCosine(16),
+    CosFaceMargin(16),
+    ArcFaceMargin(16),
+    ArcFaceMargin(16, gradient=Gradient.DETACHED),
     CombinedMargin(16),
     CombinedMargin(16, 0.9, 0.4, 0.15),
-    SphereFace(),
-    SubCentres(ArcFace(16), 3),
-    SubCentres(Softmax(), 2),
+    SphereFaceMargin(),
+    SubCentres(ArcFaceMargin(16), 3),
+    SubCentres(NoMargin(), 2),
 ]
 
 
@@ -79,7 +80,15 @@ def test_chunks_equal_the_plain_formula(margin, dtype, least, chunk):
 
 @pytest.mark.parametrize(
     "margin",
-    [Softmax(), NormFace(), CosFace(), ArcFace(), CombinedMargin(), SphereFace(), SubCentres(ArcFace())],
+    [
+        NoMargin(),
+        ScaledCosine(),
+        CosFaceMargin(),
+        ArcFaceMargin(),
+        CombinedMargin(),
+        SphereFaceMargin(),
+        SubCentres(ArcFaceMargin()),
+    ],
 )
 @pytest.mark.parametrize("noise", [None, 2.0, 1.2], ids=["random", "learning", "learnt"])
 def test_float32_keeps_its_digits_at_scale_64(margin, noise):
@@ -135,17 +144,19 @@ def test_zero_vectors_stay_finite():
 
 
 def test_low_precision_inputs_cost_only_their_own_rounding():
-    features, weight, labels = drawn(ArcFace(), dtype=torch.float32)
+    features, weight, labels = drawn(ArcFaceMargin(), dtype=torch.float32)
     for dtype in (torch.bfloat16, torch.float16):
         low, low_weight = features.detach().to(dtype), weight.detach().to(dtype)
-        got = margin_softmax(low, low_weight, labels, ArcFace())
-        expected = margin_softmax(low.double(), low_weight.double(), labels, ArcFace())
+        got = margin_softmax(low, low_weight, labels, ArcFaceMargin())
+        expected = margin_softmax(low.double(), low_weight.double(), labels, ArcFaceMargin())
         assert got.dtype == torch.float32
         assert float(got) == pytest.approx(float(expected), rel=1e-5)
         low_weight.requires_grad_()
-        (ours,) = torch.autograd.grad(margin_softmax(low, low_weight, labels, ArcFace(), chunk=7), low_weight)
+        (ours,) = torch.autograd.grad(
+            margin_softmax(low, low_weight, labels, ArcFaceMargin(), chunk=7), low_weight
+        )
         (theirs,) = torch.autograd.grad(
-            plain(low.double(), low_weight.double(), labels, ArcFace()), low_weight
+            plain(low.double(), low_weight.double(), labels, ArcFaceMargin()), low_weight
         )
         assert relative(ours.double(), theirs.double()) < 1e-2
 
@@ -153,26 +164,26 @@ def test_low_precision_inputs_cost_only_their_own_rounding():
 def test_huge_logits_give_the_true_loss():
     features = torch.tensor([[1e4, 0.0]], dtype=torch.float64)
     weight = torch.tensor([[1.0, 0], [-1, 0]], dtype=torch.float64)
-    got = margin_softmax(features, weight, torch.tensor([1]), Softmax(), chunk=1)
+    got = margin_softmax(features, weight, torch.tensor([1]), NoMargin(), chunk=1)
     assert float(got) == float(F.cross_entropy(features @ weight.T, torch.tensor([1]))) == 2e4
 
 
 def test_the_loss_is_not_clamped_at_69():
     weight = torch.tensor([[1.0, 0], [-1, 0]])
-    loss = margin_softmax(torch.tensor([[1.0, 0]]), weight, torch.tensor([1]), NormFace(64))
+    loss = margin_softmax(torch.tensor([[1.0, 0]]), weight, torch.tensor([1]), ScaledCosine(64))
     assert float(loss) == pytest.approx(128)
 
 
 def test_inputs_are_left_as_they_are():
-    features, weight, labels = drawn(ArcFace())
+    features, weight, labels = drawn(ArcFaceMargin())
     before = features.detach().clone(), weight.detach().clone(), labels.clone()
-    margin_softmax(features, weight, labels, ArcFace(), chunk=7).backward()
+    margin_softmax(features, weight, labels, ArcFaceMargin(), chunk=7).backward()
     assert all(torch.equal(a, b) for a, b in zip(before, (features, weight, labels), strict=True))
 
 
 def test_backward_twice_gives_the_same():
-    features, weight, labels = drawn(ArcFace())
-    loss = margin_softmax(features, weight, labels, ArcFace(), chunk=7)
+    features, weight, labels = drawn(ArcFaceMargin())
+    loss = margin_softmax(features, weight, labels, ArcFaceMargin(), chunk=7)
     first = torch.autograd.grad(loss, (features, weight), retain_graph=True)
     again = torch.autograd.grad(loss, (features, weight))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
@@ -182,8 +193,8 @@ def test_labels_above_16_777_216_are_kept_apart():
     weight = torch.zeros(16_777_218, 1)
     weight[16_777_217] = 1
     features = torch.ones(1, 1)
-    right = margin_softmax(features, weight, torch.tensor([16_777_217]), Softmax())
-    wrong = margin_softmax(features, weight, torch.tensor([16_777_216]), Softmax())
+    right = margin_softmax(features, weight, torch.tensor([16_777_217]), NoMargin())
+    wrong = margin_softmax(features, weight, torch.tensor([16_777_216]), NoMargin())
     assert float(wrong - right) == pytest.approx(1, abs=1e-4)
 
 
@@ -192,12 +203,12 @@ def test_labels_above_16_777_216_are_kept_apart():
 )
 def test_labels_that_are_no_classes_are_refused(labels, word):
     with pytest.raises(TellapartError, match=word):
-        margin_softmax(torch.ones(1, 2), torch.ones(3, 2), labels, NormFace())
+        margin_softmax(torch.ones(1, 2), torch.ones(3, 2), labels, ScaledCosine())
 
 
 def test_an_empty_batch_costs_nothing():
     features = torch.ones(0, 2, requires_grad=True)
-    loss = margin_softmax(features, torch.ones(3, 2), torch.zeros(0, dtype=torch.int64), NormFace())
+    loss = margin_softmax(features, torch.ones(3, 2), torch.zeros(0, dtype=torch.int64), ScaledCosine())
     assert loss.item() == 0
 
 
@@ -207,7 +218,7 @@ def test_a_head_learns_to_tell_apart(margin):
     prototypes = torch.randn(10, 8, generator=draw)
     labels = torch.arange(10).repeat(6)
     features = prototypes[labels] + 0.3 * torch.randn(60, 8, generator=draw)
-    head = MarginHead(10, 8, margin)
+    head = MarginSoftmax(10, 8, margin=margin)
     optimiser = torch.optim.SGD(head.parameters(), lr=0.5, momentum=0.9)
     for _ in range(80):
         optimiser.zero_grad()
@@ -219,9 +230,11 @@ def test_a_head_learns_to_tell_apart(margin):
 
 
 def test_detached_arcface_differs_from_exact_by_what_the_literature_hides():
-    features, weight, labels = drawn(ArcFace(), dim=64, classes=100, batch=32)
+    features, weight, labels = drawn(ArcFaceMargin(), dim=64, classes=100, batch=32)
     exact, detached = (
-        torch.autograd.grad(margin_softmax(features, weight, labels, ArcFace(gradient=gradient)), weight)[0]
+        torch.autograd.grad(
+            margin_softmax(features, weight, labels, ArcFaceMargin(gradient=gradient)), weight
+        )[0]
         for gradient in Gradient
     )
     assert 0.03 < relative(detached, exact) < 0.5

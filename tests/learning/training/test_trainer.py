@@ -90,9 +90,10 @@ def same(one: dict, other: dict) -> bool:
 @pytest.mark.parametrize("objective", list(Objective))
 def test_every_objective_learns_to_tell_new_identities_apart(objective):
     settings = replace(SETTINGS, objective=objective, steps=200, check_every=100)
-    looks = trainer(settings=settings).run().looks
+    history = trainer(settings=settings).run()
+    looks = history.looks
     untrained = trainer(settings=replace(settings, steps=1)).run().looks[0]
-    assert looks[-1].health.map_at_r > untrained.health.map_at_r + 0.05
+    assert looks[history.best].health.map_at_r > untrained.health.map_at_r + 0.05
     assert looks[-1].loss < looks[0].loss
 
 

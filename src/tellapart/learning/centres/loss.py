@@ -5,16 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tellapart.errors import TellapartError
+from tellapart.learning.centres.nearest import nearest_classes
 from tellapart.learning.centres.sampling import Sampling
 from tellapart.learning.centres.sgd import Sgd
 from tellapart.learning.centres.shard import Shard
 from tellapart.learning.centres.workers import Workers
-from tellapart.learning.objectives.chunked import chunked_losses
-from tellapart.learning.objectives.margins import Margin
-from tellapart.learning.objectives.plan import Plan, check_labels, chunk_for
+from tellapart.learning.objectives.chunked_softmax import softmax_losses
+from tellapart.learning.objectives.margins import ArcFaceMargin, Margin
+from tellapart.learning.objectives.plan import SoftmaxPlan, check_labels, chunk_for
+from tellapart.learning.objectives.softmax import margin_free_logits
 
 
 class EncoderGradients(StrEnum):
@@ -41,6 +43,38 @@ def sharded_softmax(
 ) -> Tensor:
     """Mean cross-entropy over the global batch, the same number on every worker; all workers must call it.
 
+    Arguments as in `sharded_losses`.
+    """
+    losses = sharded_losses(
+        features,
+        labels,
+        shard,
+        margin,
+        workers,
+        sampling=sampling,
+        step=step,
+        descent=descent,
+        encoder=encoder,
+        chunk=chunk,
+    )
+    return losses.mean() if len(losses) else losses.sum()
+
+
+def sharded_losses(
+    features: Tensor,
+    labels: Tensor,
+    shard: Shard,
+    margin: Margin,
+    workers: Workers,
+    *,
+    sampling: Sampling | None = None,
+    step: int = 0,
+    descent: Sgd | None = None,
+    encoder: EncoderGradients = EncoderGradients.SUMMED,
+    chunk: int | None = None,
+) -> Tensor:
+    """Cross-entropy of each sample of the global batch (B,), the same on every worker; all workers must call it.
+
     Args:
         features: (b, d) of this worker; b may differ between workers and be 0.
         labels: (b,) int64 among all classes.
@@ -53,6 +87,9 @@ def sharded_softmax(
         descent: steps the centres within backward(), chunk by chunk; call backward once.
         encoder: how the caller combines the gradients of the features.
         chunk: classes held at once; by default what fits the cache.
+
+    Raises:
+        NotFiniteError: A feature holds NaN or infinity; rows count in the global batch, on every worker.
     """
     if shard.sub_centres != margin.sub_centres:
         raise TellapartError(
@@ -62,7 +99,7 @@ def sharded_softmax(
     sizes = workers.sizes(len(features), features.device)
     everybody = sum(sizes)
     if not everybody:
-        return features.sum() * 0
+        return features.sum(1) * 0
     factor = workers.count if encoder is EncoderGradients.AVERAGED else 1
     features = workers.gather(features, sizes, factor=factor)
     if descent and not features.requires_grad:
@@ -75,7 +112,7 @@ def sharded_softmax(
         sample = sampling.draw(positives, shard.held, rank=workers.rank, step=step)
         classes, shift = sample.classes, sample.shift
         targets = torch.where(targets >= 0, torch.searchsorted(classes, targets), -1)
-    plan = Plan(
+    plan = SoftmaxPlan(
         margin,
         chunk or chunk_for(features),
         workers,
@@ -83,4 +120,85 @@ def sharded_softmax(
         shift,
         descent.over(shard) if descent else None,
     )
-    return chunked_losses(features, shard.weight, targets, plan).mean()
+    return softmax_losses(features, shard.weight, targets, plan)
+
+
+class ShardedSoftmax(nn.Module):
+    """Margin softmax whose centres are spread over the workers of torch.distributed; alone it holds them all.
+
+    Every worker calls it with its part of the batch and gets the mean loss of the whole batch.
+
+    Args:
+        classes: Identities over all workers.
+        dim: Of the features.
+        margin: What happens to the target's cosine.
+        workers: Who shares the centres; None = the default process group, or this process alone.
+        sampling: Share of the centres that takes part in a step; None = all.
+        descent: Steps the centres inside backward(), chunk by chunk, so that their gradient is never held; call
+            backward once. None: `shard.weight` is a parameter for any optimiser.
+        encoder: How the encoder's gradients of all workers are put together; DistributedDataParallel averages.
+        seed: Of the centres and the sampling.
+        device: Where the centres are.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        dim: int,
+        *,
+        margin: Margin | None = None,
+        workers: Workers | None = None,
+        sampling: Sampling | None = None,
+        descent: Sgd | None = None,
+        encoder: EncoderGradients = EncoderGradients.AVERAGED,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__()
+        self.margin = margin or ArcFaceMargin()
+        self.workers = workers or Workers.present()
+        self.sampling, self.descent, self.encoder = sampling, descent, encoder
+        width = self.margin.sub_centres
+        shard = Shard.drawn(
+            classes,
+            dim,
+            self.workers,
+            seed=seed,
+            sub_centres=width,
+            momentum=descent is not None,
+            device=device,
+        )
+        self.take(shard)
+        self.step = 0
+
+    def take(self, shard: Shard) -> None:
+        """Use these centres: those of a checkpoint."""
+        if self.descent is None:
+            self.centres = nn.Parameter(shard.weight)
+            shard = Shard(self.centres, shard.momentum, shard.first, shard.classes, shard.sub_centres)
+        self.shard = shard
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Give the mean loss of the whole batch; each call draws the next sample of centres."""
+        losses = sharded_losses(
+            features,
+            labels,
+            self.shard,
+            self.margin,
+            self.workers,
+            sampling=self.sampling,
+            step=self.step,
+            descent=self.descent if torch.is_grad_enabled() else None,
+            encoder=self.encoder,
+        )
+        if self.training and torch.is_grad_enabled():
+            self.step += 1
+        return losses.mean() if len(losses) else losses.sum()
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Give scaled cosines to the centres held here (B, held), without the margin."""
+        return margin_free_logits(features, self.shard.weight, self.margin)
+
+    def predict(self, features: Tensor) -> Tensor:
+        """Give the nearest class by cosine (B,), over all workers; the same features everywhere."""
+        return nearest_classes(features, self.shard, self.workers)

@@ -26,7 +26,7 @@ ROWS = 8_192
 """Rows moved at once by the dense rule, so that a block stays in the cache (our choice)."""
 
 
-class Rule(StrEnum):
+class UnsampledRule(StrEnum):
     """What happens to centres that were not sampled."""
 
     LAZY = "lazy"
@@ -40,7 +40,7 @@ class Sgd:
     rate: float = 0.1
     momentum: float = 0.9
     decay: float = 0.0
-    rule: Rule = Rule.LAZY
+    rule: UnsampledRule = UnsampledRule.LAZY
 
     def __post_init__(self) -> None:
         if self.rate < 0 or self.decay < 0 or not 0 <= self.momentum < 1:
@@ -51,7 +51,7 @@ class Sgd:
 
     def over(self, shard: Shard) -> Descent:
         """Give one step over a shard."""
-        needed = self.momentum > 0 or self.rule is Rule.DENSE
+        needed = self.momentum > 0 or self.rule is UnsampledRule.DENSE
         if needed and shard.momentum is None:
             raise TellapartError("momentum and the dense rule need a shard that was built with momentum")
         return Descent(self, shard.weight, shard.momentum if needed else None)
@@ -68,7 +68,7 @@ class Descent:
     @torch.no_grad()
     def begin(self) -> None:
         """Age the momentum of all rows (dense)."""
-        if self.settings.rule is Rule.DENSE and self.velocity is not None:
+        if self.settings.rule is UnsampledRule.DENSE and self.velocity is not None:
             self.velocity.mul_(self.settings.momentum)
             if self.settings.decay:
                 self.velocity.add_(self.weight, alpha=self.settings.decay)
@@ -76,7 +76,7 @@ class Descent:
     @torch.no_grad()
     def apply(self, rows: slice | Tensor, centres: Tensor, gradient: Tensor) -> None:
         """Take the gradient of some rows."""
-        if self.settings.rule is Rule.DENSE and self.velocity is not None:
+        if self.settings.rule is UnsampledRule.DENSE and self.velocity is not None:
             if isinstance(rows, slice):
                 self.velocity[rows].add_(gradient)
             else:
@@ -94,7 +94,7 @@ class Descent:
     @torch.no_grad()
     def finish(self) -> None:
         """Move all rows (dense)."""
-        if self.settings.rule is Rule.DENSE and self.velocity is not None:
+        if self.settings.rule is UnsampledRule.DENSE and self.velocity is not None:
             self.weight.add_(self.velocity, alpha=-self.settings.rate)
 
     def _velocity(self, rows: slice | Tensor, gradient: Tensor) -> Tensor:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from tellapart.errors import TellapartError
 from tellapart.learning.centres.sampling import Sampling
-from tellapart.learning.centres.sgd import Rule, Sgd
+from tellapart.learning.centres.sgd import Sgd, UnsampledRule
 from tellapart.learning.objectives.margins import (
-    ArcFace,
+    ArcFaceMargin,
     CombinedMargin,
-    CosFace,
+    CosFaceMargin,
     Margin,
-    NormFace,
-    Softmax,
-    SphereFace,
+    NoMargin,
+    ScaledCosine,
+    SphereFaceMargin,
     SubCentres,
 )
 
@@ -34,11 +34,11 @@ class Objective(StrEnum):
     def margin(self, scale: float, sub_centres: int) -> Margin:
         """Give the margin with its authors' settings, at a scale where it has one."""
         margins: dict[Objective, Margin] = {
-            Objective.SOFTMAX: Softmax(),
-            Objective.NORMFACE: NormFace(scale),
-            Objective.SPHEREFACE: SphereFace(),
-            Objective.COSFACE: CosFace(scale),
-            Objective.ARCFACE: ArcFace(scale),
+            Objective.SOFTMAX: NoMargin(),
+            Objective.NORMFACE: ScaledCosine(scale),
+            Objective.SPHEREFACE: SphereFaceMargin(),
+            Objective.COSFACE: CosFaceMargin(scale),
+            Objective.ARCFACE: ArcFaceMargin(scale),
             Objective.COMBINED: CombinedMargin(scale),
         }
         return margins[self] if sub_centres == 1 else SubCentres(margins[self], sub_centres)
@@ -66,7 +66,7 @@ class Settings:
     encoder: Encoder = Encoder.LINEAR
     sample_rate: float = 1.0
     corrected: bool = False
-    rule: Rule = Rule.LAZY
+    rule: UnsampledRule = UnsampledRule.LAZY
     batch: int = 512
     steps: int = 1000
     learning_rate: float = 1.0

@@ -33,7 +33,7 @@ class Gradient(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TargetLogit:
     """psi(c) and d psi / d c of the target cosines, float tensors of one shape."""
 
     value: Tensor
@@ -56,7 +56,7 @@ class Margin(Protocol):
     @property
     def sub_centres(self) -> int: ...  # noqa: D102
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Apply the margin to cosines of targets (float32 or float64)."""
 
 
@@ -67,19 +67,19 @@ class _Single:
 
 
 @dataclass(frozen=True, slots=True)
-class Softmax(_Single):
+class NoMargin(_Single):
     """Plain softmax: the logit is the inner product x . w; no margin, nothing normalised."""
 
     scale: ClassVar[None] = None
     unit_centres: ClassVar[bool] = False
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Leave the target as it is."""
-        return Target(cosines, torch.ones_like(cosines))
+        return TargetLogit(cosines, torch.ones_like(cosines))
 
 
 @dataclass(frozen=True, slots=True)
-class NormFace(_Single):
+class ScaledCosine(_Single):
     """Scaled cosine: s c (Wang et al. 2017, NormFace)."""
 
     scale: float = 64.0
@@ -88,20 +88,20 @@ class NormFace(_Single):
         _positive("scale", self.scale)
 
     @classmethod
-    def reaching(cls, probability: float, classes: int) -> NormFace:
+    def reaching(cls, probability: float, classes: int) -> ScaledCosine:
         """Take the least scale at which `probability` can be reached: s = (C-1)/C ln((C-1) P / (1-P))."""
         if classes < 2 or not 0 < probability < 1:
             raise TellapartError(f"need 0 < probability < 1 and 2 classes, not {probability:g} and {classes}")
         odds = (classes - 1) * probability / (1 - probability)
         return cls((classes - 1) / classes * math.log(odds))
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Leave the target as it is."""
-        return Target(cosines, torch.ones_like(cosines))
+        return TargetLogit(cosines, torch.ones_like(cosines))
 
 
 @dataclass(frozen=True, slots=True)
-class CosFace(_Single):
+class CosFaceMargin(_Single):
     """Additive cosine margin: s (c - m) (Wang et al. 2018, CosFace; AM-softmax)."""
 
     scale: float = 64.0
@@ -111,9 +111,9 @@ class CosFace(_Single):
         _positive("scale", self.scale)
         _between("margin", self.margin, 0, 1)
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Subtract the margin."""
-        return Target(cosines - self.margin, torch.ones_like(cosines))
+        return TargetLogit(cosines - self.margin, torch.ones_like(cosines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +144,13 @@ class CombinedMargin(_Single):
     def _offset(self) -> float:
         return math.pi - min(math.pi, (math.pi - self.angle) / self.multiplier)
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Multiply and shift the angle, then lower the cosine."""
         return _angular(cosines, self.multiplier, self.angle, self.cosine, self.gradient, self._offset)
 
 
 @dataclass(frozen=True, slots=True)
-class ArcFace(_Single):
+class ArcFaceMargin(_Single):
     """Additive angular margin: s cos(th + m) while th <= pi - m, else s (c - m sin m) (Deng et al. 2019).
 
     The value jumps from -1 to -cos m - m sin m at pi - m: it goes on falling but is not continuous.
@@ -164,13 +164,13 @@ class ArcFace(_Single):
         _positive("scale", self.scale)
         _between("margin", self.margin, 0, math.pi / 2)
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Add the margin to the angle."""
         return _angular(cosines, 1.0, self.margin, 0.0, self.gradient, self.margin)
 
 
 @dataclass(frozen=True, slots=True)
-class SphereFace(_Single):
+class SphereFaceMargin(_Single):
     """Multiplicative angular margin: |x| (l c + psi) / (1 + l), psi = (-1)^j cos(m th) - 2j (Liu et al. 2017).
 
     Centres are normalised, features are not. `annealing` is l: start with `annealed(0)` and lower it as training
@@ -188,11 +188,11 @@ class SphereFace(_Single):
         if self.annealing < 0:
             raise TellapartError(f"annealing {self.annealing:g} is negative: use 0 for none")
 
-    def annealed(self, step: int) -> SphereFace:
+    def annealed(self, step: int) -> SphereFaceMargin:
         """Give the margin of this step: l = max(5, 1000 / (1 + .12 step)), the authors' schedule."""
-        return SphereFace(self.margin, max(5.0, 1000 / (1 + 0.12 * step)), self.gradient)
+        return SphereFaceMargin(self.margin, max(5.0, 1000 / (1 + 0.12 * step)), self.gradient)
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Multiply the angle."""
         cosines = cosines.clamp(-1, 1)
         sines = _sines(cosines)
@@ -202,9 +202,9 @@ class SphereFace(_Single):
         share = 1 / (1 + self.annealing)
         value = share * (self.annealing * cosines + signs * torch.cos(angles) - 2 * turns)
         if self.gradient is Gradient.DETACHED:
-            return Target(value, torch.ones_like(value))
+            return TargetLogit(value, torch.ones_like(value))
         slope = share * (self.annealing + signs * self.margin * torch.sin(angles) / sines)
-        return Target(value, slope)
+        return TargetLogit(value, slope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +233,14 @@ class SubCentres:
         """That of the margin."""
         return self.margin.unit_centres
 
-    def target(self, cosines: Tensor) -> Target:
+    def target(self, cosines: Tensor) -> TargetLogit:
         """Apply the margin to the nearest sub-centre's cosine."""
         return self.margin.target(cosines)
 
 
 def _angular(
     cosines: Tensor, multiplier: float, angle: float, lowered: float, gradient: Gradient, offset: float
-) -> Target:
+) -> TargetLogit:
     cosines = cosines.clamp(-1, 1)
     sines = _sines(cosines)
     beyond = cosines < -math.cos(offset)
@@ -252,8 +252,8 @@ def _angular(
         inside, turned = torch.cos(angles), torch.sin(angles)
     value = torch.where(beyond, cosines - offset * math.sin(offset), inside) - lowered
     if gradient is Gradient.DETACHED:
-        return Target(value, torch.ones_like(value))
-    return Target(value, torch.where(beyond, torch.ones_like(value), multiplier * turned / sines))
+        return TargetLogit(value, torch.ones_like(value))
+    return TargetLogit(value, torch.where(beyond, torch.ones_like(value), multiplier * turned / sines))
 
 
 def _sines(cosines: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class Update(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SoftmaxPlan:
     """What stays constant over one loss: which classes, in which chunks, who adds up, what takes the gradient.
 
     `classes` are the sampled local classes in ascending order (int64), None for all; targets then count positions

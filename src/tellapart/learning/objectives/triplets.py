@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tellapart.learning.objectives.vectors import unit, working_dtype
+from tellapart.learning.objectives.vectors import (
+    Reduction,
+    exact_products,
+    reduced,
+    refuse_not_finite,
+    unit,
+    working_dtype,
+)
 
 FACENET_MARGIN = 0.2
 """Between squared distances on the unit sphere (Schroff et al. 2015)."""
@@ -28,17 +35,25 @@ class Average(StrEnum):
     """Those with a loss above 0 (Hermans et al. 2017, BA non-zero): the step does not fade as training goes."""
 
 
-def batch_hard(features: Tensor, labels: Tensor, *, margin: float | None = None) -> Tensor:
+def batch_hard(
+    features: Tensor,
+    labels: Tensor,
+    *,
+    margin: float | None = None,
+    reduction: Reduction | str = Reduction.MEAN,
+) -> Tensor:
     """Farthest positive against nearest negative, per anchor (Hermans, Beyer and Leibe 2017).
 
-    Distances are Euclidean, not squared, of features as they come. Mean over anchors that have both.
+    Distances are Euclidean, not squared, of features as they come. Mean or sum over anchors that have both, or none:
+    a loss for each anchor (B,), 0 for the others.
     """
     distances = _distances(features)
     same, other = _relations(labels)
-    farthest = distances.masked_fill(~same, -torch.inf).amax(1)
-    nearest = distances.masked_fill(~other, torch.inf).amin(1)
     valid = same.any(1) & other.any(1)
-    return _mean(_hinge(farthest[valid] - nearest[valid], margin), distances)
+    # anchors without a triplet are made harmless, not taken out: infinity times a gradient of 0 would be NaN
+    farthest = distances.masked_fill(~same, -torch.inf).masked_fill(~valid[:, None], 0).amax(1)
+    nearest = distances.masked_fill(~other, torch.inf).masked_fill(~valid[:, None], 0).amin(1)
+    return reduced(_hinge(farthest - nearest, margin), valid, reduction)
 
 
 def batch_all(
@@ -49,12 +64,20 @@ def batch_all(
     return loss
 
 
-def semi_hard(features: Tensor, labels: Tensor, *, margin: float = FACENET_MARGIN) -> Tensor:
+def semi_hard(
+    features: Tensor,
+    labels: Tensor,
+    *,
+    margin: float = FACENET_MARGIN,
+    reduction: Reduction | str = Reduction.MEAN,
+) -> Tensor:
     """Every anchor-positive pair against a negative farther than the positive, by less than the margin (FaceNet).
 
     Squared distances of features brought to unit length. Of the negatives with d(a,p) < d(a,n) < d(a,p) + margin
-    the nearest is taken; pairs without one count for nothing. Mean over the pairs that have one.
+    the nearest is taken; pairs without one count for nothing. Mean or sum over the pairs that have one, or none:
+    (pairs,).
     """
+    refuse_not_finite(features, "features")
     squared = _distances(unit(features.to(working_dtype(features)))).square()
     same, other = _relations(labels)
     with torch.no_grad():
@@ -70,7 +93,9 @@ def semi_hard(features: Tensor, labels: Tensor, *, margin: float = FACENET_MARGI
             chosen[anchor, positives] = torch.where(least.isfinite(), negatives[column], -1)
     anchors, positives = (chosen >= 0).nonzero(as_tuple=True)
     gaps = squared[anchors, positives] - squared[anchors, chosen[anchors, positives]]
-    return _mean(_hinge(gaps, margin), squared)
+    if not len(gaps):
+        return squared.sum() * 0 if reduction != Reduction.NONE else gaps
+    return reduced(_hinge(gaps, margin), torch.ones_like(gaps, dtype=torch.bool), reduction)
 
 
 class _BatchAll(torch.autograd.Function):
@@ -110,8 +135,10 @@ class _BatchAll(torch.autograd.Function):
 
 def _distances(features: Tensor) -> Tensor:
     # differences rather than inner products: exact for near points, and a gradient of 0 at distance 0
+    refuse_not_finite(features, "features")
     features = features.to(working_dtype(features))
-    return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
+    with exact_products(features.device):
+        return torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _relations(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +149,3 @@ def _relations(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def _hinge(gaps: Tensor, margin: float | None) -> Tensor:
     return torch.nn.functional.softplus(gaps) if margin is None else (gaps + margin).clamp(min=0)
-
-
-def _mean(losses: Tensor, distances: Tensor) -> Tensor:
-    return losses.mean() if losses.numel() else distances.sum() * 0

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tellapart.learning.objectives.plan import Plan
+from tellapart.learning.objectives.plan import SoftmaxPlan
 from tellapart.learning.objectives.vectors import inverse_lengths
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ClassChunk:
     """Classes start:stop of those compared, and the rows of the weight where they stand."""
 
     start: int
@@ -23,12 +23,12 @@ class Part:
     rows: slice | Tensor
 
 
-def rows_compared(weight: Tensor, plan: Plan) -> int:
+def rows_compared(weight: Tensor, plan: SoftmaxPlan) -> int:
     """How many rows of the weight take part."""
     return len(weight) if plan.classes is None else len(plan.classes) * plan.margin.sub_centres
 
 
-def parts(weight: Tensor, plan: Plan) -> Iterator[Part]:
+def parts(weight: Tensor, plan: SoftmaxPlan) -> Iterator[ClassChunk]:
     """Walk the classes compared."""
     width = plan.margin.sub_centres
     compared = rows_compared(weight, plan) // width
@@ -39,7 +39,7 @@ def parts(weight: Tensor, plan: Plan) -> Iterator[Part]:
             rows = plan.classes[start:stop]
             if width > 1:
                 rows = (rows[:, None] * width + torch.arange(width, device=rows.device)).flatten()
-        yield Part(start, stop, start * width, stop * width, rows)
+        yield ClassChunk(start, stop, start * width, stop * width, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Room:
     below: Tensor
 
     @classmethod
-    def of(cls, scaled: Tensor, weight: Tensor, plan: Plan, dtype: torch.dtype) -> Room:
+    def of(cls, scaled: Tensor, weight: Tensor, plan: SoftmaxPlan, dtype: torch.dtype) -> Room:
         """Make room for the largest chunk: logits in the dtype of `scaled`, what follows them in `dtype`."""
         rows = min(plan.chunk * plan.margin.sub_centres, rows_compared(weight, plan))
         copied = rows if scaled.dtype != dtype else 0
@@ -64,7 +64,7 @@ class Room:
             scaled.new_empty(len(scaled) * rows, dtype=dtype),
         )
 
-    def taken(self, weight: Tensor, part: Part) -> Tensor:
+    def taken(self, weight: Tensor, part: ClassChunk) -> Tensor:
         """Take the rows of a chunk (d columns each), in the working dtype; a view where none need be moved."""
         if isinstance(part.rows, slice):
             rows = weight[part.rows]
@@ -98,7 +98,7 @@ class Own:
     slope: Tensor
 
     @classmethod
-    def of(cls, directions: Tensor, weight: Tensor, targets: Tensor, plan: Plan) -> Own:
+    def of(cls, directions: Tensor, weight: Tensor, targets: Tensor, plan: SoftmaxPlan) -> Own:
         """Apply the margin to the targets that are not -1."""
         samples = (targets >= 0).nonzero().flatten()
         positions = targets[samples]
@@ -113,7 +113,7 @@ class Own:
         target = plan.margin.target(cosines.amax(1))
         return cls(samples, positions, target.value, target.slope)
 
-    def within(self, part: Part) -> tuple[Tensor, Tensor, Tensor]:
+    def within(self, part: ClassChunk) -> tuple[Tensor, Tensor, Tensor]:
         """Those of one chunk: sample, column in the chunk, index into this table."""
         mine = ((self.positions >= part.start) & (self.positions < part.stop)).nonzero().flatten()
         return self.samples[mine], self.positions[mine] - part.start, mine
@@ -123,13 +123,13 @@ class Own:
 class Collector:
     """Where the centres' gradient goes: into one array, or chunk by chunk into an optimiser."""
 
-    plan: Plan
+    plan: SoftmaxPlan
     gradient: Tensor | None
     room: Tensor
     """(2, rows, d): the gradient of a chunk that goes elsewhere, and its products with the centres."""
 
     @classmethod
-    def of(cls, weight: Tensor, plan: Plan, dtype: torch.dtype) -> Collector:
+    def of(cls, weight: Tensor, plan: SoftmaxPlan, dtype: torch.dtype) -> Collector:
         """Make room for the gradient, or tell the optimiser that one comes."""
         compared = rows_compared(weight, plan)
         rows = min(plan.chunk * plan.margin.sub_centres, compared)
@@ -139,7 +139,7 @@ class Collector:
         plan.update.begin()
         return cls(plan, None, room)
 
-    def take(self, part: Part, centres: Tensor, pull: Tensor, scaled: Tensor, inverse: Tensor) -> None:
+    def take(self, part: ClassChunk, centres: Tensor, pull: Tensor, scaled: Tensor, inverse: Tensor) -> None:
         """Form the gradient of one chunk; `pull` is already divided by the centres' lengths."""
         place, products = self.room[:, : len(centres)]
         whole = self.gradient[part.row_start : part.row_stop] if self.gradient is not None else place

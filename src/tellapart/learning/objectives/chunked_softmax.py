@@ -23,26 +23,32 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tellapart.learning.objectives.chunks import Collector, Own, Part, Room, parts, rows_compared
-from tellapart.learning.objectives.plan import Plan
+from tellapart.learning.objectives.chunk_buffers import ClassChunk, Collector, Own, Room, parts, rows_compared
+from tellapart.learning.objectives.plan import SoftmaxPlan
 from tellapart.learning.objectives.vectors import (
     LEAST_LENGTH,
+    exact_products,
     inverse_lengths,
     logit_dtype,
+    refuse_not_finite,
     unit,
     working_dtype,
 )
 
 
-def chunked_losses(features: Tensor, weight: Tensor, targets: Tensor, plan: Plan) -> Tensor:
-    """Cross-entropy of each feature, over all workers' classes.
+def softmax_losses(features: Tensor, weight: Tensor, targets: Tensor, plan: SoftmaxPlan) -> Tensor:
+    """Cross-entropy of each feature (B,), over all workers' classes.
 
     Args:
         features: (B, d), any float dtype; the margin says whether their length counts.
         weight: (rows, d), the centres held here; its gradient is dense, or sparse where classes were sampled.
         targets: (B,) int64, position of the target among the classes compared here, -1 where another has it.
         plan: the rest.
+
+    Raises:
+        NotFiniteError: A feature holds NaN or infinity.
     """
+    refuse_not_finite(features, "features")
     dtype = working_dtype(features, weight)
     features = features.to(logit_dtype(dtype, features.device))
     if plan.shift is not None:
@@ -56,11 +62,12 @@ def chunked_losses(features: Tensor, weight: Tensor, targets: Tensor, plan: Plan
         lengths = features.norm(dim=1)
     else:
         directions, lengths = features, features.new_ones(len(features))
-    losses: Tensor = _Chunked.apply(directions, lengths, weight, targets, plan, dtype)
+    with exact_products(features.device):
+        losses: Tensor = _ChunkedSoftmax.apply(directions, lengths, weight, targets, plan, dtype)
     return losses.to(dtype)
 
 
-class _Chunked(torch.autograd.Function):
+class _ChunkedSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401
@@ -68,7 +75,7 @@ class _Chunked(torch.autograd.Function):
         lengths: Tensor,
         weight: Tensor,
         targets: Tensor,
-        plan: Plan,
+        plan: SoftmaxPlan,
         dtype: torch.dtype,
     ) -> Tensor:
         scaled = directions * lengths[:, None]
@@ -104,45 +111,51 @@ class _Chunked(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        directions, lengths, weight, inverse, normaliser = ctx.saved_tensors
-        own, plan, dtype = ctx.own, ctx.plan, ctx.dtype
-        scaled = directions * lengths[:, None]
-        narrow, outer = scaled.to(dtype), outer.to(dtype)
-        missing = torch.expm1(lengths[own.samples] * own.value - normaliser[own.samples]).to(dtype)
-        toward = torch.zeros_like(directions)
-        stretch = torch.zeros_like(lengths) if ctx.needs_input_grad[1] else None
-        room = Room.of(scaled, weight, plan, dtype)
-        wanted = ctx.needs_input_grad[2] or plan.update
-        collector = Collector.of(weight, plan, dtype) if wanted else None
-        for part in parts(weight, plan):
-            centres = room.taken(weight, part)
-            wide = room.widened(centres)
-            logits, chosen = _nearest(_logits(scaled, wide, part, inverse, plan, room, known=True), plan)
-            shifted = logits if plan.shift is None else logits + plan.shift[part.start : part.stop]
-            pull = room.subtracted(shifted, normaliser).exp_()
-            samples, columns, mine = own.within(part)
-            pull[samples, columns] = missing[mine]
-            pull.mul_(outer[:, None])
-            if stretch is not None:
-                stretch.add_(_stretched(pull, logits, lengths, samples, columns, own.value[mine]))
-            pull[samples, columns] *= own.slope[mine].to(dtype)
-            pull = _spread(pull, chosen, plan)
-            if plan.margin.unit_centres:
-                pull.mul_(inverse[part.row_start : part.row_stop].to(dtype))
-            # nearly all of it is along the feature and cancels, so that float32 would not do
-            toward.addmm_(pull.to(toward.dtype), wide)
-            if collector is not None:
-                collector.take(part, centres, pull, narrow, inverse)
-        gradient = collector.finish(weight) if collector is not None else None
-        return toward.mul_(lengths[:, None]), stretch, gradient, None, None, None
+        with exact_products(outer.device):
+            return _gradients(ctx, outer)
+
+
+def _gradients(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    """Gradients of directions, lengths and weight: the logits once more, chunk by chunk."""
+    directions, lengths, weight, inverse, normaliser = ctx.saved_tensors
+    own, plan, dtype = ctx.own, ctx.plan, ctx.dtype
+    scaled = directions * lengths[:, None]
+    narrow, outer = scaled.to(dtype), outer.to(dtype)
+    missing = torch.expm1(lengths[own.samples] * own.value - normaliser[own.samples]).to(dtype)
+    toward = torch.zeros_like(directions)
+    stretch = torch.zeros_like(lengths) if ctx.needs_input_grad[1] else None
+    room = Room.of(scaled, weight, plan, dtype)
+    wanted = ctx.needs_input_grad[2] or plan.update
+    collector = Collector.of(weight, plan, dtype) if wanted else None
+    for part in parts(weight, plan):
+        centres = room.taken(weight, part)
+        wide = room.widened(centres)
+        logits, chosen = _nearest(_logits(scaled, wide, part, inverse, plan, room, known=True), plan)
+        shifted = logits if plan.shift is None else logits + plan.shift[part.start : part.stop]
+        pull = room.subtracted(shifted, normaliser).exp_()
+        samples, columns, mine = own.within(part)
+        pull[samples, columns] = missing[mine]
+        pull.mul_(outer[:, None])
+        if stretch is not None:
+            stretch.add_(_stretched(pull, logits, lengths, samples, columns, own.value[mine]))
+        pull[samples, columns] *= own.slope[mine].to(dtype)
+        pull = _spread(pull, chosen, plan)
+        if plan.margin.unit_centres:
+            pull.mul_(inverse[part.row_start : part.row_stop].to(dtype))
+        # nearly all of it is along the feature and cancels, so that float32 would not do
+        toward.addmm_(pull.to(toward.dtype), wide)
+        if collector is not None:
+            collector.take(part, centres, pull, narrow, inverse)
+    gradient = collector.finish(weight) if collector is not None else None
+    return toward.mul_(lengths[:, None]), stretch, gradient, None, None, None
 
 
 def _logits(
     scaled: Tensor,
     centres: Tensor,
-    part: Part,
+    part: ClassChunk,
     inverse: Tensor,
-    plan: Plan,
+    plan: SoftmaxPlan,
     room: Room,
     *,
     known: bool = False,
@@ -157,14 +170,14 @@ def _logits(
     return logits.mul_(here)
 
 
-def _nearest(logits: Tensor, plan: Plan) -> tuple[Tensor, Tensor | None]:
+def _nearest(logits: Tensor, plan: SoftmaxPlan) -> tuple[Tensor, Tensor | None]:
     if plan.margin.sub_centres == 1:
         return logits, None
     best, chosen = logits.view(len(logits), -1, plan.margin.sub_centres).max(2)
     return best, chosen
 
 
-def _spread(pull: Tensor, chosen: Tensor | None, plan: Plan) -> Tensor:
+def _spread(pull: Tensor, chosen: Tensor | None, plan: SoftmaxPlan) -> Tensor:
     if chosen is None:
         return pull
     spread = pull.new_zeros(*pull.shape, plan.margin.sub_centres)
