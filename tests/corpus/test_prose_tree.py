@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.corpus.prose import split
-from tellapart.corpus.prose.paragraphs import LONGEST_PARAGRAPH
 from tellapart.corpus.prose.sentences import LONGEST_SENTENCE
+from tellapart.corpus.prose.split import LONGEST_PARAGRAPH
 from tellapart.corpus.types import LEVELS, Document, Granularity, Kind
 
 LANGUAGES = [None, "markdown", "rst"]

@@ -6,10 +6,12 @@ import zipfile
 
 import pytest
 
+from tellapart.corpus.read import read
 from tellapart.corpus.readers.docx import extract_docx
+from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.notebook import extract_notebook
-from tellapart.corpus.readers.types import NotReadableError
-from tellapart.corpus.sources import ScanOptions, Unreadable, read, scan
+from tellapart.corpus.scan import scan
+from tellapart.corpus.sources import ScanOptions, Unreadable
 from tellapart.corpus.types import Kind
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import content_hash, describe, pixels_of
-from tellapart.corpus.readers.types import NotReadableError
 from tellapart.encoders.scaling import scaled
 
 

@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from tellapart.corpus.sources import ScanOptions, Unreadable, read, scan
+from tellapart.corpus.read import read
+from tellapart.corpus.scan import scan
+from tellapart.corpus.sources import ScanOptions, Unreadable
 from tellapart.corpus.types import Document, Kind
 from tellapart.errors import TellapartError
 

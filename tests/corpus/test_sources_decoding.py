@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.corpus.sources.decoding import decode, is_binary
+from tellapart.corpus.decode import decode, is_binary
 
 JAPANESE = "検索エンジンは文書の中から必要な情報を見つけます。これは試験のための短い文章です。"
 CHINESE = "搜索引擎在大量的文档中找到我们需要的信息。这是一个用来测试的短文,不是很长。"

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tellapart.corpus.sources import ScanOptions, scan
-from tellapart.corpus.sources.ignore import RuleFile
-from tellapart.corpus.sources.wildmatch import parse_rules
+from tellapart.corpus.ignore import RuleFile
+from tellapart.corpus.scan import scan
+from tellapart.corpus.sources import ScanOptions
+from tellapart.corpus.wildmatch import parse_rules
 
 NAMES = ("a", "b", "foo", "foo.py", "bar.txt", "A", "a b", "[x]", "é", "build", "x-1", "foo ")
 FILES = (

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.corpus.sources import Format, ScanOptions, Source, Unreadable, opening, read, scan
+from tellapart.corpus import read as reading
+from tellapart.corpus.read import read
+from tellapart.corpus.scan import scan
+from tellapart.corpus.sources import Format, ScanOptions, Source, Unreadable
 from tellapart.corpus.types import Document, Kind
 
 DEFAULT = ScanOptions()
@@ -161,7 +164,7 @@ def test_a_file_without_permission(tmp_path, monkeypatch):
         def refuse(*arguments):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(opening.os, "open", refuse)
+        monkeypatch.setattr(reading.os, "open", refuse)
     with pytest.raises(Unreadable, match=r"x\.txt: permission denied"):
         list(read(scan([tmp_path], DEFAULT)[0][0], DEFAULT))
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.corpus.sources import Format, ScanOptions, read, scan
-from tellapart.corpus.sources.names import UNSEEN
+from tellapart.corpus.read import read
+from tellapart.corpus.scan import scan
+from tellapart.corpus.sources import UNSEEN, Format, ScanOptions
 from tellapart.errors import TellapartError
 
 DEFAULT = ScanOptions()

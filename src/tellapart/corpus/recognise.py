@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from tellapart.corpus.signatures import scoring as signatures
+from tellapart.corpus import signatures
+from tellapart.corpus.code.languages import INTERPRETERS, language_of_path
 from tellapart.corpus.types import Kind
 
 _SAMPLE = 4_096
@@ -137,19 +137,13 @@ def _by_name(sample: str, path: str | None) -> Recognised | None:
     extension = extension.lower()
     if extension in _PROSE_EXTENSIONS:
         return Recognised(Kind.PROSE, _PROSE_EXTENSIONS[extension], certain=True)
-    language = _language_of_path(path)
+    language = language_of_path(path)
     if language is not None:
         return Recognised(Kind.CODE, language, certain=True)
     if extension == ".txt" or (stem or name).lower() in _PROSE_NAMES:
         markup = _markup(sample) if extension != ".txt" else None
         return Recognised(Kind.PROSE, markup, certain=True)
     return None
-
-
-def _language_of_path(path: str) -> str | None:
-    from tellapart.corpus.code.languages import language_of_path
-
-    return language_of_path(path)
 
 
 def _shared_extension(sample: str, extension: str) -> Recognised | None:
@@ -163,15 +157,8 @@ def _by_shebang(sample: str) -> Recognised | None:
     if match is None:
         return None
     name = match[1]
-    known = _interpreters()
-    return Recognised(Kind.CODE, known.get(name) or known.get(name.rstrip("0123456789.-")), certain=True)
-
-
-@cache
-def _interpreters() -> Mapping[str, str]:
-    from tellapart.corpus.code.languages import LANGUAGES
-
-    return {program: language.name for language in LANGUAGES.values() for program in language.interpreters}
+    language = INTERPRETERS.get(name) or INTERPRETERS.get(name.rstrip("0123456789.-"))
+    return Recognised(Kind.CODE, language, certain=True)
 
 
 def _blank(sample: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
 
-SPLITTER_VERSION = 1
+SPLITTER_VERSION = 2
 """Raised whenever the same text would give other units: an index of another version is rebuilt."""
 
 

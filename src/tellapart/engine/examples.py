@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.sources.names import format_of
-from tellapart.corpus.sources.types import Format
+from tellapart.corpus.sources import Format, format_of
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.engine.configuration import present_levels
 from tellapart.engine.lookup import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tellapart.corpus.sources import scan
+from tellapart.corpus.scan import scan
 from tellapart.corpus.types import Granularity
 from tellapart.engine.facade import Index
 from tellapart.engine.records import CheckedVerdict

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.corpus.sources import ScanOptions, Source, Unreadable, read, scan
-from tellapart.corpus.sources.types import STDIN_KEY
+from tellapart.corpus.read import read
+from tellapart.corpus.scan import scan
+from tellapart.corpus.sources import STDIN_KEY, ScanOptions, Source, Unreadable
 from tellapart.corpus.split import SPLITTER_VERSION, split
 from tellapart.corpus.types import Document
 from tellapart.index.catalogue import Catalogue, StoredSource

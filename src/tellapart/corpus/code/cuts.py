@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tellapart.corpus.code.source import Source
+from tellapart.corpus.code.grammars import SourceText
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -114,7 +114,7 @@ def statement_breaks(depths: Mapping[int, int], text: str, start: int, end: int)
     return Breaks(lines.offsets, ranks)
 
 
-def statement_depths(tree: tree_sitter.Tree, source: Source) -> dict[int, int]:
+def statement_depths(tree: tree_sitter.Tree, source: SourceText) -> dict[int, int]:
     """Depth of the outermost node that starts at an offset, for the nodes directly inside something long."""
     depths: dict[int, int] = {}
     pending = [(tree.root_node, 0)]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tellapart.corpus.code.grammars import Grammar
-from tellapart.corpus.code.source import Source
+from tellapart.corpus.code.grammars import Grammar, SourceText
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -60,7 +59,7 @@ class Definitions:
 _ROLES = tuple((role.value, role) for role in Role)
 
 
-def find(tree: tree_sitter.Tree, grammar: Grammar, source: Source, *, signatures: bool) -> Definitions:
+def find(tree: tree_sitter.Tree, grammar: Grammar, source: SourceText, *, signatures: bool) -> Definitions:
     """Run a language's query over a parsed file."""
     from tree_sitter import QueryCursor
 
@@ -93,7 +92,7 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: Source, *, signatures
 
 
 def _definition(
-    captures: dict[str, list[tree_sitter.Node]], source: Source, *, signatures: bool
+    captures: dict[str, list[tree_sitter.Node]], source: SourceText, *, signatures: bool
 ) -> Definition | None:
     found = next((named for named in _ROLES if named[0] in captures), None)
     if found is None:

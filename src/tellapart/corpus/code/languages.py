@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -162,7 +161,11 @@ LANGUAGES: Mapping[str, Language] = MappingProxyType({language.name: language fo
 
 _OF_EXTENSION = {extension: language.name for language in _TABLE for extension in language.extensions}
 _OF_FILENAME = {filename: language.name for language in _TABLE for filename in language.filenames}
-_OF_INTERPRETER = {name: language.name for language in _TABLE for name in language.interpreters}
+INTERPRETERS: Mapping[str, str] = MappingProxyType(
+    {program: language.name for language in _TABLE for program in language.interpreters}
+)
+"""Languages by the program that a `#!` line names."""
+
 
 _UPPER_CASE = {".C": "cpp", ".H": "cpp", ".CPP": "cpp", ".M": "objective-c", ".R": "r"}
 """Where the case of an extension means something: `.C` is C++ to every Unix compiler (gcc manual, 3.2)."""
@@ -186,61 +189,3 @@ def language_of_path(path: str) -> str | None:
     if not dot or not stem:
         return None
     return _UPPER_CASE.get(dot + extension) or _OF_EXTENSION.get(dot + extension.lower())
-
-
-_SHEBANG = re.compile(
-    r"\ufeff?#!\s*(?:\S*/)?(?:env\s+(?:-\S+\s+|\w+=\S*\s+)*(?:\S*/)?)?([\w+-]+?)[\d.]*(?:\s|$)"
-)
-
-_SIGNS = (
-    ("php", r"<\?php"),
-    ("python", r"\s*(?:@[\w.]+(?:\(.*\))?\s+)*(?:async\s+)?(?:def\s+\w+\s*\(|class\s+\w+\s*(?:\([^)]*\))?:)"),
-    ("python", r"(?:from\s+[\w.]+\s+import|import\s+[\w.]+(?:\s+as\s+\w+)?\s*$)"),
-    ("rust", r"(?:pub(?:\([^)]*\))?\s+)?(?:async\s+)?fn\s+\w+\s*[<(]|use\s+\w+::|impl\b.*\{"),
-    ("go", r"package\s+\w+\s*$|func\s+(?:\([^)]*\)\s*)?\w+\s*[\[(]"),
-    ("javascript", r"(?:export\s+)?(?:default\s+)?(?:async\s+)?function\b|(?:const|let)\s+[\w{]"),
-    ("cpp", r"#\s*include\s*<\w+>|template\s*<|namespace\s+\w+\s*\{"),
-    ("c", r"#\s*include\b|#\s*define\b"),
-    ("java", r"package\s+[\w.]+;|import\s+(?:static\s+)?[\w.]+(?:\.\*)?;"),
-    (
-        "csharp",
-        r"(?:\[[\w(),\". ]+\]\s*)*(?:(?:public|private|protected|internal|static|override|virtual|sealed|abstract)\s+)+"
-        r"[\w<>\[\],.? ]+\(.*|using\s+[\w.]+;|namespace\s+[\w.]+",
-    ),
-    ("sql", r"(?i:create\s+(?:or\s+replace\s+)?(?:table|view|function|procedure|index)\b)"),
-)
-_OF_START = tuple((language, re.compile(pattern, re.MULTILINE)) for language, pattern in _SIGNS)
-_COMMENTS = re.compile(r"(?:\s+|//[^\n]*|#(?!\s*(?:include|define)\b)[^\n]*|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
-
-_SNIFFED = 20_000
-"""Characters looked at: a licence header is longer than a screen, never than this. Our choice, not measured."""
-
-
-def language_of_text(text: str) -> str | None:
-    """Guess the language of a snippet without a file name by its shebang or how it starts, None when unsure.
-
-    Meant for records that are known to be code (a method, a function); prose must not be brought here.
-    """
-    if shebang := _SHEBANG.match(text):
-        return _OF_INTERPRETER.get(shebang.group(1))
-    head = text[:_SNIFFED]
-    lead = _COMMENTS.match(head)
-    start = lead.end() if lead else 0
-    return next((language for language, sign in _OF_START if sign.match(head, start)), None)
-
-
-_OBJECTIVE_C = re.compile(r"^\s*(?:@(?:interface|protocol|class|import|end)\b|#import\b)", re.MULTILINE)
-_CPP = re.compile(
-    r"^\s*(?:class\s+\w+[^;()]*[{:]|namespace\b|template\s*<|(?:public|private|protected)\s*:|using\s+\w+)"
-    r"|\bstd::|^\s*#\s*include\s*<[a-z_]+>",
-    re.MULTILINE,
-)
-
-
-def dialect(language: Language, text: str) -> Language:
-    """Tell C, C++ and Objective-C apart, whose headers share an extension; any other language stays."""
-    if language.name != "c":
-        return language
-    if _OBJECTIVE_C.search(text):
-        return LANGUAGES["objective-c"]
-    return LANGUAGES["cpp"] if _CPP.search(text) else language

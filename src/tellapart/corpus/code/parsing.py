@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tellapart.corpus.code import cuts, grammars
 from tellapart.corpus.code.definitions import Definitions, find
+from tellapart.corpus.code.grammars import SourceText
 from tellapart.corpus.code.languages import Language
-from tellapart.corpus.code.source import Source
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -39,7 +39,7 @@ class Parsed:
     """A syntax tree over a source, and what it defines."""
 
     tree: tree_sitter.Tree
-    source: Source
+    source: SourceText
     definitions: Definitions
 
     def statements(self) -> dict[int, int]:
@@ -83,7 +83,7 @@ def _within_budget(text: str) -> bool:
 def _parsed(
     text: str, wrappers: tuple[str, str], grammar: grammars.Grammar, language: Language
 ) -> Parsed | None:
-    source = Source.of(text, wrappers)
+    source = SourceText.of(text, wrappers)
     tree = grammar.parse(source.data)
     if tree is None or _is_tangled(tree):
         return None

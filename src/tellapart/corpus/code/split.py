@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from tellapart.corpus.code import cuts
-from tellapart.corpus.code.languages import LANGUAGES, Language, dialect, language_of_path, language_of_text
+from tellapart.corpus.code.languages import LANGUAGES, Language
 from tellapart.corpus.code.outline import Mark, Outline, outline
 from tellapart.corpus.code.parsing import Parsed, parse
 from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
@@ -41,12 +41,11 @@ def split(document: Document) -> ContainmentTree:
 def language_of(document: Document) -> Language | None:
     """Find the language of a document by what it says, its path, or its text."""
     name = document.language
-    if name is None and document.path:
-        name = language_of_path(document.path)
     if name is None:
-        name = language_of_text(document.text)
-    language = LANGUAGES.get(name) if name else None
-    return dialect(language, document.text) if language else None
+        from tellapart.corpus.recognise import recognise
+
+        name = recognise(document.text, path=document.path, declared=Kind.CODE).language
+    return LANGUAGES.get(name) if name else None
 
 
 _Piece = tuple[int, str, bool]

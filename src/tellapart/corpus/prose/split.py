@@ -1,7 +1,9 @@
-"""From a prose document to its containment tree."""
+"""From a prose document to its containment tree: sentences, paragraphs of a useful size, sections."""
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -9,12 +11,11 @@ import numpy as np
 
 from tellapart.corpus.prose.blocks import Block, Shape
 from tellapart.corpus.prose.markdown import markdown_blocks
-from tellapart.corpus.prose.paragraphs import paragraph_starts
 from tellapart.corpus.prose.plain import plain_blocks
 from tellapart.corpus.prose.rst import rst_blocks
-from tellapart.corpus.prose.sections import section_starts
 from tellapart.corpus.prose.sentences import cut_long, sentence_starts
 from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.units import SEPARATOR
 
 _SCANNERS = {"markdown": markdown_blocks, "rst": rst_blocks}
 """Any other language of a prose document is read as plain text."""
@@ -69,3 +70,128 @@ def _sentences(text: str, blocks: list[Block]) -> list[int]:
         for low, high in pairwise([*block.pieces, end]):
             starts.extend(sentence_starts(text, low, high))
     return starts
+
+
+LONGEST_PARAGRAPH = 2_000
+"""Characters above which a paragraph is cut. Two encoder windows (256 tokens, about 1,000 characters each) are
+the most whose mean still tells what they are about: our choice, not measured. 90 % of scifact's abstracts, each
+written as one paragraph, stay whole (`bench/sentences.py`)."""
+
+_INTRODUCED = (Shape.LIST, Shape.TABLE, Shape.VERBATIM)
+
+
+def paragraph_starts(text: str, blocks: list[Block], sentences: list[int]) -> list[int]:
+    """Offsets at which paragraphs start: each one a block, with what cannot stand alone before it.
+
+    A heading says little alone and its text less without it, so it opens the first paragraph below it; for the
+    same reason a line that ends in a colon keeps the list, table or code it introduces.
+    """
+    groups: list[list[Block]] = []
+    for block in blocks:
+        if groups and _joins(text, groups[-1][-1], block):
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+    bounds = [group[0].start for group in groups] + [len(text)]
+    starts: list[int] = []
+    for group, (start, end) in zip(groups, pairwise(bounds), strict=True):
+        starts.append(start)
+        if end - start > LONGEST_PARAGRAPH:
+            preferred = sorted(
+                {piece for block in group if not _leads(block) for piece in block.pieces} - {start}
+            )
+            lead = [block.start for block in group if _leads(block)]
+            if lead and preferred:
+                preferred = preferred[1:]  # never cut a heading off what it heads
+            starts += _cuts(start, end, preferred, sentences)
+    return starts
+
+
+def _leads(block: Block) -> bool:
+    return block.shape in (Shape.HEADING, Shape.TITLE)
+
+
+def _joins(text: str, before: Block, block: Block) -> bool:
+    if block.shape is Shape.HEADING:
+        # a heading right below a shallower one: the two open one section (see sections.py)
+        return before.shape is Shape.TITLE or (before.shape is Shape.HEADING and block.level > before.level)
+    if _leads(before):
+        return True
+    if before.shape is not Shape.TEXT or block.shape not in _INTRODUCED:
+        return False
+    return _ends_in_colon(text, block.start)
+
+
+def _ends_in_colon(text: str, end: int) -> bool:
+    """Whether the last character before `end` that is not white space is a colon."""
+    low = end
+    while low > 0:
+        tail = text[max(0, low - 64) : low].rstrip()
+        if tail:
+            return tail[-1] in ":："
+        low -= 64
+    return False
+
+
+def _cuts(start: int, end: int, preferred: list[int], sentences: list[int]) -> list[int]:
+    """Cut [start, end) into pieces of about equal size, at preferred places if near, else at sentences.
+
+    Preferred places are items, rows and line ends. No piece exceeds LONGEST_PARAGRAPH, as no sentence does.
+    """
+    cuts: list[int] = []
+    while end - start > LONGEST_PARAGRAPH:
+        pieces = -(-(end - start) // LONGEST_PARAGRAPH)
+        target, limit = start + (end - start) // pieces, start + LONGEST_PARAGRAPH
+        place = _nearest(preferred, target, start + LONGEST_PARAGRAPH // 4, limit)
+        if place is None:
+            place = _nearest(sentences, target, start, limit)
+        if place is None or place >= end:
+            break
+        cuts.append(place)
+        start = place
+    return cuts
+
+
+def _nearest(places: list[int], target: int, low: int, high: int) -> int | None:
+    """The place in (low, high] nearest to the target, the earlier one if two are equally near."""
+    position = bisect_left(places, target)
+    near = [place for place in places[max(0, position - 1) : position + 1] if low < place <= high]
+    return min(near, key=lambda place: (abs(place - target), place), default=None)
+
+
+_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()\s]*(?:\s[^()]*)?\)|\[[^\[\]]*\])")
+_ROLE = re.compile(r":[a-z:]+:`([^`<>]*)(?:\s*<[^`]*>)?`")
+_MARKS = re.compile(r"\*\*|__|``?|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|[ \t]*\{#[^{}]*\}[ \t]*$")
+
+
+def section_starts(blocks: list[Block]) -> tuple[list[int], list[str]]:
+    """Offsets at which sections start, and their heading paths ("Install > Linux", "" before any heading).
+
+    A heading right below a shallower one without text between them opens no section of its own: the two stand
+    together, labelled with the deeper path, as a section of a bare heading would answer nothing.
+    """
+    starts, labels = [0], [""]
+    path: list[tuple[int, str]] = []
+    before: Block | None = None
+    for block in blocks:
+        if block.shape is Shape.HEADING:
+            while path and path[-1][0] >= block.level:
+                path.pop()
+            path.append((block.level, plain_title(block.title)))
+            label = SEPARATOR.join(title for _, title in path if title)
+            opened = before is not None and before.shape is Shape.HEADING and block.level > before.level
+            if before is None or before.shape is Shape.TITLE or opened:
+                labels[-1] = label
+            else:
+                starts.append(block.start)
+                labels.append(label)
+        before = block
+    return starts, labels
+
+
+def plain_title(title: str) -> str:
+    """A heading's words without the marks of its markup."""
+    if not set("[`*_{") & set(title):
+        return title
+    title = _ROLE.sub(r"\1", _LINK.sub(r"\1", title))
+    return _MARKS.sub("", title).strip()

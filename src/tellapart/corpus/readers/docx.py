@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from tellapart.corpus.readers.types import Extracted, NotReadableError, clean
+from tellapart.corpus.readers.extracted import Extracted, NotReadableError, clean
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _STRICT = b"http://purl.oclc.org/ooxml/wordprocessingml/main"

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from tellapart.corpus.readers.fences import fenced
-from tellapart.corpus.readers.types import Extracted, clean
+from tellapart.corpus.readers.extracted import Extracted, clean, fenced
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _DROPPED = frozenset(

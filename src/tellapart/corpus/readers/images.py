@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.readers.types import NotReadableError, clean
+from tellapart.corpus.readers.extracted import NotReadableError, clean
 from tellapart.errors import require
 
 if TYPE_CHECKING:

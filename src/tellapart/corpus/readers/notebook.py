@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tellapart.corpus.readers.fences import fenced
-from tellapart.corpus.readers.types import Extracted, NotReadableError, clean
+from tellapart.corpus.readers.extracted import Extracted, NotReadableError, clean, fenced
 
 
 def extract_notebook(content: str) -> Extracted:

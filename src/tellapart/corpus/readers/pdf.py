@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import Any, Protocol
 
-from tellapart.corpus.readers.types import Extracted, NotReadableError, clean
+from tellapart.corpus.readers.extracted import Extracted, NotReadableError, clean
 from tellapart.errors import TellapartError, require
 
 _FULL_LINE = 0.75

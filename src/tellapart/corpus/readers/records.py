@@ -8,14 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from tellapart.corpus.readers.types import clean
-from tellapart.corpus.sources.decoding import decode, is_binary
+from tellapart.corpus.decode import decode, is_binary
+from tellapart.corpus.readers.extracted import clean
 from tellapart.corpus.types import Document, Kind
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
     from tellapart.corpus.recognise import Recognised
-    from tellapart.corpus.sources.types import Source
+    from tellapart.corpus.sources import Source
 
 TEXT_FIELDS = ("text", "contents", "content", "body")
 """Where a record's text may stand, the first present counts: BEIR, Pyserini, and two common names."""
@@ -252,7 +252,7 @@ def _metadata(fields: dict[str, Any], kind: Kind, language: str | None) -> dict[
 
 def refusal(source: Source, line: int, problem: str) -> TellapartError:
     """The error for one line: fatal for a file the user named, else a reason to skip the file."""
-    from tellapart.corpus.sources.types import Unreadable
+    from tellapart.corpus.sources import Unreadable
 
     if source.chosen or not source.limited:
         return TellapartError(f"{_where(source)}:{line}: {problem}")
@@ -260,6 +260,6 @@ def refusal(source: Source, line: int, problem: str) -> TellapartError:
 
 
 def _where(source: Source) -> str:
-    from tellapart.corpus.sources.names import printable
+    from tellapart.corpus.sources import printable
 
     return source.key if source.file is None else printable(str(source.file))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tellapart.corpus.sources import scan
+from tellapart.corpus.scan import scan
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.experiments.synthetic.git import BlamedLine, Repository, working_tree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tellapart.corpus.prose.sections import plain_title
+from tellapart.corpus.prose.split import plain_title
 from tellapart.corpus.types import Granularity
 from tellapart.corpus.units import SEPARATOR
 from tellapart.experiments.synthetic.material import Material

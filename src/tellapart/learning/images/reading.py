@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import pixels_of
-from tellapart.corpus.readers.types import NotReadableError
-from tellapart.corpus.sources.names import IMAGES
+from tellapart.corpus.sources import IMAGES
 from tellapart.encoders.scaling import scaled
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent

@@ -1,15 +1,17 @@
-"""From a source to its documents."""
+"""From a source to its documents: open, decode, extract, recognise."""
 
 from __future__ import annotations
 
+import os
+import re
+import stat
+import sys
 from collections.abc import Iterator
+from typing import BinaryIO
 
-from tellapart.corpus.readers.types import Extracted, NotReadableError
-from tellapart.corpus.sources.decoding import decode, is_binary
-from tellapart.corpus.sources.judging import useless_code
-from tellapart.corpus.sources.names import UNSEEN
-from tellapart.corpus.sources.opening import load, open_source
-from tellapart.corpus.sources.types import COLLECTIONS, Format, ScanOptions, Source, Unreadable
+from tellapart.corpus.decode import decode, is_binary
+from tellapart.corpus.readers.extracted import Extracted, NotReadableError
+from tellapart.corpus.sources import COLLECTIONS, UNSEEN, Format, ScanOptions, Source, Unreadable
 from tellapart.corpus.types import Document, Kind
 
 _MARKUP = {Format.MARKDOWN: "markdown", Format.RST: "rst", Format.HTML: "html"}
@@ -156,3 +158,95 @@ def _looks_like_records(content: bytes) -> bool:
 
     first = content.lstrip()[:1_000_000].split(b"\n", 1)[0]
     return first.startswith(b"{") and is_record(first)
+
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+
+
+def open_source(source: Source) -> BinaryIO:
+    """Open a source for reading bytes; the caller closes it (of standard input it is a copy).
+
+    Raises:
+        Unreadable: it vanished, may not be read, or is no regular file any more.
+    """
+    if source.file is None:
+        if sys.stdin is None:
+            raise Unreadable(source.key, "standard input is closed")
+        try:
+            return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+        except (OSError, ValueError, AttributeError):
+            return sys.stdin.buffer  # replaced by an object without a descriptor, as test runners do
+    try:
+        descriptor = os.open(source.file, _FLAGS | (_NO_LINKS if source.limited else 0))
+    except OSError as error:
+        raise Unreadable(source.key, _why(error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Unreadable(source.key, "no regular file any more")
+    return os.fdopen(descriptor, "rb")
+
+
+def load(source: Source, options: ScanOptions) -> bytes:
+    """Read all bytes of a source.
+
+    Raises:
+        Unreadable: it cannot be read, or has grown beyond the size limit since it was listed.
+    """
+    limit = options.limit(source.format)
+    with open_source(source) as stream:
+        try:
+            content = stream.read(limit + 1 if source.limited else -1)
+        except (OSError, MemoryError) as error:
+            raise Unreadable(source.key, _why(error)) from error
+    if source.limited and len(content) > limit:
+        raise Unreadable(source.key, f"has grown over the limit of {limit:,} bytes")
+    return content
+
+
+def _why(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "larger than the memory"
+    if isinstance(error, FileNotFoundError):
+        return "vanished since it was listed"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    return error.strerror or str(error)
+
+
+_GENERATED = re.compile(
+    r"^[^\w\n@]{0,12}(?:"
+    r"@generated\b"
+    r"|(?:this (?:file|code|module|class) (?:is|was|has been) )?(?:file |code )?"
+    r"(?:auto(?:matically)?[- ]?)?generated\b[^\n]{0,200}\bdo not (?:edit|modify|change)"
+    r"|do not (?:edit|modify)[^\n]{0,80}\bgenerated\b"
+    r"|this (?:file|code|module|class) (?:is|was|has been) (?:auto(?:matically)?[- ]?)generated\b"
+    r")",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Marks at the start of a comment line: Go's convention (`go help generate`), Facebook's `@generated`,
+protoc, and the sentences of other generators in the same words."""
+
+_HEAD_CHARACTERS = 3_000
+"""Where the mark must stand; beyond the licence header that often comes first (ours, not measured)."""
+
+_WEB_LINE = 110
+"""Mean characters a line above which JavaScript and CSS count as minified; github-linguist's rule and
+number."""
+
+_CODE_LINE = 500
+"""The same for other code; ours: five times linguist's, since their lines carry data too."""
+
+_LEAST_MINIFIED = 1_000
+"""Characters below which nothing is called minified; a one-line script is just short."""
+
+
+def useless_code(text: str, language: str | None) -> str | None:
+    """Why code is not worth indexing, or None; prose is never asked."""
+    if _GENERATED.search(text[:_HEAD_CHARACTERS]):
+        return "generated: it says so at its top"
+    if len(text) >= _LEAST_MINIFIED:
+        mean = len(text) / (text.count("\n") + 1)
+        if mean > (_WEB_LINE if language in ("javascript", "css") else _CODE_LINE):
+            return f"minified: {mean:,.0f} characters a line"
+    return None

@@ -1,7 +1,8 @@
-"""What a reader gives back."""
+"""What a reader gives back, and what readers share."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -29,3 +30,14 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+_TICKS = re.compile(r"^[ ]{0,3}(`{3,})", re.MULTILINE)
+
+
+def fenced(code: str, language: str = "") -> str:
+    """Put code into a Markdown fence longer than any fence inside it (CommonMark 4.5)."""
+    longest = max((len(ticks) for ticks in _TICKS.findall(code)), default=2)
+    fence = "`" * (longest + 1)
+    info = language if re.fullmatch(r"[\w.+#-]{1,40}", language) else ""
+    return f"{fence}{info}\n{code}\n{fence}"

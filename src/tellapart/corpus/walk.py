@@ -8,17 +8,26 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tellapart.corpus.sources.ignore import (
+from tellapart.corpus.ignore import (
     GITIGNORE,
     OWN_IGNORE,
     ForceInclude,
     RuleFile,
     deciding_rule,
+    exclude_rules,
     read_rules,
+    rules_above,
 )
-from tellapart.corpus.sources.names import format_of, printable, useless
-from tellapart.corpus.sources.repository import exclude_rules, rules_above
-from tellapart.corpus.sources.types import COLLECTIONS, Format, ScanOptions, Skipped, Source
+from tellapart.corpus.sources import (
+    COLLECTIONS,
+    Format,
+    ScanOptions,
+    Skipped,
+    Source,
+    format_of,
+    printable,
+    useless,
+)
 from tellapart.errors import TellapartError
 
 _NEVER = frozenset({".git", ".tellapart"})

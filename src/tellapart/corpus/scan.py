@@ -7,8 +7,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.corpus.sources.names import format_of, printable
-from tellapart.corpus.sources.types import (
+from tellapart.corpus.sources import (
     COLLECTIONS,
     STDIN,
     STDIN_KEY,
@@ -16,8 +15,10 @@ from tellapart.corpus.sources.types import (
     ScanOptions,
     Skipped,
     Source,
+    format_of,
+    printable,
 )
-from tellapart.corpus.sources.walk import BEIR_CORPUS, Walker, unfit
+from tellapart.corpus.walk import BEIR_CORPUS, Walker, unfit
 from tellapart.errors import TellapartError
 
 
