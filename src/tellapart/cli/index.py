@@ -17,8 +17,8 @@ from tellapart.corpus.types import Granularity, Kind
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import TellapartError
 from tellapart.index.build import BuildReport
-from tellapart.index.home import exists, index_folder
-from tellapart.index.settings import Settings, portable
+from tellapart.index.home import NAME, exists, index_folder
+from tellapart.index.settings import Settings, portable, recovered_settings
 
 NO_ENCODER = "none"
 
@@ -87,14 +87,24 @@ def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) ->
         try:
             kept = Index.open(folder).settings
         except TellapartError:
-            if not (rebuild and paths):
+            if not rebuild:
                 raise
+            kept = recovered_settings(folder) or _around(folder, paths)
     elif not paths and asked:
         raise TellapartError(
             f"no index in {folder} yet: say what to index, as in 'tellapart index PATH --index {folder}'"
         )
     new = portable(paths or ([] if kept.sources else [Path()]), folder)
     return replace(kept, sources=tuple(dict.fromkeys([*kept.sources, *new])))
+
+
+def _around(folder: Path, paths: list[Path]) -> Settings:
+    """Give the settings of a rebuilt index of which nothing is known: the folder that it lies in."""
+    if not paths and folder.name != NAME:
+        raise TellapartError(
+            f"what {folder} was made from is lost: name it, as in 'tellapart index PATH --rebuild --index {folder}'"
+        )
+    return Settings() if paths else Settings(sources=(".",))
 
 
 def _encoders(settings: Settings, asked: list[str]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
 from tellapart.index.settings import Settings, kept_settings, located, portable
-from tellapart.index.snapshot import Snapshot
+from tellapart.index.snapshot import Generations, Snapshot
 from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
 from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import Parameters
@@ -50,7 +50,7 @@ class Index:
         self.folder = folder
         self.store = store
         self.catalogue = Catalogue(store)
-        self._snapshot: Snapshot | None = None
+        self._generations = Generations(folder, store)
         self._verdict: tuple[int, CheckedVerdict | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
@@ -120,7 +120,7 @@ class Index:
 
     def close(self) -> None:
         """Release the files."""
-        self._snapshot = None
+        self._generations.close()
         self.store.close()
 
     def search(
@@ -276,10 +276,8 @@ class Index:
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:
         """Hold one generation for the length of a call."""
-        with corruption_named(self.folder / FILE), self.store.reading():
-            if self._snapshot is None or self._snapshot.generation != self.store.generation:
-                self._snapshot = Snapshot(self.folder, self.store)
-            yield self._snapshot
+        with self._generations.reading() as snapshot:
+            yield snapshot
 
     def planner(self, snapshot: Snapshot) -> Planner:
         """Plan over a snapshot that `reading` gave, following the verdict kept with it."""

@@ -12,7 +12,7 @@ from tellapart.engine.facade import Index
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
-from tellapart.index.files import check, files_below
+from tellapart.index.files import bytes_below, check
 from tellapart.index.settings import located
 from tellapart.index.store import rebuilding
 from tellapart.index.update import CHECKED, PIPED
@@ -61,7 +61,7 @@ def index_status(index: Index) -> IndexStatus:
             units={g.value: snapshot.units(g).n_alive for g in snapshot.granularities},
             encoders=tuple(snapshot.encoders.values()),
             changed_sources=_changed(index),
-            bytes=sum(path.stat().st_size for path in files_below(index.folder)),
+            bytes=bytes_below(index.folder),
             verdict=_verdict(index.planner(snapshot).verdict),
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder, OfImages
-from tellapart.errors import TellapartError
+from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.embedding import Embedder, in_words, units_in
 from tellapart.index.latent import LSA, fitted_lsa, sweep_encoders
@@ -54,11 +54,19 @@ class Builder:
         """Update documents and vectors; a killed run leaves the last complete generation."""
         prepare_folder(self.folder)
         with writer_lock(self.folder), corruption_named(self.folder / FILE):
-            store = Store.create(self.folder, anew=self.fresh)
             try:
+                return self._run_on(Store.create(self.folder, anew=self.fresh))
+            except CorruptIndexError:
+                if not self.fresh:
+                    raise
+            return self._run_on(Store.replace(self.folder))  # readable at first sight only
+
+    def _run_on(self, store: Store) -> BuildReport:
+        try:
+            with corruption_named(store.path):
                 return self._run(store)
-            finally:
-                store.close()
+        finally:
+            store.close()
 
     def add_encoder(self, name: str) -> tuple[str, ...]:
         """Give the units that are there vectors of one more encoder, without looking at the sources."""
@@ -88,7 +96,7 @@ class Builder:
         if not catalogue.encoders():
             with store.transaction():  # searchable by its words while the first vectors are made
                 changes = self._documents(store)
-                merge_where_worthwhile(self.folder, catalogue)
+                self._merge(store)
             if self.settings.encoders:
                 with store.transaction():
                     notes += self._vectors(store, changes)
@@ -96,11 +104,15 @@ class Builder:
             with store.transaction():
                 changes = self._documents(store)
                 notes += self._vectors(store, changes)
-                merge_where_worthwhile(self.folder, catalogue)
+                self._merge(store)
         sweep(self.folder, catalogue)
         sweep_encoders(self.folder, catalogue)
         self._derive(store)
         return BuildReport(changes, store.generation, tuple(notes))
+
+    def _merge(self, store: Store) -> None:
+        if merge_where_worthwhile(self.folder, Catalogue(store)):
+            store.next_generation()  # whoever holds the index open must look at the new segments
 
     def _documents(self, store: Store) -> Changes:
         return update_documents(self.folder, store, self.settings, self.progress, fresh=self.fresh)

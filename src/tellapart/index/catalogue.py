@@ -61,7 +61,11 @@ class Catalogue:
     """Reads and writes the tables about everything but documents."""
 
     def __init__(self, store: Store) -> None:
-        self._connection: sqlite3.Connection = store.connection
+        self._store = store
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._store.connection
 
     def segments(self) -> list[tuple[int, Mask]]:
         """Give the number and the dead-bits (one per document) of each segment, oldest first."""

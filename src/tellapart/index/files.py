@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -27,6 +28,15 @@ def checksum(path: Path) -> int:
 def files_below(folder: Path) -> Iterator[Path]:
     """All files of a folder and its subfolders, sorted."""
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def bytes_below(folder: Path) -> int:
+    """Sum the sizes of all files of a folder and its subfolders; what is deleted meanwhile does not count."""
+    total = 0
+    for path in files_below(folder):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
 
 
 def sync(folder: Path, paths: Iterable[Path]) -> None:

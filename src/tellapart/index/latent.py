@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,10 @@ LSA = "lsa"
 FOLDER = "encoders"
 REFIT_SHARE = 0.2
 """Share of changed documents beyond which the analysis is fitted anew. Our choice, not measured."""
+
+UNUSED = "unused"
+UNUSED_SECONDS = 600.0
+"""How long a fitted encoder stays after the last generation with it: longer than any search, and they are small."""
 
 CHANGED = "lsa_changed"
 KIND = "lsa_kind"
@@ -71,10 +76,15 @@ def fitted_lsa(
 
 
 def sweep_encoders(index: Path, catalogue: Catalogue) -> None:
-    """Delete fitted encoders that no generation uses."""
+    """Delete fitted encoders that no generation has used for a while: a search loads its encoder when it needs it."""
     used = {_folder(index, encoder.fingerprint) for encoder in catalogue.encoders().values()}
     for folder in sorted((index / FOLDER).glob("*")):
-        if folder not in used:
+        left = folder / UNUSED
+        if folder in used:
+            left.unlink(missing_ok=True)
+        elif not left.exists():
+            left.touch()
+        elif time.time() - left.stat().st_mtime > UNUSED_SECONDS:
             remove(folder)
 
 

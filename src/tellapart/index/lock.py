@@ -1,59 +1,54 @@
-"""One writer at a time: an advisory lock that the kernel drops when its holder dies."""
+"""One writer at a time: a lock on a file that the kernel drops when its holder dies."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tellapart.errors import LockedIndexError, TellapartError
 
 FILE = "writer.lock"
+HOLDER = "writer.pid"
+"""Who holds the lock, for the message to others; in a file of its own, since taking a lock may empty its file."""
 
 
 @contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
-    """Hold the right to write the index in `folder`; raise LockedIndexError where another has it."""
-    path = folder / FILE
+def writer_lock(folder: Path, *, patience: float = 0.0) -> Iterator[None]:
+    """Hold the right to write the index in `folder`.
+
+    Args:
+        folder: Of the index; it exists.
+        patience: Seconds to wait for another writer.
+
+    Raises:
+        LockedIndexError: Another process is writing, and still is when `patience` is over.
+        TellapartError: The folder cannot be written.
+    """
+    from filelock import FileLock, Timeout  # only writers need it
+
+    lock = FileLock(folder / FILE, timeout=patience, thread_local=False)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        lock.acquire()
+    except Timeout:
+        raise LockedIndexError(
+            f"process {_holder(folder)} is writing the index {folder}: run this again when it is done"
+        ) from None
     except OSError as error:
         raise TellapartError(
             f"cannot write the index {folder}: {error.strerror}; choose another with --index"
         ) from error
     try:
-        if not _take(descriptor):
-            holder = (
-                os.pread(descriptor, 32, 0).decode(errors="replace").strip() if hasattr(os, "pread") else ""
-            )
-            raise LockedIndexError(
-                f"process {holder or 'unknown'} is writing the index {folder}: run this again when it is done"
-            )
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # a full disk: the work itself will say so
+            (folder / HOLDER).write_text(f"{os.getpid()}\n")
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _take(descriptor: int) -> bool:
+def _holder(folder: Path) -> str:
     try:
-        import fcntl
-    except ImportError:  # Windows
-        return _take_on_windows(descriptor)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return (folder / HOLDER).read_text(errors="replace").strip()[:32] or "unknown"
     except OSError:
-        return False
-    return True
-
-
-def _take_on_windows(descriptor: int) -> bool:
-    import msvcrt
-
-    try:
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
-        return False
-    return True
+        return "unknown"

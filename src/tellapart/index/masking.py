@@ -106,7 +106,10 @@ def _copy(folder: Path, store: Store, home: Path) -> None:
         target.close()
     for number, _ in Catalogue(store).segments():
         shared = segment_folder(home, number)
-        shutil.copytree(segment_folder(folder, number), shared, copy_function=_link)
+        try:
+            shutil.copytree(segment_folder(folder, number), shared, copy_function=_link)
+        except (FileNotFoundError, shutil.Error) as error:  # merged by a writer since
+            raise TellapartError(f"the index {folder} changed meanwhile: run the command again") from error
     if (folder / ENCODERS).is_dir():
         shutil.copytree(folder / ENCODERS, home / ENCODERS, copy_function=_link)
 

@@ -13,7 +13,7 @@ from tellapart.corpus.types import Granularity
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.lexical import merge as merge_postings
 from tellapart.index.segments import Segment, live_segments, segment_folder, vectors_name, write_tables
-from tellapart.index.vectors import open_vectors, write_vectors
+from tellapart.index.vectors import write_vectors
 
 FAN_IN = 4
 """Segments of one order of magnitude that are merged: a corpus grown one file at a time has at most 3 per
@@ -79,7 +79,7 @@ def _merge_vectors(group: Sequence[Segment], folder: Path, name: str, granularit
     for segment in group:
         if granularity not in segment.granularities:
             continue
-        vectors = open_vectors(segment.folder / name)
+        vectors = segment.vectors(name)
         alive = segment.alive(granularity)
         parts.append(vectors if alive is None else vectors[alive])
     (folder / name).parent.mkdir(exist_ok=True)

@@ -7,19 +7,25 @@ Documents that were deleted since are masked by the `dead` bits kept in the stor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from mmap import mmap
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind
+from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import Catalogue, Mask, StoredFile
-from tellapart.index.files import files_below, seal
+from tellapart.index.files import check, files_below, seal
 from tellapart.index.lexical import LexicalSegment, LexicalWriter
+from tellapart.index.store import rebuilding
+from tellapart.index.vectors.halves import Halves
+from tellapart.index.vectors.segment import map_file, open_vectors
 
 FOLDER = "segments"
 TABLES = "tables.npz"
@@ -53,6 +59,7 @@ class Segment:
     number: int
     folder: Path
     dead: Mask
+    _vectors: dict[str, mmap] = field(default_factory=dict)
 
     @cached_property
     def documents(self) -> NDArray[np.int64]:
@@ -79,6 +86,33 @@ class Segment:
     def lexical(self) -> LexicalSegment:
         """The postings."""
         return LexicalSegment.open(self.folder / "lexical")
+
+    def hold(self, files: Iterable[StoredFile]) -> None:
+        """Open every file of the segment now, so that it can be read to the end even if it is deleted meanwhile.
+
+        Raises:
+            CorruptIndexError: A file is missing or not as it was committed.
+        """
+        known = list(files)
+        check(self.folder, known)
+        self.lexical.hold()
+        try:
+            _ = self.granularities
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
+            raise CorruptIndexError(
+                f"{self.folder / TABLES} is damaged ({error}): {rebuilding(self.folder.parent.parent / 'store')}"
+            ) from error
+        self._vectors = {
+            file.name: map_file(self.folder / file.name) for file in known if file.name.endswith(".npy")
+        }
+
+    def has_vectors(self, name: str) -> bool:
+        """Whether the segment has the vectors `name` (see `vectors_name`); only of one that is held."""
+        return name in self._vectors
+
+    def vectors(self, name: str) -> Halves:
+        """View the vectors `name` (see `vectors_name`): (units, dim)."""
+        return open_vectors(self.folder / name, self._vectors.get(name))
 
     def alive(self, granularity: Granularity) -> Mask | None:
         """Which units are alive, None when all are."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tellapart.corpus.types import Granularity, Kind
-from tellapart.index.store import Store
+from tellapart.index.database import connect_reading
+from tellapart.index.store import FILE, Store
 
 if TYPE_CHECKING:
     from tellapart.corpus.sources import ScanOptions
 
 KEY = "settings"
+COPY = "settings.json"
 STDIN = "-"
 
 
@@ -43,13 +47,35 @@ class Settings:
 
 
 def keep_settings(store: Store, settings: Settings) -> None:
-    """Write the settings of an index."""
-    store.set_meta(KEY, json.dumps(asdict(settings)))
+    """Write the settings of an index, and a copy beside the store, so that a damaged one can be rebuilt."""
+    content = json.dumps(asdict(settings))
+    store.set_meta(KEY, content)
+    copy = store.path.with_name(COPY)
+    beside = copy.with_suffix(".part")
+    beside.write_text(content, encoding="utf-8")
+    beside.replace(copy)
 
 
 def kept_settings(store: Store) -> Settings:
     """Read the settings of an index."""
-    kept = json.loads(store.meta(KEY) or "{}")
+    return _parsed(store.meta(KEY) or "{}")
+
+
+def recovered_settings(folder: Path) -> Settings | None:
+    """Read the settings of an index whose store is damaged or of another version; None where they are lost."""
+    with suppress(sqlite3.Error, OSError, ValueError, KeyError, TypeError):
+        store = Store(connect_reading(folder / FILE), folder / FILE)
+        try:
+            return kept_settings(store)
+        finally:
+            store.close()
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return _parsed((folder / COPY).read_text(encoding="utf-8"))
+    return None
+
+
+def _parsed(content: str) -> Settings:
+    kept = json.loads(content)
     if not kept:
         return Settings()
     return Settings(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -11,15 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
-from tellapart.errors import TellapartError
+from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, Mask, StoredEncoder
-from tellapart.index.files import check
 from tellapart.index.lexical import Bm25
 from tellapart.index.segments import Segment, live_segments, vectors_name
-from tellapart.index.store import Store
-from tellapart.index.vectors import VectorIndex, open_vectors
+from tellapart.index.store import FILE, Store, corruption_named
+from tellapart.index.vectors import VectorIndex
 
 DERIVED = "derived"
+
+ATTEMPTS = 100
+"""Generations that may be gone before they are opened. One such miss takes a writer that commits and deletes within
+the milliseconds of opening, so a second in a row is rare already; the limit only ends a loop that cannot happen."""
 
 
 class UnitTable:
@@ -81,17 +85,26 @@ class UnitTable:
 
 
 class Snapshot:
-    """All that a search reads beside the documents; opened once per generation, parts on first use."""
+    """All that a search reads beside the documents, of one generation; see `Generations` for who opens it.
+
+    Every file is opened when the snapshot is made and parsed on first use. A writer that deletes a file afterwards
+    takes nothing away from it.
+    """
 
     def __init__(self, folder: Path, store: Store) -> None:
-        """Read the catalogue; call inside `store.reading()` so that everything is of one generation."""
+        """Read the catalogue and open all files; call inside `store.reading()`.
+
+        Raises:
+            CorruptIndexError: A file is missing or damaged. While somebody writes the index, that may only mean
+                that the generation is not the newest any more.
+        """
         catalogue = Catalogue(store)
         self.folder = folder
         self.generation = store.generation
         self.encoders: dict[str, StoredEncoder] = catalogue.encoders()
         self.segments: list[Segment] = live_segments(folder, catalogue)
         for segment in self.segments:
-            check(segment.folder, catalogue.files(segment.number))
+            segment.hold(catalogue.files(segment.number))
         self._tables: dict[Granularity, UnitTable] = {}
         self._lexical: dict[Granularity, Bm25] = {}
         self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
@@ -122,7 +135,7 @@ class Snapshot:
             kept = self._encoder(encoder, granularity)
             name = vectors_name(kept.fingerprint, granularity)
             self._vectors[encoder, granularity] = VectorIndex(
-                [open_vectors(segment.folder / name) for segment in self._with(granularity)],
+                [segment.vectors(name) for segment in self._with(granularity)],
                 self.units(granularity).alive,
                 self.folder / DERIVED / f"{kept.fingerprint[:16]}-{granularity}",
                 self._key(granularity),
@@ -158,3 +171,56 @@ class Snapshot:
     def _key(self, granularity: Granularity) -> str:
         segments = ",".join(str(segment.number) for segment in self._with(granularity))
         return blake2b(segments.encode(), digest_size=8).hexdigest()
+
+
+class Generations:
+    """Gives a reader the newest generation, whatever writers do meanwhile; one instance per open index.
+
+    Between reading the list of segments and opening their files, a writer may have committed a newer generation and
+    deleted them. Then the newer one is taken. What was opened stays readable (POSIX keeps a deleted file for those
+    who have it open, Windows refuses to delete it), so that nothing can fail once a snapshot is made.
+    """
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.folder = folder
+        self.store = store
+        self._snapshot: Snapshot | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Snapshot]:
+        """Hold one generation for the length of a call; calls inside others see the same one.
+
+        Raises:
+            CorruptIndexError: A file of the newest generation is missing or damaged.
+        """
+        with corruption_named(self.folder / FILE):
+            if self._snapshot is not None and self.store.connection.in_transaction:
+                yield self._snapshot
+                return
+            snapshot = self._begin()
+            try:
+                yield snapshot
+            finally:
+                self.store.end_reading()
+
+    def _begin(self) -> Snapshot:
+        """Open the newest generation inside a read transaction, which the caller ends."""
+        for attempt in range(1, ATTEMPTS + 1):
+            if self.store.follow():
+                self._snapshot = None
+            self.store.begin_reading()
+            try:
+                if self._snapshot is None or self._snapshot.generation != self.store.generation:
+                    self._snapshot = Snapshot(self.folder, self.store)
+                return self._snapshot
+            except BaseException as error:
+                seen = self.store.generation
+                self.store.end_reading()
+                retried = isinstance(error, CorruptIndexError) and attempt < ATTEMPTS
+                if not (retried and (self.store.follow() or self.store.generation != seen)):
+                    raise
+        raise AssertionError  # the last attempt returns or raises
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._snapshot = None

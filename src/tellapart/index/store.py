@@ -7,52 +7,21 @@ first, and the rows that name them are committed last, together with the documen
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from urllib.parse import quote
 from zlib import crc32
 
 from tellapart.corpus.split import SPLITTER_VERSION
 from tellapart.corpus.types import ContainmentTree, Document, Kind
-from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
+from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
+from tellapart.index import database
 from tellapart.index.trees import decode_tree, encode_tree
 
-FORMAT = 2
-"""Raised whenever an index written before can no longer be read."""
-
 FILE = "store.sqlite"
-BUSY_SECONDS = 10.0
-"""A reader only ever waits for a checkpoint of the write-ahead log, which takes milliseconds."""
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE sources (
-  key TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE skipped (path TEXT NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE documents (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
-  kind TEXT NOT NULL, language TEXT, title TEXT NOT NULL, path TEXT, metadata TEXT NOT NULL,
-  places TEXT NOT NULL, text TEXT NOT NULL, digest BLOB NOT NULL, tree TEXT NOT NULL, tree_checksum INTEGER NOT NULL
-);
-CREATE INDEX documents_of_source ON documents (source);
-CREATE TABLE segments (number INTEGER PRIMARY KEY, documents INTEGER NOT NULL, dead BLOB NOT NULL);
-CREATE TABLE files (
-  segment INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-  checksum INTEGER NOT NULL, PRIMARY KEY (segment, name)
-) WITHOUT ROWID;
-CREATE TABLE encoders (
-  name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, dim INTEGER NOT NULL,
-  granularities TEXT NOT NULL, fitted INTEGER NOT NULL, windowed INTEGER NOT NULL, windows INTEGER NOT NULL,
-  cut INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE records (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +39,20 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
+        self._inode = database.inode(path)
+
+    def follow(self) -> bool:
+        """Reopen for reading where the file was replaced since, as after `clear` and `index`; say whether it was.
+
+        Raises:
+            TellapartError: There is no index any more.
+        """
+        if database.inode(self.path) == self._inode:
+            return False
+        newer = Store.open(self.path.parent)
+        self.connection.close()
+        self.connection, self._inode = newer.connection, newer._inode
+        return True
 
     @classmethod
     def create(cls, folder: Path, *, anew: bool = False) -> Store:
@@ -85,18 +68,21 @@ class Store:
         except (CorruptIndexError, StaleIndexError):
             if not anew:
                 raise
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(FILE + suffix).unlink(missing_ok=True)
-        return cls._create(path, anew=False)
+        return cls.replace(folder)
+
+    @classmethod
+    def replace(cls, folder: Path) -> Store:
+        """Put an empty store in the place of one that cannot be read, and open it for writing."""
+        database.make_empty(folder / FILE)
+        return cls._create(folder / FILE, anew=False)
 
     @classmethod
     def _create(cls, path: Path, *, anew: bool) -> Store:
         if not path.exists():
-            _make_empty(path)
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            database.make_empty(path)
+        connection = database.connect_writing(path)
         store = cls(connection, path)
         try:
-            connection.execute("PRAGMA synchronous=FULL")
             store.check_versions(("format",) if anew else ("format", "splitter"))
         except BaseException:
             connection.close()
@@ -112,14 +98,14 @@ class Store:
                 f"no index in {folder}: build one with 'tellapart index PATH --index {folder}'"
             )
         with corruption_named(path):
-            connection = _connect_reading(path)
+            connection = database.connect_reading(path)
             store = cls(connection, path)
             store.check_versions()
         return store
 
     def check_versions(self, keys: Sequence[str] = ("format", "splitter")) -> None:
         """Refuse an index that this version of tellapart would misread."""
-        ours = {"format": FORMAT, "splitter": SPLITTER_VERSION}
+        ours = {"format": database.FORMAT, "splitter": SPLITTER_VERSION}
         for key in keys:
             theirs = self.meta(key)
             if theirs != str(ours[key]):
@@ -150,11 +136,19 @@ class Store:
         if self.connection.in_transaction:
             yield
             return
-        self.connection.execute("BEGIN")
+        self.begin_reading()
         try:
             yield
         finally:
-            self.connection.execute("ROLLBACK")
+            self.end_reading()
+
+    def begin_reading(self) -> None:
+        """See one generation until `end_reading`."""
+        self.connection.execute("BEGIN")
+
+    def end_reading(self) -> None:
+        """See what writers have committed again."""
+        self.connection.execute("ROLLBACK")
 
     def meta(self, key: str) -> str | None:
         """Read one setting."""
@@ -272,35 +266,6 @@ class Store:
         return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
 
 
-def _make_empty(path: Path) -> None:
-    """Make a store without documents beside its place and move it there: nobody sees one without tables."""
-    beside = path.with_name(f"{FILE}.new")
-    for suffix in ("", "-wal", "-shm"):
-        beside.with_name(beside.name + suffix).unlink(missing_ok=True)
-    connection = sqlite3.connect(beside, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        store = Store(connection, beside)
-        with store.transaction():
-            for statement in SCHEMA.split(";\n"):
-                connection.execute(statement)
-            for key, value in (("format", FORMAT), ("splitter", SPLITTER_VERSION), ("generation", 0)):
-                store.set_meta(key, str(value))
-    finally:
-        connection.close()  # folds the log into the file
-    os.replace(beside, path)
-
-
-def _connect_reading(path: Path) -> sqlite3.Connection:
-    """Open without writing; where even the log cannot be made, as a file that nobody changes."""
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
-    if not os.access(path.parent, os.W_OK):
-        address += "&immutable=1"
-    return sqlite3.connect(
-        address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-
-
 @contextmanager
 def corruption_named(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about a damaged or full file into words for the user."""
@@ -311,6 +276,8 @@ def corruption_named(path: Path) -> Iterator[None]:
             raise TellapartError(
                 f"cannot write {path}: {error}; free some space and run the command again"
             ) from error
+        if "locked" in str(error) or "busy" in str(error):
+            raise LockedIndexError(f"{path} is in use ({error}): run the command again") from error
         if "unable to open" in str(error) or "readonly" in str(error):
             raise TellapartError(f"cannot open {path}: {error}; check its permissions") from error
         raise CorruptIndexError(f"{path} is damaged ({error}): {rebuilding(path)}") from error

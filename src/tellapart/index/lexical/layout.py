@@ -174,10 +174,13 @@ def verify(folder: Path, header: Header) -> None:
 
 def map_postings(folder: Path) -> memoryview:
     """Map the file of postings into memory, read-only."""
-    with (folder / POSTINGS).open("rb") as stream:
-        if not os.fstat(stream.fileno()).st_size:
-            return memoryview(b"")
-        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    try:
+        with (folder / POSTINGS).open("rb") as stream:
+            if not os.fstat(stream.fileno()).st_size:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise CorruptIndexError(f"{folder / POSTINGS} is missing: {mend(folder)}") from error
 
 
 def array_in(content: memoryview, part: Part, dtype: str) -> NDArray[Any]:

@@ -63,6 +63,10 @@ class LexicalSegment:
         """Open a segment; raise CorruptIndexError where a file is missing, cut short or has a bad header."""
         return cls(folder, layout.read_header(folder))
 
+    def hold(self) -> None:
+        """Map the postings now, so that they can be read even if the file is deleted meanwhile."""
+        _ = self._content
+
     def verify(self) -> None:
         """Read everything; raise CorruptIndexError where a byte is not as it was written."""
         layout.verify(self.folder, self._header)

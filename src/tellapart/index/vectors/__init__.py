@@ -2,7 +2,7 @@
 
 from tellapart.index.vectors.index import VectorIndex, build_derived
 from tellapart.index.vectors.moments import Moments, Spectrum
-from tellapart.index.vectors.segment import checksum, open_vectors, write_vectors
+from tellapart.index.vectors.segment import checksum, map_file, open_vectors, write_vectors
 
 __all__ = [
     "Moments",
@@ -10,6 +10,7 @@ __all__ = [
     "VectorIndex",
     "build_derived",
     "checksum",
+    "map_file",
     "open_vectors",
     "write_vectors",
 ]

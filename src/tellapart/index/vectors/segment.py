@@ -7,6 +7,8 @@ Float16 alone is kept, no float32 beside it: recall@10 against exact float32 is 
 from __future__ import annotations
 
 import hashlib
+import io
+import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from tellapart.index.vectors.halves import Halves
 # Float32 rows normalised by any encoder are within 1e-6 of length 1; an encoder that forgot to is far off.
 LENGTH_TOLERANCE = 1e-3
 _WRITE_ROWS = 16_384
+_HEADER_BYTES = 1_024
 
 
 def write_vectors(path: Path, array: NDArray[np.floating], *, allow_absent: bool = False) -> None:
@@ -85,30 +88,50 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def open_vectors(path: Path, *, dim: int | None = None) -> Halves:
-    """Map a file written by `write_vectors`, shape (units, dim); nothing is read until it is used.
+def map_file(path: Path) -> mmap.mmap:
+    """Map a whole file for reading: it stays readable for as long as it is mapped, even once it is deleted.
+
+    Raises:
+        CorruptIndexError: the file is missing or empty.
+    """
+    try:
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise _corrupt(path, str(error).splitlines()[0]) from error
+
+
+def open_vectors(path: Path, content: mmap.mmap | None = None, *, dim: int | None = None) -> Halves:
+    """View a file written by `write_vectors`, shape (units, dim); nothing is read until it is used.
+
+    Args:
+        path: Of the file.
+        content: The file as `map_file` gave it; it is mapped now where this is left out.
+        dim: What its rows must have.
 
     Raises:
         CorruptIndexError: the file is missing, cut off, or holds something else.
     """
+    content = map_file(path) if content is None else content
+    head = io.BytesIO(content[:_HEADER_BYTES])
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            if npy.read_magic(file) != (1, 0):
-                raise ValueError("not an array of version 1.0")
-            shape, fortran, dtype = npy.read_array_header_1_0(file)
-            offset = file.tell()
-    except (OSError, ValueError) as error:
+        if npy.read_magic(head) != (1, 0):
+            raise ValueError("not an array of version 1.0")
+        shape, fortran, dtype = npy.read_array_header_1_0(head)
+    except ValueError as error:
         raise _corrupt(path, str(error).splitlines()[0]) from error
     if len(shape) != 2 or fortran or dtype != np.dtype("<f2"):
         raise _corrupt(path, f"an array of {dtype} with shape {shape}, not float16 rows")
     if dim is not None and shape[1] != dim:
         raise _corrupt(path, f"rows of {shape[1]} dimensions, not {dim}")
-    if size != offset + 2 * shape[0] * shape[1]:
-        raise _corrupt(path, f"{size} bytes, not {offset + 2 * shape[0] * shape[1]}")
+    offset = head.tell()
+    if len(content) != offset + 2 * shape[0] * shape[1]:
+        raise _corrupt(path, f"{len(content)} bytes, not {offset + 2 * shape[0] * shape[1]}")
     if shape[0] == 0:
         return np.empty(shape, dtype=np.float16)
-    return np.memmap(path, dtype=np.float16, mode="r", offset=offset, shape=shape)
+    rows = np.ndarray.__new__(np.memmap, shape, np.dtype("<f2"), content, offset)
+    rows.filename = str(path)
+    return rows
 
 
 def checksum(path: Path) -> str:

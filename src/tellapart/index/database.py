@@ -1,0 +1,105 @@
+"""The SQLite file of an index: its tables, how an empty one comes into its place, how it is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from tellapart.corpus.split import SPLITTER_VERSION
+
+FORMAT = 2
+"""Raised whenever an index written before can no longer be read."""
+
+BUSY_SECONDS = 10.0
+"""A reader only ever waits for a checkpoint of the write-ahead log, which takes milliseconds."""
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE sources (
+  key TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE skipped (path TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE documents (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL,
+  kind TEXT NOT NULL, language TEXT, title TEXT NOT NULL, path TEXT, metadata TEXT NOT NULL,
+  places TEXT NOT NULL, text TEXT NOT NULL, digest BLOB NOT NULL, tree TEXT NOT NULL, tree_checksum INTEGER NOT NULL
+);
+CREATE INDEX documents_of_source ON documents (source);
+CREATE TABLE segments (number INTEGER PRIMARY KEY, documents INTEGER NOT NULL, dead BLOB NOT NULL);
+CREATE TABLE files (
+  segment INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+  checksum INTEGER NOT NULL, PRIMARY KEY (segment, name)
+) WITHOUT ROWID;
+CREATE TABLE encoders (
+  name TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, dim INTEGER NOT NULL,
+  granularities TEXT NOT NULL, fitted INTEGER NOT NULL, windowed INTEGER NOT NULL, windows INTEGER NOT NULL,
+  cut INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE records (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+def make_empty(path: Path) -> None:
+    """Make a store without documents beside its place and move it there: nobody sees one without tables."""
+    beside = path.with_name(f"{path.name}.new")
+    _remove_logs(beside)
+    beside.unlink(missing_ok=True)
+    connection = sqlite3.connect(beside, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN")
+        for statement in SCHEMA.split(";\n"):
+            connection.execute(statement)
+        meta = [("format", FORMAT), ("splitter", SPLITTER_VERSION), ("generation", 0)]
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in meta])
+        connection.execute("COMMIT")
+    finally:
+        connection.close()  # folds the log into the file
+    _remove_logs(path)  # one left behind would be taken for the new file's
+    os.replace(beside, path)
+
+
+def _remove_logs(path: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def connect_writing(path: Path) -> sqlite3.Connection:
+    """Open for writing; commits reach the disk before they are visible."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reading(path: Path) -> sqlite3.Connection:
+    """Open without writing; where even the log cannot be made, as a file that nobody changes."""
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    connection = _connect(address)
+    if os.access(path.parent, os.W_OK):
+        return connection
+    try:
+        connection.execute("SELECT 1 FROM meta")
+    except sqlite3.OperationalError:
+        connection.close()
+        return _connect(f"{address}&immutable=1")
+    return connection
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        address, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def inode(path: Path) -> int | None:
+    """Number by which the file system knows a file: another one when the file was replaced."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
