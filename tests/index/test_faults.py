@@ -157,7 +157,7 @@ def test_a_store_is_seen_whole_or_not_at_all(corpus, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("tellapart.index.store.os.replace", killed)
+        patched.setattr("tellapart.index.database.os.replace", killed)
         with pytest.raises(KeyboardInterrupt):
             Index.build([corpus], folder, encoders=())
     assert counts(Index.build([corpus], folder, encoders=()).folder)[0] == 4
