@@ -18,7 +18,8 @@ from tellapart.corpus.split import split
 from tellapart.corpus.types import Document, Granularity, Kind
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.minilm import open_minilm
-from tellapart.encoders.windows import Pooling, UnitText, embed
+from tellapart.encoders.pooling import embed
+from tellapart.encoders.windows import Pooling, UnitText
 from tellapart.experiments.statistics import compare
 
 SETS = (

@@ -32,6 +32,7 @@ class WordEncoder:
     """Adds up one random direction per word: texts that share words are near, in microseconds."""
 
     max_tokens = 64
+    pools_spans = True
 
     def __init__(self, name: str = "words", seed: int = 0, dim: int = 32) -> None:
         self.name = name
@@ -46,6 +47,17 @@ class WordEncoder:
     def encode_document(self, texts: Sequence[str], *, progress: object = None) -> np.ndarray:
         self.encoded += len(texts)
         rows = np.stack([self._one(text) for text in texts]) if texts else np.zeros((0, self.dim))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    def encode_spans(
+        self, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int] | None]]
+    ) -> np.ndarray:
+        """Add up the words of each span; what stands around them does not matter to this encoder."""
+        self.encoded += len(texts)
+        pairs = zip(texts, spans, strict=True)
+        rows = np.stack(
+            [self._one(text[slice(*span)] if span else text) for text, of in pairs for span in of]
+        )
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:

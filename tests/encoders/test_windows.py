@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.minilm import open_minilm
-from tellapart.encoders.windows import Pooling, UnitText, embed, whole, windows
+from tellapart.encoders.pooling import embed, pool
+from tellapart.encoders.windows import Pooling, UnitText, inside, joined, lay_out, whole, windows
 from tellapart.errors import TellapartError
 
 MINILM = open_minilm(threads=1)
@@ -210,3 +211,39 @@ def test_what_an_encoder_may_not_return_is_one_line(word_encoder, cache: VectorC
         embed(Broken(), [unit("a")], cache=cache)
     assert "\n" not in str(error.value)
     assert cache.count() == 0
+
+
+def test_larger_units_are_means_of_windows_and_smaller_ones_spans_of_them(word_encoder) -> None:
+    encoder = word_encoder(12)
+    first, second = unit(words(6), context="a"), unit(words(3, 50))
+    own = lay_out(encoder, [first, second], weighted=True)
+    assert [window.weight for layout in own for window in layout.windows] == [6, 3]
+    (mean, *_), texts, _ = pool(encoder, [joined(own), *own])
+    assert texts == 2
+    wanted = 6 * half(encoder.vector("a " + words(6))) + 3 * half(encoder.vector(words(3, 50)))
+    np.testing.assert_allclose(mean, wanted / np.linalg.norm(wanted), atol=1e-6)
+    part = inside(own[0], (3, 8), first.text)
+    assert [window.text[slice(*window.span)] for window in part.windows] == ["w1 w2"]
+    with pytest.raises(TellapartError, match="gives no vectors of tokens"):
+        pool(encoder, [part])
+
+
+def test_spans_of_minilm_add_up_to_the_whole(cache: VectorCache) -> None:
+    text = "Roses need sun. Cut them back in March, when the frost is over."
+    cut = text.index("Cut")
+    (layout,) = lay_out(MINILM, [unit(text, context="garden/rosés.md")])
+    halves = [inside(layout, (0, cut), text), inside(layout, (cut, len(text)), text)]
+    assert [each.windows[0].text[slice(*each.windows[0].span)] for each in halves] == [text[:cut], text[cut:]]
+    vectors, _, cached = pool(MINILM, [layout, *halves], cache=cache)
+    again, _, known = pool(MINILM, [*halves, layout], cache=cache)
+    assert (cached, known) == (0, 1)
+    np.testing.assert_array_equal(again[[2, 0, 1]], vectors)
+    np.testing.assert_array_equal(vectors[0], embed(MINILM, [unit(text, context="garden/rosés.md")])[0][0])
+    assert (vectors[0] @ vectors[1:].T > 0.5).all()
+    assert vectors[1] @ vectors[2] < 0.98
+
+
+def test_a_span_of_white_space_has_no_vector(word_encoder) -> None:
+    (layout,) = lay_out(word_encoder(12), [unit("one  \n\n two")])
+    assert inside(layout, (3, 8), "one  \n\n two").windows == ()
+    assert not pool(word_encoder(12), [inside(layout, (3, 8), "one  \n\n two")])[0].any()

@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 from tellapart.corpus.types import KIND_OF, ContainmentTree, Granularity, Kind, Level
 from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
-from tellapart.encoders.windows import UnitText, embed, windows
+from tellapart.encoders.pooling import embed
+from tellapart.encoders.windows import UnitText, windows
 from tellapart.engine import Index
 from tellapart.engine.status import verify_index
 from tellapart.errors import TellapartError
 from tellapart.experiments.synthetic.masks import blank
+from tellapart.index.embedding import TILES
 from tellapart.index.lexical import Analyser
 from tellapart.index.masking import masked_copy
 from tellapart.index.store import StoredDocument
@@ -133,7 +135,12 @@ def test_words_score_as_in_an_index_of_the_blanked_documents(masked):
 
 
 def test_vectors_are_those_of_the_blanked_texts(index, masked):
+    with masked.reading() as snapshot:
+        pooled = snapshot.encoders["words"].pooled
+    assert set(pooled) == set(LEVELS) - {Granularity.PARAGRAPH, Granularity.FUNCTION}
     for encoder, level in itertools.product(("words", "lsa"), LEVELS):
+        if encoder == "words" and level in pooled:
+            continue
         model = masked.encoder(encoder)
         place = rows(masked, level)
         with masked.reading() as snapshot:
@@ -150,6 +157,35 @@ def test_vectors_are_those_of_the_blanked_texts(index, masked):
             elif model.max_tokens is None or len(text.split()) + len(context.split()) < model.max_tokens - 2:
                 wanted = model.encode_document([f"{context}\n{text}" if context else text])[0]
                 np.testing.assert_allclose(vector, wanted, atol=2e-3)
+
+
+def test_pooled_vectors_are_those_of_the_blanked_windows(masked):
+    model = masked.encoder("words")
+    smaller = 0
+    for level in set(LEVELS) - {Granularity.PARAGRAPH, Granularity.FUNCTION}:
+        place = rows(masked, level)
+        with masked.reading() as snapshot:
+            vectors = snapshot.vectors("words", level).take(np.array(list(place.values())))
+        for (identifier, ordinal), vector in zip(place, vectors, strict=True):
+            stored = masked.store.document(identifier)
+            start, end = stored.tree.span(level, ordinal)
+            text = stored.document.text[start:end]
+            if not text.strip():
+                assert not vector.any()
+            elif level is Granularity.SENTENCE:
+                smaller += 1
+                np.testing.assert_allclose(vector, model.encode_document([text])[0], atol=2e-3)
+            else:
+                tile = TILES[stored.tree.kind]
+                around = contexts(stored.document, stored.tree, tile)
+                mean = np.zeros(model.dim)
+                for context, (first, last) in zip(around, stored.tree.spans(tile), strict=True):
+                    inside = stored.document.text[first:last]
+                    if start <= first < end and inside.strip():
+                        whole = f"{context}\n{inside}" if context else inside
+                        mean += len(inside.split()) * model.encode_document([whole])[0]
+                np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=2e-3)
+    assert smaller
 
 
 def test_what_was_blanked_is_found_by_no_ranker(index, masked):

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import Vectors
+from tellapart.encoders.protocol import Span, Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.encoders.sessions import open_session, usable_cores
 from tellapart.encoders.tokens import TokenIds, Tokens
@@ -145,39 +145,71 @@ class FolderEncoder:
 
     def encode_tokens(self, ids: Sequence[TokenIds], *, progress: Progress = silent) -> Vectors:
         """Encode token numbers, special ones included: (n, dim), rows of unit length."""
-        vectors = np.empty((len(ids), self.dim), dtype=np.float32)
+        whole = [np.ones((1, 0), dtype=bool)] * len(ids)
+        return self._run_all(ids, whole, progress)
+
+    @property
+    def pools_spans(self) -> bool:
+        """Whether means over some of the tokens are vectors like those of whole texts."""
+        return self.config.pooling == "mean"
+
+    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+        """Encode each text once, and average the vectors of the tokens that start in each of its spans.
+
+        A span in which no token starts gets the vector of the whole text, as `None` does.
+        """
+        prompt = self.config.document_prompt
+        placed = self._tokens.placed([prompt + text for text in texts], self.max_tokens)
+        masks = []
+        for (_, starts), wanted in zip(placed, spans, strict=True):
+            bounds = np.array([span or (0, 0) for span in wanted], dtype=np.int64).reshape(-1, 2) + len(
+                prompt
+            )
+            masks.append((starts >= bounds[:, :1]) & (starts < bounds[:, 1:]))
+        return self._run_all([ids for ids, _ in placed], masks, silent)
+
+    def _run_all(
+        self, ids: Sequence[TokenIds], masks: Sequence[NDArray[np.bool_]], progress: Progress
+    ) -> Vectors:
+        """Run texts, longest first so that the threads end together; of each, one vector for each row of its mask."""
+        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
+        made: list[Vectors] = [np.zeros((0, self.dim), dtype=np.float32)] * len(ids)
         with progress(f"encoding with {self.name}", len(ids)) as advance:
             if len(ids) < 2 or self.threads == 1:
-                for row, tokens in enumerate(ids):
-                    vectors[row] = self._vector(tokens)
+                for row in order:
+                    made[row] = self._run(ids[row], masks[row])
                     advance(1)
             else:
-                # longest first: the threads end together
-                order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
                 with _Pool(min(self.threads, len(ids))) as pool:
-                    for row, vector in zip(
-                        order, pool.map(self._vector, (ids[row] for row in order)), strict=True
-                    ):
-                        vectors[row] = vector
+                    work = pool.map(lambda row: (row, self._run(ids[row], masks[row])), order)
+                    for row, vectors in work:
+                        made[row] = vectors
                         advance(1)
-        return unit_rows(vectors, encoder=self.name) if len(ids) else vectors
+        flat = np.concatenate([*made, np.zeros((0, self.dim), dtype=np.float32)])
+        return unit_rows(flat, encoder=self.name) if len(flat) else flat
 
-    def _vector(self, ids: TokenIds) -> NDArray[np.float32]:
+    def _run(self, ids: TokenIds, mask: NDArray[np.bool_]) -> Vectors:
+        """Run one text: the mean of the token vectors under each row of a mask, where it is empty the text's own."""
         session, inputs = self._session
         output = session.run(None, {name: made(ids) for name, made in inputs.items()})[0]
         pooling = self.config.pooling
-        if pooling == "none":
-            vector = output[0]
-        elif pooling == "mean":
-            vector = output[0].mean(axis=0)
-        else:
-            vector = output[0, 0 if pooling == "cls" else -1]
-        if vector.shape != (self.dim,):
+        wanted = (1, self.dim) if pooling == "none" else (1, len(ids), self.dim)
+        if output.shape != wanted:
             raise TellapartError(
                 f"{self.folder / self.config.model} gives {output.shape} with pooling {pooling!r}, config.json says"
                 f" dim {self.dim}: correct config.json"
             )
-        return np.asarray(vector, dtype=np.float32)
+        whole = self._pooled(output[0])
+        return np.stack([output[0, row].mean(axis=0) if row.any() else whole for row in mask])
+
+    def _pooled(self, output: NDArray[np.float32]) -> NDArray[np.float32]:
+        match self.config.pooling:
+            case "none":
+                return output
+            case "mean":
+                return np.asarray(output.mean(axis=0))
+            case pooling:
+                return np.asarray(output[0 if pooling == "cls" else -1])
 
     @cached_property
     def _session(self) -> tuple[InferenceSession, dict[str, Any]]:

@@ -14,6 +14,9 @@ from tellapart.progress import Progress, silent
 
 Vectors = NDArray[np.float32]
 
+Span = tuple[int, int]
+"""Characters of a text: the first one, and the one behind the last."""
+
 
 @runtime_checkable
 class Encoder(Protocol):
@@ -38,6 +41,32 @@ class Encoder(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text, special tokens included, without truncation."""
+        ...
+
+
+@runtime_checkable
+class SpanEncoder(Encoder, Protocol):
+    """An encoder whose tokens have vectors, so that one pass over a text serves every span of it.
+
+    `pools_spans` says whether means over some tokens are vectors like those of whole texts: not where a text's
+    vector is that of its first token, for example.
+    """
+
+    @property
+    def pools_spans(self) -> bool:
+        """Whether spans may be pooled."""
+        ...
+
+    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+        """Encode each text once, and average the vectors of the tokens that start in each of its spans.
+
+        Args:
+            texts: Units or windows.
+            spans: For each text, the spans wanted of it; None = the vector of the whole text.
+
+        Returns:
+            (spans of all texts, dim) float32, rows of unit length, text after text.
+        """
         ...
 
 

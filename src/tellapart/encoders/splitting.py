@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Span = tuple[int, int]
+from tellapart.encoders.protocol import Span
+
 Count = Callable[[Sequence[str]], NDArray[np.int64]]
 """Tokens of texts, special tokens left out."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ COUNTED_TOGETHER = 1_000
 """Encodings held at once while counting: some 10 MB of 250-token texts."""
 
 TokenIds = NDArray[np.int64]
+Number = TypeVar("Number", np.int32, np.int64)
 
 
 class Tokens:
@@ -55,6 +56,17 @@ class Tokens:
         """Token numbers of each text, special tokens included, cut to `limit` before the final special ones."""
         return [self._cut(np.array(ids, dtype=np.int64), limit) for ids in self._encoded(texts)]
 
+    def placed(self, texts: Sequence[str], limit: int | None) -> list[tuple[TokenIds, NDArray[np.int32]]]:
+        """Token numbers as `ids` gives them, and where in its text each token starts; -1 for special ones."""
+        encodings = self.tokenizer.encode_batch([_whole(text) for text in texts])
+        made = []
+        for encoding in encodings:
+            starts = np.array([start for start, _ in encoding.offsets], dtype=np.int32)
+            starts[np.array(encoding.special_tokens_mask, dtype=bool)] = -1
+            ids = np.array(encoding.ids, dtype=np.int64)
+            made.append((self._cut(ids, limit), self._cut(starts, limit)))
+        return made
+
     def counts(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text (n,), special tokens included, uncut."""
         return np.fromiter((len(ids) for ids in self._encoded(texts)), dtype=np.int32, count=len(texts))
@@ -65,7 +77,7 @@ class Tokens:
             for encoding in self.tokenizer.encode_batch_fast(block):
                 yield encoding.ids
 
-    def _cut(self, ids: TokenIds, limit: int | None) -> TokenIds:
+    def _cut(self, ids: NDArray[Number], limit: int | None) -> NDArray[Number]:
         if limit is None or len(ids) <= limit:
             return ids
         tail = self._tail

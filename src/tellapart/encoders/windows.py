@@ -1,8 +1,8 @@
-"""Units of any length to one vector each: windows, the cache, one length-sorted stream of texts.
+"""Units as windows: texts that fit into the encoder, each encoded once however many units it is part of.
 
-A unit that fits into the encoder is one text, its context before it. A longer one becomes windows: runs of
-consecutive child units filled greedily, whose vectors are averaged with their tokens as weights. Every character
-of the unit lies in exactly one window; nothing is cut away (except a context that would fill half a window).
+A unit that fits is one window, its context before it. A longer one becomes several: runs of consecutive child units
+filled greedily. Every character of the unit lies in exactly one window; nothing is cut away (except a context that
+would fill half a window). pooling.py makes vectors of what is laid out here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.cache import Key, VectorCache, key_of
-from tellapart.encoders.protocol import Encoder, Vectors
-from tellapart.encoders.rows import stored_precision, unit_rows
-from tellapart.encoders.splitting import Span, fill, pieces
-from tellapart.errors import TellapartError
-from tellapart.progress import Progress, silent
+from tellapart.encoders.protocol import Encoder, Span
+from tellapart.encoders.splitting import fill, pieces
 
 WINDOW_TOKENS = 256
 """Of one window, context and special tokens included; less where the encoder takes less."""
@@ -32,9 +28,6 @@ SURELY_LONG = 40
 
 TIGHTENED = 8
 """Tokens by which windows are made smaller when joining their pieces made one too long."""
-
-KEPT_TOGETHER = 256
-"""Texts encoded between two writes to the cache: some 2 s of 120 tokens on two cores, what a kill can cost."""
 
 
 class Pooling(StrEnum):
@@ -68,73 +61,92 @@ class UnitText:
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedReport:
-    """What became of the units of one call.
+class Window:
+    """A text for the encoder: a context of `lead` characters, then what stands in the unit from `start` on.
 
-    `windowed` units were longer than the encoder and became `windows` windows; `cut` texts lost something: the
-    end of a context beyond half a window, or of a single character longer than the encoder. `texts` were
-    distinct, `cached` of them known, the others encoded.
+    Attributes:
+        text: Context, newline, text; what is encoded.
+        weight: Of its vector in a mean: the tokens of the unit's own text.
+        lead: Characters of the context and its newline.
+        start: Offset in the unit's text of what follows them.
+        span: The characters of `text` whose tokens are averaged; None = the encoder's own vector of the whole.
     """
 
-    units: int = 0
-    texts: int = 0
-    cached: int = 0
-    windowed: int = 0
-    windows: int = 0
-    cut: int = 0
+    text: str
+    weight: float = 1
+    lead: int = 0
+    start: int = 0
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
-    """The texts of one unit with their weights; `cut` of them lost something."""
+class Layout:
+    """The windows that a unit's vector is the mean of; none if it has no vector. `cut` of them lost something."""
 
-    texts: list[str]
-    weights: list[int]
+    windows: tuple[Window, ...]
     cut: int = 0
 
 
-def embed(
+NOWHERE = Layout(())
+
+
+def lay_out(
     encoder: Encoder,
     units: Sequence[UnitText],
     *,
-    cache: VectorCache | None = None,
-    progress: Progress = silent,
     pooling: Pooling = Pooling.MEAN,
-) -> tuple[Vectors, EmbedReport]:
-    """Encode units: (n, dim) float32, rows of unit length with float16 precision, and what was done.
+    weighted: bool = False,
+) -> list[Layout]:
+    """Lay out each unit as windows of its own.
 
-    A row is zero where the whole unit was blanked.
-
-    Identical texts are encoded once. Each batch is cached as soon as it is made: after Ctrl-C or a kill the same
-    call goes on where it was.
-
-    Raises:
-        TellapartError: The encoder returned something else than one finite vector for each text.
+    Args:
+        encoder: Counts the tokens.
+        units: What is encoded of them.
+        pooling: What becomes of units longer than the encoder.
+        weighted: Count the tokens of single windows too, for means over several units.
     """
     plain = [whole(unit) for unit in units]
-    parts = _windowed(encoder, units, plain, pooling)
-    known: dict[str, int] = {}
-    for row, text in enumerate(plain):
-        for wanted in parts[row].texts if row in parts else (text,):
-            known.setdefault(wanted, len(known))
-    texts = list(known)
-    vectors, cached = _vectors(encoder, texts, cache, progress)
-    result = np.zeros((len(units), encoder.dim), dtype=np.float32)
-    singles = [row for row in range(len(units)) if row not in parts]
-    if singles:
-        result[singles] = vectors[[known[plain[row]] for row in singles]]
-    for row, part in parts.items():
-        if part.texts:
-            result[row] = _mean(vectors[[known[text] for text in part.texts]], part.weights, encoder.name)
-    report = EmbedReport(
-        units=len(units),
-        texts=len(texts),
-        cached=cached,
-        windowed=sum(1 for part in parts.values() if part.texts),
-        windows=sum(len(part.texts) for part in parts.values()),
-        cut=sum(part.cut for part in parts.values()),
-    )
-    return result, report
+    shapes = [whole(unit.layout) if unit.layout else text for unit, text in zip(units, plain, strict=True)]
+    long = _longer(encoder, shapes)
+    weights = _weights(encoder, units) if weighted else np.ones(len(units), dtype=np.int64)
+    known: dict[tuple[str, str, bytes, str], Layout] = {}
+    layouts: list[Layout] = []
+    for row, unit in enumerate(units):
+        if unit.blanked:
+            layouts.append(NOWHERE)
+        elif not long[row]:
+            window = Window(plain[row], int(weights[row]), len(plain[row]) - len(unit.text))
+            layouts.append(Layout((window,)))
+        else:
+            same = (unit.context, unit.text, unit.cuts.tobytes(), unit.layout.text if unit.layout else "")
+            if same not in known:
+                known[same] = _windowed(encoder, unit, pooling)
+            layouts.append(known[same])
+    return layouts
+
+
+def joined(layouts: Sequence[Layout]) -> Layout:
+    """Lay out a unit as the windows of the units inside it; windows without a token count where there is no other."""
+    every = [window for layout in layouts for window in layout.windows]
+    telling = [window for window in every if window.weight > 0]
+    return Layout(tuple(telling or every))
+
+
+def inside(layout: Layout, span: Span, text: str) -> Layout:
+    """Lay out a unit inside another one, at `span` of its text, as those characters of the other one's windows.
+
+    The tokens keep what they took from the text around them: late chunking (Guenther et al. 2024, arXiv:2409.04701).
+    """
+    found = []
+    for window in layout.windows:
+        low = max(span[0], window.start)
+        high = min(span[1], window.start + len(window.text) - window.lead)
+        if low < high and text[low:high].strip():
+            shift = window.lead - window.start
+            found.append(
+                Window(window.text, high - low, window.lead, window.start, (low + shift, high + shift))
+            )
+    return Layout(tuple(found))
 
 
 def whole(unit: UnitText) -> str:
@@ -145,39 +157,33 @@ def whole(unit: UnitText) -> str:
 def windows(encoder: Encoder, unit: UnitText) -> list[Span]:
     """Cut a unit into windows: spans of its text, without gaps or overlap; one span if it fits."""
     layout = unit.layout or unit
-    if not _mask(encoder, [whole(layout)])[0]:
+    if not _longer(encoder, [whole(layout)])[0]:
         return [(0, len(unit.text))]
-    return _laid_out(encoder, layout)[0]
+    return _spans(encoder, layout)[0]
 
 
-def _windowed(
-    encoder: Encoder, units: Sequence[UnitText], plain: Sequence[str], pooling: Pooling
-) -> dict[int, _Parts]:
-    """Give the windows of every unit that is too long, by row; none for a unit that was blanked."""
-    shapes = [whole(unit.layout) if unit.layout else text for unit, text in zip(units, plain, strict=True)]
-    long = [row for row, is_long in enumerate(_mask(encoder, shapes)) if is_long]
-    done: dict[tuple[str, str, bytes, str], _Parts] = {}
-    parts = {row: _Parts([], []) for row, unit in enumerate(units) if unit.blanked}
-    for row in long:
-        if row in parts:
-            continue
-        unit = units[row]
-        same = (unit.context, unit.text, unit.cuts.tobytes(), unit.layout.text if unit.layout else "")
-        if same not in done:
-            done[same] = _parts(encoder, unit, pooling)
-        parts[row] = done[same]
-    return parts
+def _weights(encoder: Encoder, units: Sequence[UnitText]) -> NDArray[np.int64]:
+    """Tokens of each unit's own text, none where it is longer than anything that is encoded in one piece."""
+    special = int(encoder.count_tokens([""])[0])
+    limit = SURELY_LONG * (encoder.max_tokens or WINDOW_TOKENS)
+    counted = encoder.count_tokens([unit.text if len(unit.text) <= limit else "" for unit in units])
+    return counted.astype(np.int64) - special
 
 
-def _parts(encoder: Encoder, unit: UnitText, pooling: Pooling) -> _Parts:
+def _windowed(encoder: Encoder, unit: UnitText, pooling: Pooling) -> Layout:
     if pooling is Pooling.TRUNCATE:  # the encoder cuts it
-        return _Parts([whole(unit)], [1], cut=1)
-    spans, weights, context, cut = _laid_out(encoder, unit.layout or unit)
+        text = whole(unit)
+        return Layout((Window(text, lead=len(text) - len(unit.text)),), cut=1)
+    spans, weights, context, cut = _spans(encoder, unit.layout or unit)
     if unit.layout:
         context, weights = _blanked(encoder, unit, unit.layout, spans, weights)
     texts = [whole(UnitText(context, unit.text[start:end])) for start, end in spans]
     kept = [place for place, weight in enumerate(weights) if weight > 0] or [0]
-    return _Parts([texts[place] for place in kept], [max(weights[place], 1) for place in kept], cut)
+    made = [
+        Window(text, max(weights[place], 1), len(text) - (spans[place][1] - spans[place][0]), spans[place][0])
+        for place, text in ((place, texts[place]) for place in kept)
+    ]
+    return Layout(tuple(made), cut)
 
 
 def _blanked(
@@ -197,7 +203,7 @@ def _blanked(
     return context, left
 
 
-def _laid_out(encoder: Encoder, unit: UnitText) -> tuple[list[Span], list[int], str, int]:
+def _spans(encoder: Encoder, unit: UnitText) -> tuple[list[Span], list[int], str, int]:
     """Windows, their tokens without context, the context that goes before each, texts that lost something."""
     window = _window(encoder)
     special = int(encoder.count_tokens([""])[0])
@@ -233,62 +239,18 @@ def _fitting(encoder: Encoder, context: str) -> str:
     return context
 
 
-def _mask(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.bool_]:
+def _longer(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.bool_]:
     """Which texts are longer than the encoder takes, (n,)."""
-    mask = np.zeros(len(texts), dtype=bool)
-    if encoder.max_tokens is None or not texts:
-        return mask
+    longer = np.zeros(len(texts), dtype=bool)
+    limit = encoder.max_tokens
+    if limit is None or not texts:
+        return longer
     # A token covers at least one ASCII character: short texts need no counting, most of the work otherwise.
-    room = encoder.max_tokens - int(encoder.count_tokens([""])[0]) - 1  # 1: a word-start mark before the text
-    doubtful = [row for row, text in enumerate(texts) if len(text) > room or not text.isascii()]
-    mask[doubtful] = _long(encoder, [texts[row] for row in doubtful])
-    return mask
-
-
-def _long(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.bool_]:
-    limit = encoder.max_tokens or 0
-    long = np.array([len(text) > SURELY_LONG * limit for text in texts], dtype=bool)
-    short = np.flatnonzero(~long)
-    if len(short):
-        long[short] = encoder.count_tokens([texts[place] for place in short.tolist()]) > limit
-    return long
-
-
-def _mean(vectors: Vectors, weights: Sequence[int], name: str) -> Vectors:
-    """Average windows with their tokens as weights; opposite windows leave the first one."""
-    mean = np.average(vectors.astype(np.float64), axis=0, weights=weights)
-    if np.linalg.norm(mean) < 1e-6:
-        mean = vectors[0].astype(np.float64)
-    return np.asarray(unit_rows(mean, encoder=name)[0], dtype=np.float32)
-
-
-def _vectors(
-    encoder: Encoder, texts: Sequence[str], cache: VectorCache | None, progress: Progress
-) -> tuple[Vectors, int]:
-    """Look distinct texts up, encode the others longest first, keep each batch: vectors and how many were known."""
-    keys: list[Key] = [key_of(text) for text in texts] if cache else []
-    if cache:
-        found, vectors = cache.lookup(encoder.fingerprint, encoder.dim, keys)
-    else:
-        found = np.zeros(len(texts), dtype=bool)
-        vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
-    missing = sorted(np.flatnonzero(~found).tolist(), key=lambda row: (-len(texts[row]), row))
-    with progress(f"encoding with {encoder.name}", len(texts)) as advance:
-        advance(int(found.sum()))
-        for start in range(0, len(missing), KEPT_TOGETHER):
-            rows = missing[start : start + KEPT_TOGETHER]
-            made = _checked(encoder, encoder.encode_document([texts[row] for row in rows]), len(rows))
-            vectors[rows] = made
-            if cache:
-                cache.keep(encoder.fingerprint, [keys[row] for row in rows], made)
-            advance(len(rows))
-    return vectors, int(found.sum())
-
-
-def _checked(encoder: Encoder, made: Vectors, wanted: int) -> Vectors:
-    if made.shape != (wanted, encoder.dim):
-        raise TellapartError(
-            f"the encoder {encoder.name!r} returned an array of shape {made.shape} for {wanted} texts of dimension"
-            f" {encoder.dim}: the model changed or its configuration is wrong"
-        )
-    return stored_precision(unit_rows(made, encoder=encoder.name))
+    room = limit - int(encoder.count_tokens([""])[0]) - 1  # 1: a word-start mark before the text
+    doubtful = []
+    for row, text in enumerate(texts):
+        longer[row] = len(text) > SURELY_LONG * limit
+        if not longer[row] and (len(text) > room or not text.isascii()):
+            doubtful.append(row)
+    longer[doubtful] = encoder.count_tokens([texts[row] for row in doubtful]) > limit
+    return longer

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
-from tellapart.index.embedding import Embedder, in_words, units_in
+from tellapart.index.embedding import Embedder, in_words, pooled_levels, units_in
 from tellapart.index.latent import LSA, fitted_lsa, sweep_encoders
 from tellapart.index.lock import writer_lock
 from tellapart.index.merging import merge_where_worthwhile
@@ -27,6 +27,7 @@ from tellapart.progress import Progress
 if TYPE_CHECKING:
     from tellapart.index.image_vectors import ImageEmbedder
 
+T = TypeVar("T")
 LoadEncoder = Callable[[str], Encoder]
 
 
@@ -70,14 +71,22 @@ class Builder:
 
     def add_encoder(self, name: str) -> tuple[str, ...]:
         """Give the units that are there vectors of one more encoder, without looking at the sources."""
+        return self._change(lambda kept: replace(kept, encoders=_union(kept.encoders, [name])), name)
+
+    def encode_alone(self, name: str, levels: Sequence[Granularity]) -> tuple[str, ...]:
+        """Encode the units of these levels by themselves, whose vectors were pooled from those of others."""
+        return self._change(lambda kept: replace(kept, encoded=_union(kept.encoded, levels)), name)
+
+    def _change(self, change: Callable[[Settings], Settings], name: str) -> tuple[str, ...]:
+        """Change what the index is told to hold, and make what an encoder lacks, without looking at the sources."""
         with writer_lock(self.folder), corruption_named(self.folder / FILE):
             store = Store.create(self.folder)
             try:
                 with store.transaction():
-                    settings = kept_settings(store)
-                    encoders = tuple(dict.fromkeys((*settings.encoders, name)))
-                    keep_settings(store, replace(settings, encoders=encoders))
+                    self.settings = change(kept_settings(store))
+                    keep_settings(store, self.settings)
                     notes = self._encoder(store, name, Changes())
+                sweep(self.folder, Catalogue(store))
                 self._derive(store)
                 return tuple(notes)
             finally:
@@ -135,24 +144,35 @@ class Builder:
             forget_encoder(catalogue, kept)
             kept = None
         levels = _levels(segments, self.settings.granularities, of_images=isinstance(encoder, OfImages))
-        missing = _missing(catalogue, segments, encoder.fingerprint, levels)
-        if kept and kept.granularities == levels and not missing:
-            return []
-        embedder = self._embedder(store, encoder, None if name == LSA else self.cache)
-        embedder.cover(missing)
+        pooled = pooled_levels(encoder, levels, self._encoded(kept))
         before = kept or StoredEncoder(name, encoder.fingerprint, encoder.dim, levels, fitted)
-        after = embedder.added_to(replace(before, granularities=levels, fitted=fitted))
+        wanted = replace(before, granularities=levels, fitted=fitted, pooled=pooled)
+        missing = _missing(catalogue, segments, wanted)
+        if wanted == kept and not missing:
+            return []
+        embedder = self._embedder(store, encoder, None if name == LSA else self.cache, pooled)
+        embedder.cover(missing)
+        for number, _ in catalogue.segments() if before.pooled != pooled else ():
+            for level in set(before.pooled) - set(pooled):
+                catalogue.remove_files(number, vectors_name(before.fingerprint, level, before.pooled))
+        after = embedder.added_to(wanted)
         catalogue.put_encoder(after)
         store.next_generation()
         what = "images" if isinstance(encoder, OfImages) else "units"
         encoded = f"{name}: {units_in(missing):,} {what} have vectors now"
         return ["; ".join(part for part in (encoded, in_words(after)) if part)]
 
+    def _encoded(self, kept: StoredEncoder | None) -> set[Granularity]:
+        """Levels whose units are to be encoded by themselves: asked for, or done before."""
+        before = set(kept.granularities) - set(kept.pooled) if kept else set()
+        sentences = {Granularity.SENTENCE} & set(self.settings.granularities)
+        return before | sentences | set(self.settings.encoded)
+
     def _embedder(
-        self, store: Store, encoder: Encoder, cache: VectorCache | None
+        self, store: Store, encoder: Encoder, cache: VectorCache | None, pooled: tuple[Granularity, ...]
     ) -> Embedder | ImageEmbedder:
         if not isinstance(encoder, OfImages):
-            return Embedder(store, encoder, cache, self.progress)
+            return Embedder(store, encoder, cache, self.progress, pooled=pooled)
         from tellapart.index.image_vectors import ImageEmbedder
 
         return ImageEmbedder(self.folder, store, self.settings, encoder, cache, self.progress)
@@ -177,6 +197,10 @@ class Builder:
                 build_derived(snapshot.vectors(name, granularity), progress=self.progress)
 
 
+def _union(kept: tuple[T, ...], more: Sequence[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys((*kept, *more)))
+
+
 def _levels(
     segments: Sequence[Segment], chosen: tuple[Granularity, ...], *, of_images: bool
 ) -> tuple[Granularity, ...]:
@@ -187,7 +211,7 @@ def _levels(
 
 
 def _missing(
-    catalogue: Catalogue, segments: Sequence[Segment], fingerprint: str, levels: Sequence[Granularity]
+    catalogue: Catalogue, segments: Sequence[Segment], wanted: StoredEncoder
 ) -> list[tuple[Segment, list[Granularity]]]:
     """Find which levels of which segments have no vectors yet."""
     missing = []
@@ -195,8 +219,9 @@ def _missing(
         present = {file.name for file in catalogue.files(segment.number)}
         without = [
             level
-            for level in levels
-            if level in segment.granularities and vectors_name(fingerprint, level) not in present
+            for level in wanted.granularities
+            if level in segment.granularities
+            and vectors_name(wanted.fingerprint, level, wanted.pooled) not in present
         ]
         if without:
             missing.append((segment, without))

@@ -18,6 +18,9 @@ from tellapart.index.store import Store
 
 Mask = NDArray[np.bool_]
 
+POOLED = ":pooled"
+"""Marks levels of an encoder whose vectors come from the windows of other units."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredSource:
@@ -34,7 +37,7 @@ class StoredEncoder:
 
     `name` is how the user named it; `fitted` the number of documents it was fitted on (0: not on this
     corpus). Since it was added, `windowed` units were longer than its window and became `windows` windows;
-    of `cut` texts something was lost.
+    of `cut` texts something was lost. Of `pooled` levels the vectors come from the windows of other units.
     """
 
     name: str
@@ -45,6 +48,7 @@ class StoredEncoder:
     windowed: int = 0
     windows: int = 0
     cut: int = 0
+    pooled: tuple[Granularity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +125,9 @@ class Catalogue:
             "SELECT name, fingerprint, dim, granularities, fitted, windowed, windows, cut FROM encoders ORDER BY name"
         )
         return {
-            name: StoredEncoder(
-                name, fingerprint, dim, tuple(Granularity(g) for g in json.loads(levels)), *counts
-            )
-            for name, fingerprint, dim, levels, *counts in rows
+            name: StoredEncoder(name, fingerprint, dim, covered, fitted, windowed, windows, cut, pooled)
+            for name, fingerprint, dim, levels, fitted, windowed, windows, cut in rows
+            for covered, pooled in [_read_levels(levels)]
         }
 
     def put_encoder(self, encoder: StoredEncoder) -> None:
@@ -135,7 +138,7 @@ class Catalogue:
                 encoder.name,
                 encoder.fingerprint,
                 encoder.dim,
-                json.dumps(encoder.granularities),
+                json.dumps([f"{g}{POOLED}" if g in encoder.pooled else g for g in encoder.granularities]),
                 encoder.fitted,
                 encoder.windowed,
                 encoder.windows,
@@ -187,3 +190,11 @@ class Catalogue:
     def remove_records(self) -> None:
         """Forget every record."""
         self._connection.execute("DELETE FROM records")
+
+
+def _read_levels(encoded: str) -> tuple[tuple[Granularity, ...], tuple[Granularity, ...]]:
+    """Give the levels an encoder covers, and those of them that are pooled."""
+    names = [str(name) for name in json.loads(encoded)]
+    covered = tuple(Granularity(name.removesuffix(POOLED)) for name in names)
+    pooled = tuple(Granularity(name.removesuffix(POOLED)) for name in names if name.endswith(POOLED))
+    return covered, pooled

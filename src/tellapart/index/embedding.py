@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
-from tellapart.corpus.types import LEVELS, Granularity
+from tellapart.corpus.types import LEVELS, ContainmentTree, Granularity, Kind
 from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
-from tellapart.encoders.protocol import Encoder, Vectors
-from tellapart.encoders.windows import EmbedReport, UnitText, embed
+from tellapart.encoders.pooling import EmbedReport, pool, report_of
+from tellapart.encoders.protocol import Encoder, Span, SpanEncoder
+from tellapart.encoders.windows import Layout, UnitText, inside, joined, lay_out
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.files import seal
 from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.store import Store, StoredDocument
 from tellapart.index.vectors import write_vectors
+from tellapart.index.vectors.halves import Halves
 from tellapart.progress import Advance, Progress
 
 CHUNK_UNITS = 20_000
 """Units embedded together: enough to sort them by length and to see texts that occur twice, some 30 MB."""
 
+TILES: Mapping[Kind, Granularity] = MappingProxyType(
+    {Kind.PROSE: Granularity.PARAGRAPH, Kind.CODE: Granularity.FUNCTION}
+)
+"""The units that are always encoded by themselves: their windows tile the text and serve every other level."""
 
 Missing = tuple[Segment, Sequence[Granularity]]
 """Levels of a segment that have no vectors yet."""
@@ -38,22 +45,89 @@ UnitTexts = Callable[[StoredDocument, Granularity], list[UnitText]]
 """Gives what is encoded of each unit of one level of a document."""
 
 
+def pooled_levels(
+    encoder: Encoder, levels: Sequence[Granularity], encoded: Collection[Granularity]
+) -> tuple[Granularity, ...]:
+    """Say which levels take their vectors from the windows of paragraphs and functions, at no cost of their own.
+
+    Larger units are means of those windows; sentences are pooled inside theirs. Only where the encoder gives
+    vectors of tokens: others either cost next to nothing or take far longer texts than a window.
+
+    Args:
+        encoder: Makes the vectors.
+        levels: What it covers.
+        encoded: Those whose units the user wants encoded by themselves.
+    """
+    if not (isinstance(encoder, SpanEncoder) and encoder.pools_spans):
+        return ()
+    return tuple(
+        g for g in levels if g not in encoded and g not in TILES.values() and g is not Granularity.IMAGE
+    )
+
+
 @dataclass(slots=True)
 class _Chunk:
-    """Units that are embedded in one call, with the rows they go to."""
+    """Units that are embedded in one call, and the rows they go to.
+
+    `units` are laid out by themselves; `rows` are units as ranges of those, and for sentences the span inside it.
+    """
 
     texts: UnitTexts
-    units: dict[Granularity, list[UnitText]] = field(default_factory=dict)
-    rows: dict[Granularity, list[int]] = field(default_factory=dict)
-    size: int = 0
+    pooled: Collection[Granularity]
+    units: list[UnitText] = field(default_factory=list)
+    rows: dict[Granularity, list[tuple[int, range, Span | None]]] = field(default_factory=dict)
 
     def add(self, stored: StoredDocument, first_rows: Mapping[Granularity, int]) -> None:
-        for granularity, first in first_rows.items():
-            if granularity in stored.tree.levels:
-                texts = self.texts(stored, granularity)
-                self.units.setdefault(granularity, []).extend(texts)
-                self.rows.setdefault(granularity, []).extend(range(first, first + len(texts)))
-                self.size += len(texts)
+        tree = stored.tree
+        present = {
+            granularity: first for granularity, first in first_rows.items() if granularity in tree.levels
+        }
+        tile = TILES.get(tree.kind)
+        tiles: range | None = None
+        if tile and (tile in present or set(present) & set(self.pooled)):
+            tiles = range(len(self.units), len(self.units) + len(tree.levels[tile].starts))
+            self.units += self.texts(stored, tile)
+        for granularity, first in present.items():
+            rows = self.rows.setdefault(granularity, [])
+            if tile is not None and tiles is not None and (granularity is tile or granularity in self.pooled):
+                found = _over_tiles(tree, granularity, tile, tiles)
+            else:
+                begin = len(self.units)
+                self.units += self.texts(stored, granularity)
+                found = [(range(place, place + 1), None) for place in range(begin, len(self.units))]
+            rows += [(first + ordinal, *where) for ordinal, where in enumerate(found)]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.rows.values()))
+
+    def layouts(self, encoder: Encoder) -> tuple[list[Layout], list[Layout]]:
+        """Lay out the units themselves, and every row, level after level."""
+        own = lay_out(encoder, self.units, weighted=bool(self.pooled))
+        rows = [
+            joined(own[places.start : places.stop])
+            if span is None
+            else inside(own[places.start], span, self.units[places.start].text)
+            for of_level in self.rows.values()
+            for _, places, span in of_level
+        ]
+        return own, rows
+
+
+def _over_tiles(
+    tree: ContainmentTree, granularity: Granularity, tile: Granularity, tiles: range
+) -> list[tuple[range, Span | None]]:
+    """Find the tiles of each unit of a level, and for smaller units the span inside the one that holds them."""
+    starts = tree.levels[tile].starts
+    found: list[tuple[range, Span | None]] = []
+    for start, end in tree.spans(granularity):
+        low = int(np.searchsorted(starts, start, side="right")) - 1
+        high = int(np.searchsorted(starts, end, side="left"))
+        begin = int(starts[low])
+        part = (tiles[low], tiles[low] + high - low)
+        smaller = LEVELS[tree.kind].index(granularity) < LEVELS[tree.kind].index(tile)
+        found.append((range(*part), (start - begin, end - begin) if smaller else None))
+    return found
 
 
 def unit_texts(stored: StoredDocument, granularity: Granularity) -> list[UnitText]:
@@ -69,7 +143,10 @@ def unit_texts(stored: StoredDocument, granularity: Granularity) -> list[UnitTex
 
 
 class Embedder:
-    """Writes the vectors of one encoder for whole segments; `texts` says what is encoded of a document's units."""
+    """Writes the vectors of one encoder for whole segments.
+
+    `pooled` levels take theirs from the windows of others; `texts` says what is encoded of a document's units.
+    """
 
     def __init__(
         self,
@@ -77,6 +154,8 @@ class Embedder:
         encoder: Encoder,
         cache: VectorCache | None,
         progress: Progress,
+        *,
+        pooled: Collection[Granularity] = (),
         texts: UnitTexts = unit_texts,
     ) -> None:
         self.store = store
@@ -84,6 +163,7 @@ class Embedder:
         self.encoder = encoder
         self.cache = cache
         self.progress = progress
+        self.pooled = pooled
         self.texts = texts
         self.reports: list[EmbedReport] = []
 
@@ -98,11 +178,10 @@ class Embedder:
         sizes = {g: int(segment.offsets(g)[-1]) for g in wanted}
         arrays = {g: np.zeros((size, self.encoder.dim), dtype=np.float16) for g, size in sizes.items()}
         for chunk in self._chunks(segment, wanted):
-            for granularity, vectors in self._embed(chunk, advance).items():
-                arrays[granularity][chunk.rows[granularity]] = vectors
+            self._embed(chunk, arrays, advance)
         paths: list[Path] = []
         for granularity, rows in arrays.items():
-            path = segment.folder / vectors_name(self.encoder.fingerprint, granularity)
+            path = segment.folder / vectors_name(self.encoder.fingerprint, granularity, self.pooled)
             path.parent.mkdir(exist_ok=True)
             write_vectors(path, rows, allow_absent=True)
             paths.append(path)
@@ -110,27 +189,27 @@ class Embedder:
 
     def _chunks(self, segment: Segment, wanted: Sequence[Granularity]) -> Iterator[_Chunk]:
         offsets = {g: segment.offsets(g) for g in wanted}
-        chunk = _Chunk(self.texts)
+        chunk = _Chunk(self.texts, self.pooled)
         for position in np.flatnonzero(~segment.dead).tolist():
             number = int(segment.documents[position])
             first_rows = {g: int(of[position]) for g, of in offsets.items()}
             chunk.add(self.store.documents([number])[number], first_rows)
             if chunk.size >= CHUNK_UNITS:
                 yield chunk
-                chunk = _Chunk(self.texts)
+                chunk = _Chunk(self.texts, self.pooled)
         if chunk.size:
             yield chunk
 
-    def _embed(self, chunk: _Chunk, advance: Advance) -> dict[Granularity, Vectors]:
-        """Embed all levels in one call, so that a text that is a unit of several is encoded once."""
-        flat = [unit for units in chunk.units.values() for unit in units]
-        vectors, report = embed(self.encoder, flat, cache=self.cache, progress=_scaled(advance, len(flat)))
-        self.reports.append(report)
-        result, position = {}, 0
-        for granularity, units in chunk.units.items():
-            result[granularity] = vectors[position : position + len(units)]
-            position += len(units)
-        return result
+    def _embed(self, chunk: _Chunk, arrays: Mapping[Granularity, Halves], advance: Advance) -> None:
+        """Embed all levels in one call, so that a text that is part of several units is encoded once."""
+        own, layouts = chunk.layouts(self.encoder)
+        progress = _scaled(advance, len(layouts))
+        vectors, texts, cached = pool(self.encoder, layouts, cache=self.cache, progress=progress)
+        self.reports.append(report_of(own, texts, cached))
+        position = 0
+        for granularity, rows in chunk.rows.items():
+            arrays[granularity][[row for row, *_ in rows]] = vectors[position : position + len(rows)]
+            position += len(rows)
 
     def added_to(self, encoder: StoredEncoder) -> StoredEncoder:
         """Count what became of units longer than the encoder's window, on top of what was counted before."""

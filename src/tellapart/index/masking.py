@@ -165,7 +165,7 @@ class _Masker:
         encoder, fitted = fitted_lsa(self.home, self.store, segments, None, Changes(), self.progress)
         levels = stored.granularities
         missing = [(each, [level for level in levels if level in each.granularities]) for each in segments]
-        Embedder(self.store, encoder, None, self.progress, laid_out_as(self.before)).cover(missing)
+        Embedder(self.store, encoder, None, self.progress, texts=laid_out_as(self.before)).cover(missing)
         self.catalogue.put_encoder(StoredEncoder(LSA, encoder.fingerprint, encoder.dim, levels, fitted))
 
     def _replaced(self, documents: Sequence[StoredDocument]) -> Segment:
@@ -190,10 +190,13 @@ class _Masker:
 
     def _cover(self, segment: Segment, encoders: Mapping[str, Encoder]) -> None:
         for name, encoder in encoders.items():
-            granularities = self.catalogue.encoders()[name].granularities
-            levels = [level for level in granularities if level in segment.granularities]
+            stored = self.catalogue.encoders()[name]
+            levels = [level for level in stored.granularities if level in segment.granularities]
             if levels:
-                embedder = Embedder(self.store, encoder, self.cache, self.progress, laid_out_as(self.before))
+                texts = laid_out_as(self.before)
+                embedder = Embedder(
+                    self.store, encoder, self.cache, self.progress, pooled=stored.pooled, texts=texts
+                )
                 embedder.cover([(segment, levels)])
 
 

@@ -63,7 +63,8 @@ def _merge(index: Path, catalogue: Catalogue, group: Sequence[Segment]) -> None:
     for encoder in catalogue.encoders().values():
         for granularity in encoder.granularities:
             if granularity in levels:
-                _merge_vectors(group, folder, vectors_name(encoder.fingerprint, granularity), granularity)
+                name = vectors_name(encoder.fingerprint, granularity, encoder.pooled)
+                _merge_vectors(group, folder, name, granularity)
     documents = np.concatenate([segment.documents[~segment.dead] for segment in group])
     counts = {
         g: np.concatenate([np.diff(segment.offsets(g))[~segment.dead] for segment in group]).tolist()

@@ -7,7 +7,7 @@ Documents that were deleted since are masked by the `dead` bits kept in the stor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from mmap import mmap
@@ -42,9 +42,10 @@ def vectors_folder(fingerprint: str) -> str:
     return f"vectors-{fingerprint[:16]}"
 
 
-def vectors_name(fingerprint: str, granularity: Granularity) -> str:
-    """Name of a vector file inside its segment."""
-    return f"{vectors_folder(fingerprint)}/{granularity}.npy"
+def vectors_name(fingerprint: str, granularity: Granularity, pooled: Collection[Granularity] = ()) -> str:
+    """Name of a vector file inside its segment; it says whether the level is a `pooled` one."""
+    suffix = ".pooled" if granularity in pooled else ""
+    return f"{vectors_folder(fingerprint)}/{granularity}{suffix}.npy"
 
 
 def levels_wanted(kind: Kind, chosen: tuple[Granularity, ...]) -> tuple[Granularity, ...]:

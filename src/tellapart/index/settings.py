@@ -27,7 +27,9 @@ STDIN = "-"
 class Settings:
     """Sources and options of an index; granularities empty = all, max_bytes None = the default limit.
 
-    `words_only` says that the user wants no encoder, and not only has none yet; `images` that an encoder sees them.
+    `encoded` are levels whose units are encoded by themselves although their vectors could be pooled from those of
+    others. `words_only` says that the user wants no encoder, and not only has none yet; `images` that an encoder
+    sees them.
     """
 
     sources: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Settings:
     encoders: tuple[str, ...] = ()
     words_only: bool = False
     images: bool = False
+    encoded: tuple[Granularity, ...] = ()
 
     def scan_options(self) -> ScanOptions:
         """Give the options for finding and reading the sources."""
@@ -87,6 +90,7 @@ def _parsed(content: str) -> Settings:
         encoders=tuple(kept["encoders"]),
         words_only=kept["words_only"],
         images=kept.get("images", False),
+        encoded=tuple(Granularity(g) for g in kept.get("encoded", ())),
     )
 
 

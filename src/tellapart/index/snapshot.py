@@ -133,11 +133,11 @@ class Snapshot:
         """Give the vectors of one encoder over the units of one granularity."""
         if (encoder, granularity) not in self._vectors:
             kept = self._encoder(encoder, granularity)
-            name = vectors_name(kept.fingerprint, granularity)
+            name = vectors_name(kept.fingerprint, granularity, kept.pooled)
             self._vectors[encoder, granularity] = VectorIndex(
                 [segment.vectors(name) for segment in self._with(granularity)],
                 self.units(granularity).alive,
-                self.folder / DERIVED / f"{kept.fingerprint[:16]}-{granularity}",
+                self.folder / DERIVED / name.removesuffix(".npy").replace("/", "-").removeprefix("vectors-"),
                 self._key(granularity),
             )
         return self._vectors[encoder, granularity]

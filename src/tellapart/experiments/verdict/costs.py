@@ -10,15 +10,15 @@ from statistics import median
 
 import numpy as np
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.encoders.pooling import embed
 from tellapart.encoders.protocol import Encoder, OfImages
-from tellapart.encoders.windows import embed
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import MAX_QUERY_CHARACTERS
 from tellapart.errors import TellapartError
 from tellapart.experiments.verdict.verdict import Cost
-from tellapart.index.embedding import unit_texts
+from tellapart.index.embedding import TILES, unit_texts
 from tellapart.index.snapshot import Snapshot
 from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS
 
@@ -82,6 +82,8 @@ class CostMeter:
         """Estimate from a sample; None for an encoder behind a network, which costs money to ask."""
         if name.startswith("openai:"):
             return None
+        if level in snapshot.encoders[name].pooled:  # what its windows cost
+            level = TILES[KIND_OF[level]]
         key = name, level
         if key not in self._encoding:
             table = snapshot.units(level)

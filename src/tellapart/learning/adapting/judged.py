@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tellapart.encoders.maps import VectorMap
+from tellapart.encoders.pooling import embed
 from tellapart.encoders.protocol import Encoder
-from tellapart.encoders.windows import embed
 from tellapart.encoders.worded import WordedEncoder, beside
 from tellapart.engine import Index
 from tellapart.learning.adapting.deciding import Evidence

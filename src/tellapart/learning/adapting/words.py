@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.config import write_config
 from tellapart.encoders.minilm import open_minilm
+from tellapart.encoders.pooling import embed
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.tokens import Tokens
-from tellapart.encoders.windows import UnitText, embed, whole
+from tellapart.encoders.windows import UnitText, whole
 from tellapart.encoders.worded import WordedConfig, WordEncoder, bare_ids, beside
 from tellapart.encoders.words import WordTable
 from tellapart.engine import Index
