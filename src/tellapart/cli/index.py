@@ -48,6 +48,14 @@ def index(
         list[Granularity] | None,
         typer.Option("--granularity", help="Index only this (repeatable) [default: all]."),
     ] = None,
+    encode: Annotated[
+        list[Granularity] | None,
+        typer.Option(
+            "--encode",
+            help="Encode these units by themselves, too; by default only paragraphs and functions are, and the"
+            " vectors of others are pooled from theirs (repeatable).",
+        ),
+    ] = None,
     kind: Annotated[
         Kind | None, typer.Option("--kind", help="Say what the documents are, instead of guessing.")
     ] = None,
@@ -70,6 +78,7 @@ def index(
         max_bytes=max_bytes or settings.max_bytes,
         granularities=tuple(granularity or settings.granularities),
         encoders=_encoders(settings, encoder or []),
+        encoded=tuple(dict.fromkeys([*settings.encoded, *(encode or [])])),
         words_only=NO_ENCODER in (encoder or []) or (settings.words_only and not encoder),
     )
     report = build_index(folder, settings, progress=terminal_progress(), fresh=rebuild)

@@ -57,7 +57,7 @@ def _print(state: IndexStatus) -> None:
     for name, count in state.units.items():
         print(f"  {name:<11}{count:>12,}")
     for encoder in state.encoders:
-        levels = ", ".join(encoder.granularities)
+        levels = ", ".join(f"{g} (pooled)" if g in encoder.pooled else g for g in encoder.granularities)
         print(f"encoder      {encoder.name}  {encoder.dim} dimensions, {encoder.fingerprint[:12]}; {levels}")
         if words := in_words(encoder):
             print(f"             {words}")

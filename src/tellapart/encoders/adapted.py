@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tellapart.encoders.config import FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
 from tellapart.encoders.maps import apply_map, read_map
-from tellapart.encoders.protocol import Encoder, Vectors
+from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
@@ -64,6 +64,16 @@ class AdaptedEncoder:
     def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
         """Encode units: (n, dim), rows of unit length."""
         return self._mapped(self.base.encode_document(texts, progress=progress))
+
+    @property
+    def pools_spans(self) -> bool:
+        """Whether the base gives vectors of spans."""
+        return isinstance(self.base, SpanEncoder) and self.base.pools_spans
+
+    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+        """Encode each text once and pool spans of it, as the base does."""
+        assert isinstance(self.base, SpanEncoder)
+        return self._mapped(self.base.encode_spans(texts, spans))
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text as the base counts them."""

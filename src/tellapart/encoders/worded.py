@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tellapart.encoders.adapted import opened_base
 from tellapart.encoders.config import FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import Encoder, Vectors
+from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.encoders.tokens import TokenIds, Tokens
 from tellapart.encoders.words import WordTable
@@ -104,6 +104,20 @@ class WordedEncoder:
         """Encode units: (n, dim), rows of unit length."""
         vectors = self.base.encode_document(texts, progress=progress)
         return beside(vectors, self.words.encode_document(texts), self.config.scale)
+
+    @property
+    def pools_spans(self) -> bool:
+        """Whether the base gives vectors of spans."""
+        return isinstance(self.base, SpanEncoder) and self.base.pools_spans
+
+    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+        """Encode each text once and pool spans of it, as the base does; a span has its own words."""
+        assert isinstance(self.base, SpanEncoder)
+        pairs = zip(texts, spans, strict=True)
+        words = [text[slice(*span)] if span else text for text, wanted in pairs for span in wanted]
+        return beside(
+            self.base.encode_spans(texts, spans), self.words.encode_document(words), self.config.scale
+        )
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text as the base counts them."""

@@ -34,7 +34,7 @@ from tellapart.rankers.registry import Parameters
 from tellapart.rankers.run import RankedDocuments, Run
 
 if TYPE_CHECKING:
-    from tellapart.index.build import BuildReport
+    from tellapart.index.build import Builder, BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
 
@@ -103,11 +103,11 @@ class Index:
             encoders = tuple(dict.fromkeys((*self.settings.encoders, name)))
             build_index(self.folder, replace(self.settings, encoders=encoders), progress=progress)
             return
-        from tellapart.encoders.cache import open_cache
-        from tellapart.index.build import Builder
+        _builder(self.folder, self.settings, progress).add_encoder(name)
 
-        load = partial(load_encoder, home=self.folder.resolve().parent)
-        Builder(self.folder, self.settings, load, open_cache(), progress).add_encoder(name)
+    def encode_alone(self, encoder: str, *levels: Granularity, progress: Progress = silent) -> None:
+        """Encode the units of these levels by themselves, where their vectors are pooled from those of others."""
+        _builder(self.folder, self.settings, progress).encode_alone(encoder, levels)
 
     @property
     def settings(self) -> Settings:
@@ -322,9 +322,13 @@ def build_index(
     folder: Path, settings: Settings, *, progress: Progress = silent, fresh: bool = False
 ) -> BuildReport:
     """Bring the index in `folder` to what `settings` ask for."""
+    images = any(sees_images(name, home=folder.resolve().parent) for name in settings.encoders)
+    return _builder(folder, replace(settings, images=images), progress, fresh=fresh).run()
+
+
+def _builder(folder: Path, settings: Settings, progress: Progress, *, fresh: bool = False) -> Builder:
     from tellapart.encoders.cache import open_cache
     from tellapart.index.build import Builder  # readers and splitters, which a search need not load
 
     home = folder.resolve().parent
-    settings = replace(settings, images=any(sees_images(name, home=home) for name in settings.encoders))
-    return Builder(folder, settings, partial(load_encoder, home=home), open_cache(), progress, fresh).run()
+    return Builder(folder, settings, partial(load_encoder, home=home), open_cache(), progress, fresh)

@@ -14,7 +14,7 @@ from tellapart.engine.records import corpus_state
 from tellapart.errors import TellapartError
 from tellapart.experiments.grid import passages
 from tellapart.experiments.grid.by_image import make_image_grid, measure_images
-from tellapart.experiments.grid.candidates import COMPARED, make_grid
+from tellapart.experiments.grid.candidates import COMPARED, encode_sentences, make_grid
 from tellapart.experiments.grid.measuring import GridValues, measure_grid
 from tellapart.experiments.grid.rounds import measure_generated
 from tellapart.experiments.grid.scored import all_passages, query_weights, score_all
@@ -89,6 +89,7 @@ def evaluate(
     wishes = wishes or Wishes()
     measure = wishes.measure or MEASURE
     grid = make_grid(index, wishes.encoders, wishes.granularities, wishes.rankers)
+    encode_sentences(index, grid, progress)
     if gold is not None:
         values = measure_grid(index, gold, grid, measure, progress)
         if not values.queries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from tellapart.engine.configuration import Configuration, parse_granularities, p
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
+from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters
 
 TUNED = " tuned"
@@ -113,6 +115,24 @@ def make_grid(
                     candidates += [Candidate.of(encoder, tier, r) for r in rankers if r not in LEXICAL_ONLY]
     unique = {candidate.name: candidate for candidate in candidates}
     return Grid(tuple(unique.values()), candidates[0].name, candidates[1].name)
+
+
+def encode_sentences(index: Index, grid: Grid, progress: Progress = silent) -> None:
+    """Encode sentences by themselves where the grid compares some whose vectors are pooled: those are a stand-in.
+
+    An index that cannot be written, or that somebody else is writing, is compared as it is.
+    """
+    with index.reading() as snapshot:
+        wanted = {
+            str(variant.encoder)
+            for candidate in grid.candidates
+            for variant in candidate.variants
+            if Granularity.SENTENCE in variant.granularities and variant.encoder is not None
+        }
+        behind = [name for name in sorted(wanted) if Granularity.SENTENCE in snapshot.encoders[name].pooled]
+    for name in behind:
+        with suppress(TellapartError):
+            index.encode_alone(name, Granularity.SENTENCE, progress=progress)
 
 
 def _largest(snapshot: Snapshot) -> Granularity:
