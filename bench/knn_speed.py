@@ -1,12 +1,12 @@
 """Speed and recall of k-NN search against the same faiss index called directly, interleaved in one run.
 
-    python bench/knn_speed.py --rows 100000 1000000 --output docs/benchmarks/knn_speed.md
+    python bench/knn_speed.py --rows 20000 30000 100000 1000000 --output docs/benchmarks/knn_speed.md
     python bench/knn_speed.py --vectors mine.npy
 
 Synthetic rows: one cluster centre per 200 rows; row = (centre + .8 noise) * i^-1/2 plus a common direction,
 brought to unit length, so that variance falls with the dimension i and all cosines are positive, as with
 encoders of text. Queries are further draws from the same clusters. `--vectors` takes real rows instead (its
-last rows are the queries). Directly called: `IndexScalarQuantizer` fp16 up to 200k rows, beyond
+last rows are the queries). Directly called: `IndexScalarQuantizer` fp16 up to 30,000 rows, beyond
 `RR,RaBitQfs,Refine(SQfp16)` with k_factor 20. Recall is against exact float32.
 """
 
@@ -235,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 30_000, 100_000, 1_000_000])
     parser.add_argument("--vectors", type=Path, help="a .npy of float rows to use instead of synthetic ones")
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--queries", type=int, default=200)

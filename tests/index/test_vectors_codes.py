@@ -218,5 +218,5 @@ def test_many_equal_rows_fall_back_to_the_exact_scan(tmp_path: Path):
 
 
 def test_the_thresholds_are_the_documented_ones():
-    assert codes_module.CODED_ROWS == 200_000
+    assert codes_module.CODED_ROWS == 30_000
     assert module._CODED_DEPTH == 200

@@ -1,4 +1,4 @@
-"""Vectors on disk and their search: exact scans, 1-bit codes above 200k rows, and moments."""
+"""Vectors on disk and their search: exact scans, 1-bit codes from 30,000 rows on, and moments."""
 
 from tellapart.index.vectors.index import VectorIndex, build_derived
 from tellapart.index.vectors.moments import Moments, Spectrum

@@ -111,7 +111,7 @@ class VectorIndex:
 
         Returns rows int64 (m, k) and scores float32 (m, k), best first, ties by row, padded with -1 and
         -inf where fewer rows are live and allowed. Scores are float64 sums rounded once, so every engine
-        returns the same bits. Above 200k rows codes propose the candidates (recall@10 >= .99) unless
+        returns the same bits. From 30,000 rows on codes propose the candidates (recall@10 >= .99) unless
         `exact`. A query of zeros finds nothing.
 
         Raises:
