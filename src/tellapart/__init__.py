@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from tellapart.experiments.queries.querysets import QueryGold
     from tellapart.experiments.verdict.verdict import Finding, Verdict
     from tellapart.rankers.registry import Parameters
+    from tellapart.serving.context import Context, context
 
 _HOMES = {
     "Configuration": "tellapart.engine",
     "ContainmentTree": "tellapart.corpus.types",
+    "Context": "tellapart.serving.context",
     "CorruptIndexError": "tellapart.errors",
     "Document": "tellapart.corpus.types",
     "Encoder": "tellapart.encoders.protocol",
@@ -44,6 +46,7 @@ _HOMES = {
     "StaleIndexError": "tellapart.errors",
     "TellapartError": "tellapart.errors",
     "Verdict": "tellapart.experiments.verdict.verdict",
+    "context": "tellapart.serving.context",
     "evaluate": "tellapart.experiments.evaluate",
     "load_encoder": "tellapart.encoders.load",
     "read_gold": "tellapart.experiments.queries.gold",
@@ -52,6 +55,7 @@ _HOMES = {
 __all__ = [
     "Configuration",
     "ContainmentTree",
+    "Context",
     "CorruptIndexError",
     "Document",
     "Encoder",
@@ -67,6 +71,7 @@ __all__ = [
     "StaleIndexError",
     "TellapartError",
     "Verdict",
+    "context",
     "evaluate",
     "load_encoder",
     "read_gold",

@@ -10,17 +10,19 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPMessage
-from typing import IO
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from typing import IO, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tellapart.errors import TellapartError
+
+T = TypeVar("T")
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -77,9 +79,12 @@ class Endpoint:
 class Client:
     """Asks one endpoint; waits and tries again on overload, failure and time-outs."""
 
-    def __init__(self, endpoint: Endpoint, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Open nothing yet; `sleep` is replaced in tests."""
+    def __init__(
+        self, endpoint: Endpoint, *, sleep: Callable[[float], None] = time.sleep, timeout: float = TIMEOUT
+    ) -> None:
+        """Open nothing yet; `timeout` is how many seconds it may be silent, `sleep` is replaced in tests."""
         self.endpoint = endpoint
+        self.timeout = timeout
         self._sleep = sleep
         self._next_request = 0.0
         self._opener = build_opener(_NoRedirects)
@@ -90,11 +95,33 @@ class Client:
         Raises:
             TellapartError: The server refuses, or cannot be reached after several attempts.
         """
+
+        def whole() -> bytes:
+            with self._post(path, content) as response:
+                return bytes(response.read())
+
+        return self._persistently(path, whole)
+
+    def lines(self, path: str, content: Mapping[str, object]) -> Iterator[bytes]:
+        """Post JSON and give the lines of the answer as they come.
+
+        Raises:
+            TellapartError: The server refuses, cannot be reached, or falls silent in the middle.
+        """
+        response = self._persistently(path, lambda: self._post(path, content))
+        try:
+            with response:
+                yield from response
+        except (HTTPException, TimeoutError, OSError) as error:
+            raise self.failure(path, f"the answer broke off: {error!r}") from None
+
+    def _persistently(self, path: str, attempt_once: Callable[[], T]) -> T:
+        """Try, wait and try again where that can help."""
         wait = FIRST_WAIT
         for attempt in range(1, ATTEMPTS + 1):
             self._wait_for_turn()
             try:
-                return self._post(path, content)
+                return attempt_once()
             except HTTPError as error:
                 reason = f"HTTP {error.code} {_excerpt(error)}"
                 if error.code not in RETRIED or attempt == ATTEMPTS:
@@ -122,14 +149,14 @@ class Client:
             f"{self.endpoint.base_url}/{path}, model {self.endpoint.model!r}: {reason}; {advice}"
         )
 
-    def _post(self, path: str, content: Mapping[str, object]) -> bytes:
+    def _post(self, path: str, content: Mapping[str, object]) -> HTTPResponse:
         headers = {"Content-Type": "application/json", "User-Agent": "tellapart"}
         if self.endpoint.key:
             headers["Authorization"] = f"Bearer {self.endpoint.key}"
         body = json.dumps({"model": self.endpoint.model, **content}).encode()
         request = Request(f"{self.endpoint.base_url}/{path}", data=body, headers=headers, method="POST")
-        with self._opener.open(request, timeout=TIMEOUT) as response:
-            return bytes(response.read())
+        response: HTTPResponse = self._opener.open(request, timeout=self.timeout)
+        return response
 
     def _wait_for_turn(self) -> None:
         if self.endpoint.requests_per_minute > 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 from tellapart.encoders.minilm import FOLDER
@@ -24,6 +25,11 @@ def _tokens() -> Tokens:
 def count_tokens(text: str) -> int:
     """Tokens of a text, as the tokenizer named `TOKENIZER` counts them."""
     return int(_tokens().counts([text])[0]) - SPECIAL
+
+
+def count_tokens_of(texts: Sequence[str]) -> list[int]:
+    """Tokens of each of several texts, counted together."""
+    return [int(count) - SPECIAL for count in _tokens().counts(texts)]
 
 
 def cut_to_tokens(text: str, limit: int) -> str:

@@ -1,0 +1,113 @@
+"""`tellapart ask`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.app import FAILED
+from tellapart.cli.output import SCHEMA, note, print_json, printable
+from tellapart.engine import Index
+from tellapart.errors import TellapartError
+from tellapart.index.home import index_folder
+
+if TYPE_CHECKING:
+    from tellapart.serving.asking import CorpusAnswer
+    from tellapart.serving.context import Context
+
+EXAMPLES = (
+    'tellapart ask "how do I rotate the keys?" --index my.idx        # prints what a model would be given',
+    'tellapart ask "how do I rotate the keys?" --index my.idx --model llama3 --endpoint http://127.0.0.1:11434/v1',
+    'tellapart ask "how do I rotate the keys?" ~/docs --tokens 2000 --json',
+)
+
+TIMEOUT = 60.0
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question; '-' reads it from standard input.")],
+    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    index: options.IndexFolder = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="A language model; without one, prints the context."),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint", metavar="URL", help="Its OpenAI-compatible server [default: api.openai.com]."
+        ),
+    ] = None,
+    tokens: Annotated[int, typer.Option("--tokens", help="Most tokens of the corpus that are sent.")] = 1_000,
+    where: options.Where = None,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds the server may be silent.")] = TIMEOUT,
+    show_context: Annotated[
+        bool, typer.Option("--show-context", help="Also print what was sent, on standard error.")
+    ] = False,
+    json: options.Json = False,
+) -> int | None:
+    """Answer from the corpus by a language model, with checked citations; say so where the corpus has no answer."""
+    from tellapart.serving.context import context
+
+    if endpoint is not None and model is None:
+        raise TellapartError("--endpoint serves a model: name it with --model")
+    text = sys.stdin.read() if question == "-" else question
+    opened = Index.open(index_folder(index, [path]))
+    given = context(opened, text, tokens=tokens, where=where or ())
+    if model is None:
+        _print_context(given, json=json)
+        return None
+    if show_context:
+        note(given.text)
+    answer = _answered(given, f"{model}@{endpoint}" if endpoint else model, timeout, streamed=not json)
+    if json:
+        from tellapart.serving.asking import answer_json
+
+        print_json({"schema": SCHEMA, **answer_json(answer)})
+    else:
+        _print_answer(answer)
+    return FAILED if answer.problems else None
+
+
+def _answered(given: Context, spec: str, timeout: float, *, streamed: bool) -> CorpusAnswer:
+    from tellapart.encoders.endpoint import Client, Endpoint
+    from tellapart.serving.asking import ask as answered
+
+    client = Client(Endpoint.parse(spec, what="language model"), timeout=timeout)
+    return answered(given, client, heard=_print_piece if streamed and sys.stdout.isatty() else None)
+
+
+def _print_piece(piece: str) -> None:
+    print("\n".join(printable(line) for line in piece.split("\n")), end="", flush=True)
+
+
+def _print_context(given: Context, *, json: bool) -> None:
+    if json:
+        from tellapart.serving.context import context_json
+
+        print_json({"schema": SCHEMA, **context_json(given)})
+    elif given.absent is not None:
+        print(f"not in this corpus: {given.absent}")
+    else:
+        print("\n".join(printable(line) for line in given.text.split("\n")))
+        note(
+            f"{len(given.passages)} passages, {given.tokens:,} of {given.limit:,} tokens ({given.tokenizer})"
+        )
+
+
+def _print_answer(answer: CorpusAnswer) -> None:
+    if answer.text is None:
+        print(f"not in this corpus: {answer.why}")
+        return
+    if sys.stdout.isatty():
+        print()
+    else:
+        _print_piece(answer.text + "\n")
+    for citation in answer.citations:
+        print(f"[{citation.number}] {citation.place}")
+    for problem in answer.problems:
+        note(f"check this: {problem}")

@@ -1,0 +1,183 @@
+"""What stands before every HTTP request: who may ask, how much at once, how often, how long."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CLIENTS = 10_000
+"""Addresses whose rate is remembered; the one that was quiet longest is forgotten first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request, one client and the whole server may take.
+
+    `body` in bytes, `seconds` for one request, `concurrent` requests of one worker, `rate` requests a second from one
+    address (0 = no limit).
+    """
+
+    body: int = 1_000_000
+    seconds: float = 30.0
+    concurrent: int = 64
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer without asking the application."""
+
+    status: int
+    detail: str
+    retry_after: int | None = None
+
+
+class TooLargeError(Exception):
+    """The body goes on beyond the limit."""
+
+
+class Guard:
+    """ASGI middleware that checks Host, Origin and token, and holds the limits.
+
+    Browsers send Host and Origin themselves: checking both keeps a page from somewhere else, also one whose name was
+    made to point here (DNS rebinding), from reading the corpus.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: tuple[str, ...] = LOOPBACK,
+        token: str | None = None,
+        limits: Limits | None = None,
+        counted: Callable[[str, int, float], None] = lambda path, status, seconds: None,
+    ) -> None:
+        """Stand before `app`; `counted` is told path, status and seconds of each request."""
+        self.app = app
+        self.hosts = {host.lower() for host in hosts}
+        self.token = token
+        self.limits = limits or Limits()
+        self.counted = counted
+        self._running = 0
+        self._allowance: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request, then let it through."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await _refuse(sending, refusal)
+        else:
+            self._running += 1
+            try:
+                await self._limited(scope, receive, sending)
+            finally:
+                self._running -= 1
+        self.counted(scope["path"], status, time.perf_counter() - started)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        taken = 0
+
+        async def receiving() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.limits.body:
+                raise TooLargeError
+            return message
+
+        seconds = None if scope["path"].endswith("/events") else self.limits.seconds
+        try:
+            await asyncio.wait_for(self.app(scope, receiving, sending), seconds)
+        except TooLargeError:
+            if not begun:
+                await _refuse(send, Refusal(413, f"the body is over {self.limits.body:,} bytes"))
+        except TimeoutError:
+            if not begun:
+                await _refuse(send, Refusal(504, f"no answer within {self.limits.seconds:g} seconds"))
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host = _hostname(f"//{headers.get(b'host', '')}")
+        if host not in self.hosts:
+            return Refusal(
+                421, "this server does not go by that name: ask it by the address it was started with"
+            )
+        origin = headers.get(b"origin")
+        if origin is not None and _hostname(origin) not in self.hosts:
+            return Refusal(403, "a page from somewhere else may not ask this server")
+        if self.token is not None and scope["path"] != "/health":
+            given = headers.get(b"authorization", "").removeprefix("Bearer ").encode()
+            if not hmac.compare_digest(given, self.token.encode()):
+                return Refusal(401, "a token is needed: send 'Authorization: Bearer TOKEN'")
+        length = headers.get(b"content-length", "0")
+        if length.isdigit() and int(length) > self.limits.body:
+            return Refusal(413, f"the body is over {self.limits.body:,} bytes")
+        if self._running >= self.limits.concurrent:
+            return Refusal(503, "too many requests at once: try again", 1)
+        client = scope.get("client")
+        if self.limits.rate and not self._may(client[0] if client else ""):
+            return Refusal(429, f"over {self.limits.rate:g} requests a second: slow down", 1)
+        return None
+
+    def _may(self, address: str) -> bool:
+        """A bucket for each address that fills at the rate and holds two seconds of it."""
+        now = time.monotonic()
+        full = max(2 * self.limits.rate, 1.0)
+        left, before = self._allowance.pop(address, (full, now))
+        left = min(full, left + (now - before) * self.limits.rate)
+        self._allowance[address] = (max(left - 1, 0.0), now)
+        if len(self._allowance) > CLIENTS:
+            self._allowance.popitem(last=False)
+        return left >= 1
+
+
+def _hostname(url: str) -> str:
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    body = json.dumps({"detail": refusal.detail}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
