@@ -24,8 +24,8 @@ from judged import data_folder, publish, table
 from mixing import in_hybrid
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
-from tellapart.experiments.queries.judgements import read_qrels, read_queries
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.judgements import read_qrels, read_queries
+from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import Comparison, compare
 from tellapart.learning.adapting import words as adapting_words
 from tellapart.learning.adapting.components import Components
@@ -107,7 +107,7 @@ def measured(name: str, split: str, folder: Path) -> Row:
     source = data_folder() / name
     index = Index.open(folder) if folder.exists() else Index.build([source], folder)
     texts, qrels = read_queries(source / "queries.jsonl").texts, read_qrels(source / "qrels" / f"{split}.tsv")
-    gold = QueryGold({query: texts[query] for query in qrels.grades}, qrels)
+    gold = QuerySet({query: texts[query] for query in qrels.grades}, qrels)
     started = time.perf_counter()
     pairs = gather(index, ENCODER, with_texts=True)
     place = WordsOfIndex(index, ENCODER, pairs.kind, pairs.level)

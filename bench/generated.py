@@ -22,7 +22,7 @@ from development import PLACE
 from judged import publish, table
 from tellapart.engine import Index
 from tellapart.experiments.measures import Measure, evaluate_run
-from tellapart.experiments.synthetic import GeneratedSet, generate, leaks
+from tellapart.experiments.synthetic import SyntheticQueries, generate, leaks
 from tellapart.index.store import FILE
 
 MEASURE = Measure.parse("nDCG@10")
@@ -39,7 +39,7 @@ class Outcome:
 
     name: str
     documents: int
-    generated: GeneratedSet
+    generated: SyntheticQueries
     blanked: Values
     plain: Values
     leaks: int
@@ -70,8 +70,8 @@ def measure(folder: Path) -> Outcome:
     return outcome
 
 
-def _values(index: Index, generated: GeneratedSet) -> Values:
-    gold = generated.gold
+def _values(index: Index, generated: SyntheticQueries) -> Values:
+    gold = generated.query_set
     found = {}
     for ranker in RANKERS:
         run = index.run(gold.queries, ranker=ranker, encoder=None if ranker == "bm25" else ENCODER)
@@ -82,9 +82,9 @@ def _values(index: Index, generated: GeneratedSet) -> Values:
 def quality(outcomes: Iterable[Outcome]) -> str:
     rows = []
     for outcome in outcomes:
-        gold = outcome.generated.gold
+        gold = outcome.generated.query_set
         source_of = np.array([gold.source(query) for query in gold.qrels.grades])
-        overlap = np.array([outcome.generated.overlap[query] for query in gold.qrels.grades])
+        overlap = np.array([outcome.generated.query_set.overlap[query] for query in gold.qrels.grades])
         for source in dict.fromkeys(source_of.tolist()):
             mine = source_of == source
             row = [outcome.name, source, str(mine.sum()), f"{outcome.generated.offered[source]:,}"]
@@ -105,7 +105,7 @@ def costs(outcomes: Iterable[Outcome]) -> str:
             [
                 outcome.name,
                 f"{outcome.documents:,}",
-                f"{len(outcome.generated.gold.queries):,}",
+                f"{len(outcome.generated.query_set.queries):,}",
                 f"{len(outcome.generated.replaced):,}",
                 str(outcome.leaks),
                 f"{outcome.making:.1f}",

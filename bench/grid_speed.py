@@ -14,10 +14,8 @@ from pathlib import Path
 
 from development import COLLECTIONS, PLACE, build
 from judged import data_folder, publish, table
-from tellapart.experiments.evaluate import MEASURE, Asked, Wishes, conclude
-from tellapart.experiments.grid.candidates import make_grid
-from tellapart.experiments.grid.measuring import measure_grid
-from tellapart.experiments.queries.gold import read_gold
+from tellapart.experiments import decide, read_query_set, run_texts, text_arms
+from tellapart.experiments.costs import with_costs
 
 GRANULARITIES = ("sentence", "paragraph", "section", "document")
 
@@ -31,16 +29,16 @@ def main() -> None:
     collection = next(each for each in COLLECTIONS if each.name == "scifact")
     index = build(collection, data, chosen.indexes, levels=GRANULARITIES, suffix="-all")
     started, worked = time.perf_counter(), time.process_time()
-    read = read_gold(index, data / collection.name, split=collection.split)
-    grid = make_grid(index, granularities=GRANULARITIES)
+    query_set = read_query_set(index, data / collection.name, split=collection.split)
+    arms = text_arms(index, granularities=GRANULARITIES)
     ready = time.perf_counter()
-    values = measure_grid(index, read.gold, grid, MEASURE)
+    experiment = run_texts(index, query_set, arms)
     measured = time.perf_counter()
-    conclude(Asked(index, read.gold), values, Wishes())
+    decide(with_costs(experiment, index))
     ended, spent = time.perf_counter(), time.process_time() - worked
-    variants = sum(len(candidate.variants) for candidate in grid.candidates)
+    variants = sum(len(arm.variants) for arm in arms)
     seconds = [ready - started, measured - ready, ended - measured, ended - started, spent]
-    row = [collection.name, f"{len(values.queries):,}", f"{len(grid.candidates)} ({variants})"]
+    row = [collection.name, f"{len(experiment.queries):,}", f"{len(arms.arms)} ({variants})"]
     text = (
         f"# Speed of the grid\n\n`python bench/grid_speed.py`, {os.cpu_count()} cores, seconds; in brackets the"
         " variants with all parameters tried.\n\n"

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Kind
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
+from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import evaluate_run
-from tellapart.experiments.queries.judgements import Qrels
 from tellapart.learning.adapting.judges import DEPTH, MEASURE, Judges
 from tellapart.learning.adapting.units import of_documents
 from tellapart.rankers.registry import WEIGHT

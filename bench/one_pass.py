@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from tellapart.experiments.queries.judgements import JudgedQueries, Qrels, QuerySet
 
 from judged import Judged, data_folder, load, ndcg, publish, table
 from parts import Parts, scifact_rationales, scifact_sentences, texts_of, wikiqa_sentences
@@ -23,7 +24,6 @@ from tellapart.encoders.cache import open_cache
 from tellapart.encoders.minilm import open_minilm
 from tellapart.encoders.pooling import pool
 from tellapart.encoders.windows import Layout, UnitText, inside, joined, lay_out
-from tellapart.experiments.queries.judgements import JudgedQueries, Qrels, QuerySet
 from tellapart.experiments.statistics import compare
 from tellapart.index.embedding import TILES, unit_texts
 from tellapart.index.store import StoredDocument

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tellapart.experiments.queries.judgements import JudgedQueries, Qrels, QuerySet, read_queries
+from tellapart.experiments.judgements import JudgedQueries, Qrels, QueryTexts, read_queries
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def scifact_rationales(folder: Path) -> JudgedQueries:
         query, document, sentence, _ = line.split("\t")
         grades[query][f"{document}:{sentence}"] = 1
     texts = read_queries(folder / "queries.jsonl").texts
-    return JudgedQueries(QuerySet({query: texts[query] for query in grades}), Qrels(grades))
+    return JudgedQueries(QueryTexts({query: texts[query] for query in grades}), Qrels(grades))
 
 
 def _joined(folder: Path, corpus: str, members: Mapping[str, list[tuple[str, str]]]) -> Parts:

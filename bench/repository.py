@@ -74,7 +74,7 @@ def measure(work: Path) -> str:
             found = leaks(generated, masked, index)
     rows = [
         ["functions", f"{functions:,}"],
-        ["queries", f"{len(generated.gold.queries):,}"],
+        ["queries", f"{len(generated.query_set.queries):,}"],
         ["files blanked", f"{len(generated.replaced):,} of {index.store.count():,}"],
         ["texts encoded again with minilm", f"{encoded:,} of {known:,}"],
         ["leaks", str(len(found))],

@@ -1,4 +1,4 @@
-"""Learn from the development collections how far generated queries may be trusted.
+"""Learn from the development collections how far synthetic queries may be trusted.
 
     TELLAPART_DATA=... python bench/transfer.py --output src/tellapart/experiments/data/transfer.json
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from development import COLLECTIONS, PLACE
 from judged import data_folder
 from tellapart.engine.configuration import Configuration
-from tellapart.experiments.verdict.transfer import Pair, Transfer, log_odds, move_between
+from tellapart.experiments.transfer import Pair, TransferModel, log_odds, move_between
 from tellapart.rankers.registry import Parameters
 from verdict_values import Values, human, made
 
@@ -33,12 +33,12 @@ class Setting:
     encoder: str
     default: str
     human: Values
-    generated: Values
+    synthetic: Values
 
     @property
     def own(self) -> tuple[str, ...]:
         """Variants that an index with this encoder alone can use."""
-        names = [name for name in self.human.names if name in self.generated.names]
+        names = [name for name in self.human.names if name in self.synthetic.names]
         return tuple(name for name in names if configuration_of(name).encoder in (None, self.encoder))
 
 
@@ -62,21 +62,21 @@ def pairs(setting: Setting) -> list[Pair]:
     found = []
     for name in setting.human.names:
         configuration = configuration_of(name)
-        if name == setting.default or configuration.ranker in LEFT_OUT or name not in setting.generated.names:
+        if name == setting.default or configuration.ranker in LEFT_OUT or name not in setting.synthetic.names:
             continue
         gains = [
             log_odds(values.column(name)) - log_odds(values.column(setting.default))
-            for values in (setting.generated, setting.human)
+            for values in (setting.synthetic, setting.human)
         ]
         found.append(Pair(move_between(default, configuration), *gains))
     return found
 
 
-def fitted(settings: Sequence[Setting], left_out: str | None = None) -> Transfer:
+def fitted(settings: Sequence[Setting], left_out: str | None = None) -> TransferModel:
     """Fit on all settings but those of one collection."""
     used = [setting for setting in settings if setting.collection != left_out]
     names = tuple(dict.fromkeys(setting.collection for setting in used))
-    return Transfer.fit([pair for setting in used for pair in pairs(setting)], names)
+    return TransferModel.fit([pair for setting in used for pair in pairs(setting)], names)
 
 
 def configuration_of(name: str) -> Configuration:

@@ -1,4 +1,4 @@
-"""What choosing from generated queries is worth: regret on human queries, against opponents that never look.
+"""What choosing from synthetic queries would be worth: regret on human queries, against opponents that never look.
 
     TELLAPART_DATA=... python bench/verdict.py --output docs/benchmarks/verdict.md
 
@@ -21,9 +21,11 @@ import numpy as np
 
 from development import PLACE
 from judged import data_folder, publish, table
+from tellapart.experiments import Arm, ArmValues, Experiment, Provenance, QuerySet
+from tellapart.experiments.experiment import assign_folds, cross_fitted
+from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.statistics import FEW_QUERIES, Comparison, compare
-from tellapart.experiments.verdict.crossfit import assign_folds, cross_fitted
-from tellapart.experiments.verdict.trust import Judgement, Option, trusted_choice
+from tellapart.experiments.transfer import ExpectedGain, choose_by_transfer
 from transfer import LEFT_OUT, Setting, configuration_of, fitted, settings
 
 SEED = 0
@@ -39,7 +41,7 @@ class Outcome:
 
     setting: Setting
     choice: str
-    ahead: Judgement | None
+    ahead: ExpectedGain | None
     best: float
     means: Mapping[str, float]
     versus: Mapping[str, Comparison]
@@ -79,26 +81,30 @@ def outcome(setting: Setting, every: Sequence[Setting]) -> Outcome:
     return Outcome(setting, choice, ahead, best, means, versus)
 
 
-def chosen_by_verdict(setting: Setting, every: Sequence[Setting]) -> tuple[str, Judgement | None]:
+def chosen_by_verdict(setting: Setting, every: Sequence[Setting]) -> tuple[str, ExpectedGain | None]:
     """What the verdict chooses from generated queries, knowing the other collections."""
     names = [name for name in setting.own if configuration_of(name).ranker not in LEFT_OUT]
-    trusted = trusted_choice(
-        _option(setting, setting.default),
-        [_option(setting, name) for name in names],
-        setting.generated.clusters,
-        fitted(every, setting.collection),
-        seed=SEED,
-    )
-    enough = len(set(setting.generated.clusters)) >= FEW_QUERIES
-    choice = setting.default if trusted.choice is None or not enough else names[trusted.choice]
-    return choice, trusted.ahead
+    found = choose_by_transfer(_experiment(setting, names), fitted(every, setting.collection), seed=SEED)
+    enough = len(set(setting.synthetic.clusters)) >= FEW_QUERIES
+    return (found.choice if found.choice is not None and enough else setting.default), found.ahead
 
 
-def _option(setting: Setting, name: str) -> Option:
-    generated = setting.generated
-    return Option(
-        configuration_of(name), generated.column(name), generated.spans[:, generated.names.index(name)]
+def _experiment(setting: Setting, names: Sequence[str]) -> Experiment:
+    """The synthetic queries asked of every variant as an arm of its own."""
+    values = setting.synthetic
+    query_set = QuerySet(
+        dict.fromkeys(values.queries, ""),
+        Qrels({}),
+        provenance=Provenance.SYNTHETIC,
+        clusters=dict(zip(values.queries, values.clusters, strict=True)),
     )
+    arms = {}
+    for name in dict.fromkeys((setting.default, *names)):
+        column = values.names.index(name)
+        arms[name] = ArmValues(
+            Arm(name, (configuration_of(name),)), values.values[:, [column]], values.spans[:, [column]]
+        )
+    return Experiment(query_set, values.queries, "nDCG@10", arms, setting.default, setting.default)
 
 
 def _refitted(setting: Setting, every: Sequence[Setting]) -> str:

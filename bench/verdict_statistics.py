@@ -22,8 +22,9 @@ import numpy as np
 
 from development import COLLECTIONS, PLACE
 from judged import data_folder, publish, table
+from tellapart.experiments import Experiment
+from tellapart.experiments.policies import Evidence, Judged
 from tellapart.experiments.statistics import ALPHA, compare_all
-from tellapart.experiments.verdict.choice import Standings, Table, decide
 from verdict_values import Values, human
 
 SIZES = (50, 100, 200)
@@ -73,12 +74,13 @@ def false_better(values: Values, n: int, families: int) -> tuple[float, float]:
         rows = random.integers(0, len(base), n)
         signs = random.choice((-1.0, 1.0), size=(n, MEMBERS))
         columns = base[rows, None] + signs * noise[rows, None] * (np.arange(MEMBERS) > 0)
-        labels = [str(row) for row in range(n)]
-        members = Table(columns, labels, 0, 1, list(range(MEMBERS)), family, DRAWS)
-        standings = Standings.of(members)
-        gains = zip(standings.p_default, standings.vs_default, strict=True)
-        better += any(p <= ALPHA and each.difference > 0 for p, each in gains)
-        left += decide(members, standings).choice != 0
+        arms = {f"arm{member}/document/knn": columns[:, member] for member in range(MEMBERS)}
+        first, second = list(arms)[:2]
+        experiment = Experiment.from_values(arms, default=first, reference=second)
+        evidence = Evidence.of(experiment, seed=family, draws=DRAWS)
+        standings = evidence.standings.values()
+        better += any(each.p_default <= ALPHA and each.vs_default.difference > 0 for each in standings)
+        left += Judged().decide(evidence).choice != first
     return better / families, left / families
 
 

@@ -2,7 +2,7 @@
 
     TELLAPART_DATA=... python bench/verdict_values.py
 
-Once with the queries that people judged, once with queries generated from the corpus (seed 0); DIR/values keeps both.
+Once with the queries that people judged, once with queries made from the corpus (seed 0); DIR/values keeps both.
 """
 
 from __future__ import annotations
@@ -18,12 +18,8 @@ from numpy.typing import NDArray
 from development import COLLECTIONS, PLACE, Collection, build
 from judged import data_folder
 from tellapart.engine import Index
-from tellapart.experiments.grid.candidates import COMPARED, Grid, make_grid
-from tellapart.experiments.grid.measuring import GridValues, measure_grid
-from tellapart.experiments.grid.rounds import measure_generated
-from tellapart.experiments.measures import Measure
-from tellapart.experiments.queries.gold import read_gold
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments import Experiment, Measure, read_query_set, run_synthetic, run_texts, text_arms
+from tellapart.experiments.arms import COMPARED, Arms
 
 MEASURE = Measure.parse("nDCG@10")
 LISTS = ("queries", "clusters", "sources", "names")
@@ -52,24 +48,23 @@ def read(kept: Path) -> Values:
         return Values(**lists, values=arrays["values"], spans=arrays["spans"])
 
 
-def keep(grid: GridValues, gold: QueryGold, kept: Path) -> Values:
+def keep(experiment: Experiment, kept: Path) -> Values:
     """Flatten variants to columns and keep them."""
     names, columns, spans = [], [], []
-    for each in grid.measured:
-        for position, configuration in enumerate(each.candidate.variants):
+    query_set, queries = experiment.query_set, experiment.queries
+    for each in experiment.arms.values():
+        for position, configuration in enumerate(each.arm.variants):
             given = ",".join(f"{key}={value:g}" for key, value in configuration.parameters.given().items())
             name = f"{configuration.name}({given})" if given else configuration.name
             if name in names:
                 continue
             names.append(name)
             columns.append(each.values[:, position])
-            spans.append(
-                np.full(len(grid.queries), np.nan) if each.spans is None else each.spans[:, position]
-            )
+            spans.append(np.full(len(queries), np.nan) if each.spans is None else each.spans[:, position])
     result = Values(
-        grid.queries,
-        tuple(gold.cluster(query) for query in grid.queries),
-        tuple(gold.source(query) for query in grid.queries),
+        queries,
+        experiment.clusters,
+        tuple(query_set.source(query) for query in queries),
         tuple(names),
         np.stack(columns, axis=1),
         np.stack(spans, axis=1),
@@ -77,7 +72,7 @@ def keep(grid: GridValues, gold: QueryGold, kept: Path) -> Values:
     kept.parent.mkdir(parents=True, exist_ok=True)
     lists = {name: np.array(getattr(result, name)) for name in LISTS}
     np.savez(kept, values=result.values, spans=result.spans, **lists)
-    sys.stderr.write(f"{kept.stem}: {len(grid.queries)} queries\n")
+    sys.stderr.write(f"{kept.stem}: {len(queries)} queries\n")
     return result
 
 
@@ -87,24 +82,24 @@ def human(collection: Collection, data: Path, place: Path) -> Values:
     if kept.is_file():
         return read(kept)
     index = build(collection, data, place)
-    gold = read_gold(index, data / collection.name, split=collection.split).gold
-    return keep(measure_grid(index, gold, _grid(index), MEASURE), gold, kept)
+    query_set = read_query_set(index, data / collection.name, split=collection.split)
+    return keep(run_texts(index, query_set, _arms(index), MEASURE), kept)
 
 
 def made(collection: Collection, data: Path, place: Path) -> Values:
-    """Values of generated queries."""
-    kept = place / "values" / f"generated-{collection.name}.npz"
+    """Values of synthetic queries."""
+    kept = place / "values" / f"synthetic-{collection.name}.npz"
     if kept.is_file():
         return read(kept)
     index = build(collection, data, place)
-    generated = measure_generated(index, _grid(index), MEASURE)
-    if generated.values is None:
+    experiment = run_synthetic(index, _arms(index), MEASURE)
+    if not experiment.queries:
         sys.exit(f"{collection.name} offers no query")
-    return keep(generated.values, generated.gold, kept)
+    return keep(experiment, kept)
 
 
-def _grid(index: Index) -> Grid:
-    return make_grid(index, rankers=(*COMPARED, "rrf"))
+def _arms(index: Index) -> Arms:
+    return text_arms(index, rankers=(*COMPARED, "rrf"))
 
 
 def main() -> None:

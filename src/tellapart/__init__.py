@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from tellapart.encoders.protocol import Encoder
     from tellapart.engine import Configuration, Hit, Index, SearchResult
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
-    from tellapart.experiments.evaluate import evaluate
-    from tellapart.experiments.queries.gold import read_gold
-    from tellapart.experiments.queries.querysets import QueryGold
-    from tellapart.experiments.verdict.verdict import Finding, Verdict
+    from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
     from tellapart.rankers.registry import Parameters
     from tellapart.serving.context import Context, context
 
@@ -34,22 +31,24 @@ _HOMES = {
     "CorruptIndexError": "tellapart.errors",
     "Document": "tellapart.corpus.types",
     "Encoder": "tellapart.encoders.protocol",
-    "Finding": "tellapart.experiments.verdict.verdict",
+    "Experiment": "tellapart.experiments",
+    "Finding": "tellapart.experiments",
     "Granularity": "tellapart.corpus.types",
     "Hit": "tellapart.engine",
     "Index": "tellapart.engine",
     "Kind": "tellapart.corpus.types",
     "LockedIndexError": "tellapart.errors",
     "Parameters": "tellapart.rankers.registry",
-    "QueryGold": "tellapart.experiments.queries.querysets",
+    "QuerySet": "tellapart.experiments",
     "SearchResult": "tellapart.engine",
     "StaleIndexError": "tellapart.errors",
     "TellapartError": "tellapart.errors",
-    "Verdict": "tellapart.experiments.verdict.verdict",
+    "Verdict": "tellapart.experiments",
     "context": "tellapart.serving.context",
-    "evaluate": "tellapart.experiments.evaluate",
+    "decide": "tellapart.experiments",
+    "evaluate": "tellapart.experiments",
     "load_encoder": "tellapart.encoders.load",
-    "read_gold": "tellapart.experiments.queries.gold",
+    "read_query_set": "tellapart.experiments",
 }
 
 __all__ = [
@@ -59,6 +58,7 @@ __all__ = [
     "CorruptIndexError",
     "Document",
     "Encoder",
+    "Experiment",
     "Finding",
     "Granularity",
     "Hit",
@@ -66,15 +66,16 @@ __all__ = [
     "Kind",
     "LockedIndexError",
     "Parameters",
-    "QueryGold",
+    "QuerySet",
     "SearchResult",
     "StaleIndexError",
     "TellapartError",
     "Verdict",
     "context",
+    "decide",
     "evaluate",
     "load_encoder",
-    "read_gold",
+    "read_query_set",
 ]
 
 

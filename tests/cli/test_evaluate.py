@@ -165,7 +165,9 @@ def test_a_corpus_that_offers_nothing_keeps_the_default_and_says_why(tmp_path, c
     call("index", tmp_path / "tiny", "--encoder", "lsa")
     code, out, err = call("evaluate", tmp_path / "tiny", "--report", tmp_path / "report.html")
     assert code == 0, err
-    assert out.startswith("No query could be made from this corpus: it stays lsa/paragraph/hybrid")
+    assert out.startswith(
+        "No query could be made from this corpus, so the default lsa/paragraph/hybrid stays"
+    )
     assert "the corpus offers no queries of these kinds" in out
     assert "nothing was measured" in err
 
@@ -229,7 +231,7 @@ def test_ctrl_c_says_how_to_go_on(indexed, call, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tellapart.experiments.evaluate.evaluate", interrupted)
+    monkeypatch.setattr("tellapart.experiments.evaluation.evaluate", interrupted)
     code, _, err = call("evaluate", "--index", indexed, "--no-keep")
     assert code == 130
     assert err.strip() == "tellapart: stopped; run the same command to go on where it was"

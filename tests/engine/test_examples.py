@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
-from tellapart.engine import Index
+from tellapart.engine import Configuration, Index
 from tellapart.engine.examples import FOLDER_UNITS
-from tellapart.engine.records import Advice, Gain, corpus_state, read_advice, write_records
+from tellapart.engine.records import VerdictRecord, corpus_state, examples_record, write_records
 from tellapart.errors import TellapartError
 
 TEXTS = {
@@ -185,39 +183,48 @@ def test_copies_of_an_example_are_found_and_harm_nothing(root, tmp_path, encoder
     assert np.isfinite([hit.score for hit in hits]).all()
 
 
-@pytest.mark.parametrize(("answer", "ranker"), [("yes", "ridge"), ("no", "rocchio"), ("can't tell", "ridge")])
-def test_auto_follows_what_was_measured_here(index, answer, ranker):
+def kept_for_examples(index, ranker, **changed):
     with index.reading() as snapshot:
-        advice = Advice(
-            "ridge",
-            "words", snapshot.granularities[1], Gain(answer), -0.02, -0.03, -0.01, 0.001, 80, "units",
-            snapshot.encoders["words"].fingerprint, corpus_state(index.store),
-        )  # fmt: skip
-    write_records(index.folder, {advice.name: advice.encode()})
-    chosen = index.search(like=["dogs/husky.txt", "dogs/poodle.txt"])
+        level = snapshot.granularities[0]
+        record = VerdictRecord(
+            Configuration("words", (level,), ranker),
+            "it was measured so",
+            corpus_state(index.store),
+            changed.get("fingerprint", snapshot.encoders["words"].fingerprint),
+            "2026-01-01T00:00:00+00:00",
+            0,
+        )
+    name = examples_record("words", level)
+    write_records(index.folder, {name: changed.get("text", record.encode())})
+
+
+@pytest.mark.parametrize("ranker", ["ridge", "rocchio"])
+def test_auto_follows_what_was_measured_here(index, ranker):
+    level = "sentence"
+    assert (
+        index.search(like=["dogs/husky.txt", "dogs/poodle.txt"], granularity=level).configuration.ranker
+        == "ridge"
+    )
+    kept_for_examples(index, ranker)
+    chosen = index.search(like=["dogs/husky.txt", "dogs/poodle.txt"], granularity=level)
     assert chosen.configuration.ranker == ranker
-    assert ("measured" in chosen.why) == (answer != "can't tell")
+    assert "inspect measured rankers of examples on this corpus: it was measured so" in chosen.why
     assert index.search(like=["dogs/husky.txt"], ranker="knn").configuration.ranker == "knn"
 
 
-def test_advice_is_not_followed_once_the_corpus_or_the_encoder_is_another(index, root):
-    with index.reading() as snapshot:
-        level = snapshot.granularities[0]
-        encoders = snapshot.encoders
-        good = Advice(
-            "ridge",
-            "words", level, Gain.NO, -0.02, -0.03, -0.01, 0.001, 80, "units",
-            encoders["words"].fingerprint, corpus_state(index.store),
-        )  # fmt: skip
-    write_records(index.folder, {good.name: good.encode()})
-    assert read_advice(index.store, encoders, "ridge", "words", level) == good
-    other = json.loads(good.encode()) | {"fingerprint": "another"}
-    write_records(index.folder, {good.name: json.dumps(other)})
-    assert read_advice(index.store, encoders, "ridge", "words", level) is None
-    write_records(index.folder, {good.name: "{}"})
-    assert read_advice(index.store, encoders, "ridge", "words", level) is None
-    write_records(index.folder, {good.name: good.encode()})
+def test_what_was_measured_is_not_followed_once_the_corpus_or_the_encoder_is_another(index, root):
+    def used():
+        chosen = index.search(like=["dogs/husky.txt", "dogs/poodle.txt"], granularity="sentence")
+        return chosen.configuration.ranker
+
+    kept_for_examples(index, "rocchio")
+    assert used() == "rocchio"
+    kept_for_examples(index, "rocchio", fingerprint="another")
+    assert used() == "ridge"
+    kept_for_examples(index, "rocchio", text="{}")
+    assert used() == "ridge"
+    kept_for_examples(index, "rocchio")
     for number in range(8):
         (root / f"new{number}.txt").write_text(f"something else {number}\n")
     index.update()
-    assert read_advice(index.store, encoders, "ridge", "words", level) is None
+    assert used() == "ridge"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tellapart.engine import Index
-from tellapart.experiments.queries.judgements import Qrels
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.query_set import QuerySet
 
 WORDS = [
     f"{head}{tail}" for head in ("ro", "wa", "sun", "te", "val", "gar") for tail in ("se", "den", "mi", "tor")
@@ -60,4 +60,4 @@ def gold(mixed):
         query: {str(name): int(random.integers(0, 3)) for name in random.choice(names, 5, replace=False)}
         for query in queries
     }
-    return QueryGold(queries, Qrels(grades))
+    return QuerySet(queries, Qrels(grades))

@@ -10,13 +10,11 @@ import pytest
 
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.experiments.evaluate import Wishes, evaluate
+from tellapart.experiments.evaluation import evaluate
+from tellapart.experiments.gate import compare_with, read_saved
+from tellapart.experiments.judgements import Qrels, SpanJudgement
 from tellapart.experiments.measures import Measure
-from tellapart.experiments.queries.judgements import Qrels, SpanJudgement
-from tellapart.experiments.queries.querysets import QueryGold
-from tellapart.experiments.verdict.gate import compare_with, read_saved
-from tellapart.experiments.verdict.keeping import keep_verdict
-from tellapart.experiments.verdict.verdict_json import verdict_json
+from tellapart.experiments.query_set import QuerySet
 
 from .conftest import WORDS, write_mixed
 
@@ -28,7 +26,7 @@ def lexical_gold(mixed):
     queries = {f"q{number}": " ".join(random.choice(WORDS, 3)) for number in range(60)}
     run = mixed.run(queries, ranker="bm25", granularity="document", depth=1)
     grades = {query: {ranking.documents[0]: 1} for query, ranking in run.rankings.items()}
-    return QueryGold(queries, Qrels(grades))
+    return QuerySet(queries, Qrels(grades))
 
 
 def test_what_is_better_on_these_queries_is_chosen_and_followed(mixed, lexical_gold):
@@ -39,7 +37,7 @@ def test_what_is_better_on_these_queries_is_chosen_and_followed(mixed, lexical_g
     assert verdict.chosen.mean > verdict.finding(verdict.default).mean
     assert verdict.chosen.vs_default.low > 0
     assert "better than the default" in verdict.reason
-    keep_verdict(mixed, verdict)
+    verdict.keep(mixed)
     plan = mixed.plan()
     assert plan.configuration == verdict.chosen.configuration
     assert verdict.reason in plan.why
@@ -49,7 +47,7 @@ def test_what_is_better_on_these_queries_is_chosen_and_followed(mixed, lexical_g
 
 
 def test_what_a_user_asks_for_wins_over_the_verdict(mixed, lexical_gold):
-    keep_verdict(mixed, evaluate(mixed, lexical_gold))
+    evaluate(mixed, lexical_gold).keep(mixed)
     assert mixed.plan(ranker="knn").configuration.ranker == "knn"
     assert mixed.plan(encoder="lsa").configuration.name == "lsa/paragraph+function/hybrid"
     assert mixed.plan(granularity="sentence").configuration.name == "words/sentence/hybrid"
@@ -57,7 +55,7 @@ def test_what_a_user_asks_for_wins_over_the_verdict(mixed, lexical_gold):
 
 def test_a_verdict_goes_stale_with_the_corpus_and_says_so(mixed, lexical_gold, tmp_path):
     verdict = evaluate(mixed, lexical_gold)
-    keep_verdict(mixed, verdict)
+    verdict.keep(mixed)
     write_mixed(tmp_path / "mixed", seed=5, prose=6, code=0)
     mixed.update()
     assert mixed.plan().configuration == verdict.chosen.configuration, "6 of 38 documents changed"
@@ -73,15 +71,15 @@ def test_a_rebuilt_index_of_the_same_documents_keeps_its_verdict(mixed, lexical_
     from tellapart.engine import build_index
 
     verdict = evaluate(mixed, lexical_gold)
-    keep_verdict(mixed, verdict)
+    verdict.keep(mixed)
     build_index(mixed.folder, mixed.settings, fresh=True)
     assert Index.open(mixed.folder).plan().configuration == verdict.chosen.configuration
 
 
 def test_a_verdict_goes_stale_with_its_encoder(mixed, gold, encoders):
-    verdict = evaluate(mixed, gold, Wishes(rankers=("knn",)))
+    verdict = evaluate(mixed, gold, rankers=("knn",))
     chosen = next(each for each in verdict.findings if each.name == "words/paragraph+function/knn")
-    keep_verdict(mixed, replace(verdict, choice=chosen.name))
+    replace(verdict, choice=chosen.name).keep(mixed)
     assert mixed.plan().configuration.ranker == "knn"
     encoders.fingerprint = "words-of-another-day-000000000000"
     mixed.update()
@@ -89,17 +87,17 @@ def test_a_verdict_goes_stale_with_its_encoder(mixed, gold, encoders):
 
 
 def test_a_verdict_of_another_moment_is_not_kept(mixed, gold, tmp_path):
-    verdict = evaluate(mixed, gold, Wishes(rankers=("bm25",)))
+    verdict = evaluate(mixed, gold, rankers=("bm25",))
     write_mixed(tmp_path / "mixed", seed=9, prose=1, code=0)
     mixed.update()
     with pytest.raises(TellapartError, match="changed meanwhile"):
-        keep_verdict(mixed, verdict)
+        verdict.keep(mixed)
 
 
 def test_a_verdict_on_units_that_are_gone_is_stale(mixed, lexical_gold):
     verdict = evaluate(mixed, lexical_gold)
     levels = verdict.chosen.configuration.granularities
-    keep_verdict(mixed, verdict)
+    verdict.keep(mixed)
     others = [level for level in ("sentence", "section", "class") if level not in levels]
     source = mixed.folder.parent / "mixed"
     Index.build([source], mixed.folder, encoders=["words", "lsa"], granularities=others)
@@ -109,7 +107,7 @@ def test_a_verdict_on_units_that_are_gone_is_stale(mixed, lexical_gold):
 
 
 def test_json_is_the_documented_shape(mixed, gold):
-    shape = json.loads(json.dumps(verdict_json(evaluate(mixed, gold, Wishes(rankers=("bm25", "knn"))))))
+    shape = json.loads(json.dumps(evaluate(mixed, gold, rankers=("bm25", "knn")).to_json()))
     documented = {
         "schema", "measure", "queries", "source", "sources", "corpus", "configurations", "choice", "kept_default",
         "optimism", "transfer_error", "detectable_difference", "reason",
@@ -132,24 +130,24 @@ def test_json_is_the_documented_shape(mixed, gold):
 
 def test_one_query_decides_nothing_and_breaks_nothing(mixed, gold):
     only = next(iter(gold.queries))
-    one = QueryGold({only: gold.queries[only]}, Qrels({only: gold.qrels.grades[only]}))
-    verdict = evaluate(mixed, one, Wishes(rankers=("bm25", "knn")))
+    one = QuerySet({only: gold.queries[only]}, Qrels({only: gold.qrels.grades[only]}))
+    verdict = evaluate(mixed, one, rankers=("bm25", "knn"))
     assert verdict.kept_default
     assert "1 independent query is too few" in verdict.reason
-    assert json.loads(json.dumps(verdict_json(verdict), allow_nan=False))["configurations"][0]["low"] is None
+    assert json.loads(json.dumps(verdict.to_json(), allow_nan=False))["configurations"][0]["low"] is None
 
 
 def test_passages_decide_where_every_query_has_one(mixed, gold):
     spans = {
         query: (SpanJudgement(query, next(iter(gold.qrels.grades[query])), 0, 30),) for query in gold.queries
     }
-    judged = QueryGold(gold.queries, gold.qrels, spans)
-    verdict = evaluate(mixed, judged, Wishes(rankers=("bm25",)))
+    judged = QuerySet(gold.queries, gold.qrels, spans)
+    verdict = evaluate(mixed, judged, rankers=("bm25",))
     assert verdict.measure == "Recall@1000tokens"
     assert all(
         each.span_recall == pytest.approx(each.mean) for each in verdict.findings if "tuned" not in each.name
     )
-    by_document = evaluate(mixed, judged, Wishes(rankers=("bm25",), measure=Measure.parse("nDCG@10")))
+    by_document = evaluate(mixed, judged, rankers=("bm25",), measure=Measure.parse("nDCG@10"))
     assert by_document.measure == "nDCG@10"
     assert by_document.findings[0].span_recall is not None
 
@@ -157,7 +155,7 @@ def test_passages_decide_where_every_query_has_one(mixed, gold):
 def test_weights_count(mixed, gold):
     heavy = next(iter(gold.queries))
     weighted = replace(gold, weights={heavy: 1000.0})
-    finding = evaluate(mixed, weighted, Wishes(rankers=("knn",))).findings[0]
+    finding = evaluate(mixed, weighted, rankers=("knn",)).findings[0]
     plain = sum(finding.per_query.values())
     expected = (plain + 999 * finding.per_query[heavy]) / (len(gold.queries) + 999)
     assert finding.mean == pytest.approx(expected)
@@ -171,14 +169,16 @@ def test_a_corpus_that_offers_no_query_keeps_the_default(tmp_path, encoders):
     assert verdict.kept_default
     assert verdict.choice == "words/paragraph/hybrid"
     assert "--queries" in verdict.reason or "too few" in verdict.reason
-    json.dumps(verdict_json(verdict), allow_nan=False)
-    keep_verdict(index, verdict)
+    json.dumps(verdict.to_json(), allow_nan=False)
+    verdict.keep(index)
 
 
 def test_generated_queries_give_a_verdict(mixed):
-    verdict = evaluate(mixed, wishes=Wishes(encoders=("lsa",), rankers=("bm25", "knn", "hybrid")))
+    verdict = evaluate(mixed, encoders=("lsa",), rankers=("bm25", "knn", "hybrid"))
     assert verdict.default.startswith("words/"), "compared although not asked for"
-    assert verdict.source == "generated"
+    assert verdict.provenance == "synthetic"
+    assert verdict.kept_default, "synthetic queries do not decide"
+    assert "synthetic queries alone do not change it" in verdict.reason or "too few" in verdict.reason
     assert set(verdict.sources) == {each.name for each in verdict.by_source}
     assert sum(each.queries for each in verdict.by_source) == len(verdict.queries)
     assert all(each.lengths for each in verdict.findings)
@@ -187,7 +187,7 @@ def test_generated_queries_give_a_verdict(mixed):
 
 def test_the_same_input_gives_the_same_verdict(mixed, gold):
     def timeless():
-        shape = verdict_json(evaluate(mixed, gold))
+        shape = evaluate(mixed, gold).to_json()
         for each in shape["configurations"]:
             del each["cost"]
         return shape
@@ -198,7 +198,7 @@ def test_the_same_input_gives_the_same_verdict(mixed, gold):
 @pytest.fixture
 def saved(mixed, lexical_gold, tmp_path):
     path = tmp_path / "saved.json"
-    path.write_text(json.dumps(verdict_json(evaluate(mixed, lexical_gold))))
+    path.write_text(json.dumps(evaluate(mixed, lexical_gold).to_json()))
     return path
 
 
@@ -210,7 +210,7 @@ def test_no_change_is_no_regression(mixed, lexical_gold, saved):
 
 
 def test_a_significant_loss_is_a_regression_and_a_gain_is_none(mixed, lexical_gold, saved):
-    worse = evaluate(mixed, lexical_gold, Wishes(encoders=("words",), rankers=("knn",)))
+    worse = evaluate(mixed, lexical_gold, encoders=("words",), rankers=("knn",))
     worse = replace(worse, choice="words/paragraph+function/knn")
     assert compare_with(read_saved(saved), worse).significant
     shape = json.loads(saved.read_text())
@@ -224,7 +224,7 @@ def test_a_significant_loss_is_a_regression_and_a_gain_is_none(mixed, lexical_go
     ("change", "words"),
     [
         (lambda shape: shape.update(measure="RR@10"), "--measure"),
-        (lambda shape: shape.update(source="generated"), "generated queries are others"),
+        (lambda shape: shape.update(source="generated"), "synthetic queries are others"),
         (lambda shape: shape.update(corpus="other", corpus_sketch=[1, 2, 3]), "0% of the documents"),
         (
             lambda shape: [

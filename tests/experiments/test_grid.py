@@ -6,12 +6,12 @@ import ir_measures
 import numpy as np
 import pytest
 
-from tellapart.experiments.grid.candidates import make_grid
-from tellapart.experiments.grid.measuring import measure_grid
+from tellapart.experiments.arms import text_arms
+from tellapart.experiments.experiment import assign_folds, cross_fitted, optimism
+from tellapart.experiments.judgements import SpanJudgement
 from tellapart.experiments.measures import Measure, evaluate_run
-from tellapart.experiments.queries.judgements import SpanJudgement
-from tellapart.experiments.queries.querysets import QueryGold
-from tellapart.experiments.verdict.crossfit import assign_folds, cross_fitted, optimism
+from tellapart.experiments.query_set import QuerySet
+from tellapart.experiments.running import run_texts
 
 NDCG = Measure.parse("nDCG@10")
 
@@ -29,24 +29,24 @@ def runs_of(mixed, gold, variant):
 def test_every_variant_gets_what_its_own_run_gets(mixed, gold):
     rankers = ("bm25", "knn", "svm", "hybrid", "rrf")
     granularities = ("paragraph+function", "sentence", "document", "paragraph+section+class")
-    grid = make_grid(mixed, granularities=granularities, rankers=rankers)
-    values = measure_grid(mixed, gold, grid, NDCG)
-    assert len(values.measured) == len(grid.candidates) > 30
-    for measured in values.measured:
-        for column, variant in enumerate(measured.candidate.variants):
+    grid = text_arms(mixed, granularities=granularities, rankers=rankers)
+    values = run_texts(mixed, gold, grid, NDCG)
+    assert len(values.arms) == len(grid.arms) > 30
+    for measured in values.arms.values():
+        for column, variant in enumerate(measured.arm.variants):
             alone = evaluate_run(runs_of(mixed, gold, variant), gold.qrels, [NDCG])
             expected = dict(zip(alone.queries, alone.values[NDCG], strict=True))
             got = dict(zip(values.queries, measured.values[:, column], strict=True))
-            assert got == pytest.approx(expected, abs=1e-9), (measured.candidate.name, variant.parameters)
+            assert got == pytest.approx(expected, abs=1e-9), (measured.arm.name, variant.parameters)
 
 
 @pytest.mark.parametrize("spelling", ["nDCG@10", "AP", "RR@5", "R@20"])
 def test_values_equal_ir_measures(mixed, gold, spelling):
-    grid = make_grid(mixed, encoders=["lsa"], granularities=["document"], rankers=["bm25", "hybrid"])
-    values = measure_grid(mixed, gold, grid, Measure.parse(spelling))
+    grid = text_arms(mixed, encoders=["lsa"], granularities=["document"], rankers=["bm25", "hybrid"])
+    values = run_texts(mixed, gold, grid, Measure.parse(spelling))
     wanted = ir_measures.parse_measure(spelling)
-    for measured in values.measured:
-        run = runs_of(mixed, gold, measured.candidate.variants[0])
+    for measured in values.arms.values():
+        run = runs_of(mixed, gold, measured.arm.variants[0])
         scores = {
             query: {name: -float(rank) for rank, name in enumerate(ranking.documents)}
             for query, ranking in run.rankings.items()
@@ -59,12 +59,12 @@ def test_values_equal_ir_measures(mixed, gold, spelling):
 
 
 def test_default_and_reference_are_always_compared(mixed):
-    grid = make_grid(mixed, encoders=["lsa"], granularities=["sentence"], rankers=["knn"])
+    grid = text_arms(mixed, encoders=["lsa"], granularities=["sentence"], rankers=["knn"])
     assert grid.default == mixed.plan().configuration.name == "words/paragraph+function/hybrid"
     assert grid.reference == "document+file/bm25"
-    names = [candidate.name for candidate in grid.candidates]
+    names = [candidate.name for candidate in grid.arms]
     assert names == [grid.default, grid.reference, "lsa/sentence/knn"]
-    assert all(len(candidate.variants) == 1 for candidate in grid.candidates[:2])
+    assert all(len(candidate.variants) == 1 for candidate in grid.arms[:2])
 
 
 def test_tiers_with_the_same_units_are_compared_once(tmp_path, encoders):
@@ -74,7 +74,7 @@ def test_tiers_with_the_same_units_are_compared_once(tmp_path, encoders):
     for number in range(4):
         (tmp_path / "flat" / f"{number}.txt").write_text("one paragraph only")
     index = Index.build([tmp_path / "flat"], tmp_path / "flat.idx", encoders=[])
-    names = [candidate.name for candidate in make_grid(index).candidates]
+    names = [candidate.name for candidate in text_arms(index).arms]
     assert names == ["paragraph/bm25", "document/bm25", "paragraph/bm25 tuned"]
 
 
@@ -100,9 +100,9 @@ def read_by_hand(mixed, configuration, query, spans, budget):
 
 
 def test_budgeted_recall_equals_reading_by_hand(mixed, gold, monkeypatch):
-    monkeypatch.setattr("tellapart.experiments.grid.passages.BUDGET", 300)
-    monkeypatch.setattr("tellapart.experiments.grid.passages.FIRST_UNITS", 2)
-    monkeypatch.setattr("tellapart.experiments.grid.passages.recall_within.__defaults__", (300,))
+    monkeypatch.setattr("tellapart.experiments.passages.BUDGET", 300)
+    monkeypatch.setattr("tellapart.experiments.passages.FIRST_UNITS", 2)
+    monkeypatch.setattr("tellapart.experiments.passages.recall_within.__defaults__", (300,))
     random = np.random.default_rng(2)
     names = sorted(mixed.store.identifiers().values())
     spans = {}
@@ -111,20 +111,20 @@ def test_budgeted_recall_equals_reading_by_hand(mixed, gold, monkeypatch):
         spans[query] = tuple(
             SpanJudgement(query, str(name), 5, 40 + int(random.integers(0, 40))) for name in chosen
         )
-    with_spans = QueryGold(gold.queries, gold.qrels, spans)
-    grid = make_grid(mixed, encoders=["words"], rankers=["bm25", "knn", "hybrid"])
-    values = measure_grid(mixed, with_spans, grid, NDCG)
+    with_spans = QuerySet(gold.queries, gold.qrels, spans)
+    grid = text_arms(mixed, encoders=["words"], rankers=["bm25", "knn", "hybrid"])
+    values = run_texts(mixed, with_spans, grid, NDCG)
     checked = 0
-    for measured in values.measured:
-        variant = measured.candidate.variants[0]
+    for measured in values.arms.values():
+        variant = measured.arm.variants[0]
         for query, got in zip(values.queries, measured.spans[:, 0], strict=True):
             if query in spans:
                 by_hand = read_by_hand(mixed, variant, gold.queries[query], spans[query], 300)
-                assert got == pytest.approx(by_hand), (measured.candidate.name, query)
+                assert got == pytest.approx(by_hand), (measured.arm.name, query)
                 checked += 1
             else:
                 assert np.isnan(got)
-    assert checked == 11 * len(values.measured) or checked == 12 * len(values.measured)
+    assert checked == 11 * len(values.arms) or checked == 12 * len(values.arms)
 
 
 def test_a_query_is_never_scored_by_a_choice_it_took_part_in():

@@ -11,11 +11,11 @@ from PIL import Image
 from tellapart.encoders.pixels import PixelEncoder
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.experiments.evaluate import Wishes, evaluate_images
-from tellapart.experiments.measures import Measure
-from tellapart.experiments.queries import folders
-from tellapart.experiments.queries.folders import folder_gold
-from tellapart.experiments.queries.judgements import Qrels
+from tellapart.experiments import examples
+from tellapart.experiments.deciding import decide
+from tellapart.experiments.evaluation import compare_images, evaluate
+from tellapart.experiments.examples import image_query_set
+from tellapart.experiments.judgements import Qrels
 
 ir_measures = pytest.importorskip("ir_measures")
 
@@ -51,7 +51,7 @@ def brute_force(index: Index) -> dict[str, dict[str, float]]:
 
 @pytest.mark.parametrize("spelling", ["P@1", "nDCG@10", "AP"])
 def test_figures_are_those_of_ir_measures_over_all_other_images(index, spelling):
-    verdict = evaluate_images(index, None, Wishes(rankers=("knn",), measure=Measure.parse(spelling)))
+    verdict = evaluate(index, rankers=("knn",), measure=spelling)
     run = brute_force(index)
     qrels = {q: {d: int(Path(d).parent == Path(q).parent) for d in scores} for q, scores in run.items()}
     wanted = {
@@ -65,18 +65,20 @@ def test_figures_are_those_of_ir_measures_over_all_other_images(index, spelling)
 
 
 def test_a_verdict_says_what_it_rests_on_and_search_follows_it(index):
-    from tellapart.experiments.verdict.keeping import keep_verdict
-
-    verdict = evaluate_images(index)
+    verdict = evaluate(index)
     assert {finding.name for finding in verdict.findings} == {
         "pixels/image/ridge",
         "pixels/image/knn",
         "pixels/image/svm tuned",
     }
-    assert (verdict.source, verdict.independent, len(verdict.queries)) == ("judged", CLASSES, CLASSES * EACH)
+    assert (verdict.provenance, verdict.independent, len(verdict.queries)) == (
+        "judged",
+        CLASSES,
+        CLASSES * EACH,
+    )
     assert verdict.notes == ("judged by folder: 4 folders of two and more images",)
     assert all(finding.cost.index_seconds for finding in verdict.findings)
-    keep_verdict(index, verdict)
+    verdict.keep(index)
     found = index.search(like=["class0/0.png"])
     assert found.configuration.name == verdict.chosen.configuration.name
     assert found.why.startswith("the verdict of")
@@ -84,8 +86,6 @@ def test_a_verdict_says_what_it_rests_on_and_search_follows_it(index):
 
 
 def test_a_verdict_on_images_is_not_followed_once_texts_came(tmp_path):
-    from tellapart.experiments.verdict.keeping import keep_verdict
-
     rng = np.random.default_rng(5)
     for name in ("a", "b"):
         (tmp_path / "things" / name).mkdir(parents=True)
@@ -93,7 +93,7 @@ def test_a_verdict_on_images_is_not_followed_once_texts_came(tmp_path):
             levels = rng.integers(0, 256, (9, 9), dtype=np.uint8)
             Image.fromarray(levels).save(tmp_path / "things" / name / f"{number}.png")
     mixed = Index.build([tmp_path / "things"], tmp_path / "index", encoders=["pixels", "lsa"])
-    keep_verdict(mixed, evaluate_images(mixed))
+    evaluate(mixed, granularities=["image"], keep=True)
     (tmp_path / "things" / "notes.md").write_text("# Purring\n\nCats purr, and so do some others.\n")
     mixed.update()
     found = mixed.search("purring cats")
@@ -103,32 +103,32 @@ def test_a_verdict_on_images_is_not_followed_once_texts_came(tmp_path):
 
 def test_judgements_by_image_count_instead_of_folders(index):
     pairs = {"class0/0.png": {"class0/1.png": 1, "class0/0.png": 1}, "class1/0.png": {"gone.png": 1}}
-    verdict = evaluate_images(index, Qrels(pairs), Wishes(rankers=("knn",)))
+    verdict = decide(compare_images(index, Qrels(pairs), rankers=("knn",)))
     assert list(verdict.queries) == ["class0/0.png"]
     assert "1 judged queries are no images here" in verdict.notes[0]
     with pytest.raises(TellapartError, match="the first is 'x'"):
-        evaluate_images(index, Qrels({"x": {"y": 1}}))
+        compare_images(index, Qrels({"x": {"y": 1}}))
 
 
 def test_of_many_images_some_are_asked_about(index, monkeypatch):
-    monkeypatch.setattr(folders, "AT_MOST", 10)
-    gold, notes = folder_gold(index, seed=1)
+    monkeypatch.setattr(examples, "MOST_IMAGES", 10)
+    gold = image_query_set(index, seed=1)
     assert len(gold.queries) == 10
-    assert "10 of their 28 images are asked about" in notes[1]
-    assert folder_gold(index, seed=1)[0].queries == gold.queries
+    assert "10 of their 28 images are asked about" in gold.notes[1]
+    assert image_query_set(index, seed=1).queries == gold.queries
     assert all(len(grades) == EACH - 1 and query not in grades for query, grades in gold.qrels.grades.items())
 
 
 def test_what_cannot_be_compared_is_refused(index, corpus, tmp_path):
     with pytest.raises(TellapartError, match="'bm25' cannot rank images: choose among knn, svm"):
-        evaluate_images(index, None, Wishes(rankers=("bm25",)))
+        evaluate(index, rankers=("bm25",))
     with pytest.raises(TellapartError, match="no vectors of encoder 'minilm'"):
-        evaluate_images(index, None, Wishes(encoders=("minilm",)))
+        evaluate(index, encoders=("minilm",))
     words = Index.build([corpus], tmp_path / "words", encoders=["lsa"])
     with pytest.raises(TellapartError, match="sees images: 'tellapart index --encoder pixels"):
-        evaluate_images(words)
+        evaluate(words, granularities=["image"])
     (tmp_path / "flat").mkdir()
     Image.new("L", (4, 4)).save(tmp_path / "flat" / "a.png")
     flat = Index.build([tmp_path / "flat"], tmp_path / "flat.idx", encoders=["pixels"])
     with pytest.raises(TellapartError, match="lie in 0 folders of two and more: put those of one thing"):
-        evaluate_images(flat)
+        evaluate(flat)

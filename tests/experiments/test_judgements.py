@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.queries.judgements import (
+from tellapart.experiments.judgements import (
     SpanJudgement,
     read_beir,
     read_qrels,
     read_queries,
     read_spans,
 )
-from tellapart.experiments.queries.semble import Target, read_semble
+from tellapart.experiments.semble import Target, read_semble
 
 BEIR = "query-id\tcorpus-id\tscore\nq1\td 1\t2\nq1\td2\t0\nq2\td1\t-1\n"
 TREC = "q1 0 d 1 2\nq1 0 d2 0\nq2 Q0 d1 -1\n"

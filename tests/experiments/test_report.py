@@ -10,14 +10,15 @@ from html.parser import HTMLParser
 import pytest
 
 from tellapart.engine import Configuration, Index
-from tellapart.experiments.queries.judgements import Qrels
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.experiment import Cost
+from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.report.contents import Contents, Example, Shown, Side
 from tellapart.experiments.report.examples import worst_examples
 from tellapart.experiments.report.markup import interval, milliseconds, number, signed, size
 from tellapart.experiments.report.page import render, write_report
 from tellapart.experiments.report.settings import score_settings
-from tellapart.experiments.verdict.verdict import Cost, Difference, Finding, LengthBin, SourceFinding, Verdict
+from tellapart.experiments.verdict import Difference, Finding, LengthBin, SourceFinding, Verdict
 
 QUERIES = tuple(f"q{n}" for n in range(6))
 HOSTILE = "</style><script>alert('x')</script>\"'<img src=//e.vil onerror=x>&amp;"
@@ -52,9 +53,10 @@ def verdict() -> Verdict:
     )
     names = [each.name for each in findings]
     return Verdict(
-        measure="nDCG@10", source="generated", sources=("heading", "title"), corpus="abc123", corpus_sketch=(),
+        measure="nDCG@10", provenance=Provenance.SYNTHETIC, sources=("heading", "title"), corpus="abc123",
+        corpus_sketch=(),
         queries=QUERIES, independent=5, findings=findings, choice=names[0], default=names[1], reference=names[2],
-        kept_default=False, optimism=0.004, transfer_error=0.021, detectable_difference=0.05, needed_for_half=24,
+        suggested=None, optimism=0.004, transfer_error=0.021, detectable_difference=0.05, needed_for_half=24,
         reason="minilm/paragraph/hybrid is better than the default", notes=("3 queries were left out",),
         by_source=tuple(
             SourceFinding(source, 3, 0.4, dict(zip(names, (0.7, 0.71, 0.5), strict=True)))
@@ -176,7 +178,7 @@ def test_worst_queries_come_with_both_answers(corpus, tmp_path, verdict):
         query: text
         for query, text in zip(QUERIES, ("roses", "water", "frost", "valve", "soil", "poles"), strict=True)
     }
-    gold = QueryGold(texts, Qrels({query: {"README.md": 1} for query in texts}))
+    gold = QuerySet(texts, Qrels({query: {"README.md": 1} for query in texts}))
     findings = (
         finding("lsa/paragraph/knn", 0.74),
         finding("document/bm25", 0.6),
@@ -189,7 +191,7 @@ def test_worst_queries_come_with_both_answers(corpus, tmp_path, verdict):
     places = {hit.place.split(":")[0]: hit.grade for hit in found[0].reference.hits}
     assert places["README.md"] == 1
     assert places["notes/winter.txt"] is None
-    generated = replace(gold, sources=dict.fromkeys(texts, "title"))
+    generated = replace(gold, provenance=Provenance.SYNTHETIC)
     assert worst_examples(index, generated, judged) == ()
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
+from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
-from tellapart.experiments.queries.judgements import Qrels
-from tellapart.experiments.runs import read_run, strictly_decreasing, write_run
+from tellapart.experiments.trec import read_run, strictly_decreasing, write_run
 from tellapart.rankers.run import RankedDocuments, Run
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
-from tellapart.engine.records import Gain
 from tellapart.errors import TellapartError
-from tellapart.scores.inspecting import in_words, inspect_index, keep_advice
-from tellapart.scores.simulation import groups_of, measure_advice
+from tellapart.experiments.examples import unit_query_set
+from tellapart.scores.inspecting import compare_example_rankers, inspect_index
 from tellapart.scores.texts import read_verdict, text_diagnostics
 
 
@@ -39,48 +40,54 @@ def built(tmp_path, encoder):
     opened.close()
 
 
-def test_groups_are_the_units_of_one_document(built):
+def test_queries_are_units_of_one_document(built):
+    query_set = unit_query_set(built, Granularity.PARAGRAPH)
+    assert len(query_set.queries) == 40
     with built.reading() as snapshot:
-        groups, source = groups_of(built, snapshot, Granularity.PARAGRAPH)
         table = snapshot.units(Granularity.PARAGRAPH)
-        assert sorted(row for group in groups for row in group.tolist()) == list(range(table.n_rows))
-        assert all(len(set(table.locate(group)[0].tolist())) == 1 for group in groups)
-    assert source == "units of one document (paragraph)"
+        for query, examples in query_set.examples.items():
+            rows = [*examples, *map(int, query_set.qrels.grades[query])]
+            assert len(rows) == 6
+            assert len(examples) == 3
+            assert len(set(table.locate(np.array(rows))[0].tolist())) == 1
+    assert set(query_set.sources.values()) == {"units of one document (paragraph)"}
 
 
-def test_the_interval_decides(built):
-    advice = measure_advice(built, "ridge", "words", Granularity.PARAGRAPH)
-    assert advice.n == 40
-    assert advice.low <= advice.difference <= advice.high
-    expected = Gain.YES if advice.low > 0 else Gain.NO if advice.high < 0 else Gain.UNKNOWN
-    assert advice.answer is expected
-    assert measure_advice(built, "ridge", "words", Granularity.PARAGRAPH) == advice
-    assert f"{advice.answer}" in in_words(advice).shown
-
-
-@pytest.mark.parametrize("ranker", ["svm", "ridge"])
-def test_a_direction_that_all_share_is_what_they_take_away(built, ranker):
-    assert measure_advice(built, ranker, "words", Granularity.PARAGRAPH).answer is Gain.YES
+def test_what_all_units_share_is_what_ridge_and_svm_take_away(built):
+    verdict = compare_example_rankers(built, "words", Granularity.PARAGRAPH)
+    assert verdict.choice == verdict.default == "words/paragraph/ridge"
+    assert len(verdict.queries) == 40
+    for ranker in ("ridge", "svm"):
+        gain = verdict.finding(f"words/paragraph/{ranker}").vs_bm25
+        assert 0 < gain.low <= gain.difference <= gain.high
+    assert compare_example_rankers(built, "words", Granularity.PARAGRAPH) == verdict
 
 
 def test_without_structure_nothing_can_be_told(built):
-    advice = measure_advice(built, "ridge", "words", Granularity.DOCUMENT)
-    assert (advice.answer, advice.n) == (Gain.UNKNOWN, 0)
-    assert "no group of 5" in in_words(advice).shown
+    assert compare_example_rankers(built, "words", Granularity.DOCUMENT) is None
+    (inspection,) = inspect_index(built, granularity="document")
+    assert inspection.examples is None
+    assert "no group of 5" in inspection.diagnostics[-1].shown
 
 
 def test_inspecting_keeps_what_auto_follows(built):
-    inspections = inspect_index(built)
-    assert [each.granularity for each in inspections] == [Granularity.PARAGRAPH]
-    assert [d.name for d in inspections[0].diagnostics] == [
+    (inspection,) = inspect_index(built)
+    assert inspection.granularity is Granularity.PARAGRAPH
+    assert [d.name for d in inspection.diagnostics] == [
         "units without a vector", "copies", "mean vector", "effective rank", "hubness",
-        "svm for examples", "ridge for examples",
+        "ridge for examples", "svm for examples",
     ]  # fmt: skip
-    keep_advice(built, inspections)
+    inspection.examples.keep(built)
     answer = built.search(like=["d00.txt:1", "d00.txt:3"])
     assert "inspect measured" in answer.why
     assert answer.configuration.ranker == "ridge"
     assert answer.hits[0].document == "d00.txt"
+
+
+def test_a_ranker_that_was_measured_to_be_better_is_used(built):
+    (inspection,) = inspect_index(built)
+    replace(inspection.examples, choice="words/paragraph/rocchio").keep(built)
+    assert built.search(like=["d00.txt:1", "d00.txt:3"]).configuration.ranker == "rocchio"
 
 
 def verdict(svm, knn, **more):

@@ -54,14 +54,14 @@ def adapt(
     if (queries is None) != (qrels is None):
         raise TellapartError("--queries and --qrels belong together: give both or none")
     from tellapart.engine import Index
-    from tellapart.experiments.queries.judgements import read_qrels, read_queries
-    from tellapart.experiments.queries.querysets import QueryGold
+    from tellapart.experiments.judgements import read_qrels, read_queries
+    from tellapart.experiments.query_set import QuerySet
     from tellapart.learning.adapting.train import adapt_encoder, parse_adapter, report
 
     chosen = parse_adapter(adapter)
     judged = None
     if queries is not None and qrels is not None:
-        judged = QueryGold(read_queries(queries).texts, read_qrels(qrels))
+        judged = QuerySet(read_queries(queries).texts, read_qrels(qrels))
     done = adapt_encoder(
         Index.open(index_folder(index, [])),
         output,

@@ -5,27 +5,25 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
-from tellapart.cli.images import asks_for_images, holds_only_images, image_verdict
 from tellapart.cli.output import note, print_json
 from tellapart.cli.progress import terminal_progress
+from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.index.home import NAME, index_folder
 from tellapart.index.latent import LSA
+from tellapart.progress import Progress
 
 if TYPE_CHECKING:
-    from tellapart.experiments.measures import Measure
-    from tellapart.experiments.queries.gold import ReadGold
-    from tellapart.experiments.verdict.gate import Regression
-    from tellapart.experiments.verdict.verdict import Verdict
+    from tellapart.experiments import QuerySet, Verdict
+    from tellapart.experiments.gate import Regression
 
 EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
@@ -89,6 +87,12 @@ def evaluate(
     against: Annotated[
         Path | None, typer.Option("--against", metavar="FILE", help="Compare with what --json saved earlier.")
     ] = None,
+    ignore_same_id: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-same-id", help="Leave out the document whose id is the query's, as BEIR does."
+        ),
+    ] = False,
     gate: Annotated[
         bool, typer.Option("--gate", help="With --against: exit 1 on a significant regression.")
     ] = False,
@@ -98,41 +102,43 @@ def evaluate(
     everything: Annotated[
         bool, typer.Option("--all", help="Show every configuration, not only the leading ones.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of folds and resampling.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     json: options.Json = False,
 ) -> int | None:
     """Compare encoders, granularities and rankers on queries with known answers, and keep what works."""
-    from tellapart.experiments.evaluate import Wishes
-    from tellapart.experiments.evaluate import evaluate as conclude
-    from tellapart.experiments.verdict.gate import compare_with, read_saved
+    from tellapart.experiments.arms import COMPARED
+    from tellapart.experiments.evaluation import asks_for_images, holds_only_images
+    from tellapart.experiments.evaluation import evaluate as compared
+    from tellapart.experiments.gate import compare_with, read_saved
 
     if gate and against is None:
         raise TellapartError("--gate compares with a saved evaluation: name it with --against")
     saved = read_saved(against) if against else None
     opened = Index.open(index_folder(index, [path]))
-    wishes = Wishes(
-        tuple(encoder or ()),
-        tuple(granularity or ()),
-        tuple(ranker or Wishes().rankers),
-        _measure(measure),
-        seed,
-        None,
-        language_model,
-    )
-    judged: ReadGold | None = None
-    if asks_for_images(opened, wishes.granularities):
-        for_texts = {"--queries": queries, "--spans": spans, "--split": split, "--runs": runs}
-        verdict = image_verdict(opened, qrels, wishes, for_texts, keep=keep)
-        keep = _keeps_images(opened, keep=keep)
-    else:
-        judged = _gold(opened, queries, qrels, spans, split)
-        _refuse_contradictions(judged, language_model, runs)
-        if judged is None:
-            wishes = replace(wishes, query_log=_log(queries))
+    wanted: _Compared = {
+        "encoders": tuple(encoder or ()),
+        "granularities": tuple(granularity or ()),
+        "rankers": tuple(ranker or COMPARED),
+        "measure": measure,
+        "seed": seed,
+        "progress": terminal_progress(),
+    }
+    judged: QuerySet | None = None
+    if asks_for_images(opened, granularity or ()):
+        _refuse_for_images({"--queries": queries, "--spans": spans, "--split": split, "--runs": runs})
         if keep and not encoder:
-            _add_lsa(opened)
-        gold, notes = (judged.gold, judged.notes) if judged else (None, ())
-        verdict = conclude(opened, gold, wishes, notes=notes, progress=terminal_progress())
+            _add_encoder(opened, PIXELS, "what every other has to beat")
+        verdict = compared(opened, None, qrels, **wanted)
+        if keep and not holds_only_images(opened):
+            note(f"not kept: the verdict of {opened.folder} is for its texts")
+            keep = False
+    else:
+        judged = _judged(opened, queries, qrels, spans, split, ignore_same_id=ignore_same_id)
+        _refuse_contradictions(judged, language_model, runs)
+        if keep and not encoder and not opened.settings.words_only:
+            _add_encoder(opened, LSA, "fitted on this corpus")
+        log = _log(queries) if judged is None else None
+        verdict = compared(opened, judged, query_log=log, language_model=language_model, **wanted)
     regression = compare_with(saved, verdict, seed=seed) if saved else None
     _show(verdict, regression, json=json, everything=everything)
     if report is not None:
@@ -144,32 +150,41 @@ def evaluate(
     return FAILED if gate and regression is not None and regression.significant else None
 
 
-def _refuse_contradictions(judged: ReadGold | None, language_model: str | None, runs: Path | None) -> None:
+class _Compared(TypedDict):
+    encoders: tuple[str, ...]
+    granularities: tuple[str, ...]
+    rankers: tuple[str, ...]
+    measure: str | None
+    seed: int
+    progress: Progress
+
+
+def _refuse_contradictions(judged: QuerySet | None, language_model: str | None, runs: Path | None) -> None:
     if judged is not None and language_model is not None:
         raise TellapartError("--language-model writes queries, but these are judged: leave out one of both")
     if runs is not None and judged is None:
         raise TellapartError("--runs answers judged queries: name them with --queries and --qrels")
 
 
-def _keeps_images(index: Index, *, keep: bool) -> bool:
-    """An index has one verdict: beside texts it is theirs."""
-    if keep and not holds_only_images(index):
-        note(f"not kept: the verdict of {index.folder} is for its texts")
-        return False
-    return keep
+def _refuse_for_images(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise TellapartError(
+                f"{name} is for texts: images are asked for by images, and judged by their folders or --qrels"
+            )
 
 
-def _measure(spelling: str | None) -> Measure | None:
-    from tellapart.experiments.measures import Measure
-
-    return Measure.parse(spelling) if spelling else None
-
-
-def _gold(
-    index: Index, queries: Path | None, qrels: Path | None, spans: Path | None, split: str | None
-) -> ReadGold | None:
+def _judged(
+    index: Index,
+    queries: Path | None,
+    qrels: Path | None,
+    spans: Path | None,
+    split: str | None,
+    *,
+    ignore_same_id: bool,
+) -> QuerySet | None:
     """Read judged queries; None where there is nothing but a log of queries, or nothing at all."""
-    from tellapart.experiments.queries.gold import is_judged, read_gold
+    from tellapart.experiments.judged import is_judged, read_query_set
 
     if queries is None:
         for name, given in (("--qrels", qrels), ("--spans", spans), ("--split", split)):
@@ -178,40 +193,37 @@ def _gold(
         return None
     if not is_judged(queries, qrels, spans, split):
         return None
-    return read_gold(index, queries, qrels, spans, split)
+    return read_query_set(index, queries, qrels, spans, split, ignore_same_id=ignore_same_id)
 
 
 def _log(queries: Path | None) -> Mapping[str, str] | None:
     """Read queries that users typed, which nobody judged."""
-    from tellapart.experiments.queries.judgements import read_queries
+    from tellapart.experiments.judgements import read_queries
 
     return None if queries is None else read_queries(queries).texts
 
 
-def _add_lsa(index: Index) -> None:
-    """Give the comparison an encoder fitted on the corpus itself, which costs seconds."""
-    settings = index.settings
-    if settings.words_only or LSA in settings.encoders:
-        return
-    index.add_encoder(LSA, progress=terminal_progress())
-    note("added the encoder lsa, fitted on this corpus, to the index")
+def _add_encoder(index: Index, name: str, why: str) -> None:
+    """Give the comparison an encoder that costs seconds."""
+    if name not in index.settings.encoders:
+        index.add_encoder(name, progress=terminal_progress())
+        note(f"added the encoder {name} to the index: {why}")
 
 
 def _show(verdict: Verdict, regression: Regression | None, *, json: bool, everything: bool) -> None:
     from tellapart.cli.verdict_output import print_verdict
-    from tellapart.experiments.verdict.gate import regression_json
-    from tellapart.experiments.verdict.verdict_json import verdict_json
+    from tellapart.experiments.gate import regression_json
 
     if json:
         against = {"against": regression_json(regression)} if regression else {}
-        print_json({**verdict_json(verdict), **against})
+        print_json({**verdict.to_json(), **against})
         return
     print_verdict(verdict, everything=everything)
     if regression:
         print(regression.sentence)
 
 
-def _write_report(index: Index, judged: ReadGold | None, verdict: Verdict, path: Path) -> None:
+def _write_report(index: Index, judged: QuerySet | None, verdict: Verdict, path: Path) -> None:
     if not verdict.queries:
         note("no report: nothing was measured")
         return
@@ -225,21 +237,21 @@ def _write_report(index: Index, judged: ReadGold | None, verdict: Verdict, path:
         index.folder.name if index.folder.name != NAME else index.folder.resolve().parent.name,
         shlex.join(["tellapart", *sys.argv[1:]]),
         score_settings(verdict),
-        worst_examples(index, judged.gold, verdict) if judged else (),
-        judged.gold.categories if judged else {},
+        worst_examples(index, judged, verdict) if judged else (),
+        judged.categories if judged else {},
     )
     write_report(contents, path)
     note(f"{path}: the report, for a browser")
 
 
-def _write_runs(index: Index, judged: ReadGold, verdict: Verdict, folder: Path) -> None:
-    from tellapart.experiments.runs import write_run
+def _write_runs(index: Index, judged: QuerySet, verdict: Verdict, folder: Path) -> None:
+    from tellapart.experiments.trec import write_run
 
     folder.mkdir(parents=True, exist_ok=True)
     for finding in verdict.findings:
         configuration = finding.configuration
         run = index.run(
-            judged.gold.queries,
+            judged.queries,
             ranker=configuration.ranker,
             granularity=configuration.granularity,
             encoder=configuration.encoder,
@@ -247,14 +259,14 @@ def _write_runs(index: Index, judged: ReadGold, verdict: Verdict, folder: Path) 
             progress=terminal_progress(),
         )
         write_run(run, folder / f"{finding.name.replace('/', '.').replace(' ', '-').replace(':', '-')}.trec")
-    note(f"{folder}: {len(verdict.findings)} runs over {len(judged.gold.queries):,} queries")
+    note(f"{folder}: {len(verdict.findings)} runs over {len(judged.queries):,} queries")
 
 
 def _keep(index: Index, verdict: Verdict) -> None:
-    from tellapart.experiments.verdict.keeping import keep_verdict
-
     try:
-        keep_verdict(index, verdict)
+        verdict.keep(index)
     except TellapartError as error:
         raise TellapartError(f"the verdict above is not kept: {error}; --no-keep only looks") from None
-    note(f"search in {index.folder} uses {verdict.chosen.configuration.name} from now on")
+    note(
+        f"search in {index.folder} uses {verdict.chosen.configuration.name} from now on (--no-keep: only look)"
+    )

@@ -15,7 +15,7 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.index.home import index_folder
 from tellapart.scores.diagnostic import Diagnostic
-from tellapart.scores.inspecting import Inspection, inspect_index, keep_advice
+from tellapart.scores.inspecting import Inspection, inspect_index
 from tellapart.scores.texts import read_verdict, text_diagnostics
 
 EXAMPLES = (
@@ -29,7 +29,7 @@ def inspect(
     index: options.IndexFolder = None,
     encoder: options.EncoderName = None,
     granularity: options.GranularityName = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of samples and resampling.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     verdict: Annotated[
         Path | None,
         typer.Option(
@@ -38,8 +38,14 @@ def inspect(
             help="What 'evaluate --json' printed: says if the svm pays for texts.",
         ),
     ] = None,
-    no_keep: Annotated[
-        bool, typer.Option("--no-keep", help="Only look: auto will not follow what was measured.")
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep/--no-keep", help="Let search by examples follow what was measured, or only look."
+        ),
+    ] = True,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Explain each finding: what it means, what to do, how to check.")
     ] = False,
     json: options.Json = False,
 ) -> None:
@@ -49,8 +55,9 @@ def inspect(
     inspections = inspect_index(
         opened, encoder=encoder, granularity=granularity, seed=seed, progress=terminal_progress()
     )
-    if not no_keep:
-        keep_advice(opened, inspections)
+    kept = [each.examples for each in inspections if each.examples is not None] if keep else []
+    for found in kept:
+        found.keep(opened)
     if json:
         shape = {
             "inspections": [_json(each) for each in inspections],
@@ -60,28 +67,34 @@ def inspect(
         return
     for each in inspections:
         print(f"{each.encoder}/{each.granularity}, {each.units:,} units\n")
-        _print(each.diagnostics)
-    _print(texts)
-    if not no_keep:
-        note("kept in the index how to rank by examples: searches follow it")
+        _print(each.diagnostics, verbose=verbose)
+    _print(texts, verbose=verbose)
+    for found in kept:
+        chosen = found.chosen.configuration
+        note(
+            f"search by examples uses {chosen.ranker} on {chosen.granularity} units from now on (--no-keep: only look)"
+        )
 
 
-def _print(diagnostics: Sequence[Diagnostic]) -> None:
+def _print(diagnostics: Sequence[Diagnostic], *, verbose: bool) -> None:
+    """Print a table of findings, and below it what they mean if asked."""
+    if not diagnostics:
+        return
+    width = max(len(each.name) for each in diagnostics)
+    print(f"{'finding':<{width}}  {'verdict':<8} value")
     for each in diagnostics:
-        print(f"{each.verdict:<8}{each.name}: {each.shown}")
-        print(f"        healthy: {each.healthy}")
-        print(f"        means:   {each.meaning}")
-        print(f"        do:      {each.action}")
-        print(f"        verify:  {each.verify}\n")
+        print(f"{each.name:<{width}}  {each.verdict:<8} {each.shown}")
+        if verbose:
+            print(f"    usual:   {each.healthy}\n    means:   {each.meaning}")
+            print(f"    do:      {each.action}\n    check:   {each.verify}")
+    print()
 
 
 def _json(inspection: Inspection) -> dict[str, Any]:
-    kept = ("ranker", "answer", "difference", "low", "high", "p", "n", "source")
-    advice = [asdict(each) for each in inspection.advice]
     return {
         "encoder": inspection.encoder,
         "granularity": inspection.granularity.value,
         "units": inspection.units,
         "diagnostics": [asdict(each) for each in inspection.diagnostics],
-        "examples": [{key: each[key] for key in kept} for each in advice],
+        "examples": None if inspection.examples is None else inspection.examples.to_json(),
     }

@@ -10,11 +10,11 @@ from typing import IO, Any
 
 from tellapart.cli.keys import END, read_key
 from tellapart.cli.output import BOLD, DIM, SCHEMA, print_json, printable, styled
+from tellapart.experiments.judgements import write_qrels
 from tellapart.experiments.judging.asking import Question
 from tellapart.experiments.judging.leaders import Passages
 from tellapart.experiments.judging.session import Session
 from tellapart.experiments.judging.standing import PairStanding, Standing, Status, standing
-from tellapart.experiments.queries.judgements import write_qrels
 
 GRADES = {"y": 1, "n": 0, "0": 0, "1": 1, "2": 2, "3": 3}
 KEYS = "y yes  n no  0-3 grade  s cannot say  x skip query  u undo  q quit"

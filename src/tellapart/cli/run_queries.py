@@ -46,8 +46,8 @@ def run(
     solver: options.Solver = None,
 ) -> None:
     """Answer a query set with ranked documents, as a TREC run; a document scores as its best unit."""
-    from tellapart.experiments.queries.judgements import read_queries
-    from tellapart.experiments.runs import write_run
+    from tellapart.experiments.judgements import read_queries
+    from tellapart.experiments.trec import write_run
 
     if configuration is not None:
         if ranker != "auto" or granularity or encoder:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tellapart.experiments.statistics import MARGIN
-from tellapart.experiments.verdict.verdict import Finding, SourceFinding, Verdict, described
+from tellapart.experiments.verdict import Finding, SourceFinding, Verdict, described
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -145,7 +145,7 @@ def _signed(value: float) -> str:
 def _caveats(verdict: Verdict) -> list[str]:
     if not verdict.queries:
         return list(verdict.notes)
-    lines = [f"{_queries(len(verdict.queries), verdict.source)}, {verdict.independent:,} independent"]
+    lines = [f"{_queries(len(verdict.queries), verdict.provenance)}, {verdict.independent:,} independent"]
     if not math.isnan(verdict.detectable_difference):
         lines[0] += (
             f": between the default and its closest rival they show {verdict.detectable_difference:.3f} or more; for"
@@ -156,7 +156,7 @@ def _caveats(verdict: Verdict) -> list[str]:
             f"the best mean overstates what choosing it brings on new queries by some {verdict.optimism:.3f}"
         )
     if verdict.transfer_error is not None:
-        lines.append(f"generated queries may mislead about human ones by {verdict.transfer_error:.3f}")
+        lines.append(f"on real user queries the difference may be off by about {verdict.transfer_error:.3f}")
         lines += [_source(each, verdict) for each in verdict.by_source]
     lines.append(
         f"best?: tied = these queries cannot tell it from the best; as good = nor is it more than {MARGIN:g} behind"

@@ -9,7 +9,7 @@ from tellapart.corpus.types import Granularity
 from tellapart.encoders.load import PIXELS
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
 from tellapart.engine.examples import are_images, is_single_unit
-from tellapart.engine.records import CheckedVerdict, Gain, VerdictRecord, read_advice
+from tellapart.engine.records import CheckedVerdict, VerdictRecord, examples_record
 from tellapart.engine.request import AUTO, SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
@@ -27,9 +27,6 @@ nDCG@10 more than their mean, and beside a query .027 more than Rocchio (docs/sv
 ONE_EXAMPLE = "knn"
 """Ranks by a single example: no other ranker was shown to find more there (docs/benchmarks/svm_evidence.md, rows of 1
 example), and the score is a cosine, 1 for a copy."""
-
-WITHOUT_GAIN = "rocchio"
-"""Ranks by examples where `BY_EXAMPLES` was measured to find less than k-NN."""
 
 IMAGES = (Granularity.IMAGE,)
 
@@ -162,16 +159,14 @@ class Planner:
         if chosen.encoder is None:
             return BY_EXAMPLES, "no vectors are used"
         kept = [
-            read_advice(self.store, self.snapshot.encoders, BY_EXAMPLES, chosen.encoder, level)
+            CheckedVerdict.of(self.store, self.snapshot, examples_record(chosen.encoder, level))
             for level in chosen.granularities
         ]
-        decided = [each for each in kept if each is not None and each.answer is not Gain.UNKNOWN]
-        if len({each.answer for each in decided}) != 1:
+        fresh = [each.record for each in kept if each is not None and each.stale is None]
+        if len({each.configuration.ranker for each in fresh}) != 1:
             return BY_EXAMPLES, "the default with examples"
-        first = decided[0]
-        interval = f"{first.difference:+.3f} nDCG@10 [{first.low:+.3f}, {first.high:+.3f}]"
-        why = f"inspect measured {BY_EXAMPLES} - knn with examples on this corpus, {interval}"
-        return (BY_EXAMPLES if first.answer is Gain.YES else WITHOUT_GAIN), why
+        why = f"inspect measured rankers of examples on this corpus: {fresh[0].reason}"
+        return fresh[0].configuration.ranker, why
 
     def _follows_verdict(self, chosen: Configuration) -> bool:
         return (

@@ -1,4 +1,4 @@
-"""Records kept in an index: the verdict of an evaluation and what `inspect` measured of rankers by examples.
+"""Records kept in an index: the verdicts on searches by words, and on rankers of examples (`inspect`).
 
 Both are read here and followed by `auto`; only `experiments/` and `scores/` write them.
 """
@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from hashlib import blake2b
 from pathlib import Path
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.errors import TellapartError
-from tellapart.index.catalogue import Catalogue, StoredEncoder
+from tellapart.index.catalogue import Catalogue
 from tellapart.index.lock import writer_lock
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
@@ -23,7 +22,6 @@ from tellapart.rankers.registry import Parameters
 
 VERDICT = "verdict"
 
-ADVICE_SCHEMA = 1
 STALE_SHARE = 0.2
 """Share of the documents that may come, go or change before a verdict is no longer followed. Our choice, not
 measured; the same share at which `lsa` is fitted anew."""
@@ -97,15 +95,20 @@ class CheckedVerdict:
     stale: str | None
 
     @classmethod
-    def of(cls, store: Store, snapshot: Snapshot) -> CheckedVerdict | None:
+    def of(cls, store: Store, snapshot: Snapshot, record: str = VERDICT) -> CheckedVerdict | None:
         """Look at what is kept and whether corpus and encoder are still what was measured."""
-        text = Catalogue(store).record(VERDICT)
+        text = Catalogue(store).record(record)
         verdict = VerdictRecord.decode(text) if text else None
         if verdict is None:
             return None
         if verdict.generation == store.generation:
             return cls(verdict, None)
         return cls(verdict, _changed_index(verdict, snapshot) or changed_corpus(verdict.corpus, store))
+
+
+def examples_record(encoder: str, granularity: str) -> str:
+    """Name of the record that says how to rank by examples, for an encoder at a granularity."""
+    return f"{VERDICT} examples {encoder} {granularity}"
 
 
 def corpus_state(store: Store) -> CorpusState:
@@ -155,71 +158,3 @@ def changed_corpus(then: CorpusState, store: Store) -> str | None:
     if changed <= STALE_SHARE or corpus_state(store).fingerprint == then.fingerprint:
         return None
     return f"{max(gone, come):,} documents changed since, of {then.documents:,}"
-
-
-class Gain(StrEnum):
-    """Whether a ranker was measured to find more than k-NN."""
-
-    YES = "yes"
-    NO = "no"
-    UNKNOWN = "can't tell"
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """How much a ranker gains over k-NN from examples: the mean difference of nDCG@10 with its 95 % interval.
-
-    Measured on `n` groups of units that belong together (`source` says which). `fingerprint` is the
-    encoder's, `corpus` the state of the documents.
-    """
-
-    ranker: str
-    encoder: str
-    granularity: Granularity
-    answer: Gain
-    difference: float
-    low: float
-    high: float
-    p: float
-    n: int
-    source: str
-    fingerprint: str
-    corpus: CorpusState
-
-    @property
-    def name(self) -> str:
-        """Name of the record that holds it."""
-        return record_name(self.ranker, self.encoder, self.granularity)
-
-    def encode(self) -> str:
-        """Write as JSON."""
-        return json.dumps({"schema": ADVICE_SCHEMA, **asdict(self)})
-
-    @classmethod
-    def decode(cls, text: str) -> Advice | None:
-        """Read what `encode` wrote; None where another version of tellapart wrote something else."""
-        try:
-            kept = json.loads(text)
-            if kept.pop("schema") != ADVICE_SCHEMA:
-                return None
-            kept["granularity"], kept["answer"] = Granularity(kept["granularity"]), Gain(kept["answer"])
-            kept["corpus"] = CorpusState(**kept["corpus"])
-            return cls(**kept)
-        except (ValueError, KeyError, TypeError, TellapartError):
-            return None
-
-
-def record_name(ranker: str, encoder: str, granularity: Granularity) -> str:
-    """Name of the record with the advice on a ranker, for an encoder at a granularity."""
-    return f"advice {ranker} {encoder} {granularity}"
-
-
-def read_advice(
-    store: Store, encoders: Mapping[str, StoredEncoder], ranker: str, encoder: str, granularity: Granularity
-) -> Advice | None:
-    """Read the advice on a ranker; None if there is none, or much changed since."""
-    text = Catalogue(store).record(record_name(ranker, encoder, granularity))
-    advice = Advice.decode(text) if text else None
-    if advice is None or encoders[encoder].fingerprint != advice.fingerprint:
-        return None
-    return None if changed_corpus(advice.corpus, store) else advice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,17 +55,30 @@ class Comparison:
     n: int
     detectable: float
 
-    def needed(self, difference: float) -> int:
-        """How many independent units would show `difference` in 80 % of trials."""
+    def detectable_among(self, comparisons: int) -> float:
+        """The difference that would be shown in 80 % of trials if Holm corrects for so many comparisons.
+
+        The smallest p of m comparisons is tested at 5 % / m, so more comparisons need a larger difference.
+        """
+        return self.detectable * power_factor(comparisons) / POWER_FACTOR
+
+    def needed(self, difference: float, *, among: int = 1) -> int:
+        """How many independent units would show `difference` in 80 % of trials, among so many comparisons."""
         if difference == 0:
             raise ValueError("no number of queries shows a difference of 0")
         if math.isnan(self.detectable):
             raise ValueError("one query leaves the spread unknown")
-        return max(2, math.ceil(self.n * (self.detectable / difference) ** 2))
+        return max(2, math.ceil(self.n * (self.detectable_among(among) / difference) ** 2))
 
     def non_inferior(self, margin: float = MARGIN) -> bool:
         """Whether a is at most `margin` worse than b, at the interval's confidence."""
         return self.low > -margin
+
+
+def power_factor(comparisons: int) -> float:
+    """Standard errors that a difference needs to be seen in 80 % of trials at 5 % / comparisons, two-sided."""
+    normal = NormalDist()
+    return normal.inv_cdf(1 - ALPHA / (2 * max(comparisons, 1))) + normal.inv_cdf(0.8)
 
 
 @dataclass(frozen=True, slots=True)

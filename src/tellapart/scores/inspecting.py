@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.facade import Index
-from tellapart.engine.planning import BY_EXAMPLES
-from tellapart.engine.records import Advice, Gain, write_records
+from tellapart.engine.records import corpus_state
+from tellapart.experiments.deciding import decide
+from tellapart.experiments.examples import EXAMPLES, TARGETS, example_arms, run_examples, unit_query_set
+from tellapart.experiments.statistics import FEW_QUERIES
+from tellapart.experiments.verdict import Verdict
 from tellapart.progress import Progress, silent
 from tellapart.scores.diagnostic import Diagnostic, Health
 from tellapart.scores.hubness import hubness
-from tellapart.scores.simulation import EXAMPLES, measure_advice
 from tellapart.scores.vectors import common_direction, copies, effective_rank, without_vector
-
-RANKERS = ("svm", BY_EXAMPLES)
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was found about one encoder's vectors of one granularity."""
+    """What was found about one encoder's vectors of one granularity.
+
+    `examples` is the verdict on rankers of examples, None where no units belong together.
+    """
 
     encoder: str
     granularity: Granularity
     units: int
     diagnostics: tuple[Diagnostic, ...]
-    advice: tuple[Advice, ...]
+    examples: Verdict | None
 
 
 def inspect_index(
@@ -50,46 +53,71 @@ def inspect_index(
     return inspections
 
 
-def keep_advice(index: Index, inspections: list[Inspection]) -> None:
-    """Keep what was measured of rankers by examples in the index, where `auto` follows it."""
-    advice = [advice for each in inspections for advice in each.advice]
-    write_records(index.folder, {each.name: each.encode() for each in advice})
+def compare_example_rankers(
+    index: Index, encoder: str, level: Granularity, *, seed: int = 0
+) -> Verdict | None:
+    """Compare the rankers of examples on searches simulated from the corpus; None where no units belong together."""
+    query_set = unit_query_set(index, level, seed=seed)
+    if not query_set.queries:
+        return None
+    experiment = run_examples(index, query_set, example_arms(encoder, level))
+    with index.reading():
+        experiment = replace(experiment, corpus=corpus_state(index.store).fingerprint)
+    return decide(experiment, seed=seed)
 
 
 def _inspect(index: Index, encoder: str, level: Granularity, seed: int) -> Inspection:
+    examples = compare_example_rankers(index, encoder, level, seed=seed)
     with index.reading() as snapshot:
         vectors = snapshot.vectors(encoder, level)
         moments = vectors.moments()
-        advice = tuple(measure_advice(index, ranker, encoder, level, seed=seed) for ranker in RANKERS)
         diagnostics = (
             without_vector(vectors),
             copies(vectors),
             common_direction(moments),
             effective_rank(moments),
             hubness(vectors, seed=seed),
-            *(in_words(each) for each in advice),
+            *_of_examples(examples, encoder, level),
         )
-        return Inspection(encoder, level, vectors.n_alive, diagnostics, advice)
+        return Inspection(encoder, level, vectors.n_alive, diagnostics, examples)
 
 
-def in_words(advice: Advice) -> Diagnostic:
-    """Say what was measured of a ranker as one diagnostic among the others."""
-    shown = f"{advice.answer}: {advice.difference:+.3f} nDCG@10 [{advice.low:+.3f}, {advice.high:+.3f}]"
-    if not advice.n:
-        shown = f"{advice.answer}: no group of {EXAMPLES + 2} {advice.source}"
-    followed = " (which auto now does)" if advice.ranker == BY_EXAMPLES else ""
-    action = {
-        Gain.YES: f"search by examples with {advice.ranker}{followed}",
-        Gain.NO: f"search by examples with rocchio{followed}",
-        Gain.UNKNOWN: "judge some queries of your own; until then auto takes what was best on judged sets",
-    }
+def _of_examples(verdict: Verdict | None, encoder: str, level: Granularity) -> list[Diagnostic]:
+    """Say what ridge and the svm find from examples that the mean vector does not."""
+    if verdict is None:
+        return [_example_diagnostic("ridge", None, level), _example_diagnostic("svm", None, level)]
+    return [
+        _example_diagnostic(name.rpartition("/")[2], (verdict, name), level)
+        for name in (verdict.default, f"{encoder}/{level}/svm")
+    ]
+
+
+def _example_diagnostic(ranker: str, measured: tuple[Verdict, str] | None, level: Granularity) -> Diagnostic:
+    meaning = f"{ranker} minus k-NN (the mean of the examples), {EXAMPLES} examples each"
+    shown, value, health = (
+        f"not measured: no group of {EXAMPLES + TARGETS} {level} units",
+        None,
+        Health.UNKNOWN,
+    )
+    action = "judge some queries of your own; until then auto takes what was best on judged sets"
+    if measured is not None:
+        verdict, name = measured
+        gain = verdict.finding(name).vs_bm25
+        assert gain is not None
+        n = len(verdict.queries)
+        interval = f"[{gain.low:+.3f}, {gain.high:+.3f}]"
+        shown = f"{gain.difference:+.3f} {verdict.measure} {interval}, {n} groups, p {gain.p:.3f}"
+        value, meaning = gain.difference, f"{meaning}: {', '.join(verdict.sources)}"
+        if verdict.independent >= FEW_QUERIES and (gain.low > 0 or gain.high < 0):
+            better = ranker if gain.low > 0 else "rocchio"
+            health, action = Health.FINE, f"search by examples with {better}"
     return Diagnostic(
-        name=f"{advice.ranker} for examples",
-        value=advice.difference if advice.n else None,
-        shown=shown + (f", {advice.n} groups, p {advice.p:.3f}" if advice.n else ""),
-        verdict=Health.UNKNOWN if advice.answer is Gain.UNKNOWN else Health.FINE,
+        name=f"{ranker} for examples",
+        value=value,
+        shown=shown,
+        verdict=health,
         healthy="an interval above 0: use it; below 0: do not",
-        meaning=f"{advice.ranker} minus k-NN, {EXAMPLES} examples each, asked of the corpus itself: {advice.source}",
-        action=action[advice.answer],
-        verify=f"tellapart search --like A --like B --ranker {advice.ranker}, and --ranker rocchio",
+        meaning=meaning,
+        action=action,
+        verify=f"tellapart search --like A --like B --ranker {ranker}, and --ranker rocchio",
     )

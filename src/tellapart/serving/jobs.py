@@ -98,16 +98,11 @@ def evaluation(folder: Path, *, keep: bool) -> Callable[[Progress], dict[str, An
     """
 
     def work(progress: Progress) -> dict[str, Any]:
-        from tellapart.experiments.evaluate import evaluate
-        from tellapart.experiments.verdict.keeping import keep_verdict
-        from tellapart.experiments.verdict.verdict_json import verdict_json
+        from tellapart.experiments import evaluate
 
         index = Index.open(folder)
         try:
-            verdict = evaluate(index, progress=progress)
-            if keep:
-                keep_verdict(index, verdict)
-            return verdict_json(verdict)
+            return evaluate(index, keep=keep, progress=progress).to_json()
         finally:
             index.close()
 

@@ -24,7 +24,7 @@ MEASURE = Measure.parse("nDCG@10")
 def test_a_collection_gives_what_it_has(data, tmp_path, name, sources):
     index = Index.build([data / name / "corpus.jsonl"], tmp_path / "index", encoders=[])
     generated = generate(index, at_most=200)
-    gold = generated.gold
+    gold = generated.query_set
     assert set(gold.sources.values()) == sources
     assert len(gold.queries) >= 30
     with generated.masked_index() as masked:

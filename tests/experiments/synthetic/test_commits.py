@@ -64,9 +64,9 @@ def repository(tmp_path: Path) -> Path:
 def test_a_message_asks_for_the_function_that_its_commit_wrote(repository, tmp_path):
     index = Index.build([repository], tmp_path / "index", encoders=[])
     generated = generate(index, sources=[Source.COMMIT])
-    (query,) = generated.gold.queries
-    assert generated.gold.queries[query] == "average neighbouring samples against flicker"
-    (span,) = generated.gold.spans[query]
+    (query,) = generated.query_set.queries
+    assert generated.query_set.queries[query] == "average neighbouring samples against flicker"
+    (span,) = generated.query_set.spans[query]
     text = index.store.document(span.document).document.text
     assert text[span.start : span.end].startswith("def smooth")
     assert {blank.document for blank in generated.blanks[query]} == {"CHANGES.txt"}
@@ -79,12 +79,12 @@ def test_a_file_that_changed_since_counts_where_its_lines_are_the_same(repositor
     (repository / "signal.py").write_text(
         (FIRST + SECOND).replace("samples[:width]", "0").replace("sum(window) / width", "0")
     )
-    assert not generate(index, sources=[Source.COMMIT]).gold.queries
+    assert not generate(index, sources=[Source.COMMIT]).query_set.queries
 
 
 def test_without_repository_or_sources_there_are_no_such_queries(repository, tmp_path):
     index = Index.build([repository], tmp_path / "index", encoders=[])
     shutil.rmtree(repository / ".git")
-    assert "commit" in " ".join(generate(index, sources=[Source.COMMIT]).notes)
+    assert "commit" in " ".join(generate(index, sources=[Source.COMMIT]).query_set.notes)
     shutil.rmtree(repository)
-    assert not generate(index, sources=[Source.COMMIT]).gold.queries
+    assert not generate(index, sources=[Source.COMMIT]).query_set.queries

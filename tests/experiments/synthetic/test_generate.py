@@ -8,7 +8,7 @@ import pytest
 
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.experiments.synthetic import Blank, GeneratedSet, generate, leaks
+from tellapart.experiments.synthetic import Blank, SyntheticQueries, generate, leaks
 from tellapart.experiments.synthetic.masks import mask
 from tellapart.experiments.synthetic.occurrences import occurrences
 from tellapart.experiments.synthetic.sampling import Question
@@ -16,23 +16,23 @@ from tellapart.experiments.synthetic.types import Candidate, Source
 from tellapart.progress import silent
 
 
-def by_source(generated: GeneratedSet, source: str) -> dict[str, str]:
+def by_source(generated: SyntheticQueries, source: str) -> dict[str, str]:
     """Queries of one source: text -> id."""
-    gold = generated.gold
+    gold = generated.query_set
     return {text: query for query, text in gold.queries.items() if gold.sources[query] == source}
 
 
-def answers(index: Index, generated: GeneratedSet, query: str) -> dict[str, str]:
+def answers(index: Index, generated: SyntheticQueries, query: str) -> dict[str, str]:
     """Text of the source units of a query, by document."""
     found = {}
-    for span in generated.gold.spans[query]:
+    for span in generated.query_set.spans[query]:
         document = index.store.document(span.document).document
         found[span.document] = document.text[span.start : span.end]
     return found
 
 
 @pytest.fixture
-def generated(index: Index) -> GeneratedSet:
+def generated(index: Index) -> SyntheticQueries:
     return generate(index, seed=1)
 
 
@@ -42,7 +42,7 @@ def test_a_docstring_asks_for_its_function_and_a_copy_elsewhere_is_right_as_well
     found = answers(index, generated, query)
     assert set(found) == {"valve.py", "pump/copy.py"}
     assert all(text.startswith("def retry_with_backoff") for text in found.values())
-    assert generated.gold.qrels.grades[query] == {"valve.py": 1, "pump/copy.py": 1}
+    assert generated.query_set.qrels.grades[query] == {"valve.py": 1, "pump/copy.py": 1}
 
 
 def test_a_doc_comment_above_is_a_docstring_in_other_languages(index):
@@ -78,7 +78,7 @@ def test_words_of_a_name_ask_for_its_body_and_the_name_is_blanked_throughout(ind
 def test_a_heading_of_two_sections_makes_both_right_and_leaves_text_and_context(index):
     generated = generate(index, sources=[Source.HEADING])
     query = by_source(generated, "heading")["Cutting back old wood"]
-    assert len(generated.gold.spans[query]) == 2
+    assert len(generated.query_set.spans[query]) == 2
     with generated.masked_index() as masked:
         stored = masked.store.document("guide.md")
         assert "cutting" not in stored.document.text.lower()
@@ -142,24 +142,24 @@ def test_a_blank_that_was_left_out_is_found(index, generated):
 
 def test_overlap_is_the_share_of_the_terms_that_are_left(index):
     rare = generate(index, sources=[Source.RARE_TERMS])
-    assert set(rare.overlap) == set(rare.gold.queries)
-    assert set(rare.overlap.values()) == {1.0}
+    assert set(rare.query_set.overlap) == set(rare.query_set.queries)
+    assert set(rare.query_set.overlap.values()) == {1.0}
     assert rare.replaced == ()
     generated = generate(index, sources=[Source.DOCSTRING])
     query = by_source(generated, "docstring")["SoilMoisture averages the wet samples of the last hour."]
-    assert 0 < generated.overlap[query] < 1
+    assert 0 < generated.query_set.overlap[query] < 1
 
 
 def test_the_same_seed_gives_the_same_set_and_another_one_another(index):
     first, again = generate(index, seed=3, at_most=6), generate(index, seed=3, at_most=6)
-    assert (first.gold, first.overlap, first.blanks) == (again.gold, again.overlap, again.blanks)
-    assert len(first.gold.queries) == 6
-    others = [dict(generate(index, seed=seed, at_most=6).gold.queries) for seed in range(5)]
-    assert any(other != dict(first.gold.queries) for other in others)
+    assert (first.query_set, first.blanks) == (again.query_set, again.blanks)
+    assert len(first.query_set.queries) == 6
+    others = [dict(generate(index, seed=seed, at_most=6).query_set.queries) for seed in range(5)]
+    assert any(other != dict(first.query_set.queries) for other in others)
 
 
 def test_no_unit_is_asked_for_twice_and_every_query_has_document_and_span(index, generated):
-    gold = generated.gold
+    gold = generated.query_set
     units = [(span.document, span.start) for spans in gold.spans.values() for span in spans]
     spans = [(s.document, s.start, s.end) for spans in gold.spans.values() for s in spans]
     assert len(spans) == len(set(spans)) <= len(units)
@@ -170,17 +170,17 @@ def test_no_unit_is_asked_for_twice_and_every_query_has_document_and_span(index,
         == set(gold.sources)
         == set(gold.clusters)
     )
-    assert gold.generated
+    assert gold.provenance == "synthetic"
 
 
 def test_sources_take_turns(index):
     generated = generate(index, seed=1, at_most=4)
-    assert len(set(generated.gold.sources.values())) >= 3
+    assert len(set(generated.query_set.sources.values())) >= 3
 
 
 def test_what_the_corpus_lacks_is_said(index, generated):
     assert set(generated.offered) == {source.value for source in Source}
-    assert any("title" in note for note in generated.notes) == (generated.offered["title"] == 0)
+    assert any("title" in note for note in generated.query_set.notes) == (generated.offered["title"] == 0)
 
 
 def test_words_that_stand_in_a_path_make_no_query(index, project):
@@ -190,7 +190,7 @@ def test_words_that_stand_in_a_path_make_no_query(index, project):
     )
     index.update()
     generated = generate(index, seed=1)
-    assert "Mending broken garden hoses" not in generated.gold.queries.values()
+    assert "Mending broken garden hoses" not in generated.query_set.queries.values()
 
 
 def test_a_text_in_too_many_documents_is_left_out(index, project):
@@ -215,7 +215,7 @@ def test_an_empty_index_gives_an_empty_set(tmp_path):
         Index.build([folder / "missing"], tmp_path / "i", encoders=[])
     index = Index.build([folder], tmp_path / "i", encoders=[])
     generated = generate(index)
-    assert not generated.gold.queries
+    assert not generated.query_set.queries
     with generated.masked_index() as masked:
         assert leaks(generated, masked, index) == ()
 
@@ -230,7 +230,7 @@ def test_of_many_documents_some_are_read_and_what_answers_in_the_others_counts_t
     found = set()
     for seed in range(6):
         generated = generate(index, seed=seed, sources=[Source.DOCSTRING])
-        assert any("2 of 5 documents" in note for note in generated.notes)
+        assert any("2 of 5 documents" in note for note in generated.query_set.notes)
         with generated.masked_index() as masked:
             assert leaks(generated, masked, index) == ()
         query = by_source(generated, "docstring").get("Call again after a failure, waiting longer each time.")

@@ -51,9 +51,9 @@ def test_length_and_overlap_of_a_query(index):
 def test_a_log_of_short_queries_gives_short_ones_more_weight(index):
     log = {str(i): text for i, text in enumerate(["frost", "deep soil", "open valve", "pressure", "almanac"])}
     generated = generate(index, query_log=log)
-    gold = generated.gold
+    gold = generated.query_set
     assert set(gold.weights) == set(gold.queries)
     by_length = sorted(gold.queries, key=lambda query: len(gold.queries[query].split()))
     assert gold.weights[by_length[0]] > gold.weights[by_length[-1]]
-    assert any("log" in note for note in generated.notes)
-    assert not generate(index).gold.weights
+    assert any("log" in note for note in generated.query_set.notes)
+    assert not generate(index).query_set.weights

@@ -56,7 +56,7 @@ def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
 
 def test_a_model_writes_one_query_for_each_unit_it_is_shown(index, chat):
     generated = generate(index, sources=[Source.MODEL], language_model=f"m@{chat.url}", at_most=16)
-    gold = generated.gold
+    gold = generated.query_set
     assert len(gold.queries) == len(chat.requests) >= 3
     assert set(gold.sources.values()) == {"llm"}
     assert all(text.startswith("how to water plants, variant ") for text in gold.queries.values())
@@ -70,7 +70,7 @@ def test_a_model_writes_one_query_for_each_unit_it_is_shown(index, chat):
 
 
 def test_without_a_model_nobody_is_asked(index, chat):
-    assert not generate(index, sources=[Source.MODEL]).gold.queries
+    assert not generate(index, sources=[Source.MODEL]).query_set.queries
     assert not chat.requests
 
 

@@ -11,8 +11,8 @@ import pytest
 from tellapart import Index, TellapartError, load_encoder
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.rows import unit_rows
-from tellapart.experiments.queries.judgements import Qrels
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.query_set import QuerySet
 from tellapart.learning.adapting import train
 from tellapart.learning.adapting.pairs import Pairs, gather
 from tellapart.learning.adapting.train import Adapter, adapt_encoder, report
@@ -92,7 +92,7 @@ def test_what_is_not_recommended_is_written_only_on_demand(index, tmp_path, monk
 def test_people_overrule_generated_queries(index, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "gather", lambda *_, **__: promising(Kind.PROSE))
     names = [document for document in index.store.identifiers().values()]
-    gold = QueryGold(
+    gold = QuerySet(
         {f"q{place}": Path(name).stem for place, name in enumerate(names)},
         Qrels({f"q{place}": {name: 1} for place, name in enumerate(names)}),
     )

@@ -11,8 +11,8 @@ import pytest
 from tellapart import Index, TellapartError, load_encoder
 from tellapart.encoders.rows import unit_rows
 from tellapart.encoders.windows import UnitText
-from tellapart.experiments.queries.judgements import Qrels
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.query_set import QuerySet
 from tellapart.learning.adapting import train
 from tellapart.learning.adapting.train import adapt_encoder
 from tellapart.learning.adapting.words import PULLS
@@ -71,7 +71,7 @@ def test_words_that_mislead_are_not_recommended(index, lettered, tmp_path, monke
 def _gold(index, grade):
     names = sorted(index.store.identifiers().values())
     asked = {f"q{place}": Path(name).stem for place, name in enumerate(names)}
-    return QueryGold(asked, Qrels({f"q{place}": grade(name) for place, name in enumerate(names)}))
+    return QuerySet(asked, Qrels({f"q{place}": grade(name) for place, name in enumerate(names)}))
 
 
 def test_a_few_judgements_decide_what_generated_queries_made(index, lettered, tmp_path, monkeypatch):

@@ -9,9 +9,9 @@ from tellapart.engine import Configuration, Hit, Index
 from tellapart.engine.configuration import parse_granularities
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import TellapartError
+from tellapart.experiments.costs import cost_order
 from tellapart.experiments.judging.pools import DEPTH, Pools, first_ranks
-from tellapart.experiments.verdict.costs import cost_order
-from tellapart.experiments.verdict.keeping import EVALUATION
+from tellapart.experiments.verdict import EVALUATION
 from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import Parameters
 
@@ -26,8 +26,9 @@ UNITS = 100
 
 
 def default_leaders(index: Index) -> tuple[Configuration, ...]:
-    """Name what leads by the verdict kept in the index, the cheapest first: choice, best mean, default, tied ones.
+    """Name what leads by the verdict kept in the index, the cheapest first.
 
+    These are the choice, what synthetic queries suggest, the best mean, the default, and tied ones.
     Without a verdict, or with a stale one: words, vectors, and both together as `auto` does.
     """
     leaders = _by_verdict(index)
@@ -57,7 +58,8 @@ def _by_verdict(index: Index) -> list[Configuration]:
         shape = json.loads(record)
         by_mean = sorted(shape["configurations"], key=lambda each: (-each["mean"], each["name"]))
         named = {each["name"]: each for each in by_mean}
-        first = [named[shape["choice"]], by_mean[0], named[shape["default"]]]
+        suggested = shape.get("suggested") or shape["choice"]
+        first = [named[shape["choice"]], named[suggested], by_mean[0], named[shape["default"]]]
         others = sorted(by_mean, key=lambda each: not each["tied_with_best"])
         found: dict[str, Configuration] = {}
         for each in [*first, *others]:

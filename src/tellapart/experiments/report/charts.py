@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tellapart.experiments.report.markup import Html, breakable, element, interval, join, milliseconds, number
-from tellapart.experiments.verdict.verdict import Finding, LengthBin, Verdict
+from tellapart.experiments.verdict import Finding, LengthBin, Verdict
 
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 """Distances between marks on an axis of quality."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tellapart.experiments.verdict.verdict import Verdict
+from tellapart.experiments.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from tellapart.engine import Configuration, Index
 from tellapart.engine.request import SearchRequest
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.report.contents import Example, Shown, Side
-from tellapart.experiments.verdict.verdict import Verdict
+from tellapart.experiments.verdict import Verdict
 
 SHOWN = 12
 """Queries on the page."""
@@ -19,13 +19,13 @@ CHARACTERS = 220
 
 
 def worst_examples(
-    index: Index, gold: QueryGold, verdict: Verdict, *, count: int = SHOWN
+    index: Index, query_set: QuerySet, verdict: Verdict, *, count: int = SHOWN
 ) -> tuple[Example, ...]:
     """Search for the worst answered queries again; of equally bad ones those come first that the reference answers.
 
-    Generated queries have none: their source was masked when they were measured, and is not now.
+    Synthetic queries have none: their source was masked when they were measured, and is not now.
     """
-    if gold.generated:
+    if query_set.provenance is Provenance.SYNTHETIC:
         return ()
     choice, reference = verdict.chosen, verdict.finding(verdict.reference)
     worst = sorted(
@@ -34,7 +34,7 @@ def worst_examples(
     )[:count]
     shown = []
     for query in worst:
-        text, grades = gold.queries[query], gold.qrels.grades.get(query, {})
+        text, grades = query_set.queries[query], query_set.qrels.grades.get(query, {})
         SearchRequest(text)  # says what is wrong with a query that no search can have
         sides = [
             Side(each.name, each.per_query[query], _hits(index, each.configuration, text, grades))

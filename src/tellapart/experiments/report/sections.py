@@ -22,7 +22,7 @@ from tellapart.experiments.report.markup import (
     size,
     table,
 )
-from tellapart.experiments.verdict.verdict import Difference, Finding, Verdict
+from tellapart.experiments.verdict import Difference, Finding, Verdict
 
 
 def headline(contents: Contents) -> Html:
@@ -36,7 +36,11 @@ def headline(contents: Contents) -> Html:
             join(["against ", breakable(verdict.reference)]),
             interval(gain.low, gain.high, write=True) if gain else "it is the choice",
         ),
-        (f"{len(verdict.queries):,}", f"{verdict.source} queries", f"{verdict.independent:,} independent"),
+        (
+            f"{len(verdict.queries):,}",
+            f"{verdict.provenance} queries",
+            f"{verdict.independent:,} independent",
+        ),
         (milliseconds(chosen.cost.query_ms), "a query", f"{size(chosen.cost.bytes)} read"),
     ]
     cards = [

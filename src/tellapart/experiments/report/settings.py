@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tellapart.corpus.types import Granularity, Kind
-from tellapart.experiments.verdict.verdict import Verdict
+from tellapart.experiments.verdict import Verdict
 from tellapart.index.lexical import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS
 from tellapart.rankers.registry import WEIGHT

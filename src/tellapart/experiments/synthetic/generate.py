@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from tellapart.corpus.units import contexts
 from tellapart.errors import TellapartError
-from tellapart.experiments.queries.judgements import Qrels, SpanJudgement
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.judgements import Qrels, SpanJudgement
+from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.synthetic import log
 from tellapart.experiments.synthetic.gathering import Gatherer
 from tellapart.experiments.synthetic.masks import Masking, mask
 from tellapart.experiments.synthetic.models import QueryWriter
 from tellapart.experiments.synthetic.occurrences import occurrences
 from tellapart.experiments.synthetic.sampling import Question, offered, questions, sample
-from tellapart.experiments.synthetic.types import Blank, GeneratedSet, Source
+from tellapart.experiments.synthetic.types import Blank, Source, SyntheticQueries
 from tellapart.index.lexical import analyse_query
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
@@ -42,10 +42,10 @@ def generate(
     query_log: Mapping[str, str] | None = None,
     language_model: str | None = None,
     progress: Progress = silent,
-) -> GeneratedSet:
+) -> SyntheticQueries:
     """Make queries whose answers are known from what the corpus says about itself.
 
-    Evaluate them inside `with generated.masked_index() as masked`, where what they were made from is blanked.
+    Evaluate them inside `with made.masked_index() as masked`, where what they were made from is blanked.
 
     Args:
         index: An open index; its documents are read, nothing is written.
@@ -53,7 +53,7 @@ def generate(
         at_most: Queries.
         encoders: Names of the index's encoders to evaluate with; None = all.
         sources: What queries may be made from.
-        query_log: Queries that users typed, without judgements: `gold.weights` make the set like them.
+        query_log: Queries that users typed, without judgements: the set's weights make the set like them.
         language_model: MODEL[@BASE-URL] that writes further queries; sees one unit for each, which leaves the machine.
         progress: Told of documents read.
 
@@ -78,25 +78,26 @@ def generate(
             wanted = [source for source in sources if source is not Source.MODEL or writer]
             notes = _notes(found, wanted, len(gatherer.documents), gatherer.offered)
             made = _assembled(index, asked, masking, offered(found), notes, names)
-    if not query_log or not made.gold.queries:
+    if not query_log or not made.query_set.queries:
         return made
     with progress("weighing by the log", None):
         return _weighted(index, made, query_log)
 
 
-def _weighted(index: Index, made: GeneratedSet, query_log: Mapping[str, str]) -> GeneratedSet:
+def _weighted(index: Index, made: SyntheticQueries, query_log: Mapping[str, str]) -> SyntheticQueries:
     """Weigh the queries so that they are like those of a log."""
     with replace(made, encoders=()).masked_index() as masked:
-        strata = log.strata(masked, list(made.gold.queries.values()))
+        strata = log.strata(masked, list(made.query_set.queries.values()))
     found = log.weights(
-        dict(zip(made.gold.queries, strata, strict=True)), log.strata(index, list(query_log.values()))
+        dict(zip(made.query_set.queries, strata, strict=True)), log.strata(index, list(query_log.values()))
     )
     note = (
         f"weighted like the {len(query_log):,} queries of the log in length and shared words:"
         f" as telling as {found.effective:.0f} unweighted queries"
     )
-    gold = replace(made.gold, weights=MappingProxyType(dict(found.values)))
-    return replace(made, gold=gold, notes=(*made.notes, note))
+    query_set = made.query_set
+    weights = MappingProxyType(dict(found.values))
+    return replace(made, query_set=replace(query_set, weights=weights, notes=(*query_set.notes, note)))
 
 
 def _assembled(
@@ -106,7 +107,7 @@ def _assembled(
     counts: Mapping[str, int],
     notes: Sequence[str],
     encoders: tuple[str, ...],
-) -> GeneratedSet:
+) -> SyntheticQueries:
     """Name the queries and put together what belongs to each."""
     kept = {place: question for place, question in enumerate(asked) if place not in masking.dropped}
     width = len(str(max(len(kept), 1)))
@@ -117,14 +118,17 @@ def _assembled(
         name[place]: tuple(SpanJudgement(name[place], ids[t.document], *t.span) for t in q.targets)
         for place, q in kept.items()
     }
-    gold = QueryGold(
+    overlaps = {name[place]: _overlap(index, q, blanked) for place, q in kept.items()}
+    query_set = QuerySet(
         queries=MappingProxyType({name[place]: q.query for place, q in kept.items()}),
         qrels=Qrels(MappingProxyType({q: {span.document: 1 for span in own} for q, own in spans.items()})),
         spans=MappingProxyType(spans),
         sources=MappingProxyType({name[place]: q.source.value for place, q in kept.items()}),
         clusters=MappingProxyType({q: own[0].document for q, own in spans.items()}),
+        provenance=Provenance.SYNTHETIC,
+        overlap=MappingProxyType(overlaps),
+        notes=tuple([*notes, *_dropped(len(masking.dropped))]),
     )
-    overlaps = {name[place]: _overlap(index, q, blanked) for place, q in kept.items()}
     blanks = {
         name[place]: tuple(
             Blank(ids[number], *span) for number, found in own.items() for span in found or (NOWHERE,)
@@ -132,11 +136,9 @@ def _assembled(
         for place, own in masking.spans.items()
         if own
     }
-    return GeneratedSet(
-        gold=gold,
-        overlap=MappingProxyType(overlaps),
+    return SyntheticQueries(
+        query_set=query_set,
         offered=MappingProxyType(dict(counts)),
-        notes=tuple([*notes, *_dropped(len(masking.dropped))]),
         folder=index.folder,
         encoders=encoders,
         replaced=masking.documents,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tellapart.corpus.types import Granularity
 from tellapart.corpus.units import contexts
 from tellapart.errors import CorruptIndexError
-from tellapart.experiments.synthetic.types import GeneratedSet, Source
+from tellapart.experiments.synthetic.types import Source, SyntheticQueries
 from tellapart.experiments.synthetic.words import PHRASE_WORDS, phrase
 from tellapart.index.store import StoredDocument
 
@@ -30,7 +30,7 @@ class Leak:
     text: str
 
 
-def leaks(generated: GeneratedSet, masked: Index, original: Index) -> tuple[Leak, ...]:
+def leaks(generated: SyntheticQueries, masked: Index, original: Index) -> tuple[Leak, ...]:
     """Look for every query's blanked texts in all units, contexts included, of all documents they were blanked in.
 
     Case and white space do not count. This reads what `masked` has in its store and compares texts as such; it
@@ -47,7 +47,7 @@ def leaks(generated: GeneratedSet, masked: Index, original: Index) -> tuple[Leak
     return tuple(sorted(found, key=lambda leak: (leak.query, leak.document, leak.granularity, leak.ordinal)))
 
 
-def _needles(generated: GeneratedSet, original: Index) -> Mapping[str, dict[str, set[str]]]:
+def _needles(generated: SyntheticQueries, original: Index) -> Mapping[str, dict[str, set[str]]]:
     """Texts that must be gone, by document and query: what was blanked there, and the query itself."""
     wanted: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     texts: dict[str, str] = {}
@@ -60,14 +60,14 @@ def _needles(generated: GeneratedSet, original: Index) -> Mapping[str, dict[str,
                 needles = wanted[blank.document][query]
                 needles.add(_normal(texts[blank.document][blank.start : blank.end]))
                 if _hides_words(generated, query):
-                    needles.add(_normal(generated.gold.queries[query]))
+                    needles.add(_normal(generated.query_set.queries[query]))
     return wanted
 
 
-def _hides_words(generated: GeneratedSet, query: str) -> bool:
+def _hides_words(generated: SyntheticQueries, query: str) -> bool:
     """Whether the query's own words had to be blanked: those of an identifier may stand apart anywhere."""
-    words = phrase(generated.gold.queries[query])
-    return generated.gold.source(query) != Source.IDENTIFIER and len(words) >= PHRASE_WORDS
+    words = phrase(generated.query_set.queries[query])
+    return generated.query_set.source(query) != Source.IDENTIFIER and len(words) >= PHRASE_WORDS
 
 
 def _in_document(stored: StoredDocument, needles: Mapping[str, set[str]]) -> Iterator[Leak]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.query_set import QuerySet
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
 
@@ -64,19 +64,17 @@ class Blank:
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratedSet:
+class SyntheticQueries:
     """Queries made from a corpus, what answers them, and the documents blanked so that nothing gives them away.
 
-    `overlap` is, per query, the share of its terms that stand in the blanked source unit (its context included);
-    `offered` how many queries each source could have given; `notes` are sentences a user should read. `blanks`
+    In `query_set`, `overlap` is the share of a query's terms that stand in the blanked source unit (its context
+    included). `offered` says how many queries each source could have given; `blanks`
     says what was blanked for each query, in its own documents and in others that repeat it; `replaced` are the
     blanked versions of documents.
     """
 
-    gold: QueryGold
-    overlap: Mapping[str, float]
+    query_set: QuerySet
     offered: Mapping[str, int]
-    notes: tuple[str, ...]
     folder: Path
     encoders: tuple[str, ...]
     replaced: tuple[StoredDocument, ...] = ()

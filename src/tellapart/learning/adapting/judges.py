@@ -12,9 +12,9 @@ from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
+from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
-from tellapart.experiments.queries.judgements import Qrels
-from tellapart.experiments.queries.querysets import JUDGED, QueryGold
+from tellapart.experiments.query_set import JUDGED_SOURCE, QuerySet
 from tellapart.experiments.statistics import compare
 from tellapart.learning.adapting.deciding import Evidence
 from tellapart.learning.adapting.units import Units, of_documents, read_units
@@ -44,18 +44,18 @@ class Judges:
     clusters: tuple[str, ...]
 
     @classmethod
-    def of(cls, index: Index, encoder: str, level: Granularity, gold: QueryGold) -> Judges:
+    def of(cls, index: Index, encoder: str, level: Granularity, query_set: QuerySet) -> Judges:
         """Read the judged queries of an index.
 
         Raises:
             TellapartError: No judged query has a relevant document in the index.
         """
-        run = index.run(dict(gold.queries), ranker="bm25", granularity=level, depth=DEPTH)
-        found = evaluate_run(run, gold.qrels, [MEASURE])
-        asked = [place for place, name in enumerate(found.queries) if name in gold.queries]
+        run = index.run(dict(query_set.queries), ranker="bm25", granularity=level, depth=DEPTH)
+        found = evaluate_run(run, query_set.qrels, [MEASURE])
+        asked = [place for place, name in enumerate(found.queries) if name in query_set.queries]
         names = tuple(found.queries[place] for place in asked)
-        texts = tuple(gold.queries[name] for name in names)
-        grades = tuple(gold.qrels.grades[name] for name in names)
+        texts = tuple(query_set.queries[name] for name in names)
+        grades = tuple(query_set.qrels.grades[name] for name in names)
         queries, units = index.encode_queries(encoder, texts), read_units(index, encoder, level)
         if not any(set(units.names) & of.keys() for of in grades):
             raise TellapartError(
@@ -70,7 +70,7 @@ class Judges:
             level=level,
             untouched=_values(names, grades, queries, units.vectors, units),
             bm25=found.values[MEASURE][asked],
-            clusters=tuple(gold.cluster(name) for name in names),
+            clusters=tuple(query_set.cluster(name) for name in names),
         )
 
     def values(self, rows: NDArray[np.int64], asked: Vectors, offered: Vectors) -> NDArray[np.float64]:
@@ -82,7 +82,7 @@ class Judges:
     def evidence(self, adapted: NDArray[np.float64]) -> Evidence:
         """Compare nDCG@10 (n,) with the untouched encoder's and BM25's."""
         return Evidence(
-            source=JUDGED,
+            source=JUDGED_SOURCE,
             queries=len(adapted),
             untouched=float(self.untouched.mean()),
             adapted=float(adapted.mean()),

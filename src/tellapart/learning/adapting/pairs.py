@@ -13,7 +13,7 @@ from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.experiments.synthetic import GeneratedSet, Source, generate, leaks
+from tellapart.experiments.synthetic import Source, SyntheticQueries, generate, leaks
 from tellapart.learning.adapting.grouping import connected
 from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent
@@ -99,7 +99,7 @@ def gather(
             raise TellapartError(
                 f"{index.folder} offers no queries to adapt with: its documents say too little"
             )
-        texts = [made.gold.queries[query] for query in asked]
+        texts = [made.query_set.queries[query] for query in asked]
         vectors = masked.encode_queries(encoder, texts)
         run = masked.run(
             dict(zip(asked, texts, strict=True)),
@@ -129,16 +129,16 @@ def level_of(index: Index, encoder: str) -> tuple[Kind, Granularity]:
     return Kind.PROSE, Granularity.PARAGRAPH if long else Granularity.DOCUMENT
 
 
-def _of_kind(made: GeneratedSet, masked: Index, kind: Kind) -> Sequence[str]:
-    documents = {span.document for spans in made.gold.spans.values() for span in spans}
+def _of_kind(made: SyntheticQueries, masked: Index, kind: Kind) -> Sequence[str]:
+    documents = {span.document for spans in made.query_set.spans.values() for span in spans}
     kinds = {name: stored.tree.kind for name in documents if (stored := masked.store.document(name))}
-    return [query for query, spans in made.gold.spans.items() if kinds.get(spans[0].document) is kind]
+    return [query for query, spans in made.query_set.spans.items() if kinds.get(spans[0].document) is kind]
 
 
 def _collected(
     masked: Index,
     units: Units,
-    made: GeneratedSet,
+    made: SyntheticQueries,
     asked: Sequence[str],
     vectors: Vectors,
     run: Run,
@@ -148,7 +148,7 @@ def _collected(
     place = {number: position for position, number in enumerate(units.numbers.tolist())}
     answer, document = np.empty((2, len(asked)), dtype=np.int64)
     for row, query in enumerate(asked):
-        span = made.gold.spans[query][0]
+        span = made.query_set.spans[query][0]
         stored = masked.store.document(span.document)
         assert stored is not None
         document[row] = place[stored.number]
@@ -162,7 +162,7 @@ def _collected(
         answer=answer,
         starts=units.starts,
         document=document,
-        sources=np.array([made.gold.source(query) for query in asked]),
+        sources=np.array([made.query_set.source(query) for query in asked]),
         groups=_groups(document, near, len(units.starts)),
         bm25=np.array(bm25),
         lexical=_highest(run, asked, units.names, document),

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Vectors
+from tellapart.experiments.experiment import FOLDS, assign_folds, chosen_variant, cross_fitted
 from tellapart.experiments.statistics import ALPHA
-from tellapart.experiments.verdict.crossfit import FOLDS, assign_folds, chosen_variant, cross_fitted
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.deciding import FEWEST, PULLS, Adaptation
 from tellapart.learning.adapting.grouping import connected

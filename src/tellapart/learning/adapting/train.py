@@ -16,7 +16,7 @@ from tellapart.encoders.maps import VectorMap, write_map
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.experiments.queries.querysets import QueryGold
+from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import ALPHA
 from tellapart.learning.adapting.deciding import Adaptation, Evidence, adapt
 from tellapart.learning.adapting.judged import judge
@@ -65,7 +65,7 @@ def adapt_encoder(
     *,
     encoder: str = "minilm",
     adapter: Adapter = Adapter.WORDS,
-    judged: QueryGold | None = None,
+    judged: QuerySet | None = None,
     keep_anyway: bool = False,
     seed: int = 0,
     progress: Progress = silent,

@@ -9,22 +9,25 @@ import pytest
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.configuration import Configuration
-from tellapart.experiments.verdict.transfer import (
+from tellapart.experiments.arms import Arm
+from tellapart.experiments.experiment import ArmValues, Experiment
+from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.query_set import Provenance, QuerySet
+from tellapart.experiments.transfer import (
     Move,
     Pair,
-    Transfer,
+    TransferModel,
+    choose_by_transfer,
     in_measure,
     load_transfer,
     log_odds,
     move_between,
 )
-from tellapart.experiments.verdict.trust import Option, trusted_choice
 from tellapart.rankers.registry import Parameters
 
 PROSE, WHOLE = (Granularity.PARAGRAPH,), (Granularity.DOCUMENT,)
 N = 300
-CLUSTERS = [str(number) for number in range(N)]
-TRANSFER = Transfer(trained=0.5, error=0.3, pairs=1, collections=())
+TRANSFER = TransferModel(trained=0.5, error=0.3, pairs=1, collections=())
 
 
 def hybrid(weight=None, encoder="minilm", levels=PROSE):
@@ -35,14 +38,26 @@ def words(levels=PROSE):
     return Configuration(None, levels, "bm25")
 
 
-def option(configuration, mean, seed=0, spans=math.nan):
+def values_of(mean, seed=0, n=N):
     """Zeros and ones with a given mean, drawn so that larger means contain smaller ones."""
-    ranks = np.random.default_rng(seed).permutation(N)
-    return Option(
-        configuration,
-        (ranks < mean * N).astype(float),
-        np.full(N, spans) if np.isnan(spans) else (ranks < spans * N).astype(float),
-    )
+    return (np.random.default_rng(seed).permutation(n) < mean * n).astype(float)
+
+
+def experiment_of(options):
+    """An experiment of (configuration, mean or values, spans or None), the first of them the default."""
+    arms, n = {}, 0
+    for place, (configuration, mean, spans) in enumerate(options):
+        values = values_of(mean) if isinstance(mean, float) else mean
+        n = len(values)
+        read = None if spans is None else values_of(spans, n=n)[:, None]
+        arms[f"arm {place}"] = ArmValues(Arm(f"arm {place}", (configuration,)), values[:, None], read)
+    queries = tuple(f"q{number}" for number in range(n))
+    query_set = QuerySet(dict.fromkeys(queries, ""), Qrels({}), provenance=Provenance.SYNTHETIC)
+    return Experiment(query_set, queries, "nDCG@10", arms, "arm 0", "arm 0")
+
+
+def chosen(options, transfer=TRANSFER):
+    return choose_by_transfer(experiment_of(options), transfer, draws=2000)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +92,7 @@ def test_fitting_finds_what_was_planted():
         gain = float(random.normal())
         missed = random.normal(0, 0.4 / 0.6745) * math.sqrt(move.distance)
         pairs.append(Pair(move, gain, gain + 0.6 * move.trained + float(missed)))
-    found = Transfer.fit(pairs, ["a"])
+    found = TransferModel.fit(pairs, ["a"])
     assert found.trained == pytest.approx(0.6, abs=0.1)
     assert found.error == pytest.approx(0.4, abs=0.04)
 
@@ -98,46 +113,39 @@ def test_the_packaged_constants_can_be_read():
 
 
 def test_a_gain_below_the_doubt_keeps_the_default():
-    default = option(hybrid(), 0.60)
-    trusted = trusted_choice(default, [default, option(words(), 0.66)], CLUSTERS, TRANSFER)
-    assert trusted.choice is None
-    assert trusted.ahead is not None
-    assert trusted.ahead.p < 0.05, "significant, and still not believed"
-    assert trusted.ahead.gain > 0 > trusted.ahead.score
+    found = chosen([(hybrid(), 0.60, None), (words(), 0.66, None)])
+    assert found.choice is None
+    assert found.ahead is not None
+    assert found.ahead.p < 0.05, "significant, and still not believed"
+    assert found.ahead.gain > 0 > found.ahead.margin
 
 
 def test_a_gain_beyond_the_doubt_leaves_it():
-    default = option(hybrid(), 0.60)
-    options = [default, option(hybrid(0.5), 0.72), option(words(), 0.76)]
-    trusted = trusted_choice(default, options, CLUSTERS, TRANSFER)
-    assert trusted.choice == 1, "further ahead of its doubt, though not further ahead"
-    assert trusted.by_documents
+    found = chosen([(hybrid(), 0.60, None), (hybrid(0.5), 0.72, None), (words(), 0.76, None)])
+    assert found.choice == "arm 1", "further ahead of its doubt, though not further ahead"
+    assert found.by_documents
 
 
 def test_a_gain_that_is_not_significant_keeps_the_default():
-    few = [str(number) for number in range(20)]
-    default = Option(hybrid(), np.zeros(20), np.full(20, np.nan))
-    lucky = Option(hybrid(0.5), np.r_[np.ones(4), np.zeros(16)], np.full(20, np.nan))
-    trusted = trusted_choice(default, [lucky], few, TRANSFER)
-    assert trusted.ahead is not None
-    assert trusted.ahead.score > 0
-    assert trusted.choice is None
+    lucky = np.r_[np.ones(4), np.zeros(16)]
+    found = chosen([(hybrid(), np.zeros(20), None), (hybrid(0.5), lucky, None)])
+    assert found.ahead is not None
+    assert found.ahead.margin > 0
+    assert found.choice is None
 
 
 def test_trained_encoders_get_the_benefit_of_the_doubt():
-    default = option(hybrid(encoder="lsa"), 0.60)
     for encoder, left in (("minilm", True), ("lsa", False)):
-        knn = option(Configuration(encoder, PROSE, "hybrid", Parameters(weight=0.7)), 0.62)
-        trusted = trusted_choice(default, [knn], CLUSTERS, Transfer(1.0, 0.3, 1, ()))
-        assert (trusted.choice is not None) == left
+        rival = Configuration(encoder, PROSE, "hybrid", Parameters(weight=0.7))
+        found = chosen(
+            [(hybrid(encoder="lsa"), 0.60, None), (rival, 0.62, None)], TransferModel(1.0, 0.3, 1, ())
+        )
+        assert (found.choice is not None) == left
 
 
 def test_passages_decide_between_granularities_only():
-    default = option(hybrid(), 0.60, spans=0.50)
-    finer = option(hybrid(levels=WHOLE), 0.95, spans=0.75)
-    other = option(words(WHOLE), 0.99, spans=0.99)
-    trusted = trusted_choice(default, [finer, other], CLUSTERS, TRANSFER)
-    assert trusted.choice == 0
-    assert not trusted.by_documents
-    close = option(hybrid(levels=WHOLE), 0.95, spans=0.52)
-    assert trusted_choice(default, [close, other], CLUSTERS, TRANSFER).choice is None
+    default, other = (hybrid(), 0.60, 0.50), (words(WHOLE), 0.99, 0.99)
+    found = chosen([default, (hybrid(levels=WHOLE), 0.95, 0.75), other])
+    assert found.choice == "arm 1"
+    assert not found.by_documents
+    assert chosen([default, (hybrid(levels=WHOLE), 0.95, 0.52), other]).choice is None

@@ -1,12 +1,14 @@
-"""What a configuration costs: time to index, time to ask, bytes to read."""
+"""What an arm costs: time to index, time to ask, bytes to read."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from statistics import median
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,9 +19,10 @@ from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import MAX_QUERY_CHARACTERS
 from tellapart.errors import TellapartError
-from tellapart.experiments.verdict.verdict import Cost
+from tellapart.experiments.experiment import Cost, Experiment
 from tellapart.index.embedding import TILES, unit_texts
 from tellapart.index.snapshot import Snapshot
+from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS
 
 TIMED_QUERIES = 5
@@ -34,6 +37,24 @@ BYTES_A_POSTING = 5
 
 WORDS_ONLY = frozenset({"bm25"})
 VECTORS_ONLY = frozenset({"knn", "svm", *EXAMPLE_RANKERS})
+
+
+def with_costs(experiment: Experiment, index: Index, progress: Progress = silent) -> Experiment:
+    """Measure what each arm of an experiment costs on an index, and order the arms by it.
+
+    An arm is timed with its first variant: parameters hardly change what it costs.
+    """
+    meter = CostMeter(index, list(experiment.query_set.queries.values()))
+    first = {name: each.arm.variants[0] for name, each in experiment.arms.items()}
+    costs = {}
+    with progress("timing", len(first)) as advance:
+        for name, configuration in first.items():
+            costs[name] = meter.measure(configuration)
+            advance(1)
+    with index.reading() as snapshot:
+        order = cost_order(snapshot, list(first.values()))
+    names = list(first)
+    return replace(experiment, costs=MappingProxyType(costs), by_cost=tuple(names[place] for place in order))
 
 
 class CostMeter:

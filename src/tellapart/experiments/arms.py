@@ -1,8 +1,8 @@
-"""Which configurations an evaluation compares, and the parameters tried inside each of them."""
+"""Arms of an experiment: configurations that are compared, with the parameters that are tried inside each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters
 TUNED = " tuned"
 
 COMPARED = ("bm25", "knn", "svm", "hybrid")
-"""Rankers of the grid; others can be asked for."""
+"""Rankers that are compared unless others are asked for."""
 
 TIERS = (
     (Granularity.SENTENCE, Granularity.FUNCTION),
@@ -28,7 +28,7 @@ TIERS = (
     (Granularity.SECTION, Granularity.CLASS),
     (Granularity.DOCUMENT, Granularity.FILE),
 )
-"""Levels of prose and code that are searched together."""
+"""Granularities of prose and code that are searched together."""
 
 TRIED: dict[str, tuple[Parameters, ...]] = {
     "bm25": (
@@ -52,44 +52,67 @@ defaults, and Anserini's .9/.4; a finer grid of weights gained nothing that a fo
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A configuration to compare; more than one variant means that its parameters are tuned."""
+class Arm:
+    """A configuration to compare, addressed by its name.
+
+    Several `variants` mean that parameters are chosen among them, always on other queries than those that are
+    scored. One that is no `contender` is measured for comparison and never chosen.
+    """
 
     name: str
     variants: tuple[Configuration, ...]
+    contender: bool = True
 
     @classmethod
-    def fixed(cls, configuration: Configuration) -> Candidate:
-        """A configuration as it is."""
+    def fixed(cls, configuration: Configuration) -> Arm:
+        """Compare a configuration as it is."""
         return cls(configuration.name, (configuration,))
 
     @classmethod
-    def of(cls, encoder: str | None, levels: tuple[Granularity, ...], ranker: str) -> Candidate:
-        """A configuration with the parameters tried for its ranker."""
+    def tuned(cls, encoder: str | None, levels: tuple[Granularity, ...], ranker: str) -> Arm:
+        """Compare a configuration with the parameters that are tried for its ranker."""
         tried = TRIED.get(ranker, (Parameters(),))
         variants = tuple(Configuration(encoder, levels, ranker, parameters) for parameters in tried)
         return cls(variants[0].name + (TUNED if len(variants) > 1 else ""), variants)
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """All that is compared; `default` is what `auto` means without a verdict, `reference` is plain BM25."""
+class Arms:
+    """All that is compared; `default` is what `auto` means without a verdict, `reference` what gains are shown against.
 
-    candidates: tuple[Candidate, ...]
+    Both are names of arms.
+    """
+
+    arms: tuple[Arm, ...]
     default: str
     reference: str
 
+    def __iter__(self) -> Iterator[Arm]:
+        return iter(self.arms)
 
-def make_grid(
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Encoders that the arms need, sorted."""
+        variants = [variant for arm in self.arms for variant in arm.variants]
+        return tuple(sorted({variant.encoder for variant in variants if variant.encoder is not None}))
+
+    @classmethod
+    def of(cls, default: Arm, reference: Arm, others: Sequence[Arm]) -> Arms:
+        """List arms, default and reference first; arms of one name are one arm."""
+        unique = {arm.name: arm for arm in (default, reference, *others)}
+        return cls(tuple(unique.values()), default.name, reference.name)
+
+
+def text_arms(
     index: Index,
     encoders: Sequence[str] = (),
     granularities: Sequence[str] = (),
     rankers: Sequence[str] = COMPARED,
-) -> Grid:
-    """List what to compare; empty means all that the index has.
+) -> Arms:
+    """List what to compare for queries of words; empty means all that the index has.
 
-    Tiers whose units are those of another tier are listed once. The default of `auto` and BM25 over whole
-    documents are always there, with the parameters they have.
+    Granularities whose units are those of another one are listed once. The default of `auto` and BM25 over whole
+    documents, the reference, are always there, with the parameters they have.
 
     Raises:
         TellapartError: The index is empty, or lacks what was asked for.
@@ -107,26 +130,25 @@ def make_grid(
         whole = present_levels((_largest(snapshot),), snapshot.granularities)
         tiers = _asked(granularities, snapshot) or _tiers(snapshot, default.granularities)
         named = tuple(encoders) or tuple(snapshot.encoders)
-        candidates = [Candidate.fixed(default), Candidate.fixed(Configuration(None, whole, "bm25"))]
+        others: list[Arm] = []
         for tier in tiers:
-            candidates += [Candidate.of(None, tier, ranker) for ranker in rankers if ranker in LEXICAL_ONLY]
+            others += [Arm.tuned(None, tier, ranker) for ranker in rankers if ranker in LEXICAL_ONLY]
             for encoder in named:
                 if all(snapshot.has_vectors(encoder, level) for level in tier):
-                    candidates += [Candidate.of(encoder, tier, r) for r in rankers if r not in LEXICAL_ONLY]
-    unique = {candidate.name: candidate for candidate in candidates}
-    return Grid(tuple(unique.values()), candidates[0].name, candidates[1].name)
+                    others += [Arm.tuned(encoder, tier, r) for r in rankers if r not in LEXICAL_ONLY]
+    return Arms.of(Arm.fixed(default), Arm.fixed(Configuration(None, whole, "bm25")), others)
 
 
-def encode_sentences(index: Index, grid: Grid, progress: Progress = silent) -> None:
-    """Encode sentences by themselves where the grid compares some whose vectors are pooled: those are a stand-in.
+def encode_sentences(index: Index, arms: Arms, progress: Progress = silent) -> None:
+    """Encode sentences by themselves where arms need some whose vectors are pooled: those are a stand-in.
 
     An index that cannot be written, or that somebody else is writing, is compared as it is.
     """
     with index.reading() as snapshot:
         wanted = {
             str(variant.encoder)
-            for candidate in grid.candidates
-            for variant in candidate.variants
+            for arm in arms
+            for variant in arm.variants
             if Granularity.SENTENCE in variant.granularities and variant.encoder is not None
         }
         behind = [name for name in sorted(wanted) if Granularity.SENTENCE in snapshot.encoders[name].pooled]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tellapart.errors import TellapartError
+from tellapart.experiments.query_set import Provenance
 from tellapart.experiments.statistics import ALPHA, FEW_QUERIES, Comparison, compare
 from tellapart.experiments.textfiles import read_text
-from tellapart.experiments.verdict.sketch import resemblance
-from tellapart.experiments.verdict.verdict import Verdict
-from tellapart.experiments.verdict.verdict_json import SCHEMA
+from tellapart.experiments.verdict import SCHEMA, SPELLED, Verdict
+from tellapart.index.store import Store
 
 SHARED_SHARE = 0.8
 """Share of the queries, then and now, that must be the same ones. Our choice, not measured."""
@@ -23,6 +24,13 @@ SHARED_SHARE = 0.8
 LIKE_SHARE = 0.5
 """Share of the documents, then and now, that must be unchanged for a comparison to mean the system and not the
 corpus. Our choice, not measured."""
+
+
+HASHES = 128
+"""Smallest hashes kept: the estimate of a similarity s is then off by sqrt(s (1 - s) / 128), at most .044."""
+
+HASH_BYTES = 6
+"""48 bits: JSON readers that know only doubles keep such a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +106,10 @@ def compare_with(saved: Saved, verdict: Verdict, *, seed: int = 0) -> Regression
     Raises:
         TellapartError: Measure, queries or corpus differ too much for a comparison to mean anything.
     """
-    if "generated" in (saved.source, verdict.source):
+    synthetic = SPELLED[Provenance.SYNTHETIC]
+    if saved.source == synthetic or verdict.provenance is Provenance.SYNTHETIC:
         raise TellapartError(
-            "generated queries are others whenever the corpus changes: compare on judged ones, with --queries"
+            "synthetic queries are others whenever the corpus changes: compare on judged ones, with --queries"
         )
     if saved.measure != verdict.measure:
         raise TellapartError(
@@ -142,3 +151,18 @@ def regression_json(regression: Regression) -> dict[str, Any]:
         "p": each.p,
         "regression": regression.significant,
     }
+
+
+def corpus_sketch(store: Store) -> tuple[int, ...]:
+    """Give the smallest hashes of the documents (id and content), ascending."""
+    digests = store.connection.execute("SELECT digest FROM documents")
+    return tuple(nsmallest(HASHES, (int.from_bytes(digest[:HASH_BYTES], "big") for (digest,) in digests)))
+
+
+def resemblance(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    """Estimate the Jaccard similarity of two corpora from their sketches (Broder 1997)."""
+    if not a or not b:
+        return 0.0
+    smallest = sorted(set(a) | set(b))[:HASHES]
+    both = set(a) & set(b)
+    return sum(1 for each in smallest if each in both) / len(smallest)

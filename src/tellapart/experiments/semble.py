@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.queries.judgements import Qrels, QuerySet
+from tellapart.experiments.judgements import Qrels, QueryTexts
 from tellapart.experiments.textfiles import read_text
 
 
@@ -29,7 +29,7 @@ class Target:
 class Annotations:
     """Judged queries of one repository; ids are the file's name and a running number, `flask-1`."""
 
-    queries: QuerySet
+    queries: QueryTexts
     targets: Mapping[str, tuple[Target, ...]]
     categories: Mapping[str, str]
 
@@ -72,7 +72,7 @@ def read_semble(path: Path) -> Annotations:
         categories[query] = str(entry.get("category", ""))
         targets[query] = _targets(where, entry)
     return Annotations(
-        QuerySet(MappingProxyType(texts)), MappingProxyType(targets), MappingProxyType(categories)
+        QueryTexts(MappingProxyType(texts)), MappingProxyType(targets), MappingProxyType(categories)
     )
 
 

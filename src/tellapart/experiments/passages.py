@@ -1,7 +1,7 @@
 """How much of the judged passages a reader sees who reads the best units one after the other.
 
 A whole document always covers a passage, so granularities are compared at equal reading: the share of the
-gold characters inside the first BUDGET characters of the ranked units, the last unit cut where the budget ends.
+passages' characters inside the first BUDGET characters of the ranked units, the last unit cut where the budget ends.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.engine import Index
-from tellapart.experiments.grid.scoring import Scores, Tier
-from tellapart.experiments.queries.judgements import SpanJudgement
+from tellapart.experiments.judgements import SpanJudgement
+from tellapart.experiments.scoring import Scores, Tier
 
 TOKENS = 1_000
 CHARACTERS_A_TOKEN = 4
@@ -31,7 +31,7 @@ Offsets = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
+class Passage:
     """A passage to find: the document's number and code points [start, end)."""
 
     document: int
@@ -70,29 +70,29 @@ class UnitSpans:
 
 def located(
     spans: Mapping[str, Sequence[SpanJudgement]], numbers: Mapping[str, int]
-) -> dict[str, tuple[Gold, ...]]:
+) -> dict[str, tuple[Passage, ...]]:
     """Passages of each query that has any with a grade above 0, in documents of the index."""
     found = {
         query: tuple(
-            Gold(numbers[span.document], span.start, span.end)
+            Passage(numbers[span.document], span.start, span.end)
             for span in of_query
             if span.grade > 0 and span.document in numbers
         )
         for query, of_query in spans.items()
     }
-    return {query: gold for query, gold in found.items() if gold}
+    return {query: passages for query, passages in found.items() if passages}
 
 
 def recall_within(
-    scores: Sequence[Scores], units: UnitSpans, gold: Sequence[Sequence[Gold]], budget: int = BUDGET
+    scores: Sequence[Scores], units: UnitSpans, passages: Sequence[Sequence[Passage]], budget: int = BUDGET
 ) -> NDArray[np.float64]:
-    """Share of the gold characters read within the budget, (queries,); nan for a query without passages."""
-    recalls = np.full(len(gold), np.nan)
-    for position, passages in enumerate(gold):
-        if passages:
+    """Share of the passages read within the budget, (queries,); nan for a query without passages."""
+    recalls = np.full(len(passages), np.nan)
+    for position, wanted in enumerate(passages):
+        if wanted:
             row = np.concatenate([of_level[position] for of_level in scores])
             read = _read(row, units, budget)
-            recalls[position] = _share(*read, passages)
+            recalls[position] = _share(*read, wanted)
     return recalls
 
 
@@ -113,7 +113,7 @@ def _read(scores: Scores, units: UnitSpans, budget: int) -> tuple[Offsets, Offse
     return units.documents[rows], units.starts[rows], units.starts[rows] + lengths
 
 
-def _share(documents: Offsets, starts: Offsets, ends: Offsets, passages: Sequence[Gold]) -> float:
+def _share(documents: Offsets, starts: Offsets, ends: Offsets, passages: Sequence[Passage]) -> float:
     covered = total = 0
     for passage in passages:
         seen = np.zeros(passage.end - passage.start, dtype=bool)

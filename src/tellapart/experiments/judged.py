@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from tellapart.corpus.places import offset_of_line
 from tellapart.engine import Index
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
-from tellapart.experiments.queries.judgements import (
+from tellapart.experiments.judgements import (
     JudgedQueries,
     Qrels,
     SpanJudgement,
@@ -20,8 +20,8 @@ from tellapart.experiments.queries.judgements import (
     read_queries,
     read_spans,
 )
-from tellapart.experiments.queries.querysets import QueryGold
-from tellapart.experiments.queries.semble import Annotations, Target, read_semble
+from tellapart.experiments.query_set import QuerySet
+from tellapart.experiments.semble import Annotations, Target, read_semble
 
 UNKNOWN_SHARE = 0.2
 """Share of the judged documents that an index may lack: beyond it the judgements belong to another corpus, and
@@ -31,22 +31,16 @@ LISTED = 5
 """How many of something wrong are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadGold:
-    """Judged queries that fit an index; `notes` say what was left out, in sentences."""
-
-    gold: QueryGold
-    notes: tuple[str, ...]
-
-
-def read_gold(
+def read_query_set(
     index: Index,
     queries: Path,
     qrels: Path | None = None,
     spans: Path | None = None,
     split: str | None = None,
-) -> ReadGold:
-    """Read judged queries.
+    *,
+    ignore_same_id: bool = False,
+) -> QuerySet:
+    """Read judged queries and fit them to an index; the set's notes say what was left out.
 
     Args:
         index: What will be searched; judgements by unit id or by line are looked up in it.
@@ -54,12 +48,13 @@ def read_gold(
         qrels: Judgements by document or unit, BEIR or TREC.
         spans: Judged passages, tab-separated (query-id, corpus-id, start, end).
         split: Which judgements of a BEIR folder.
+        ignore_same_id: Leave the document out whose id is the query's, as BEIR does with `ignore_identical_ids`.
 
     Raises:
         TellapartError: Nothing is judged, nothing is relevant, or too many judged documents are not in the index.
     """
     read = _by_form(index, queries, qrels, spans, split)
-    return _fitted(index, read, notes=[])
+    return replace(_fitted(index, read, notes=[]), ignore_same_id=ignore_same_id)
 
 
 def is_judged(queries: Path, qrels: Path | None, spans: Path | None, split: str | None) -> bool:
@@ -69,7 +64,7 @@ def is_judged(queries: Path, qrels: Path | None, spans: Path | None, split: str 
 
 def _by_form(
     index: Index, queries: Path, qrels: Path | None, spans: Path | None, split: str | None
-) -> QueryGold:
+) -> QuerySet:
     passages = _grouped(read_spans(spans)) if spans else {}
     if split is not None and not queries.is_dir():
         raise TellapartError(
@@ -88,7 +83,7 @@ def _by_form(
         judged = JudgedQueries(read_queries(queries), _documents_of(passages))
     else:
         raise TellapartError(f"{queries} has no judgements: give them with --qrels or --spans")
-    return QueryGold(judged.queries.texts, judged.qrels, MappingProxyType(passages))
+    return QuerySet(judged.queries.texts, judged.qrels, MappingProxyType(passages))
 
 
 def _grouped(spans: Sequence[SpanJudgement]) -> dict[str, tuple[SpanJudgement, ...]]:
@@ -108,7 +103,7 @@ def _documents_of(passages: Mapping[str, Sequence[SpanJudgement]]) -> Qrels:
     return Qrels(MappingProxyType(grades))
 
 
-def _of_annotations(index: Index, annotations: Annotations) -> QueryGold:
+def _of_annotations(index: Index, annotations: Annotations) -> QuerySet:
     """Files by path suffix, as semble matches them; line ranges become spans."""
     with index.reading():
         known = sorted(index.store.identifiers().values())
@@ -120,7 +115,7 @@ def _of_annotations(index: Index, annotations: Annotations) -> QueryGold:
             spans = [_lines(index, query, target, document) for target, document in named if target.lines]
             if found := tuple(span for span in spans if span is not None):
                 passages[query] = found
-    return QueryGold(
+    return QuerySet(
         annotations.queries.texts,
         Qrels(MappingProxyType(grades)),
         MappingProxyType(passages),
@@ -143,43 +138,47 @@ def _lines(index: Index, query: str, target: Target, document: str) -> SpanJudge
     return None if start is None else SpanJudgement(query, document, start, len(text) if end is None else end)
 
 
-def _fitted(index: Index, gold: QueryGold, notes: list[str]) -> ReadGold:
+def _fitted(index: Index, query_set: QuerySet, notes: list[str]) -> QuerySet:
     """Resolve unit ids, check what is judged against what is there, keep the queries that count."""
     with index.reading():
         documents = set(index.store.identifiers().values())
-        gold = _units_resolved(index, gold, documents)
-    _check_documents(index, gold.qrels, documents, notes)
-    relevant = {query for query, grades in gold.qrels.grades.items() if any(g > 0 for g in grades.values())}
-    strangers = gold.qrels.unknown_queries(gold.queries)
+        query_set = _units_resolved(index, query_set, documents)
+    _check_documents(index, query_set.qrels, documents, notes)
+    relevant = {
+        query for query, grades in query_set.qrels.grades.items() if any(g > 0 for g in grades.values())
+    }
+    strangers = query_set.qrels.unknown_queries(query_set.queries)
     if strangers:
         notes.append(f"{_count(strangers, 'judged query')} without a text left out: {_some(strangers)}")
-    unjudged = [query for query in gold.queries if query not in gold.qrels.grades]
+    unjudged = [query for query in query_set.queries if query not in query_set.qrels.grades]
     if unjudged:
         notes.append(f"{_count(unjudged, 'query')} without judgements left out: {_some(unjudged)}")
-    hopeless = [query for query in gold.queries if query in gold.qrels.grades and query not in relevant]
+    hopeless = [
+        query for query in query_set.queries if query in query_set.qrels.grades and query not in relevant
+    ]
     if hopeless:
         notes.append(f"{_count(hopeless, 'query')} without any relevant document left out: {_some(hopeless)}")
-    kept = {query: text for query, text in gold.queries.items() if query in relevant}
+    kept = {query: text for query, text in query_set.queries.items() if query in relevant}
     if not kept:
-        raise TellapartError(_why_nothing(gold, strangers, unjudged, hopeless))
-    judged = {query: gold.qrels.grades[query] for query in kept}
-    gold = replace(
-        gold,
+        raise TellapartError(_why_nothing(query_set, strangers, unjudged, hopeless))
+    judged = {query: query_set.qrels.grades[query] for query in kept}
+    query_set = replace(
+        query_set,
         queries=MappingProxyType(kept),
         qrels=Qrels(MappingProxyType(judged)),
-        spans=MappingProxyType({query: spans for query, spans in gold.spans.items() if query in kept}),
-        clusters=gold.clusters or _clusters(judged),
+        spans=MappingProxyType({query: spans for query, spans in query_set.spans.items() if query in kept}),
+        clusters=query_set.clusters or _clusters(judged),
     )
-    return ReadGold(gold, tuple(notes))
+    return replace(query_set, notes=tuple(notes))
 
 
-def _units_resolved(index: Index, gold: QueryGold, documents: set[str]) -> QueryGold:
+def _units_resolved(index: Index, query_set: QuerySet, documents: set[str]) -> QuerySet:
     """Turn judgements of units into passages and judgements of their documents."""
     grades: dict[str, dict[str, int]] = {}
-    passages = {query: list(spans) for query, spans in gold.spans.items()}
+    passages = {query: list(spans) for query, spans in query_set.spans.items()}
     resolve = _resolver(index, documents)
-    found = False
-    for query, of_query in gold.qrels.grades.items():
+    resolved = False
+    for query, of_query in query_set.qrels.grades.items():
         kept = grades.setdefault(query, {})
         for name, grade in of_query.items():
             unit = None if name in documents else resolve(name)
@@ -187,12 +186,12 @@ def _units_resolved(index: Index, gold: QueryGold, documents: set[str]) -> Query
             if unit is not None:
                 document, start, end = unit
                 passages.setdefault(query, []).append(SpanJudgement(query, document, start, end, grade))
-                found = True
+                resolved = True
             kept[document] = max(grade, kept.get(document, grade))
-    if not found:
-        return gold
+    if not resolved:
+        return query_set
     spans = MappingProxyType({query: tuple(of_query) for query, of_query in passages.items()})
-    return replace(gold, qrels=Qrels(MappingProxyType(grades)), spans=spans)
+    return replace(query_set, qrels=Qrels(MappingProxyType(grades)), spans=spans)
 
 
 def _resolver(index: Index, documents: set[str]) -> Callable[[str], tuple[str, int, int] | None]:
@@ -226,11 +225,11 @@ def _check_documents(index: Index, qrels: Qrels, documents: set[str], notes: lis
 
 
 def _why_nothing(
-    gold: QueryGold, strangers: Sequence[str], unjudged: Sequence[str], hopeless: Sequence[str]
+    query_set: QuerySet, strangers: Sequence[str], unjudged: Sequence[str], hopeless: Sequence[str]
 ) -> str:
     if hopeless:
         return (
-            f"none of the {len(gold.qrels.grades):,} judged queries has a relevant document (a grade above 0);"
+            f"none of the {len(query_set.qrels.grades):,} judged queries has a relevant document (a grade above 0);"
             " nothing can be measured with these judgements"
         )
     first = unjudged[0] if unjudged else ""

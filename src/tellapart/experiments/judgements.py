@@ -19,7 +19,7 @@ LARGEST_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class QuerySet:
+class QueryTexts:
     """Query texts by id in the order of the file; `repeated` counts identical lines that were passed over."""
 
     texts: Mapping[str, str]
@@ -47,7 +47,7 @@ class Qrels:
 class JudgedQueries:
     """A query set with its judgements; `split` says which part of a BEIR folder, else ""."""
 
-    queries: QuerySet
+    queries: QueryTexts
     qrels: Qrels
     split: str = ""
 
@@ -63,7 +63,7 @@ class SpanJudgement:
     grade: int = 1
 
 
-def read_queries(path: Path) -> QuerySet:
+def read_queries(path: Path) -> QueryTexts:
     r"""Read `queries.jsonl` (`_id`, `text`) or lines of `id<tab>text`; plain or gz, `-` is stdin.
 
     Raises:
@@ -84,7 +84,7 @@ def read_queries(path: Path) -> QuerySet:
         raise TellapartError(
             f"{path} holds no query; expected lines of JSON with _id and text, or id<tab>text"
         )
-    return QuerySet(MappingProxyType(texts), repeated)
+    return QueryTexts(MappingProxyType(texts), repeated)
 
 
 def _query_lines(path: Path) -> Iterator[tuple[int, str, str]]:
@@ -218,7 +218,7 @@ def read_beir(folder: Path, split: str | None = None) -> JudgedQueries:
             f"such as {strangers[0]!r}; give the query file that belongs to it"
         )
     judged = {query: text for query, text in queries.texts.items() if query in qrels.grades}
-    return JudgedQueries(QuerySet(MappingProxyType(judged), queries.repeated), qrels, name)
+    return JudgedQueries(QueryTexts(MappingProxyType(judged), queries.repeated), qrels, name)
 
 
 def _first_present(folder: Path, name: str) -> Path:

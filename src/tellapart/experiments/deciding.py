@@ -1,0 +1,193 @@
+"""`decide`: from an experiment to a verdict. The only place that concludes from a comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.experiments.experiment import Cost, Experiment, assign_folds, optimism
+from tellapart.experiments.policies import Evidence, Policy, policy_for
+from tellapart.experiments.query_set import Provenance, QuerySet
+from tellapart.experiments.reasons import reason_of
+from tellapart.experiments.statistics import DRAWS, Comparison
+from tellapart.experiments.verdict import Difference, Finding, LengthBin, SourceFinding, Verdict
+
+LENGTH_EDGES = (0, 200, 400, 800, 1600, 3200)
+"""Characters where bins of passage length begin, the last one open: some 50 tokens, doubling. Our choice, not
+measured."""
+
+UNKNOWN_COST = Cost(None, math.nan, 0)
+
+
+def decide(
+    experiment: Experiment, policy: Policy | None = None, *, seed: int = 0, draws: int = DRAWS
+) -> Verdict:
+    """Compare the arms of an experiment and say which one to use.
+
+    The parameters of each arm are cross-fitted, all arms are compared with the reference, the default and the best
+    one (paired, Holm-corrected), and the policy turns these comparisons into a choice.
+
+    Args:
+        experiment: What was measured.
+        policy: The rule that chooses; None = the one for the provenance of the queries (`policy_for`).
+        seed: Random seed of folds and resampling.
+        draws: Resamples behind each interval and each p.
+
+    Returns:
+        The verdict, with a finding for each arm.
+    """
+    policy = policy or policy_for(experiment.query_set)
+    evidence = Evidence.of(experiment, seed=seed, draws=draws)
+    decision = policy.decide(evidence)
+    query_set = experiment.query_set
+    values = {name: each.values for name, each in evidence.fitted.items()}
+    contenders = [name for name, each in evidence.fitted.items() if each.arm.contender]
+    folds = assign_folds(experiment.clusters, seed=seed)
+    rival = evidence.standings[decision.rival].vs_default
+    comparisons = max(len(contenders) - 1, 1)
+    return Verdict(
+        measure=experiment.measure,
+        provenance=query_set.provenance,
+        sources=tuple(sorted({query_set.source(query) for query in experiment.queries})),
+        corpus=experiment.corpus,
+        corpus_sketch=experiment.corpus_sketch,
+        queries=experiment.queries,
+        independent=experiment.independent,
+        findings=tuple(_finding(evidence, name) for name in experiment.arms),
+        choice=decision.choice,
+        default=experiment.default,
+        reference=experiment.reference,
+        suggested=decision.suggested,
+        optimism=optimism(evidence.weighted(contenders), folds),
+        transfer_error=decision.transfer_error,
+        detectable_difference=rival.detectable_among(comparisons),
+        needed_for_half=_needed(rival, comparisons),
+        reason=reason_of(evidence, decision),
+        notes=query_set.notes,
+        by_source=_by_source(query_set, experiment.queries, values),
+        clusters=MappingProxyType(dict(zip(experiment.queries, experiment.clusters, strict=True))),
+    )
+
+
+def _finding(evidence: Evidence, name: str) -> Finding:
+    experiment, fitted, standing = evidence.experiment, evidence.fitted[name], evidence.standings[name]
+    spans = {} if fitted.spans is None else _known(experiment.queries, fitted.spans)
+    itself = name == experiment.reference, name == experiment.default
+    return Finding(
+        name=name,
+        configuration=fitted.configuration,
+        mean=standing.mean.mean,
+        low=standing.mean.low,
+        high=standing.mean.high,
+        vs_bm25=None if itself[0] else _difference(standing.vs_reference, standing.p_reference),
+        vs_default=None if itself[1] else _difference(standing.vs_default, standing.p_default),
+        tied_with_best=standing.tied_with_best,
+        non_inferior=standing.non_inferior,
+        per_query=MappingProxyType(dict(zip(experiment.queries, fitted.values.tolist(), strict=True))),
+        cost=experiment.costs.get(name, UNKNOWN_COST),
+        span_recall=sum(spans.values()) / len(spans) if spans else None,
+        per_query_spans=MappingProxyType(spans),
+        lengths=_length_bins(experiment.query_set, experiment.queries, fitted.values),
+    )
+
+
+def _difference(comparison: Comparison, p: float) -> Difference:
+    return Difference(comparison.difference, comparison.low, comparison.high, p)
+
+
+def _known(queries: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
+    pairs = zip(queries, values.tolist(), strict=True)
+    return {query: value for query, value in pairs if not math.isnan(value)}
+
+
+def _needed(comparison: Comparison, comparisons: int) -> int:
+    """Independent queries that would show half of what these show."""
+    if math.isnan(comparison.detectable) or comparison.detectable <= 0:
+        return comparison.n
+    return comparison.needed(comparison.detectable_among(comparisons) / 2, among=comparisons)
+
+
+def _by_source(
+    query_set: QuerySet, queries: Sequence[str], values: Mapping[str, NDArray[np.float64]]
+) -> tuple[SourceFinding, ...]:
+    """Average each arm's values (n,) over the queries of every source, since some sources favour some rankers."""
+    sources = np.array([query_set.source(query) for query in queries])
+    found = []
+    for source in sorted(set(sources.tolist())):
+        own = sources == source
+        shares = [
+            query_set.overlap[query]
+            for query, mine in zip(queries, own, strict=True)
+            if mine and query in query_set.overlap
+        ]
+        means = {name: float(of[own].mean()) for name, of in values.items()}
+        overlap = sum(shares) / len(shares) if shares else None
+        found.append(SourceFinding(source, int(own.sum()), overlap, MappingProxyType(means)))
+    return tuple(found)
+
+
+def _length_bins(
+    query_set: QuerySet, queries: Sequence[str], values: NDArray[np.float64]
+) -> tuple[LengthBin, ...]:
+    """Mean value per bin of the length of a query's first passage; nothing where no query has one."""
+    lengths = np.array(
+        [spans[0].end - spans[0].start if (spans := query_set.spans.get(q)) else 0 for q in queries],
+        dtype=np.int64,
+    )
+    bins = []
+    for low, high in zip(LENGTH_EDGES, (*LENGTH_EDGES[1:], None), strict=True):
+        inside = (lengths > low) & (lengths <= high if high is not None else True)
+        if inside.any():
+            shortest, longest = int(lengths[inside].min()), int(lengths[inside].max())
+            bins.append(LengthBin(shortest, longest, int(inside.sum()), float(values[inside].mean())))
+    return tuple(bins)
+
+
+def undecided(experiment: Experiment, costs: Mapping[str, Cost]) -> Verdict:
+    """Keep the default without a figure, where no query could be made of a corpus.
+
+    Args:
+        experiment: Without queries; names default and reference.
+        costs: What these two cost, by name of the arm.
+    """
+    findings = [
+        Finding(
+            name=name,
+            configuration=experiment.arms[name].arm.variants[0],
+            mean=math.nan,
+            low=math.nan,
+            high=math.nan,
+            vs_bm25=None,
+            vs_default=None,
+            tied_with_best=True,
+            non_inferior=True,
+            per_query=MappingProxyType({}),
+            cost=cost,
+        )
+        for name, cost in costs.items()
+    ]
+    return Verdict(
+        measure=experiment.measure,
+        provenance=Provenance.SYNTHETIC,
+        sources=(),
+        corpus=experiment.corpus,
+        corpus_sketch=experiment.corpus_sketch,
+        queries=(),
+        independent=0,
+        findings=tuple(findings),
+        choice=experiment.default,
+        default=experiment.default,
+        reference=experiment.reference,
+        suggested=None,
+        optimism=0.0,
+        transfer_error=None,
+        detectable_difference=math.nan,
+        needed_for_half=0,
+        reason=f"no query could be made from this corpus, so the default {experiment.default} stays; give judged"
+        " queries with --queries and --qrels",
+        notes=experiment.query_set.notes,
+    )

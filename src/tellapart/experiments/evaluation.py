@@ -1,0 +1,153 @@
+"""`evaluate`: from an index and a query set to a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tellapart.corpus.types import Granularity
+from tellapart.engine import Index
+from tellapart.engine.records import corpus_state
+from tellapart.experiments.arms import COMPARED, encode_sentences, text_arms
+from tellapart.experiments.costs import bytes_read, with_costs
+from tellapart.experiments.deciding import decide, undecided
+from tellapart.experiments.examples import image_arms, image_query_set, run_examples
+from tellapart.experiments.experiment import Cost, Experiment
+from tellapart.experiments.gate import corpus_sketch
+from tellapart.experiments.judged import read_query_set
+from tellapart.experiments.judgements import Qrels, read_qrels
+from tellapart.experiments.measures import Measure
+from tellapart.experiments.query_set import QuerySet
+from tellapart.experiments.running import run_texts
+from tellapart.experiments.synthetic.drawings import run_synthetic
+from tellapart.experiments.verdict import Verdict
+from tellapart.progress import Progress, silent
+
+
+def evaluate(
+    index: Index,
+    queries: QuerySet | Path | str | None = None,
+    qrels: Path | str | None = None,
+    *,
+    spans: Path | str | None = None,
+    split: str | None = None,
+    encoders: Sequence[str] = (),
+    granularities: Sequence[str] = (),
+    rankers: Sequence[str] = COMPARED,
+    measure: Measure | str | None = None,
+    query_log: Mapping[str, str] | None = None,
+    language_model: str | None = None,
+    keep: bool = False,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Verdict:
+    """Compare configurations of an index on queries with known answers, and say which to use.
+
+    Args:
+        index: Whose configurations are compared.
+        queries: Judged queries: a query set, or a file or folder as `read_query_set` takes it; None = synthetic
+            queries, made from the corpus, which show much but do not decide. Of an index that holds images only the
+            queries are its images.
+        qrels: Judgements that belong to a file of queries; of images, which of them belong together.
+        spans: Judged passages that belong to a file of queries.
+        split: Which judgements of a BEIR folder.
+        encoders: Compare only these; empty = all that the index has.
+        granularities: Compare only these; empty = all that the index has.
+        rankers: Compare only these.
+        measure: None = nDCG@10 by documents, or recall within a reading budget where every query was judged by passage.
+        query_log: Queries that users typed, by id, without judgements: synthetic queries are weighted to be like them.
+        language_model: MODEL[@BASE-URL] that writes further synthetic queries; it is sent parts of the corpus.
+        keep: Let searches of this index follow the verdict from now on.
+        seed: Random seed.
+        progress: Told of queries.
+
+    Raises:
+        TellapartError: The index lacks what was asked for, or nothing can be measured with these judgements.
+    """
+    wanted = Measure.parse(measure) if isinstance(measure, str) else measure
+    if asks_for_images(index, granularities):
+        judged = None if qrels is None else read_qrels(Path(qrels))
+        experiment = compare_images(index, judged, encoders, rankers, wanted, seed=seed, progress=progress)
+    else:
+        arms = text_arms(index, encoders, granularities, rankers)
+        encode_sentences(index, arms, progress)
+        query_set = _query_set(index, queries, qrels, spans, split)
+        if query_set is not None:
+            experiment = run_texts(index, query_set, arms, wanted, progress)
+        else:
+            experiment = run_synthetic(
+                index,
+                arms,
+                wanted,
+                seed=seed,
+                query_log=query_log,
+                language_model=language_model,
+                progress=progress,
+            )
+    experiment = _of_index(experiment, index)
+    if not experiment.queries:
+        return _undecided(experiment, index)
+    experiment = with_costs(experiment, index, progress)
+    with progress("weighing the evidence", None):
+        verdict = decide(experiment, seed=seed)
+    if keep:
+        verdict.keep(index)
+    return verdict
+
+
+def compare_images(
+    index: Index,
+    qrels: Qrels | None = None,
+    encoders: Sequence[str] = (),
+    rankers: Sequence[str] = (),
+    measure: Measure | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Experiment:
+    """Ask the images of an index of all encoders that see images and all rankers, each image as an example."""
+    arms = image_arms(index, encoders, rankers)
+    return run_examples(index, image_query_set(index, qrels, seed=seed), arms, measure, progress)
+
+
+def holds_only_images(index: Index) -> bool:
+    """Whether an index has nothing else."""
+    with index.reading() as snapshot:
+        return snapshot.granularities == (Granularity.IMAGE,)
+
+
+def asks_for_images(index: Index, granularities: Sequence[str]) -> bool:
+    """Whether an evaluation is about images: said so, or the index holds nothing else."""
+    return list(granularities) == [Granularity.IMAGE] or (not granularities and holds_only_images(index))
+
+
+def _query_set(
+    index: Index,
+    queries: QuerySet | Path | str | None,
+    qrels: Path | str | None,
+    spans: Path | str | None,
+    split: str | None,
+) -> QuerySet | None:
+    if queries is None or isinstance(queries, QuerySet):
+        return queries
+    judgements, passages = (None if each is None else Path(each) for each in (qrels, spans))
+    return read_query_set(index, Path(queries), judgements, passages, split)
+
+
+def _of_index(experiment: Experiment, index: Index) -> Experiment:
+    """Say which documents were searched."""
+    with index.reading():
+        state, sketch = corpus_state(index.store), corpus_sketch(index.store)
+    return replace(experiment, corpus=state.fingerprint, corpus_sketch=sketch)
+
+
+def _undecided(experiment: Experiment, index: Index) -> Verdict:
+    """Keep the default where there is no query."""
+    with index.reading() as snapshot:
+        costs = {
+            name: Cost(None, math.nan, bytes_read(snapshot, experiment.arms[name].arm.variants[0]))
+            for name in dict.fromkeys((experiment.default, experiment.reference))
+        }
+    return undecided(experiment, costs)

@@ -1,1 +1,0 @@
-"""Configurations measured over a query set, what they share done once."""

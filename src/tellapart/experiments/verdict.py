@@ -1,0 +1,319 @@
+"""A verdict: which configuration to use, and on what evidence, as plain values; its JSON; and how an index keeps it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from types import MappingProxyType
+from typing import Any
+
+from tellapart.engine import Index
+from tellapart.engine.configuration import Configuration
+from tellapart.engine.records import VERDICT, VerdictRecord, corpus_state, examples_record, write_records
+from tellapart.errors import TellapartError
+from tellapart.experiments.experiment import Cost
+from tellapart.experiments.query_set import Provenance
+
+SCHEMA = 1
+
+EVALUATION = "evaluation"
+"""Name of the record that holds all that was measured, as `evaluate --json` prints it."""
+
+SPELLED = {Provenance.SYNTHETIC: "generated"}
+"""How schema 1 spells a provenance, where it differs."""
+
+
+def described(name: str, configuration: Configuration) -> str:
+    """Give a finding's name with the parameters that were chosen: `minilm/paragraph/hybrid (weight 0.5)`."""
+    given = ", ".join(f"{key} {value:g}" for key, value in configuration.parameters.given().items())
+    return f"{configuration.name} ({given})" if given else name
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A paired difference of means with its interval; `p` is Holm-corrected over the grid."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class LengthBin:
+    """Mean quality over the queries whose gold is a unit of `shortest` to `longest` characters."""
+
+    shortest: int
+    longest: int
+    queries: int
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFinding:
+    """What the queries of one source show: mean value by finding, and the words they share with their answer.
+
+    `overlap` is the mean share of a query's terms that stand in the unit it asks for (None for judged queries):
+    where it is high, the source favours rankers by words.
+    """
+
+    name: str
+    queries: int
+    overlap: float | None
+    means: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One configuration measured.
+
+    `name` is the configuration's own, with ` tuned` behind it where its parameters were chosen here:
+    `per_query` then holds cross-fitted values (each query scored with what the other folds chose), and the
+    configuration the parameters chosen on all queries. `low` and `high` bound the mean. `vs_bm25` and
+    `vs_default` are None for the reference and the default themselves. `tied_with_best` = not separated from
+    the best mean after Holm; `non_inferior` = at most .01 below it at 95 %. `span_recall` is the mean share of
+    the gold passages read within 1,000 tokens, `per_query_spans` its values; None and empty without passages.
+    """
+
+    name: str
+    configuration: Configuration
+    mean: float
+    low: float
+    high: float
+    vs_bm25: Difference | None
+    vs_default: Difference | None
+    tied_with_best: bool
+    non_inferior: bool
+    per_query: Mapping[str, float]
+    cost: Cost
+    span_recall: float | None = None
+    per_query_spans: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    lengths: tuple[LengthBin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which configuration to use, and on what evidence.
+
+    Attributes:
+        measure: Spelling of the measure.
+        provenance: Who says what is relevant: people, the corpus, or examples.
+        sources: What the queries were made from.
+        corpus: Fingerprint of the documents.
+        corpus_sketch: Says how alike another corpus is.
+        queries: Ids of the queries that count, in order.
+        independent: How many groups of dependent queries (`clusters`) they form.
+        findings: One for each arm.
+        choice: Name of the arm to use.
+        default: Name of the arm that is used without a verdict.
+        reference: Name of the arm that gains are shown against, usually plain BM25.
+        suggested: Name of the arm that synthetic queries would choose if they decided; None if the default.
+        optimism: How much the best mean overstates what choosing it brings on new queries.
+        transfer_error: How far synthetic queries may mislead about people's; None for judged ones.
+        detectable_difference: What these queries would show between the default and its closest rival in 80 % of
+            trials, at the level that the test uses after Holm's correction.
+        needed_for_half: How many independent queries half of that would take.
+        reason: Why, in a sentence.
+        notes: What else a reader must know.
+        by_source: What the queries of each source show.
+        clusters: Label of the group of dependent queries by query id.
+    """
+
+    measure: str
+    provenance: Provenance
+    sources: tuple[str, ...]
+    corpus: str
+    corpus_sketch: tuple[int, ...]
+    queries: tuple[str, ...]
+    independent: int
+    findings: tuple[Finding, ...]
+    choice: str
+    default: str
+    reference: str
+    suggested: str | None
+    optimism: float
+    transfer_error: float | None
+    detectable_difference: float
+    needed_for_half: int
+    reason: str
+    notes: tuple[str, ...] = ()
+    by_source: tuple[SourceFinding, ...] = ()
+    clusters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def kept_default(self) -> bool:
+        """Whether the choice is the default."""
+        return self.choice == self.default
+
+    def finding(self, name: str) -> Finding:
+        """Give the finding of an arm by its name.
+
+        Raises:
+            TellapartError: There is no such arm.
+        """
+        for each in self.findings:
+            if each.name == name:
+                return each
+        known = ", ".join(each.name for each in self.findings)
+        raise TellapartError(f"the verdict has no finding {name!r}: choose one of {known}")
+
+    @property
+    def chosen(self) -> Finding:
+        """The finding of the choice."""
+        return self.finding(self.choice)
+
+    @property
+    def best(self) -> Finding:
+        """The finding with the highest mean; the first of equals."""
+        return max(self.findings, key=lambda finding: finding.mean)
+
+    def ranked(self) -> list[Finding]:
+        """Findings by mean, the best first."""
+        return sorted(self.findings, key=lambda each: (-each.mean, each.name))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Give a row of plain values for each finding, the best mean first."""
+        return [
+            {
+                "configuration": each.name,
+                "mean": each.mean,
+                "low": each.low,
+                "high": each.high,
+                "vs_bm25": None if each.vs_bm25 is None else each.vs_bm25.difference,
+                "vs_default": None if each.vs_default is None else each.vs_default.difference,
+                "p_default": None if each.vs_default is None else each.vs_default.p,
+                "tied_with_best": each.tied_with_best,
+                "query_ms": each.cost.query_ms,
+                "chosen": each.name == self.choice,
+            }
+            for each in self.ranked()
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the documented shape (schema 1); figures that do not exist (one query has no interval) are None."""
+        shape = {
+            "schema": SCHEMA,
+            "measure": self.measure,
+            "queries": len(self.queries),
+            "independent": self.independent,
+            "source": SPELLED.get(self.provenance, self.provenance.value),
+            "sources": list(self.sources),
+            "by_source": [
+                {
+                    "name": each.name,
+                    "queries": each.queries,
+                    "overlap": each.overlap,
+                    "means": dict(each.means),
+                }
+                for each in self.by_source
+            ],
+            "corpus": self.corpus,
+            "corpus_sketch": list(self.corpus_sketch),
+            "configurations": [_finding_json(finding) for finding in self.findings],
+            "choice": self.choice,
+            "default": self.default,
+            "reference": self.reference,
+            "suggested": self.suggested,
+            "kept_default": self.kept_default,
+            "optimism": self.optimism,
+            "transfer_error": self.transfer_error,
+            "detectable_difference": self.detectable_difference,
+            "needed_for_half": self.needed_for_half,
+            "reason": self.reason,
+            "notes": list(self.notes),
+        }
+        finite: dict[str, Any] = _finite(shape)
+        return finite
+
+    def _repr_html_(self) -> str:
+        """Show the sentence and the table in a notebook."""
+        rows = "".join(
+            f"<tr><td>{'<b>' if row['chosen'] else ''}{escape(row['configuration'])}{'</b>' if row['chosen'] else ''}"
+            f"</td><td>{row['mean']:.3f}</td><td>[{row['low']:.3f}, {row['high']:.3f}]</td></tr>"
+            for row in self.to_dicts()
+        )
+        head = f"<tr><th>configuration</th><th>{escape(self.measure)}</th><th>95 %</th></tr>"
+        return f"<p>{escape(self.reason)}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+    def keep(self, index: Index, *, now: datetime | None = None) -> None:
+        """Let searches of an index follow this verdict, in place of the one that it holds.
+
+        Raises:
+            TellapartError: The index cannot be written, or holds other documents than were measured.
+        """
+        configuration = self.chosen.configuration
+        encoder = configuration.encoder
+        with index.reading() as snapshot:
+            state = corpus_state(index.store)
+            if state.fingerprint != self.corpus:
+                raise TellapartError(
+                    f"the index {index.folder} changed meanwhile: run 'tellapart evaluate' again"
+                )
+            kept = VerdictRecord(
+                configuration,
+                self.reason,
+                state,
+                None if encoder is None else snapshot.encoders[encoder].fingerprint,
+                (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+                index.store.generation + 1,
+            )
+        if self.provenance is Provenance.EXAMPLES:
+            records = {examples_record(str(encoder), configuration.granularity): kept.encode()}
+        else:
+            records = {VERDICT: kept.encode(), EVALUATION: json.dumps(self.to_json())}
+        write_records(index.folder, records)
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    configuration = finding.configuration
+    return {
+        "name": finding.name,
+        "encoder": configuration.encoder,
+        "granularity": configuration.granularity,
+        "ranker": configuration.ranker,
+        "parameters": configuration.parameters.given(),
+        "mean": finding.mean,
+        "low": finding.low,
+        "high": finding.high,
+        "vs_bm25": _difference_json(finding.vs_bm25),
+        "vs_default": _difference_json(finding.vs_default),
+        "tied_with_best": finding.tied_with_best,
+        "non_inferior": finding.non_inferior,
+        "per_query": dict(finding.per_query),
+        "span_recall": finding.span_recall,
+        "lengths": [
+            {"shortest": b.shortest, "longest": b.longest, "queries": b.queries, "mean": b.mean}
+            for b in finding.lengths
+        ],
+        "cost": {
+            "index_seconds": finding.cost.index_seconds,
+            "query_ms": finding.cost.query_ms,
+            "bytes": finding.cost.bytes,
+        },
+    }
+
+
+def _difference_json(difference: Difference | None) -> dict[str, float] | None:
+    if difference is None:
+        return None
+    return {
+        "difference": difference.difference,
+        "low": difference.low,
+        "high": difference.high,
+        "p": difference.p,
+    }
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401
+    """JSON has no nan: null stands for what does not exist."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return value
