@@ -50,7 +50,11 @@ class WordEncoder:
         return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
     def encode_spans(
-        self, texts: Sequence[str], spans: Sequence[Sequence[tuple[int, int] | None]]
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[tuple[int, int] | None]],
+        *,
+        progress: object = None,
     ) -> np.ndarray:
         """Add up the words of each span; what stands around them does not matter to this encoder."""
         self.encoded += len(texts)

@@ -16,3 +16,23 @@ Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 def silent(label: str, total: int | None) -> Iterator[Advance]:
     """Report to nobody."""
     yield lambda count: None
+
+
+def part_of(advance: Advance, amount: int) -> Progress:
+    """Report an inner task of any total as `amount` items of an outer one."""
+
+    @contextmanager
+    def inner(label: str, total: int | None) -> Iterator[Advance]:
+        done = seen = 0
+
+        def step(count: int) -> None:
+            nonlocal done, seen
+            seen += count
+            reached = amount * seen // total if total else 0
+            advance(max(0, reached - done))
+            done = max(done, reached)
+
+        yield step
+        advance(amount - done)
+
+    return inner

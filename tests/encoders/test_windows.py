@@ -191,8 +191,9 @@ def test_progress_ends_at_its_total(word_encoder, cache: VectorCache) -> None:
     units = [unit(words(5, 10 * number)) for number in range(600)]
     embed(word_encoder(), units[:300], cache=cache)
     embed(word_encoder(), units, cache=cache, progress=progress)
-    assert totals == [600]
-    assert sum(steps) == 600
+    assert len(totals) == 1
+    assert sum(steps) == totals[0]
+    assert max(steps[1:]) <= totals[0] / 2
 
 
 def test_no_units_and_empty_texts(word_encoder) -> None:

@@ -70,10 +70,12 @@ class AdaptedEncoder:
         """Whether the base gives vectors of spans."""
         return isinstance(self.base, SpanEncoder) and self.base.pools_spans
 
-    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+    def encode_spans(
+        self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]], *, progress: Progress = silent
+    ) -> Vectors:
         """Encode each text once and pool spans of it, as the base does."""
         assert isinstance(self.base, SpanEncoder)
-        return self._mapped(self.base.encode_spans(texts, spans))
+        return self._mapped(self.base.encode_spans(texts, spans, progress=progress))
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text as the base counts them."""

@@ -153,7 +153,9 @@ class FolderEncoder:
         """Whether means over some of the tokens are vectors like those of whole texts."""
         return self.config.pooling == "mean"
 
-    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+    def encode_spans(
+        self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]], *, progress: Progress = silent
+    ) -> Vectors:
         """Encode each text once, and average the vectors of the tokens that start in each of its spans.
 
         A span in which no token starts gets the vector of the whole text, as `None` does.
@@ -166,7 +168,7 @@ class FolderEncoder:
                 prompt
             )
             masks.append((starts >= bounds[:, :1]) & (starts < bounds[:, 1:]))
-        return self._run_all([ids for ids, _ in placed], masks, silent)
+        return self._run_all([ids for ids, _ in placed], masks, progress)
 
     def _run_all(
         self, ids: Sequence[TokenIds], masks: Sequence[NDArray[np.bool_]], progress: Progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +13,16 @@ from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors
 from tellapart.encoders.rows import stored_precision, unit_rows
 from tellapart.encoders.windows import Layout, Pooling, UnitText, Window, lay_out
 from tellapart.errors import TellapartError
-from tellapart.progress import Progress, silent
+from tellapart.progress import Progress, part_of, silent
 
 KEPT_TOGETHER = 256
 """Texts encoded between two writes to the cache: some 2 s of 120 tokens on two cores, what a kill can cost."""
+
+CHARACTERS_A_TOKEN = 4
+"""Of English, about: what a text that need not be read counts in progress."""
+
+GOLDEN = 0.6180339887498949
+"""The golden ratio: its multiples modulo 1 spread evenly however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,34 +140,54 @@ def _encoded(
         places = [place for spans in wanted.values() for place in spans.values()]
         found[places], vectors[places] = cache.lookup(encoder.fingerprint, encoder.dim, keys)
     known = [all(found[place] for place in wanted[text].values()) for text in texts]
+    tokens = _lengths(encoder, texts, known)
     missing = sorted(
         (row for row, is_known in enumerate(known) if not is_known), key=lambda row: (-len(texts[row]), row)
     )
-    with progress(f"encoding with {encoder.name}", len(texts)) as advance:
-        advance(sum(known))
-        for start in range(0, len(missing), KEPT_TOGETHER):
-            block = [texts[row] for row in missing[start : start + KEPT_TOGETHER]]
-            places, made = _encode_block(encoder, block, [wanted[text] for text in block])
+    with progress(f"encoding with {encoder.name}", sum(tokens)) as advance:
+        advance(sum(count for count, is_known in zip(tokens, known, strict=True) if is_known))
+        for rows in _blocks(missing):
+            block = [texts[row] for row in rows]
+            with part_of(advance, sum(tokens[row] for row in rows))("", len(block)) as step:
+                inner = part_of(step, len(block))
+                places, made = _encode_block(encoder, block, [wanted[text] for text in block], inner)
             vectors[places] = made
             if cache:
                 names = [_name(text, span) for text in block for span in wanted[text]]
                 cache.keep(encoder.fingerprint, [key_of(name) for name in names], made)
-            advance(len(block))
     return vectors, sum(known)
 
 
+def _lengths(encoder: Encoder, texts: Sequence[str], known: Sequence[bool]) -> list[int]:
+    """Tokens of each text, at most as many as are read; about so many of those that the cache knows."""
+    limit = encoder.max_tokens or sys.maxsize
+    counted = iter(
+        encoder.count_tokens([text for text, is_known in zip(texts, known, strict=True) if not is_known])
+    )
+    return [
+        len(text) // CHARACTERS_A_TOKEN + 1 if is_known else min(int(next(counted)), limit)
+        for text, is_known in zip(texts, known, strict=True)
+    ]
+
+
+def _blocks(rows: Sequence[int]) -> list[Sequence[int]]:
+    """Cut rows sorted by length into blocks of like ones, long and short ones by turns: an even pace from the start."""
+    blocks = [rows[start : start + KEPT_TOGETHER] for start in range(0, len(rows), KEPT_TOGETHER)]
+    return [blocks[place] for place in sorted(range(len(blocks)), key=lambda place: place * GOLDEN % 1)]
+
+
 def _encode_block(
-    encoder: Encoder, texts: Sequence[str], wanted: Sequence[dict[Span | None, int]]
+    encoder: Encoder, texts: Sequence[str], wanted: Sequence[dict[Span | None, int]], progress: Progress
 ) -> tuple[list[int], Vectors]:
     """Encode some texts: where the vectors of each whole and of its spans belong, and they, in the same order."""
     places = [place for spans in wanted for place in spans.values()]
     if all(list(spans) == [None] for spans in wanted):
-        return places, _checked(encoder, encoder.encode_document(texts), len(texts))
+        return places, _checked(encoder, encoder.encode_document(texts, progress=progress), len(texts))
     if not isinstance(encoder, SpanEncoder):
         raise TellapartError(
             f"the encoder {encoder.name!r} gives no vectors of tokens: encode units by themselves"
         )
-    made = encoder.encode_spans(texts, [list(spans) for spans in wanted])
+    made = encoder.encode_spans(texts, [list(spans) for spans in wanted], progress=progress)
     return places, _checked(encoder, made, len(places))
 
 

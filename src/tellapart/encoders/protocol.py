@@ -57,12 +57,15 @@ class SpanEncoder(Encoder, Protocol):
         """Whether spans may be pooled."""
         ...
 
-    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+    def encode_spans(
+        self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]], *, progress: Progress = ...
+    ) -> Vectors:
         """Encode each text once, and average the vectors of the tokens that start in each of its spans.
 
         Args:
             texts: Units or windows.
             spans: For each text, the spans wanted of it; None = the vector of the whole text.
+            progress: Told of texts.
 
         Returns:
             (spans of all texts, dim) float32, rows of unit length, text after text.

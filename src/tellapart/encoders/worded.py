@@ -110,13 +110,17 @@ class WordedEncoder:
         """Whether the base gives vectors of spans."""
         return isinstance(self.base, SpanEncoder) and self.base.pools_spans
 
-    def encode_spans(self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]]) -> Vectors:
+    def encode_spans(
+        self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]], *, progress: Progress = silent
+    ) -> Vectors:
         """Encode each text once and pool spans of it, as the base does; a span has its own words."""
         assert isinstance(self.base, SpanEncoder)
         pairs = zip(texts, spans, strict=True)
         words = [text[slice(*span)] if span else text for text, wanted in pairs for span in wanted]
         return beside(
-            self.base.encode_spans(texts, spans), self.words.encode_document(words), self.config.scale
+            self.base.encode_spans(texts, spans, progress=progress),
+            self.words.encode_document(words),
+            self.config.scale,
         )
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,17 +14,20 @@ from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.pooling import EmbedReport, pool, report_of
 from tellapart.encoders.protocol import Encoder, Span, SpanEncoder
-from tellapart.encoders.windows import Layout, UnitText, inside, joined, lay_out
+from tellapart.encoders.windows import Layout, UnitText, inside, joined, lay_out, whole
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.files import seal
 from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.store import Store, StoredDocument
 from tellapart.index.vectors import write_vectors
 from tellapart.index.vectors.halves import Halves
-from tellapart.progress import Advance, Progress
+from tellapart.progress import Advance, Progress, part_of
 
 CHUNK_UNITS = 20_000
 """Units embedded together: enough to sort them by length and to see texts that occur twice, some 30 MB."""
+
+SAMPLED_DOCUMENTS, SAMPLED_CHARACTERS = 50, 2_000
+"""Of a segment and of a unit, looked at to estimate how many tokens there are (our choice: some 50 ms)."""
 
 TILES: Mapping[Kind, Granularity] = MappingProxyType(
     {Kind.PROSE: Granularity.PARAGRAPH, Kind.CODE: Granularity.FUNCTION}
@@ -167,18 +169,43 @@ class Embedder:
         self.texts = texts
         self.reports: list[EmbedReport] = []
 
-    def cover(self, missing: Sequence[Missing]) -> None:
-        """Write and note the vectors of these levels of these segments; part of the caller's transaction."""
-        with self.progress(f"encoding with {self.encoder.name}", units_in(missing)) as advance:
-            for segment, levels in missing:
-                self._cover(segment, levels, advance)
+    def cover(self, missing: Sequence[Missing], *, commit: Callable[[], None] | None = None) -> None:
+        """Write and note the vectors of these levels of these segments; part of the caller's transaction.
 
-    def _cover(self, segment: Segment, wanted: Sequence[Granularity], advance: Advance) -> None:
+        `commit` is called after each segment, where readers may see some of the vectors before the others.
+        """
+        lengths = self.store.lengths()
+        work = [self._work(segment, levels, lengths) for segment, levels in missing]
+        label = f"encoding {units_in(missing):,} units with {self.encoder.name} (tokens)"
+        with self.progress(label, sum(work)) as advance:
+            for (segment, levels), tokens in zip(missing, work, strict=True):
+                self._cover(segment, levels, part_of(advance, tokens))
+                if commit:
+                    commit()
+
+    def _work(self, segment: Segment, levels: Sequence[Granularity], lengths: Mapping[int, int]) -> int:
+        """Estimate the tokens to be read for a segment from all its characters and a sample of its documents."""
+        alive = segment.documents[~segment.dead].tolist()
+        if not alive:
+            return 0
+        sample = alive[:: max(1, len(alive) // SAMPLED_DOCUMENTS)]
+        chunk = _Chunk(self.texts, self.pooled)
+        for number in sample:
+            chunk.add(self.store.documents([number])[number], dict.fromkeys(levels, 0))
+        texts = [whole(unit)[:SAMPLED_CHARACTERS] for unit in chunk.units]
+        tokens = int(self.encoder.count_tokens(texts).sum()) / max(sum(map(len, texts)), 1)
+        passes = sum(len(whole(unit)) for unit in chunk.units) / max(
+            sum(lengths[number] for number in sample), 1
+        )
+        return int(tokens * passes * sum(lengths[number] for number in alive)) + 1
+
+    def _cover(self, segment: Segment, wanted: Sequence[Granularity], progress: Progress) -> None:
         """Fill one array per level; units of dead documents keep a row of zeros, which is never found."""
         sizes = {g: int(segment.offsets(g)[-1]) for g in wanted}
         arrays = {g: np.zeros((size, self.encoder.dim), dtype=np.float16) for g, size in sizes.items()}
-        for chunk in self._chunks(segment, wanted):
-            self._embed(chunk, arrays, advance)
+        with progress("", sum(sizes.values())) as advance:
+            for chunk in self._chunks(segment, wanted):
+                self._embed(chunk, arrays, advance)
         paths: list[Path] = []
         for granularity, rows in arrays.items():
             path = segment.folder / vectors_name(self.encoder.fingerprint, granularity, self.pooled)
@@ -203,7 +230,7 @@ class Embedder:
     def _embed(self, chunk: _Chunk, arrays: Mapping[Granularity, Halves], advance: Advance) -> None:
         """Embed all levels in one call, so that a text that is part of several units is encoded once."""
         own, layouts = chunk.layouts(self.encoder)
-        progress = _scaled(advance, len(layouts))
+        progress = part_of(advance, len(layouts))
         vectors, texts, cached = pool(self.encoder, layouts, cache=self.cache, progress=progress)
         self.reports.append(report_of(own, texts, cached))
         position = 0
@@ -227,24 +254,3 @@ def in_words(encoder: StoredEncoder) -> str:
         return ""
     words = f"{encoder.windowed:,} units were longer than its window and became {encoder.windows:,} windows, averaged"
     return words + (f"; {encoder.cut:,} texts were cut" if encoder.cut else "; nothing was cut")
-
-
-def _scaled(advance: Advance, units: int) -> Progress:
-    """Report an inner task of any total as so many units of the outer one."""
-
-    @contextmanager
-    def inner(label: str, total: int | None) -> Iterator[Advance]:
-        done = 0
-        seen = 0
-
-        def step(count: int) -> None:
-            nonlocal done, seen
-            seen += count
-            reached = units * seen // total if total else 0
-            advance(max(0, reached - done))
-            done = max(done, reached)
-
-        yield step
-        advance(units - done)
-
-    return inner

@@ -196,6 +196,10 @@ class Store:
             )
         )
 
+    def lengths(self) -> dict[int, int]:
+        """Map every document's number to the characters of its text."""
+        return dict(self.connection.execute("SELECT number, LENGTH(text) FROM documents"))
+
     def kinds(self) -> dict[int, Kind]:
         """Map every document's number to its kind."""
         return {
