@@ -12,6 +12,7 @@ import numpy as np
 from tellapart.corpus.types import Granularity
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.lexical import merge as merge_postings
+from tellapart.index.names import NamesWriter
 from tellapart.index.segments import Segment, live_segments, segment_folder, vectors_name, write_tables
 from tellapart.index.vectors import write_vectors
 
@@ -65,6 +66,10 @@ def _merge(index: Path, catalogue: Catalogue, group: Sequence[Segment]) -> None:
             if granularity in levels:
                 name = vectors_name(encoder.fingerprint, granularity, encoder.pooled)
                 _merge_vectors(group, folder, name, granularity)
+    names = NamesWriter()
+    for segment in group:
+        names.take(segment.names, ~segment.dead)
+    names.write(folder)
     documents = np.concatenate([segment.documents[~segment.dead] for segment in group])
     counts = {
         g: np.concatenate([np.diff(segment.offsets(g))[~segment.dead] for segment in group]).tolist()

@@ -1,7 +1,8 @@
 """A segment: the postings and vectors of some documents, never changed once committed.
 
 Folder `segments/<number>/` holds `tables.npz` (`documents`: their numbers, in order; per granularity the row of
-each document's first unit, and the total), `lexical/` and `vectors-<encoder>/<granularity>.npy`.
+each document's first unit, and the total), `names.npz` (paths and labels), `lexical/` and
+`vectors-<encoder>/<granularity>.npy`.
 Documents that were deleted since are masked by the `dead` bits kept in the store.
 """
 
@@ -23,6 +24,8 @@ from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import Catalogue, Mask, StoredFile
 from tellapart.index.files import check, files_below, seal
 from tellapart.index.lexical import LexicalSegment, LexicalWriter
+from tellapart.index.names import FILE as NAMES
+from tellapart.index.names import NamesWriter, SegmentNames
 from tellapart.index.store import rebuilding
 from tellapart.index.vectors.halves import Halves
 from tellapart.index.vectors.segment import map_file, open_vectors
@@ -97,6 +100,7 @@ class Segment:
         known = list(files)
         check(self.folder, known)
         self.lexical.hold()
+        self._names_file = (self.folder / NAMES).open("rb")
         try:
             _ = self.granularities
         except (OSError, ValueError, KeyError, BadZipFile) as error:
@@ -115,6 +119,11 @@ class Segment:
         """View the vectors `name` (see `vectors_name`): (units, dim)."""
         return open_vectors(self.folder / name, self._vectors.get(name))
 
+    @cached_property
+    def names(self) -> SegmentNames:
+        """Paths and labels."""
+        return SegmentNames(self._names_file or self.folder / NAMES)
+
     def alive(self, granularity: Granularity) -> Mask | None:
         """Which units are alive, None when all are."""
         if not self.dead.any():
@@ -131,6 +140,7 @@ class SegmentWriter:
         self._numbers: list[int] = []
         self._counts: dict[Granularity, list[int]] = {}
         self._lexical = LexicalWriter(chosen)
+        self._names = NamesWriter()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -138,7 +148,7 @@ class SegmentWriter:
     @property
     def memory(self) -> int:
         """Bytes held, about."""
-        return self._lexical.memory
+        return self._lexical.memory + self._names.memory
 
     def add(self, number: int, document: Document, tree: ContainmentTree) -> None:
         """Take one document."""
@@ -148,12 +158,14 @@ class SegmentWriter:
             counts.append(len(tree.levels[granularity].starts))
         self._numbers.append(number)
         self._lexical.add(document, tree)
+        self._names.add(document, tree)
 
     def write(self) -> list[StoredFile]:
         """Write all files; nothing refers to them before the store's commit."""
         self.folder.mkdir(parents=True)
         counts = {g: c + [0] * (len(self._numbers) - len(c)) for g, c in self._counts.items()}
         self._lexical.write(self.folder / "lexical", tuple(g for g in Granularity if g in counts))
+        self._names.write(self.folder)
         return write_tables(self.folder, np.array(self._numbers, dtype=np.int64), counts)
 
 

@@ -15,6 +15,7 @@ from tellapart.corpus.types import Granularity
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, Mask, StoredEncoder
 from tellapart.index.lexical import Bm25
+from tellapart.index.names import Names
 from tellapart.index.segments import Segment, live_segments, vectors_name
 from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.index.vectors import VectorIndex
@@ -119,6 +120,11 @@ class Snapshot:
         if granularity not in self._tables:
             self._tables[granularity] = UnitTable(self.segments, granularity)
         return self._tables[granularity]
+
+    @cached_property
+    def names(self) -> Names:
+        """Give paths and labels; documents in the order of `UnitTable.documents`."""
+        return Names([segment.names for segment in self.segments])
 
     def lexical(self, granularity: Granularity) -> Bm25:
         """Give BM25 over the units of one granularity."""

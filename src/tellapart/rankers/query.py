@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.index.lexical import Bm25
+from tellapart.index.names import Names
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.types import Ranking
 
@@ -32,24 +33,31 @@ class Examples:
 class Query:
     """A query as words, as a vector and by examples, which rankers of vectors understand.
 
-    `own_rows` are the units that the query or its examples were taken from: they must not win.
+    `text` is what the user wrote, for rankers that look at more than words. `own_rows` are the units that the query
+    or its examples were taken from: they must not win.
     """
 
     terms: tuple[str, ...] = ()
     vector: NDArray[np.float32] | None = None
     own_rows: tuple[int, ...] = ()
     examples: Examples | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The units of one granularity; `allowed` (rows,) restricts which may be found, None = all alive."""
+    """The units of one granularity; `allowed` (rows,) restricts which may be found, None = all alive.
+
+    `names` are those of all documents, and `offsets` (documents + 1,) says which rows are whose.
+    """
 
     n_rows: int
     lexical: Bm25
     vectors: VectorIndex | None
     alive: Mask | None
     allowed: Mask | None = None
+    offsets: NDArray[np.int64] | None = None
+    names: Names | None = None
 
 
 @dataclass(frozen=True, slots=True)

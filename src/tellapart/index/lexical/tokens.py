@@ -115,6 +115,13 @@ def analyse_query(text: str, kind: Kind) -> list[str]:
     return [term for term in terms if term not in STOP_WORDS] or terms
 
 
+def analyse_parts(parts: Sequence[str]) -> list[str]:
+    """Stem lower-case parts of identifiers as those of code are stemmed; each once, in order."""
+    long = sorted({part for part in parts if len(part) > _UNSTEMMED and part not in STOP_WORDS})
+    stems = dict(zip(long, _stem(long), strict=True))
+    return list(dict.fromkeys(stems.get(part, part) for part in parts))
+
+
 def blocks(text: str) -> Iterator[tuple[int, str]]:
     """Pieces of at most BLOCK characters with their offsets, divided between words where there is a gap."""
     start = 0

@@ -1,0 +1,200 @@
+"""Repositories with judged queries of semble's benchmark: checkouts, indexes, its measure, candidates of queries."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.corpus.units import lines
+from tellapart.engine import Index
+from tellapart.experiments.queries.semble import Annotations, Target, read_semble
+from tellapart.index.lexical import B_CODE, K1_CODE, analyse_query
+from tellapart.index.snapshot import Snapshot
+from tellapart.index.store import StoredDocument
+from tellapart.rankers.knn import knn
+from tellapart.rankers.query import Query, Units
+from tellapart.rankers.structure import Placed, Structure, Weights
+from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Asked, Side
+
+LEVELS = (Granularity.PARAGRAPH, Granularity.FUNCTION)
+TOP = 10
+Place = tuple[str, int, int]
+"""A hit: its path, first line and last line."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the benchmark: its language, its judged queries, and the folder that is searched."""
+
+    name: str
+    language: str
+    folder: Path
+    annotations: Annotations
+
+
+def repositories(data: Path, checkouts: Path, only: Sequence[str] = ()) -> list[Repository]:
+    """Read the annotations; a repository that is not checked out is left out with a word on stderr."""
+    found = []
+    for each in json.loads((data / "semble-bench" / "repos.json").read_text(encoding="utf-8")):
+        folder = checkouts / each["name"] / (each.get("benchmark_root") or ".")
+        if only and each["name"] not in only:
+            continue
+        if not folder.is_dir():
+            sys.stderr.write(f"{each['name']}: no {folder}, left out\n")
+            continue
+        judged = read_semble(data / "semble-bench" / "annotations" / f"{each['name']}.json")
+        found.append(Repository(each["name"], each["language"], folder, judged))
+    return found
+
+
+def open_index(repository: Repository, place: Path, encoders: Sequence[str] = ()) -> Index:
+    """Index a repository, or open what an earlier run left."""
+    folder = place / repository.name
+    if (folder / "store.sqlite").is_file():
+        return Index.open(folder)
+    levels = LEVELS if encoders else ()
+    return Index.build([repository.folder], folder, encoders=encoders, granularities=levels)
+
+
+def covers(place: Place, target: Target) -> bool:
+    """Whether a hit stands for a target: equal paths, or one a suffix of the other, and lines that overlap."""
+    path, first, last = place
+    same = path == target.path or path.endswith("/" + target.path) or target.path.endswith("/" + path)
+    return same and (target.lines is None or (first <= target.lines[1] and last >= target.lines[0]))
+
+
+def gain(first_ranks: Iterable[int | None], targets: int) -> float:
+    """NDCG@10 as semble counts it: binary gains, a slot once, ideal of min(10, targets)."""
+    discounts = 1 / np.log2(np.arange(2, TOP + 2))
+    slots = {rank for rank in first_ranks if rank is not None and rank < TOP}
+    return float(sum(discounts[slot] for slot in slots) / discounts[: min(TOP, targets)].sum())
+
+
+def value(places: Sequence[Place], targets: Sequence[Target]) -> float:
+    """Score a list of hits for one query."""
+    ranks = (next((at for at, p in enumerate(places[:TOP]) if covers(p, target)), None) for target in targets)
+    return gain(ranks, len(targets))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One query with its candidate files: features (n, columns).
+
+    `covered` (targets, n) says what each file's first unit covers, `relevant` (n,) which files are those of a target.
+    """
+
+    repository: Repository
+    query: str
+    asked: Asked
+    features: NDArray[np.float64]
+    covered: NDArray[np.bool_]
+    relevant: NDArray[np.bool_]
+
+    @property
+    def category(self) -> str:
+        """`symbol`, `semantic` or `architecture`."""
+        return self.repository.annotations.categories[self.query]
+
+    def value(self, scores: NDArray[np.float64]) -> float:
+        """Score the files in the order of some scores, each as its first unit."""
+        order = np.argsort(-scores, kind="stable")[:TOP]
+        ranks = [int(np.argmax(row)) if row.any() else None for row in self.covered[:, order]]
+        return gain(ranks, len(self.covered))
+
+
+class Searched:
+    """One repository's index, asked without the planner so that weights can be tried."""
+
+    def __init__(self, repository: Repository, index: Index, snapshot: Snapshot, encoder: str | None) -> None:
+        self.repository = repository
+        self.index = index
+        self.snapshot = snapshot
+        self.encoder = encoder
+        self._documents: dict[int, StoredDocument] = {}
+        texts = repository.annotations.queries.texts
+        self.vectors: Mapping[str, NDArray[np.float32]] = (
+            {} if encoder is None
+            else dict(zip(texts, index.encode_queries(encoder, list(texts.values())), strict=True))
+        )  # fmt: skip
+
+    def ranker(self, fitted: Weights | None) -> Structure:
+        """Rank by some weights; None where only candidates matter."""
+        return Structure(K1_CODE, B_CODE, None if self.encoder is None else knn(), fitted=fitted)
+
+    def sides(self, query: str) -> list[Side]:
+        """Put a query to functions and paragraphs."""
+        text = self.repository.annotations.queries.texts[query]
+        sides = []
+        for level in LEVELS:
+            if level not in self.snapshot.granularities:
+                continue
+            table = self.snapshot.units(level)
+            vectors = None if self.encoder is None else self.snapshot.vectors(self.encoder, level)
+            units = Units(
+                table.n_rows, self.snapshot.lexical(level), vectors, table.alive,
+                offsets=table.offsets, names=self.snapshot.names,
+            )  # fmt: skip
+            terms = tuple(analyse_query(text, KIND_OF[level]))
+            sides.append(Side(level, Query(terms, self.vectors.get(query), text=text), units, table.offsets))
+        return sides
+
+    def place(self, side: Side, row: int) -> Place:
+        """Say where a unit stands."""
+        numbers, ordinals = self.snapshot.units(side.granularity).locate(np.array([row]))
+        number = int(numbers[0])
+        if number not in self._documents:
+            self._documents[number] = self.index.stored(number)
+        stored = self._documents[number]
+        span = stored.tree.span(side.granularity, int(ordinals[0]))
+        return (stored.document.path or "", *lines(stored.document.text, *span))
+
+    def judged(self, query: str) -> Judged:
+        """Measure the candidates of a query."""
+        sides = self.sides(query)
+        neutral = Weights(tuple(self.columns), *(np.zeros(len(self.columns)),) * 2, 0.0, 1.0)
+        ranker = self.ranker(neutral)
+        found, _ = ranker.find(sides)
+        shown = _first_units(ranker.rank_together(sides, len(found.positions)), sides)
+        places = [self.place(sides[shown[at].side], shown[at].row) for at in found.positions.tolist()]
+        targets = self.repository.annotations.targets[query]
+        covered = np.array([[covers(place, target) for place in places] for target in targets], bool)
+        covered = covered.reshape(len(targets), len(places))
+        relevant = [any(covers(place, replace(target, lines=None)) for target in targets) for place in places]
+        features = found.features.astype(np.float64)
+        return Judged(self.repository, query, found.asked, features, covered, np.array(relevant, bool))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the features."""
+        return FEATURES if self.encoder is None else FEATURES + NEAR_FEATURES
+
+    def answer(self, query: str, fitted: Weights, decay: float) -> list[Place]:
+        """Search as the product does, with some weights."""
+        sides = self.sides(query)
+        ranker = replace(self.ranker(fitted), decay=decay)
+        return [self.place(sides[p.side], p.row) for p in ranker.rank_together(sides, TOP)]
+
+
+def _first_units(placed: Iterable[Placed], sides: Sequence[Side]) -> dict[int, Placed]:
+    first: dict[int, Placed] = {}
+    for each in placed:
+        document = int(np.searchsorted(sides[each.side].offsets, each.row, side="right")) - 1
+        if document not in first or each.score > first[document].score:
+            first[document] = each
+    return first
+
+
+def searched(chosen: Sequence[Repository], place: Path, encoder: str | None = None) -> Iterator[Searched]:
+    """Open every repository in turn."""
+    for repository in chosen:
+        index = open_index(repository, place, () if encoder is None else (encoder,))
+        with index.reading() as snapshot:
+            yield Searched(repository, index, snapshot, encoder)
+        index.close()

@@ -1,0 +1,312 @@
+"""What documents and their units are called: words of paths and labels, with postings of their own.
+
+A name counts here as a field of its own. As words of a unit's text it would be diluted in a long unit, and a
+file that mentions a name often would look like the one that defines it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind
+from tellapart.index.lexical.tokens import analyse_parts, identifier_parts
+
+FILE = "names.npz"
+FIELDS = ("stem", "folder", "part", "plain", "labelled")
+"""Postings kept: words of a file's name and of its folders -> documents; stemmed parts and plain names of labels ->
+labels; labels -> units."""
+
+Numbers = NDArray[np.int32]
+Positions = NDArray[np.int64]
+
+_BETWEEN = "\0"
+_APART = re.compile(r"[\W]+")
+_QUALIFIERS = re.compile(r"::|->|[.#\\/:]")
+_KINDS = tuple(Kind)
+_NAMED_LEVELS: Mapping[Kind, tuple[Granularity, ...]] = {
+    Kind.CODE: (Granularity.FUNCTION, Granularity.CLASS),
+    Kind.PROSE: (Granularity.SECTION,),
+    Kind.IMAGE: (),
+}
+
+
+def words_of(text: str) -> list[str]:
+    """Cut a path or a query into lower-case parts of identifiers: `src/HTTPServer_v2` -> src, http, server, v, 2."""
+    return [part.lower() for word in _APART.split(text) if word for part in identifier_parts(word)]
+
+
+def last_name(label: str) -> str:
+    """Give what a qualified name ends with: `bar` of `Foo.bar`, `a::bar` and `Foo#bar`."""
+    pieces = [piece for piece in _QUALIFIERS.split(label) if piece]
+    return pieces[-1] if pieces else label
+
+
+def plain(name: str) -> str:
+    """Forget case and signs, so that parse_json, parseJson and ParseJSON are one name."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A unit with a label: its document's position, and its ordinal at the two levels of code (0 in prose)."""
+
+    document: int
+    label: str
+    function: int
+    class_: int
+
+
+class NamesWriter:
+    """Collects the names of the documents of one segment, in the order of the documents."""
+
+    def __init__(self) -> None:
+        self._paths: list[str] = []
+        self._kinds: list[int] = []
+        self._units: list[Named] = []
+
+    @property
+    def memory(self) -> int:
+        """Bytes held, about."""
+        return 150 * len(self._paths) + 200 * len(self._units)
+
+    def add(self, document: Document, tree: ContainmentTree) -> None:
+        """Take the next document."""
+        position = len(self._paths)
+        self._paths.append((document.path or "").replace(_BETWEEN, " "))
+        self._kinds.append(_KINDS.index(document.kind))
+        for level in _NAMED_LEVELS[document.kind]:
+            units = tree.levels[level]
+            if not any(units.labels):
+                continue
+            if document.kind is Kind.CODE:
+                functions = np.searchsorted(tree.levels[Granularity.FUNCTION].starts, units.starts)
+                classes = tree.levels[Granularity.CLASS].starts.searchsorted(units.starts, side="right") - 1
+            else:
+                functions = classes = np.zeros(len(units.starts), np.int64)
+            for label, function, class_ in zip(
+                units.labels, functions.tolist(), classes.tolist(), strict=True
+            ):
+                if label:
+                    self._units.append(Named(position, label.replace(_BETWEEN, " "), function, class_))
+
+    def take(self, names: SegmentNames, alive: NDArray[np.bool_]) -> None:
+        """Take the live documents (a mask over all) of a segment that is being merged."""
+        new = np.cumsum(alive) - 1 + len(self._paths)
+        kept = np.flatnonzero(alive)
+        paths = names.paths
+        self._paths += [paths[position] for position in kept.tolist()]
+        self._kinds += names.kinds[kept].tolist()
+        labels = names.labels
+        for label, document, function, class_ in zip(*(each.tolist() for each in names.units), strict=True):
+            if alive[document]:
+                self._units.append(Named(int(new[document]), labels[label], function, class_))
+
+    def write(self, folder: Path) -> None:
+        """Write all names into a segment's folder."""
+        labels = _Numbering()
+        numbers = [labels[unit.label] for unit in self._units]
+        words = [(_stem(path), _folder(path)) for path in self._paths]
+        distinct = list(labels)
+        parts = [analyse_parts(words_of(label)) for label in distinct]
+        plains = [{plain(last_name(label))} - {""} for label in distinct]
+        arrays: dict[str, NDArray[np.generic]] = {
+            "kinds": np.array(self._kinds, np.uint8),
+            "stem_sizes": np.array([len(set(stem)) for stem, _ in words], np.int32),
+            "depths": np.array([len(PurePosixPath(path).parts) - 1 for path in self._paths], np.int32),
+            "paths": _blob(self._paths),
+            "labels": _blob(distinct),
+            "label_sizes": np.array([len(each) for each in parts], np.int32),
+            "units": np.array(
+                [
+                    numbers,
+                    [unit.document for unit in self._units],
+                    [unit.function for unit in self._units],
+                    [unit.class_ for unit in self._units],
+                ],
+                np.int32,
+            ).reshape(4, len(self._units)),
+        }
+        for field, texts in (
+            ("stem", [set(stem) for stem, _ in words]),
+            ("folder", [set(folder) for _, folder in words]),
+            ("part", parts),
+            ("plain", plains),
+        ):
+            arrays |= _postings(field, texts)
+        arrays["labelled.starts"], arrays["labelled.rows"] = _grouped(numbers, len(distinct))
+        np.savez(folder / FILE, **arrays)  # type: ignore[arg-type]
+
+
+class SegmentNames:
+    """The names of one segment; everything is read at once when first asked for."""
+
+    def __init__(self, file: Path | BinaryIO) -> None:
+        with np.load(file) as arrays:
+            self._arrays = {name: arrays[name] for name in arrays.files}
+        self.kinds: NDArray[np.uint8] = self._arrays["kinds"]
+        self.units: NDArray[np.int32] = self._arrays["units"]
+        self.label_sizes: Numbers = self._arrays["label_sizes"]
+        self.stem_sizes: Numbers = self._arrays["stem_sizes"]
+        self.depths: Numbers = self._arrays["depths"]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """Of each document, "" where it has none."""
+        return self._texts("paths", len(self.kinds))
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Distinct labels."""
+        return self._texts("labels", len(self.label_sizes))
+
+    @cached_property
+    def _words(self) -> dict[str, list[str]]:
+        return {field: self._texts(f"{field}.words") for field in FIELDS[:-1]}
+
+    def _texts(self, name: str, count: int | None = None) -> list[str]:
+        array = self._arrays[name]
+        if not len(array) and count != 1:
+            return []
+        text: str = array.tobytes().decode("utf-8", "surrogatepass")
+        return text.split(_BETWEEN)
+
+    def rows(self, field: str, word: int) -> Numbers:
+        """Give the documents or labels of one word of a field, by the word's number; the units of a label."""
+        starts = self._arrays[f"{field}.starts"]
+        rows: Numbers = self._arrays[f"{field}.rows"][starts[word] : starts[word + 1]]
+        return rows
+
+    def find(self, field: str, word: str) -> Numbers:
+        """Give the documents or labels that have a word."""
+        words = self._words[field]
+        position = bisect_left(words, word)
+        if position < len(words) and words[position] == word:
+            return self.rows(field, position)
+        return np.zeros(0, np.int32)
+
+    def alike(self, field: str, word: str, shortest: int) -> Iterator[int]:
+        """Number the words of a field that equal a word, begin with it, or are what it begins with.
+
+        Where they differ, the shorter has at least `shortest` characters.
+        """
+        words = self._words[field]
+        first = bisect_left(words, word)
+        if len(word) < shortest:
+            if first < len(words) and words[first] == word:
+                yield first
+            return
+        position = first
+        while position < len(words) and words[position].startswith(word):
+            yield position
+            position += 1
+        for length in range(shortest, len(word)):
+            at = bisect_left(words, word[:length])
+            if at < len(words) and words[at] == word[:length]:
+                yield at
+
+
+class Names:
+    """The names of all segments; documents count through them in order, as in `UnitTable.documents`."""
+
+    def __init__(self, segments: Sequence[SegmentNames]) -> None:
+        self.segments = tuple(segments)
+        sizes = [len(segment) for segment in segments]
+        self.first: list[int] = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).tolist()
+        self.n_documents = self.first[-1]
+
+    @cached_property
+    def is_prose(self) -> NDArray[np.bool_]:
+        """Which documents are prose (documents,)."""
+        return self._joined([segment.kinds == _KINDS.index(Kind.PROSE) for segment in self.segments])
+
+    @cached_property
+    def stem_sizes(self) -> NDArray[np.float32]:
+        """How many different words each file's name has (documents,)."""
+        return self._joined([segment.stem_sizes for segment in self.segments]).astype(np.float32)
+
+    @cached_property
+    def depths(self) -> NDArray[np.float32]:
+        """How many folders each document is in (documents,)."""
+        return self._joined([segment.depths for segment in self.segments]).astype(np.float32)
+
+    def _joined(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+    def path(self, document: int) -> str:
+        """Path of a document."""
+        segment = next(i for i, (low, high) in enumerate(pairwise(self.first)) if low <= document < high)
+        return self.segments[segment].paths[document - self.first[segment]]
+
+    def having(self, field: str, words: Iterable[str]) -> NDArray[np.bool_]:
+        """Which documents have one of some words in their stem or their folders (documents,)."""
+        found = np.zeros(self.n_documents, bool)
+        wanted = list(words)
+        for segment, first in zip(self.segments, self.first, strict=False):
+            for word in wanted:
+                found[segment.find(field, word) + first] = True
+        return found
+
+
+class _Numbering(dict[str, int]):
+    """Gives every new key the next number."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+def stem_of(path: str) -> str:
+    """Name of a file without folders and its last extension."""
+    return PurePosixPath(path).stem
+
+
+def _stem(path: str) -> list[str]:
+    return words_of(stem_of(path))
+
+
+def _folder(path: str) -> list[str]:
+    return words_of(str(PurePosixPath(path).parent))
+
+
+def _blob(texts: Sequence[str]) -> NDArray[np.uint8]:
+    return np.frombuffer(_BETWEEN.join(texts).encode("utf-8", "surrogatepass"), np.uint8)
+
+
+def _postings(field: str, texts: Sequence[Iterable[str]]) -> dict[str, NDArray[np.generic]]:
+    """Invert the words of numbered texts: the words sorted, and the numbers of the texts that have each."""
+    numbering = _Numbering()
+    owners, words = [], []
+    for number, own in enumerate(texts):
+        for word in own:
+            owners.append(number)
+            words.append(numbering[word])
+    order = sorted(numbering)
+    ranks = np.zeros(len(order), np.int64)
+    ranks[[numbering[word] for word in order]] = np.arange(len(order))
+    starts, rows = _grouped(ranks[words].tolist() if words else [], len(order))
+    return {
+        f"{field}.words": _blob(order),
+        f"{field}.starts": starts,
+        f"{field}.rows": np.array(owners, np.int32)[rows],
+    }
+
+
+def _grouped(keys: Sequence[int], groups: int) -> tuple[NDArray[np.int32], Numbers]:
+    """Order positions by key: where each group starts (groups + 1,), and the positions, ascending inside a group."""
+    array = np.array(keys, np.int64)
+    order = np.argsort(array, kind="stable").astype(np.int32)
+    starts = np.searchsorted(array[order], np.arange(groups + 1)).astype(np.int32)
+    return starts, order

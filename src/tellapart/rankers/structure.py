@@ -1,0 +1,240 @@
+"""Ranks files of code first, by their words, names and places together, and then shows their units.
+
+P(file | query) is a conditional logit over the candidate files (McFadden 1974): proportional to exp(w . f), with
+one w for queries that are a symbol and one for all others, fitted on repositories with judged queries
+(bench/code_search.py; docs/benchmarks/code_search.md has the ablation). Where there are vectors, two more features
+come from them, with weights of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.types import Granularity
+from tellapart.errors import TellapartError
+from tellapart.index.names import Names
+from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units
+from tellapart.rankers.structure_features import Asked, Candidates, Side, candidates
+from tellapart.rankers.types import Ranking
+from tellapart.rankers.vectors import VectorRanker
+
+WEIGHTS = Path(__file__).with_name("structure.json")
+
+DECAY = 0.01
+"""What each further unit of a file scores, as a share of the unit before. On 43 repositories (bench/code_search.py) .01
+costs .002 nDCG@10 against one unit a file and .1 costs .010, since a list of ten then shows fewer files; a file that is
+almost certainly the one shows several units all the same."""
+
+MOST_UNITS = 20
+"""Units of one file that are told apart; what comes after them has no place in a list of ten."""
+
+BEYOND = 1e-6
+"""Files that are no candidates but share a word with the query score at most this share of the last candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What `bench/code_search.py` fitted: w of both kinds of query, and the map from P(file) to a probability.
+
+    The map is Platt's: the logistic function of `intercept` + `slope` x log odds of P.
+    """
+
+    features: tuple[str, ...]
+    prose: NDArray[np.float64]
+    symbol: NDArray[np.float64]
+    intercept: float
+    slope: float
+
+    def of(self, asked: Asked) -> NDArray[np.float64]:
+        """Give the weights for a query."""
+        return self.symbol if asked.symbol else self.prose
+
+    def calibrated(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn P(file) into the probability that the file is relevant: several may be."""
+        shares = np.clip(shares, 1e-9, 1 - 1e-9)
+        odds = self.intercept + self.slope * (np.log(shares) - np.log1p(-shares))
+        calibrated: NDArray[np.float64] = 1 / (1 + np.exp(-odds))
+        return calibrated
+
+
+@cache
+def weights(stage: str) -> Weights:
+    """Read the fitted table of one stage, `words` or `vectors`."""
+    table = json.loads(WEIGHTS.read_text(encoding="utf-8"))[stage]
+    names = tuple(table["features"])
+    prose, symbol = (np.array([table[kind][name] for name in names]) for kind in ("prose", "symbol"))
+    return Weights(names, prose, symbol, *table["calibration"])
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A unit in the joint list: which side it is of, its row there, its score and what that is made of."""
+
+    side: int
+    row: int
+    score: float
+    probability: float
+    components: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Candidates with P(file), calibrated too, and what their units are worth inside the file, one array a side."""
+
+    found: Candidates
+    shares: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    worth: tuple[Dense, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The structure ranker; `semantic` orders by vectors where an encoder was asked for.
+
+    It looks at all granularities of a search together (`rank_together`): files of prose and of code are
+    candidates of one list.
+    """
+
+    k1: float
+    b: float
+    semantic: VectorRanker | None = None
+    name: str = "structure"
+    fitted: Weights | None = None
+    """In place of the shipped weights."""
+    decay: float = DECAY
+
+    def rank_together(self, sides: Sequence[Side], k: int) -> list[Placed]:
+        """Give the best k units over all sides, best first.
+
+        The best unit of a file, the one that defines what the query names if it does, scores P(file); each further
+        unit scores DECAY times the one before.
+        """
+        files = self._files(sides)
+        best = np.argsort(-files.shares, kind="stable")[:k].tolist()
+        placed: list[Placed] = []
+        for at in best:
+            share, probability = float(files.shares[at]), float(files.probabilities[at])
+            # Of a full list, only units that score no less than the last file's best one can be in it.
+            last = float(files.shares[best[-1]]) if len(best) == k else 0.0
+            most = 1 + int(np.log(max(last / share, 1e-300)) / np.log(self.decay)) if share > 0 else 1
+            for side, rows in self._units(
+                files, sides, int(files.found.positions[at]), min(most, k, MOST_UNITS)
+            ):
+                for order, row in enumerate(rows):
+                    components = {"file": share, "bm25": float(files.found.dense[side][row])}
+                    placed.append(Placed(side, row, share * self.decay**order, probability, components))
+        placed.sort(key=lambda each: -each.score)
+        return placed[:k]
+
+    def dense_together(self, sides: Sequence[Side]) -> list[Dense]:
+        """Score every row of every side, -inf where no file is a candidate and no word is shared."""
+        files = self._files(sides)
+        lowest = float(files.shares.min(initial=1.0)) * self.decay**MOST_UNITS * BEYOND
+        scores = []
+        for number, side in enumerate(sides):
+            words = files.found.dense[number]
+            shared = np.log(lowest) + np.log(words / max(float(words.max(initial=0.0)), 1e-9) + 1e-9)
+            dense = np.where(words > 0, shared, -np.inf).astype(np.float32)
+            may = side.units.allowed if side.units.allowed is not None else side.units.alive
+            scores.append(dense if may is None else np.where(may, dense, np.float32(-np.inf)))
+        for share, position in zip(files.shares.tolist(), files.found.positions.tolist(), strict=True):
+            for number, rows in self._units(files, sides, position, MOST_UNITS):
+                scores[number][rows] = np.log(max(share, 1e-30)) + np.arange(len(rows)) * np.log(self.decay)
+        return scores
+
+    def spreads(self, query: Query, units: Units) -> Spreads:
+        """Give none: it is asked for all granularities at once."""
+        return {}
+
+    def rank(self, query: Query, units: Units, k: int, spreads: Spreads | None = None) -> Ranking:
+        """Give the best k units of a single granularity."""
+        placed = self.rank_together([side_of(query, units)], k)
+        components = {
+            name: np.array([p.components[name] for p in placed], np.float32) for name in ("file", "bm25")
+        }
+        rows = np.array([each.row for each in placed], np.int64)
+        return Ranking(rows, np.array([each.score for each in placed], np.float32), components)
+
+    def scores(self, query: Query, units: Units, spreads: Spreads | None = None) -> Dense:
+        """Score every row of a single granularity."""
+        return self.dense_together([side_of(query, units)])[0]
+
+    def find(self, sides: Sequence[Side]) -> tuple[Candidates, list[Dense] | None]:
+        """Measure the candidate files; with vectors, also give the similarity of every row."""
+        near = None if self.semantic is None else [self._near(side) for side in sides]
+        asked = Asked.read(sides[0].query.text)
+        return candidates(asked, sides, _names(sides), self.k1, self.b, near), near
+
+    def _files(self, sides: Sequence[Side]) -> _Files:
+        found, near = self.find(sides)
+        fitted = self.fitted or weights("words" if near is None else "vectors")
+        logits = found.features.astype(np.float64) @ fitted.of(found.asked)
+        shares = np.exp(logits - logits.max(initial=-np.inf))
+        shares /= max(float(shares.sum()), 1e-300)
+        highest = max((float(dense.max(initial=0.0)) for dense in found.dense), default=0.0) or 1.0
+        worth = tuple(dense / np.float32(highest) for dense in found.dense)
+        if near is not None:
+            worth = tuple(
+                words + each / np.float32(NEAR_UNIT) for words, each in zip(worth, near, strict=True)
+            )
+        return _Files(found, shares, fitted.calibrated(shares), worth)
+
+    def _near(self, side: Side) -> Dense:
+        """Standardised similarity of every row."""
+        assert self.semantic is not None
+        spread: Spread = self.semantic.spreads(side.query, side.units)[self.semantic.name]
+        return spread.standardise(self.semantic.scores(side.query, side.units))
+
+    def _units(
+        self, files: _Files, sides: Sequence[Side], position: int, most: int
+    ) -> list[tuple[int, list[int]]]:
+        """Order at most so many units of one file: a definition of what is named first, then the best."""
+        shown = []
+        for number, side in enumerate(sides):
+            low, high = side.offsets[position : position + 2].tolist()
+            if low == high:
+                continue
+            worth = files.worth[number][low:high]
+            named = (
+                each.ordinal(side.granularity)
+                for each in files.found.definitions
+                if each.document == position
+            )
+            first = next((ordinal for ordinal in named if ordinal is not None), None)
+            if first is None:
+                first = int(worth.argmax())  # the head of the file where no unit has a word of the query
+            rows = [first]
+            if most > 1:
+                order = np.argsort(-worth, kind="stable")[: most + 1].tolist()
+                rows += [at for at in order if at != first and (worth[at] > 0 or self.semantic is not None)]
+            shown.append((number, [low + row for row in rows[:most]]))
+        return shown
+
+
+NEAR_UNIT = 4.0
+"""Standard deviations of similarity that weigh as much as all of the query's words in choosing the unit to show.
+Our choice, not measured: the 27 judged spans are too few."""
+
+
+def side_of(query: Query, units: Units, granularity: Granularity = Granularity.FUNCTION) -> Side:
+    """Put a query to units of one granularity.
+
+    Raises:
+        TellapartError: The units do not say which files they are of.
+    """
+    if units.offsets is None:
+        raise TellapartError("the ranker structure needs the paths of an index: open one with Index.open")
+    return Side(granularity, query, units, units.offsets)
+
+
+def _names(sides: Sequence[Side]) -> Names:
+    names = sides[0].units.names
+    assert names is not None
+    return names

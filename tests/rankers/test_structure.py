@@ -1,0 +1,162 @@
+"""Ranking files of code by words, names and places."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.engine import Index
+from tellapart.index.lexical import analyse_query
+from tellapart.rankers.query import Query, Units
+from tellapart.rankers.structure import Structure, weights
+from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Asked, Side
+
+RANKER = Structure(1.2, 0.75)
+FILES = {
+    "src/session.py": (
+        "import socket\n\n\nclass ClientSession:\n    def __init__(self):\n        self.open = True\n\n"
+        "    def close(self):\n        self.open = False\n"
+    ),
+    "src/users.py": (
+        "from session import ClientSession\n\n\ndef one():\n    ClientSession(); ClientSession(); ClientSession()\n\n\n"
+        "def two():\n    ClientSession()\n"
+    ),
+    "src/retry.py": (
+        "def backoff(attempt):\n    return 2 ** attempt\n\n\n"
+        "def retry(call):\n    for attempt in range(3):\n        call(backoff(attempt))\n"
+    ),
+    "src/window.py": "class Window:\n    def close(self):\n        self.shown = False\n",
+    "tests/test_retry.py": "def test_retry():\n    retry(call)\n    retry(retry)\n\n\ndef test_backoff():\n    backoff(1)\n",
+    "docs/retry.md": "# Retry\n\nHow to retry with backoff.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("code")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    index = Index.build([folder], folder / ".tellapart", encoders=())
+    yield index
+    index.close()
+
+
+def _sides(index: Index, text: str, levels=("paragraph", "function"), only: str = "") -> list[Side]:
+    sides = []
+    with index.reading() as snapshot:
+        for level in map(Granularity, levels):
+            table = snapshot.units(level)
+            own = [number for number, path in index.store.identifiers().items() if path.startswith(only)]
+            units = Units(
+                table.n_rows, snapshot.lexical(level), None, table.alive, table.rows_of(own) if only else None,
+                table.offsets, snapshot.names,
+            )  # fmt: skip
+            query = Query(tuple(analyse_query(text, KIND_OF[level])), text=text)
+            sides.append(Side(level, query, units, table.offsets))
+    return sides
+
+
+def _search(index: Index, text: str, **options) -> list[tuple[str, str]]:
+    """Path and text of each hit."""
+    sides = _sides(index, text, **options)
+    hits = []
+    with index.reading() as snapshot:
+        for placed in RANKER.rank_together(sides, 10):
+            level = sides[placed.side].granularity
+            numbers, ordinals = snapshot.units(level).locate(np.array([placed.row]))
+            stored = index.stored(int(numbers[0]))
+            start, end = stored.tree.span(level, int(ordinals[0]))
+            hits.append((stored.document.path, stored.document.text[start:end]))
+    return hits
+
+
+def test_the_definition_comes_before_its_users(opened):
+    paths = [path for path, _ in _search(opened, "ClientSession")]
+    assert paths[0] == "src/session.py"
+    assert "src/users.py" in paths
+    assert "class ClientSession" in _search(opened, "ClientSession")[0][1]
+
+
+@pytest.mark.parametrize(
+    ("query", "path"), [("Window.close", "src/window.py"), ("ClientSession::close", "src/session.py")]
+)
+def test_a_qualified_name_means_that_class(opened, query, path):
+    found, text = _search(opened, query)[0]
+    assert found == path
+    assert "def close" in text
+
+
+@pytest.mark.parametrize("query", ["client_session", "clientSession", "CLIENT_SESSION"])
+def test_a_name_in_another_spelling_is_found(opened, query):
+    assert _search(opened, query)[0][0] == "src/session.py"
+
+
+def test_code_before_its_tests_unless_tests_are_asked_for(opened):
+    assert _search(opened, "retry with backoff")[0][0] == "src/retry.py"
+    assert _search(opened, "test of retry with backoff")[0][0] == "tests/test_retry.py"
+
+
+def test_a_file_is_found_by_its_name_alone(opened):
+    assert _search(opened, "window")[0][0] == "src/window.py"
+
+
+def test_only_allowed_files_are_found(opened):
+    assert {path for path, _ in _search(opened, "retry backoff", only="tests/")} == {"tests/test_retry.py"}
+
+
+def test_dense_scores_order_units_as_the_list_does(opened):
+    sides = _sides(opened, "retry backoff")
+    placed = RANKER.rank_together(sides, 10)
+    dense = RANKER.dense_together(sides)
+    scores = [float(dense[each.side][each.row]) for each in placed]
+    assert scores == sorted(scores, reverse=True)
+    assert max(float(each.max(initial=-np.inf)) for each in dense) == pytest.approx(scores[0])
+
+
+def test_probabilities_are_probabilities(opened):
+    for placed in RANKER.rank_together(_sides(opened, "how does a session close?"), 10):
+        assert 0.0 <= placed.probability <= 1.0
+        assert placed.score <= 1.0
+
+
+@pytest.mark.parametrize("query", ["", "???", "::", ".", "a" * 5000, "\x00", "名前", "no_such_name_anywhere"])
+def test_queries_without_anything_to_find(opened, query):
+    RANKER.rank_together(_sides(opened, query), 10)
+    RANKER.dense_together(_sides(opened, query))
+
+
+def test_an_empty_index_gives_nothing(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.py").write_text("x = 1\n")
+    index = Index.build([tmp_path / "source"], tmp_path / "index", encoders=())
+    (tmp_path / "source" / "a.py").unlink()
+    index.update()
+    assert RANKER.rank_together(_sides(index, "x"), 10) == []
+    index.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol", "names"),
+    [
+        ("Foo.bar", True, ("Foo.bar",)),
+        ("a::b", True, ("a::b",)),
+        ("parse_json()", True, ("parse_json",)),
+        ("session", False, ()),
+        ("How does ClientSession close a socket", False, ("ClientSession",)),
+        ("Where is the retry", False, ()),
+    ],
+)
+def test_reading_a_query(text, symbol, names):
+    asked = Asked.read(text)
+    assert (asked.symbol, asked.names) == (symbol, names)
+
+
+def test_shipped_weights_fit_the_features():
+    assert weights("words").features == FEATURES
+    table = replace(weights("words"), features=())
+    assert np.isfinite(table.prose).all()
+    assert set(NEAR_FEATURES).isdisjoint(FEATURES)
