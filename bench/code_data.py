@@ -21,7 +21,8 @@ from tellapart.index.store import StoredDocument
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Query, Units
 from tellapart.rankers.structure import Placed, Structure, Weights
-from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Asked, Side
+from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Side
+from tellapart.rankers.structure_names import Asked
 
 LEVELS = (Granularity.PARAGRAPH, Granularity.FUNCTION)
 TOP = 10

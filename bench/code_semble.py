@@ -1,4 +1,4 @@
-"""semble without its model on semble's benchmark: what bench/code_search.py compares with. Needs an interpreter with semble.
+"""What bench/code_search.py compares with: semble without its model, by an interpreter that has semble.
 
     SEMBLE-VENV/bin/python bench/code_semble.py --data DIR --checkouts DIR --output FILE
 
@@ -24,6 +24,7 @@ class Blind:
     dim = 4
 
     def encode(self, texts: list[str], **_: object) -> np.ndarray:
+        """Give every text the same vector."""
         return np.ones((len(texts), self.dim), dtype=np.float32)
 
 

@@ -12,7 +12,8 @@ from tellapart.engine import Index
 from tellapart.index.lexical import analyse_query
 from tellapart.rankers.query import Query, Units
 from tellapart.rankers.structure import Structure, weights
-from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Asked, Side
+from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Side
+from tellapart.rankers.structure_names import Asked
 
 RANKER = Structure(1.2, 0.75)
 FILES = {
@@ -29,7 +30,9 @@ FILES = {
         "def retry(call):\n    for attempt in range(3):\n        call(backoff(attempt))\n"
     ),
     "src/window.py": "class Window:\n    def close(self):\n        self.shown = False\n",
-    "tests/test_retry.py": "def test_retry():\n    retry(call)\n    retry(retry)\n\n\ndef test_backoff():\n    backoff(1)\n",
+    "tests/test_retry.py": (
+        "def test_retry():\n    retry(call)\n    retry(retry)\n\n\ndef test_backoff():\n    backoff(1)\n"
+    ),
     "docs/retry.md": "# Retry\n\nHow to retry with backoff.\n",
 }
 

@@ -21,7 +21,8 @@ from tellapart.corpus.types import Granularity
 from tellapart.errors import TellapartError
 from tellapart.index.names import Names
 from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units
-from tellapart.rankers.structure_features import Asked, Candidates, Side, candidates
+from tellapart.rankers.structure_features import Candidates, Side, candidates
+from tellapart.rankers.structure_names import Asked
 from tellapart.rankers.types import Ranking
 from tellapart.rankers.vectors import VectorRanker
 
