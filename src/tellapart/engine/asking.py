@@ -69,7 +69,9 @@ class QueryBuilder:
             yield (
                 name,
                 [
-                    self._level_query(level, Query(terms_of(text, KIND_OF[level]), vector), numbers, "knn")
+                    self._level_query(
+                        level, Query(terms_of(text, KIND_OF[level]), vector, text=text), numbers, "knn"
+                    )
                     for level in self.plan.configuration.granularities
                 ],
             )
@@ -108,6 +110,8 @@ class QueryBuilder:
             vectors=None if chosen.encoder is None else self.snapshot.vectors(chosen.encoder, level),
             alive=table.alive,
             allowed=None if numbers is None else table.rows_of(numbers),
+            offsets=table.offsets,
+            names=self.snapshot.names if chosen.ranker == "structure" else None,
         )
         ranker = make_ranker(chosen.ranker, KIND_OF[level], chosen.parameters, vector_side=vector_side)
         return LevelQuery(level, table, query, units, ranker)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.errors import TellapartError
-from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters
+from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
 
 BETWEEN_LEVELS = "+"
 WHOLE = (Granularity.DOCUMENT, Granularity.FILE)
@@ -43,7 +43,7 @@ class Configuration:
                 f"cannot read the configuration {name!r}: write encoder/granularity/ranker,"
                 f" for example minilm/paragraph/hybrid or paragraph/bm25"
             )
-        if (ranker in LEXICAL_ONLY) == bool(encoder):
+        if (ranker in LEXICAL_ONLY) if encoder else (ranker not in WITHOUT_VECTORS):
             wanted = f"{granularity}/{ranker}" if encoder else f"ENCODER/{granularity}/{ranker}"
             raise TellapartError(f"cannot read the configuration {name!r}: write {wanted}")
         return cls(encoder or None, parse_granularities(granularity), ranker)

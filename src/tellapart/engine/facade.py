@@ -312,7 +312,13 @@ class Index:
         documents = self.store.documents([each.document for each in found])
         return tuple(
             make_hit(
-                rank, documents[each.document], each.granularity, each.ordinal, each.score, each.components
+                rank,
+                documents[each.document],
+                each.granularity,
+                each.ordinal,
+                each.score,
+                each.components,
+                each.probability,
             )
             for rank, each in enumerate(found, start=1)
         )

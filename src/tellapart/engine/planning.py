@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.load import PIXELS
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
 from tellapart.engine.examples import are_images, is_single_unit
@@ -15,7 +15,8 @@ from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import Store
-from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, Parameters
+from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
+from tellapart.rankers.structure import stages
 
 PREFERRED_ENCODER = "minilm"
 WEIGHTLESS = frozenset({LSA, PIXELS})
@@ -29,6 +30,10 @@ ONE_EXAMPLE = "knn"
 example), and the score is a cosine, 1 for a copy."""
 
 IMAGES = (Granularity.IMAGE,)
+
+CODE_SHARE = 1 / 3
+"""Share of the documents that are files of code from which on `auto` ranks files by their structure. Our choice: a
+repository with its documentation is above it, notes with some scripts are below. Records have no files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +100,18 @@ class Planner:
                 raise TellapartError(f"the ranker {ranker} uses no encoder: leave out --encoder {encoder}")
             return SearchPlan(Configuration(None, levels, ranker, parameters), "asked for")
         chosen = encoder or self._covering(levels)
-        if ranker != AUTO and chosen is None:
+        if ranker != AUTO and chosen is None and ranker not in WITHOUT_VECTORS:
             raise TellapartError(
                 f"the ranker {ranker} needs vectors, which this index does not have:"
                 f" add them with 'tellapart index --encoder {PREFERRED_ENCODER} --index {self.snapshot.folder}'"
             )
         if ranker != AUTO:
             return SearchPlan(Configuration(chosen, levels, ranker, parameters), "asked for")
+        fitted = chosen is None or (chosen == PREFERRED_ENCODER and "vectors" in stages())
+        if fitted and not request.examples and self._is_code(levels):
+            why = "the default for code: files by words, names and places"
+            why += "; no vectors in this index" if chosen is None else ", and vectors"
+            return SearchPlan(Configuration(chosen, levels, "structure", parameters), why)
         if chosen is None:
             return SearchPlan(Configuration(None, levels, "bm25", parameters), "no vectors in this index")
         why = "the default: words and vectors together"
@@ -176,6 +186,12 @@ class Planner:
             == replace(self.verdict.record.configuration, parameters=Parameters())
         )
 
+    def _is_code(self, levels: Sequence[Granularity]) -> bool:
+        """Whether units of code are asked for and enough of the documents are files of code."""
+        if not any(KIND_OF[level] is Kind.CODE for level in levels):
+            return False
+        return self.snapshot.names.share_of_code() >= CODE_SHARE
+
     def _covering(self, levels: Sequence[Granularity]) -> str | None:
         """Name an encoder that covers all these levels: the bundled one first, those without weights last."""
         names = sorted(
@@ -187,6 +203,10 @@ class Planner:
 def _check_ranker(ranker: str, *, by_examples: bool) -> None:
     if ranker in EXAMPLE_RANKERS and not by_examples:
         raise TellapartError(f"the ranker {ranker} ranks by examples: name some with --like")
+    if ranker == "structure" and by_examples:
+        raise TellapartError(
+            "the ranker structure answers a query: leave out --like and --unlike, or --ranker"
+        )
     known = (AUTO, *RANKERS, *(EXAMPLE_RANKERS if by_examples else ()))
     if ranker not in known:
         more = "" if by_examples else f"; with --like: {', '.join(EXAMPLE_RANKERS)}"

@@ -30,7 +30,8 @@ class Hit:
     """One unit found; `score` orders hits of one search and means nothing beyond that.
 
     `span` counts code points of the document's text, end exclusive; `lines` count from 1, inclusive;
-    `probability` is None until scores are calibrated; `components` says what the score was made of.
+    `probability`, None where scores are not calibrated, is that of the hit being relevant, for code that
+    of its file; `components` says what the score was made of.
     """
 
     rank: int
@@ -110,6 +111,7 @@ def make_hit(
     ordinal: int,
     score: float,
     components: Mapping[str, float],
+    probability: float | None = None,
 ) -> Hit:
     """Fill in everything a person or program needs to use a unit."""
     if ordinal >= len(stored.tree.levels[granularity].starts):
@@ -127,7 +129,7 @@ def make_hit(
         span=(start, end),
         lines=lines(document.text, start, end),
         score=score,
-        probability=None,
+        probability=probability,
         text=document.text[start:end],
         components=components,
     )

@@ -12,6 +12,7 @@ from tellapart.corpus.types import Granularity
 from tellapart.engine.asking import LevelQuery
 from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.query import Spread, Spreads
+from tellapart.rankers.structure import Structure, side_of
 from tellapart.rankers.types import Certificate
 from tellapart.rankers.vectors import VectorRanker
 
@@ -29,6 +30,7 @@ class Found:
     ordinal: int
     score: float
     components: Mapping[str, float]
+    probability: float | None = None
 
 
 def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
@@ -37,6 +39,8 @@ def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
     Scores of several granularities are compared as z-scores over the units of each; those of a single
     one stay as its ranker gives them.
     """
+    if _together(queries):
+        return _rank_together(queries, k)
     found: list[Found] = []
     for each, spreads in zip(queries, common_spreads(queries), strict=True):
         ranking = each.ranker.rank(each.query, each.units, k, spreads)
@@ -52,6 +56,37 @@ def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
     if len(queries) > 1:
         found.sort(key=lambda each: (-each.score, each.granularity, each.document, each.ordinal))
     return found[:k]
+
+
+def _together(queries: Sequence[LevelQuery]) -> Structure | None:
+    """Give the ranker that looks at all granularities at once, if it is one."""
+    ranker = queries[0].ranker if queries else None
+    return ranker if isinstance(ranker, Structure) else None
+
+
+def _rank_together(queries: Sequence[LevelQuery], k: int) -> list[Found]:
+    ranker = _together(queries)
+    assert ranker is not None
+    found = []
+    for placed in ranker.rank_together(
+        [side_of(each.query, each.units, each.granularity) for each in queries], k
+    ):
+        own = queries[placed.side]
+        number, ordinal = (int(part[0]) for part in own.table.locate(np.array([placed.row])))
+        found.append(
+            Found(number, own.granularity, ordinal, placed.score, placed.components, placed.probability)
+        )
+    return found
+
+
+def unit_scores(queries: Sequence[LevelQuery]) -> list[NDArray[np.float32]]:
+    """Score every unit, level by level, comparable between levels."""
+    if ranker := _together(queries):
+        return ranker.dense_together([side_of(each.query, each.units, each.granularity) for each in queries])
+    spreads = common_spreads(queries)
+    return [
+        each.ranker.scores(each.query, each.units, own) for each, own in zip(queries, spreads, strict=True)
+    ]
 
 
 def certificates(queries: Sequence[LevelQuery]) -> tuple[Certificate, ...]:
@@ -102,8 +137,7 @@ def rank_documents(queries: Sequence[LevelQuery], depth: int) -> tuple[list[int]
     """
     numbers: list[NDArray[np.int64]] = []
     best: list[NDArray[np.float32]] = []
-    for each, spreads in zip(queries, common_spreads(queries), strict=True):
-        scores = each.ranker.scores(each.query, each.units, spreads)
+    for each, scores in zip(queries, unit_scores(queries), strict=True):
         offsets = each.table.offsets
         filled = np.flatnonzero(np.diff(offsets))
         if not len(filled):

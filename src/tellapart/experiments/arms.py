@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress, silent
-from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, Parameters
+from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
 
 TUNED = " tuned"
 
-COMPARED = ("bm25", "knn", "svm", "hybrid")
-"""Rankers that are compared unless others are asked for."""
+COMPARED = ("bm25", "knn", "svm", "hybrid", "structure")
+"""Rankers that are compared unless others are asked for; `structure` where there are files of code."""
 
 TIERS = (
     (Granularity.SENTENCE, Granularity.FUNCTION),
@@ -131,11 +131,14 @@ def text_arms(
         tiers = _asked(granularities, snapshot) or _tiers(snapshot, default.granularities)
         named = tuple(encoders) or tuple(snapshot.encoders)
         others: list[Arm] = []
+        of_code = snapshot.names.share_of_code() > 0
         for tier in tiers:
-            others += [Arm.tuned(None, tier, ranker) for ranker in rankers if ranker in LEXICAL_ONLY]
+            has_code = of_code and any(KIND_OF[level] is Kind.CODE for level in tier)
+            own = [ranker for ranker in rankers if ranker != "structure" or has_code]
+            others += [Arm.tuned(None, tier, ranker) for ranker in own if ranker in WITHOUT_VECTORS]
             for encoder in named:
                 if all(snapshot.has_vectors(encoder, level) for level in tier):
-                    others += [Arm.tuned(encoder, tier, r) for r in rankers if r not in LEXICAL_ONLY]
+                    others += [Arm.tuned(encoder, tier, r) for r in own if r not in LEXICAL_ONLY]
     return Arms.of(Arm.fixed(default), Arm.fixed(Configuration(None, whole, "bm25")), others)
 
 

@@ -23,7 +23,7 @@ from tellapart.experiments.experiment import Cost, Experiment
 from tellapart.index.embedding import TILES, unit_texts
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress, silent
-from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS
+from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS
 
 TIMED_QUERIES = 5
 """Queries asked of each configuration, after one that warms it up: the median of five is steady to some 20 %."""
@@ -162,6 +162,6 @@ def cost_order(snapshot: Snapshot, configurations: Sequence[Configuration]) -> l
     def key(position: int) -> tuple[bool, int, int, int]:
         each = configurations[position]
         ranker = (*RANKERS, *EXAMPLE_RANKERS).index(each.ranker)
-        return each.ranker not in LEXICAL_ONLY, bytes_read(snapshot, each), ranker, position
+        return each.encoder is not None, bytes_read(snapshot, each), ranker, position
 
     return sorted(range(len(configurations)), key=key)

@@ -24,6 +24,7 @@ from tellapart.rankers.bm25 import BM25, lexical_spread
 from tellapart.rankers.hybrid import Hybrid
 from tellapart.rankers.query import Query, Spread, Spreads, Units, forbid
 from tellapart.rankers.registry import make_ranker
+from tellapart.rankers.structure import Structure, side_of
 from tellapart.rankers.vectors import Linear, VectorRanker
 
 KNN = "knn"
@@ -65,7 +66,8 @@ class Tier:
         """What a ranker may look at."""
         table = self.snapshot.units(level)
         vectors = None if encoder is None else self.snapshot.vectors(encoder, level)
-        return Units(table.n_rows, self.snapshot.lexical(level), vectors, table.alive)
+        lexical, names = self.snapshot.lexical(level), self.snapshot.names
+        return Units(table.n_rows, lexical, vectors, table.alive, offsets=table.offsets, names=names)
 
     def roll_up(self, scores: Sequence[Scores]) -> Scores:
         """Give each document its best unit's score: (queries, documents), -inf where nothing may be found."""
@@ -168,6 +170,9 @@ class Block:
 
     def _by_ranker(self, configuration: Configuration) -> list[Scores]:
         """Let a ranker whose scores are not shared speak for itself."""
+        whole = make_ranker(configuration.ranker, KIND_OF[self.tier.levels[0]], configuration.parameters)
+        if isinstance(whole, Structure):
+            return self._together(whole, configuration.encoder)
         blocks = []
         for level in self.tier.levels:
             ranker = make_ranker(configuration.ranker, KIND_OF[level], configuration.parameters)
@@ -175,6 +180,20 @@ class Block:
             queries = zip(self._analysed(level), self.vectors[str(configuration.encoder)], strict=True)
             blocks.append(np.stack([ranker.scores(Query(*query), units) for query in queries]))
         return blocks
+
+    def _together(self, ranker: Structure, encoder: str | None) -> list[Scores]:
+        """Ask a ranker that looks at all levels at once."""
+        units = [self.tier.units(level, encoder) for level in self.tier.levels]
+        terms = [self._analysed(level) for level in self.tier.levels]
+        blocks = []
+        for number, text in enumerate(self.texts):
+            vector = None if encoder is None else self.vectors[encoder][number]
+            sides = [
+                side_of(Query(own[number], vector, text=text), each, level)
+                for level, each, own in zip(self.tier.levels, units, terms, strict=True)
+            ]
+            blocks.append(ranker.dense_together(sides))
+        return [np.stack(level) for level in zip(*blocks, strict=True)]
 
     def _analysed(self, level: Granularity) -> list[tuple[str, ...]]:
         kind = KIND_OF[level]

@@ -24,7 +24,7 @@ from tellapart.engine.configuration import Configuration
 from tellapart.experiments.experiment import Experiment
 from tellapart.experiments.statistics import ALPHA, DRAWS, compare, holm
 from tellapart.index.latent import LSA
-from tellapart.rankers.registry import LEXICAL_ONLY, WEIGHT
+from tellapart.rankers.registry import WEIGHT
 
 DATA = "data/transfer.json"
 
@@ -131,13 +131,13 @@ def move_between(origin: Configuration, target: Configuration) -> Move:
 
 def vector_share(configuration: Configuration) -> float:
     """Share of the score that comes from vectors."""
-    if configuration.ranker in LEXICAL_ONLY:
+    if configuration.encoder is None:
         return 0.0
     if configuration.ranker == "hybrid":
         given = configuration.parameters.weight
         kinds = [WEIGHT[KIND_OF[level]] for level in configuration.granularities]
         return given if given is not None else sum(kinds) / len(kinds)
-    return EQUAL_PARTS if configuration.ranker == "rrf" else 1.0
+    return EQUAL_PARTS if configuration.ranker in ("rrf", "structure") else 1.0
 
 
 def _is_trained(encoder: str | None) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tellapart.corpus.split import SPLITTER_VERSION
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever an index written before can no longer be read."""
 
 BUSY_SECONDS = 10.0

@@ -245,6 +245,14 @@ class Names:
     def _joined(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate(parts) if parts else np.zeros(0, bool)
 
+    def share_of_code(self) -> float:
+        """Share of the documents that are files of code; records have no path and are none."""
+        code = sum(
+            int(((segment.kinds == _KINDS.index(Kind.CODE)) & (segment.depths >= 0)).sum())
+            for segment in self.segments
+        )
+        return float(code / max(self.n_documents, 1))
+
     def path(self, document: int) -> str:
         """Path of a document."""
         segment = next(i for i, (low, high) in enumerate(pairwise(self.first)) if low <= document < high)

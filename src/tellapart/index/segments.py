@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import BytesIO
 from mmap import mmap
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Segment:
     folder: Path
     dead: Mask
     _vectors: dict[str, mmap] = field(default_factory=dict)
+    _names: mmap | None = None
 
     @cached_property
     def documents(self) -> NDArray[np.int64]:
@@ -100,7 +102,7 @@ class Segment:
         known = list(files)
         check(self.folder, known)
         self.lexical.hold()
-        self._names_file = (self.folder / NAMES).open("rb")
+        self._names = map_file(self.folder / NAMES)
         try:
             _ = self.granularities
         except (OSError, ValueError, KeyError, BadZipFile) as error:
@@ -122,7 +124,7 @@ class Segment:
     @cached_property
     def names(self) -> SegmentNames:
         """Paths and labels."""
-        return SegmentNames(self._names_file or self.folder / NAMES)
+        return SegmentNames(self.folder / NAMES if self._names is None else BytesIO(self._names))
 
     def alive(self, granularity: Granularity) -> Mask | None:
         """Which units are alive, None when all are."""

@@ -21,7 +21,6 @@ from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexErro
 from tellapart.index import database
 from tellapart.index.trees import decode_tree, encode_tree
 
-FORMAT = 4
 FILE = "store.sqlite"
 
 

@@ -19,14 +19,17 @@ from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
 from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
 from tellapart.rankers.ridge import Ridge
+from tellapart.rankers.structure import Structure
 from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, svm
 from tellapart.rankers.vectors import VectorRanker
 
-RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf")
+RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf", "structure")
 EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not in RANKERS)
 """Rankers that only a search with examples may ask for."""
 
 LEXICAL_ONLY = frozenset({"bm25"})
+WITHOUT_VECTORS = frozenset({*LEXICAL_ONLY, "structure"})
+"""Rankers that need no encoder; `structure` takes vectors where there are any."""
 
 SOLVERS: tuple[str, ...] = ("closed", "exact")
 LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
@@ -92,6 +95,11 @@ def make_ranker(name: str, kind: Kind, parameters: Parameters, *, vector_side: s
     lexical = BM25(k1, b)
     if name == "bm25":
         return lexical
+    if name == "structure":  # one for all levels: files of prose and of code compete in one list
+        own = defaults(Kind.CODE)
+        return Structure(
+            own[0] if parameters.k1 is None else k1, own[1] if parameters.b is None else b, knn()
+        )
     if name == "hybrid":
         return Hybrid(lexical, _by_vectors(vector_side, parameters), weight)
     if name == "rrf":

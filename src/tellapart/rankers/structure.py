@@ -66,6 +66,12 @@ class Weights:
 
 
 @cache
+def stages() -> frozenset[str]:
+    """Name the stages that were fitted: `words`, and `vectors` beside them."""
+    return frozenset(json.loads(WEIGHTS.read_text(encoding="utf-8")))
+
+
+@cache
 def weights(stage: str) -> Weights:
     """Read the fitted table of one stage, `words` or `vectors`."""
     table = json.loads(WEIGHTS.read_text(encoding="utf-8"))[stage]
@@ -169,7 +175,7 @@ class Structure:
 
     def find(self, sides: Sequence[Side]) -> tuple[Candidates, list[Dense] | None]:
         """Measure the candidate files; with vectors, also give the similarity of every row."""
-        near = None if self.semantic is None else [self._near(side) for side in sides]
+        near = [self._near(side) for side in sides] if self._sees(sides) else None
         asked = Asked.read(sides[0].query.text)
         return candidates(asked, sides, _names(sides), self.k1, self.b, near), near
 
@@ -186,6 +192,17 @@ class Structure:
                 words + each / np.float32(NEAR_UNIT) for words, each in zip(worth, near, strict=True)
             )
         return _Files(found, shares, fitted.calibrated(shares), worth)
+
+    def _sees(self, sides: Sequence[Side]) -> bool:
+        """Whether there are vectors to compare, and weights for them."""
+        return (
+            self.semantic is not None
+            and self._fitted_for_vectors()
+            and all(side.units.vectors is not None and side.query.vector is not None for side in sides)
+        )
+
+    def _fitted_for_vectors(self) -> bool:
+        return "vectors" in stages() if self.fitted is None else "near_best" in self.fitted.features
 
     def _near(self, side: Side) -> Dense:
         """Standardised similarity of every row."""
@@ -214,7 +231,7 @@ class Structure:
             rows = [first]
             if most > 1:
                 order = np.argsort(-worth, kind="stable")[: most + 1].tolist()
-                rows += [at for at in order if at != first and (worth[at] > 0 or self.semantic is not None)]
+                rows += [at for at in order if at != first and worth[at] > 0]
             shown.append((number, [low + row for row in rows[:most]]))
         return shown
 
