@@ -204,3 +204,34 @@ def test_damage_is_found_before_it_becomes_a_hit(index, tmp_path):
             Index.open(folder).search("roses")
         path.write_bytes(content)
     assert Index.open(folder).search("roses")
+
+
+def test_code_without_vectors_is_ranked_by_structure(corpus, tmp_path):
+    with_words = Index.build([corpus], tmp_path / "words", encoders=[])
+    answer = with_words.search("retry_with_backoff")
+    assert answer.configuration.name == "paragraph+function/structure"
+    assert "no vectors in this index" in answer.why
+    assert answer[0].text.startswith("def retry_with_backoff")
+    assert 0.0 < answer[0].probability <= 1.0
+    assert with_words.search("roses", granularity="paragraph").configuration.name == "paragraph/bm25"
+    assert with_words.search(like="src/client.py:8").configuration.ranker == "bm25"
+    run = with_words.run({"q": "retry_with_backoff"})
+    assert run.rankings["q"].documents[0] == "src/client.py"
+    with pytest.raises(TellapartError, match="leave out --like"):
+        with_words.search("x", like="README.md", ranker="structure")
+    with_words.close()
+
+
+def test_notes_with_some_scripts_stay_with_bm25(tmp_path):
+    (tmp_path / "notes").mkdir()
+    for number in range(5):
+        (tmp_path / "notes" / f"{number}.md").write_text(f"# Note {number}\n\nA thought.\n")
+    (tmp_path / "notes" / "plot.py").write_text("def plot():\n    return 1\n")
+    index = Index.build([tmp_path / "notes"], tmp_path / "index", encoders=[])
+    assert index.search("plot").configuration.name == "paragraph+function/bm25"
+    index.close()
+
+
+@pytest.mark.parametrize("name", ["function/structure", "minilm/function/structure"])
+def test_structure_reads_with_and_without_an_encoder(name):
+    assert Configuration.parse(name).name == name

@@ -27,7 +27,7 @@ def runs_of(mixed, gold, variant):
 
 
 def test_every_variant_gets_what_its_own_run_gets(mixed, gold):
-    rankers = ("bm25", "knn", "svm", "hybrid", "rrf")
+    rankers = ("bm25", "knn", "svm", "hybrid", "rrf", "structure")
     granularities = ("paragraph+function", "sentence", "document", "paragraph+section+class")
     grid = text_arms(mixed, granularities=granularities, rankers=rankers)
     values = run_texts(mixed, gold, grid, NDCG)
