@@ -5,14 +5,27 @@ import json
 import zipfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tellapart.corpus.places import place_of
 from tellapart.corpus.read import read
 from tellapart.corpus.readers.docx import extract_docx
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.notebook import extract_notebook
+from tellapart.corpus.readers.pdf import extract_pdf
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import ScanOptions, Unreadable
-from tellapart.corpus.types import Kind
+from tellapart.corpus.types import Document, Kind
+
+
+def reason(reader, content) -> str:
+    """Why a reader cannot read, "" where it can; anything but NotReadableError is a fault of the reader."""
+    try:
+        reader(content)
+    except NotReadableError as error:
+        return str(error)
+    return ""
 
 
 def notebook(*cells: dict, **metadata: object) -> str:
@@ -55,7 +68,54 @@ def test_no_notebook(content):
         extract_notebook(content)
 
 
-W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+def test_notebook_without_sources_says_nothing_and_knows_its_cells():
+    page = extract_notebook(
+        notebook(
+            {"cell_type": "markdown", "source": ["a", None, 3]},
+            {"cell_type": "code"},
+            {"cell_type": "code", "source": None},
+            None,
+            "text",
+            {"cell_type": "markdown", "source": {"no": "text"}},
+            {"cell_type": "code", "source": "x = 1"},
+        )
+    )
+    assert page.text == "a\n\n```python\nx = 1\n```"
+    assert page.places == {"cell": ((0, 1), (3, 7))}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+cells = st.fixed_dictionaries(
+    {},
+    optional={
+        name: json_values for name in ("cell_type", "source", "input", "level", "language", "metadata")
+    },
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={"cells": st.lists(cells | json_values), "worksheets": json_values, "metadata": json_values},
+    )
+)
+def test_any_notebook_is_text_or_a_reason(content):
+    try:
+        page = extract_notebook(json.dumps(content))
+    except NotReadableError:
+        return
+    assert "None" not in page.text or "None" in json.dumps(content)
+
+
+W = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+    'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math" '
+    'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+)
 STYLES = f"""<w:styles {W}>
 <w:style w:styleId="H1"><w:name w:val="heading 1"/></w:style>
 <w:style w:styleId="Mine"><w:name w:val="Mine"/><w:basedOn w:val="H2"/></w:style>
@@ -107,6 +167,97 @@ def test_docx():
         "A note.",
     ]
     assert page.title == "Guide"
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    cells = ["".join(f"<w:tc>{cell}</w:tc>" for cell in row) for row in rows]
+    return "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in cells) + "</w:tbl>"
+
+
+def test_docx_nested_tables_are_read_once():
+    inner = table((paragraph("inner one"), paragraph("inner two")))
+    body = table((paragraph("outer one") + inner + paragraph("after"), paragraph("outer two")))
+    assert extract_docx(docx(body)).text == "| outer one inner one inner two after | outer two |"
+
+
+def test_docx_text_boxes_stand_apart_and_once():
+    box = f"<w:txbxContent>{paragraph('in the box')}</w:txbxContent>"
+    choice = f"<mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent>"
+    body = f"<w:p><w:r>{choice}</w:r><w:r><w:t>around it</w:t></w:r></w:p>"
+    assert extract_docx(docx(body)).text == "around it\n\nin the box"
+
+
+def run(text: str) -> str:
+    return f"<m:r><m:t>{text}</m:t></m:r>"
+
+
+@pytest.mark.parametrize(
+    ("formula", "text"),
+    [
+        (run("E=m") + f"<m:sSup><m:e>{run('c')}</m:e><m:sup>{run('2')}</m:sup></m:sSup>", "E=mc^2"),
+        (f"<m:f><m:num>{run('a')}</m:num><m:den>{run('b')}</m:den></m:f>", "a/b"),
+        (f"<m:sSub><m:e>{run('x')}</m:e><m:sub>{run('i')}</m:sub></m:sSub>", "x_i"),
+    ],
+)
+def test_docx_formulas_stay(formula, text):
+    body = f"<w:p><w:r><w:t>so </w:t></w:r><m:oMath>{formula}</m:oMath></w:p>"
+    assert extract_docx(docx(body)).text == f"so {text}"
+
+
+def test_docx_symbols_stay():
+    signs = "".join(f'<w:sym w:font="Symbol" w:char="{code}"/>' for code in ("F061", "F0A3"))
+    body = f"<w:p><w:r>{signs}<w:t> 5</w:t></w:r></w:p>"
+    assert extract_docx(docx(body)).text == "α≤ 5"
+
+
+def test_docx_headers_and_comments_are_read_when_asked_for():
+    parts = {
+        "word__header1": f"<w:hdr {W}>{paragraph('the header')}</w:hdr>",
+        "word__header2": f"<w:hdr {W}>{paragraph('the header')}</w:hdr>",
+        "word__comments": f"<w:comments {W}><w:comment>{paragraph('a comment')}</w:comment></w:comments>",
+    }
+    content = docx(paragraph("Body."), **parts)
+    assert extract_docx(content).text == "Body."
+    assert extract_docx(content, comments=True).text == "Body.\n\na comment\n\nthe header"
+
+
+def test_docx_places_are_heading_paths_and_blanks_are_kept():
+    body = (
+        paragraph("before") + paragraph("Guide", "H1") + paragraph("one")
+        + paragraph("Linux", "Mine") + paragraph("10\u00a0km\u3000wide")
+    )  # fmt: skip
+    page = extract_docx(docx(body))
+    document = Document("a.docx", page.text, Kind.PROSE, path="a.docx", places=page.places)
+    found = [
+        str(place_of(document, page.text.index(word), len(page.text))) for word in ("before", "one", "10")
+    ]
+    assert found == ["", "Guide", "Guide > Linux"]
+    assert page.text.endswith("10\u00a0km\u3000wide")
+
+
+tags = st.sampled_from(
+    ["w:p", "w:r", "w:t", "w:tbl", "w:tr", "w:tc", "w:sym", "w:txbxContent", "m:oMath", "m:t", "m:sup"]
+)
+trees = st.recursive(
+    st.text("ab |#\n", max_size=5),
+    lambda inner: st.tuples(tags, st.lists(inner, max_size=3)).map(
+        lambda t: f"<{t[0]}>{''.join(t[1])}</{t[0]}>"
+    ),
+    max_leaves=12,
+)
+
+
+@given(trees)
+def test_any_docx_body_is_text(body):
+    page = extract_docx(docx(body))
+    assert all(offset <= len(page.text) for offset, _ in page.places["heading"])
+
+
+@given(st.binary(max_size=200), st.integers(0, 600))
+def test_any_bytes_are_a_docx_or_a_reason(noise, cut):
+    content = docx(paragraph("words"))
+    for broken in (noise, content[:cut] + noise + content[cut:], content[:cut]):
+        assert "\n" not in reason(extract_docx, broken)
 
 
 @pytest.mark.parametrize(
@@ -202,8 +353,8 @@ def test_pdf_paragraphs_headings_and_running_lines(tmp_path):
     assert document.kind is Kind.PROSE
     assert document.language == "markdown"
     assert document.title == "A paper"
-    assert "Journal" not in document.text
-    assert document.text.startswith("# 1 Methods\n\nWe cut long lines")
+    assert document.text.count("Journal") == 1
+    assert document.text.startswith("Journal of Tests 1\n\n# 1 Methods\n\nWe cut long lines")
     assert "ends and examine whether they are put together.\n\nA second paragraph" in document.text
 
 
@@ -223,3 +374,47 @@ def test_pdf_without_pypdf_says_which_extra_to_install(tmp_path, monkeypatch):
     (tmp_path / "x.pdf").write_bytes(pdf([["words"]]))
     with pytest.raises(Unreadable, match=r"tellapart\[documents\]"):
         list(read(scan([tmp_path], ScanOptions())[0][0], ScanOptions()))
+
+
+def test_pdf_hits_have_a_page(tmp_path):
+    document = read_pdf(
+        tmp_path, pdf([["A sentence that begins on"], ["one page and ends on the next one."]])
+    )
+    start = document.text.index("one page")
+    assert place_of(document, start, len(document.text)).pages == (2, 2)
+    assert str(place_of(document, 0, len(document.text))) == "pages 1-2"
+    assert place_of(document, 0, 5).lines is None
+
+
+def test_pdf_page_numbers_go(tmp_path):
+    pages = [
+        ["Journal 2024", f"Unique words {word} here.", f"Page {i} of 4"] for i, word in enumerate("abcd")
+    ]
+    text = read_pdf(tmp_path, pdf(pages)).text
+    assert text.count("Journal 2024") == 1
+    assert "Page" not in text
+
+
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256"])
+def test_pdf_with_an_empty_password_is_read(tmp_path, algorithm):
+    pypdf = pytest.importorskip("pypdf")
+    pytest.importorskip("cryptography")
+    writer = pypdf.PdfWriter()
+    writer.append(pypdf.PdfReader(io.BytesIO(pdf([["Secret words."]]))))
+    for password, readable in (("", True), ("secret", False)):
+        writer.encrypt(password, owner_password="owner", algorithm=algorithm)
+        out = io.BytesIO()
+        writer.write(out)
+        if readable:
+            assert read_pdf(tmp_path, out.getvalue()).text == "Secret words."
+        else:
+            with pytest.raises(Unreadable, match="password"):
+                read_pdf(tmp_path, out.getvalue())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.binary(max_size=30), st.integers(0, 900))
+def test_a_damaged_pdf_is_text_or_a_reason(noise, cut):
+    pytest.importorskip("pypdf")
+    content = pdf([["Some words."]])
+    assert "\n" not in reason(extract_pdf, content[:cut] + noise + content[cut + len(noise) :])

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tellapart.corpus.places import offset_of_line, place_of
 from tellapart.corpus.readers.html import extract_html
+from tellapart.corpus.types import Document, Kind
 
 
 def text(html: str) -> str:
@@ -167,3 +169,75 @@ def test_no_word_is_lost_whatever_the_nesting(tags):
     assert [word for word in text(html).replace("|", " ").split() if word.startswith("word")] == [
         f"word{i}" for i in range(len(tags))
     ]
+
+
+def document(html: str) -> Document:
+    page = extract_html(html)
+    return Document("a.html", page.text, Kind.PROSE, path="a.html", places=page.places)
+
+
+PLACED = """<html><head><title>t</title>
+<meta name=a>
+
+</head><body>
+<nav>menu
+</nav><h1>The
+head ¶</h1>
+<p>A paragraph whose words
+run on to &amp; fill
+a third <b>line</b>.<p>Unclosed
+<ul><li>item one
+<li>item two</ul>
+<table><tr><td>left<td>
+right<tr><td>below</table>
+<pre>code one
+
+  code two</pre><img
+ alt="picture">
+</body></html>"""
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("The", 6), ("head", 7), ("A paragraph", 8), ("run on", 9), ("fill", 9), ("a third", 10), ("line", 10),
+        ("Unclosed", 10), ("item one", 11), ("item two", 12), ("left", 13), ("right", 14), ("below", 14),
+        ("code one", 15), ("code two", 17), ("picture", 17),
+    ],
+)  # fmt: skip
+def test_lines_are_those_of_the_file(words, line):
+    page = document(PLACED)
+    start = page.text.index(words)
+    assert place_of(page, start, start + len(words)).lines == (line, line)
+
+
+def test_a_line_of_the_file_leads_to_its_text():
+    page = document(PLACED)
+    assert page.text[offset_of_line(page, 9) :].startswith("run on")
+    assert page.text[offset_of_line(page, 16) :].startswith("code one")
+
+
+def test_blanks_and_joiners_of_the_author_stay():
+    words = "10\u00a0km wide\u3000space می\u200cخواهم क्\u200dष \u2009thin"
+    assert text(f"<p>{words}</p>") == words
+    assert text("<p>5&nbsp;km  and\n more</p>") == "5\u00a0km and more"
+    assert text("<p>&nbsp;</p><p>x</p>") == "x"
+
+
+def test_a_nul_does_no_harm():
+    assert text("<p>a\0b\0 5\0</p>") == "a\ufffdb\ufffd 5\ufffd"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<p>", "</p>", "\n", "word", " ", "<b>", "<td>", "<tr>", "<table>", "<pre>", "<li>"])
+    )
+)
+def test_places_are_lines_of_the_file_in_order(pieces):
+    html = "".join(pieces)
+    page = extract_html(html)
+    offsets = [offset for offset, _ in page.places["line"]]
+    assert offsets == sorted(set(offsets))
+    assert all(0 <= offset < len(page.text) for offset in offsets)
+    assert all(1 <= line <= html.count("\n") + 1 for _, line in page.places["line"])
+    assert "\0" not in page.text

@@ -5,9 +5,10 @@ import time
 
 import pytest
 
+from tellapart.corpus.places import place_of
 from tellapart.corpus.read import read
 from tellapart.corpus.scan import scan
-from tellapart.corpus.sources import ScanOptions, Unreadable
+from tellapart.corpus.sources import ScanOptions
 from tellapart.corpus.types import Document, Kind
 from tellapart.errors import TellapartError
 
@@ -20,8 +21,14 @@ def write(path, *records) -> None:
 
 
 def documents(path, **options) -> list[Document]:
-    settings = ScanOptions(**options)
-    return [document for source in scan([path], settings)[0] for document in read(source, settings)]
+    return read_all(path, **options)[0]
+
+
+def read_all(path, **options) -> tuple[list[Document], dict[str, str]]:
+    """Documents, and the reasons of what was skipped by its name."""
+    settings, skipped = ScanOptions(**options), []
+    found = [document for source in scan([path], settings)[0] for document in read(source, settings, skipped)]
+    return found, {entry.path: entry.reason for entry in skipped}
 
 
 def test_beir_text_is_title_newline_text(tmp_path):
@@ -71,34 +78,49 @@ def test_ids_are_prefixed_among_other_sources(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("bad", "message"),
+    ("bad", "reason"),
     [
-        ({"_id": "1", "text": "again"}, "the id '1' is already that of line 1; make ids unique"),
+        ({"_id": "1", "text": "again"}, "the id '1' is already that of line 1"),
         ("{broken", "not JSON"),
         ('{"a": 1}', "no field with a text"),
         ('{"text": 3}', "the field 'text' is not a string"),
+        ('{"text": ["a", "b"]}', "the field 'text' is not a string"),
         ('{"text": "x", "title": 3}', "the field 'title' is not a string"),
         ("[1, 2]", "a JSON list, not an object"),
+        ("null", "a JSON NoneType, not an object"),
         ('{"_id": 1.5, "text": "x"}', "neither a string nor a whole number"),
         ('{"_id": "", "text": "x"}', "neither a string nor a whole number"),
+        ('{"text": ' + "[" * 100_000, "not JSON"),
     ],
 )
-def test_a_bad_record_is_an_error_that_names_its_line(tmp_path, bad, message):
-    write(tmp_path / "corpus.jsonl", {"_id": "1", "text": "one"}, bad)
+def test_an_odd_record_is_skipped_with_its_line_and_the_others_stay(tmp_path, bad, reason):
+    write(tmp_path / "corpus.jsonl", {"_id": "1", "text": "one"}, bad, {"_id": "3", "text": "three"})
     for named in (tmp_path / "corpus.jsonl", tmp_path):
-        with pytest.raises(TellapartError) as error:
-            documents(named)
-        assert "corpus.jsonl:2: " in str(error.value)
-        assert message in str(error.value)
-        assert "\n" not in str(error.value)
-        assert not isinstance(error.value, Unreadable)
+        found, skipped = read_all(named)
+        assert [document.id for document in found] == ["1", "3"]
+        assert list(skipped) == ["corpus.jsonl:2"]
+        assert reason in skipped["corpus.jsonl:2"]
 
 
-def test_a_bad_record_in_a_file_found_in_a_folder_skips_the_file(tmp_path):
-    write(tmp_path / "log.jsonl", {"text": "one"}, "{broken")
-    (tmp_path / "a.txt").write_text("words")
-    with pytest.raises(Unreadable, match=r"log\.jsonl: line 2: not JSON"):
-        documents(tmp_path)
+def test_the_first_line_may_be_the_odd_one(tmp_path):
+    write(tmp_path / "log.jsonl", "# made today", {"text": "one"})
+    found, skipped = read_all(tmp_path)
+    assert [document.id for document in found] == ["log.jsonl/log.jsonl:2"]
+    assert list(skipped) == ["log.jsonl:1"]
+
+
+def test_many_odd_records_are_counted(tmp_path):
+    write(tmp_path / "log.jsonl", {"text": "one"}, *["{broken"] * 1_000)
+    _, skipped = read_all(tmp_path)
+    assert len(skipped) == 21
+    assert skipped["log.jsonl"] == "980 more lines that are no records"
+
+
+def test_a_record_stands_on_its_line(tmp_path):
+    write(tmp_path / "x.jsonl", {"_id": "a", "text": "one\ntwo"}, "", {"_id": "b", "text": "three"})
+    a, b = documents(tmp_path / "x.jsonl")
+    assert place_of(a, 4, 7).lines == (1, 1)
+    assert place_of(b, 0, 5).lines == (3, 3)
 
 
 def test_jsonl_without_texts_is_plain_text_in_a_folder_and_an_error_when_named(tmp_path):
@@ -123,17 +145,15 @@ def test_odd_but_valid_files(tmp_path):
     assert [document.text for document in documents(path)] == ["naïve", "x"]
 
 
-def test_a_deep_or_huge_record_is_an_error_not_a_crash(tmp_path, monkeypatch):
+def test_a_huge_record_is_skipped(tmp_path, monkeypatch):
     from tellapart.corpus.readers import records
 
     path = tmp_path / "x.jsonl"
-    path.write_text('{"text": "x"}\n' + '{"text": ' + "[" * 100_000)
-    with pytest.raises(TellapartError, match=r"x\.jsonl:2: not JSON"):
-        documents(path)
     monkeypatch.setattr(records, "_MAX_LINE", 50)
-    path.write_text('{"text": "x"}\n{"text": "' + "y" * 100 + '"}\n')
-    with pytest.raises(TellapartError, match=r"x\.jsonl:2: a line of over 50 bytes"):
-        documents(path)
+    path.write_text('{"text": "x"}\n{"text": "' + "y" * 120 + '"}\n{"text": "z"}\n')
+    found, skipped = read_all(path)
+    assert [document.text for document in found] == ["x", "z"]
+    assert skipped == {"x.jsonl:2": "a line of over 50 bytes is no record"}
 
 
 def test_uncertain_records_follow_the_majority(tmp_path):

@@ -4,7 +4,7 @@ import codecs
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.corpus.decode import decode, is_binary
@@ -110,6 +110,7 @@ def test_a_declared_codec_that_is_no_encoding_is_not_used(name):
     assert decode(content).text.endswith("café \\u0041")
 
 
+@settings(deadline=None)  # the first call imports charset-normalizer
 @given(st.binary(max_size=400))
 def test_nothing_raises(content):
     text = decode(content).text
@@ -133,3 +134,36 @@ def test_binary_content():
     assert not is_binary(b"\x1b[31mcolour\x1b[0m\f\n")
     for text, encoding in OLD:
         assert not is_binary(text.encode(encoding))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1255", "הספרייה פתוחה בכל יום מהבוקר עד הערב, ואפשר לשאול בה ספרים בעברית ובשפות אחרות."),
+        ("iso8859_8", "הספרייה פתוחה בכל יום מהבוקר עד הערב"),
+        ("cp1256", "المكتبة مفتوحة كل يوم من الصباح حتى المساء، ويمكن للزوار استعارة الكتب منها."),
+        ("iso8859_6", "المكتبة مفتوحة كل يوم من الصباح حتى المساء"),
+        ("cp874", "ห้องสมุดเปิดทุกวันตั้งแต่เช้าจนถึงเย็น และผู้อ่านสามารถยืมหนังสือกลับบ้านได้"),
+        (
+            "cp1257",
+            "Biblioteka atidaryta kiekvieną dieną nuo ryto iki vakaro, čia galima skaityti žurnalus.",
+        ),
+        (
+            "cp866",
+            "Библиотека открыта каждый день с утра до вечера, здесь можно читать и брать книги на дом.",
+        ),
+        ("cp1251", "Библиотеката е отворена всеки ден от сутрин до вечер и тук може да се четат книги."),
+    ],
+)
+def test_encodings_of_other_alphabets(encoding, text):
+    assert decode(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize("label", ["iso-8859-1", "ISO-8859-1", "latin1", "us-ascii", "windows-1252"])
+def test_latin_1_is_windows_1252_as_browsers_read_it(label):
+    page = f'<meta charset="{label}"><p>\x93curly\x94 \x80 5 caf\xe9 \x81</p>'.encode("latin-1")
+    assert "“curly” € 5 café \x81" in decode(page).text
+
+
+def test_undeclared_western_text_with_an_undefined_byte_keeps_its_quotes():
+    assert decode(b"\x93quoted\x94 caf\xe9 \x8d").text == "“quoted” café \x8d"

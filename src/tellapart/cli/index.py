@@ -64,6 +64,13 @@ def index(
         typer.Option("--include", metavar="GLOB", help="Index these although ignored (repeatable)."),
     ] = None,
     max_bytes: Annotated[int | None, typer.Option("--max-bytes", help="Skip larger files.")] = None,
+    comments: Annotated[
+        bool | None,
+        typer.Option(
+            "--comments/--no-comments",
+            help="Read headers, footers and comments of Word files too.",
+        ),
+    ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -76,6 +83,7 @@ def index(
         kind=kind or settings.kind,
         include=tuple(dict.fromkeys([*settings.include, *(include or [])])),
         max_bytes=max_bytes or settings.max_bytes,
+        comments=settings.comments if comments is None else comments,
         granularities=tuple(granularity or settings.granularities),
         encoders=_encoders(settings, encoder or []),
         encoded=tuple(dict.fromkeys([*settings.encoded, *(encode or [])])),

@@ -11,14 +11,14 @@ from typing import BinaryIO
 
 from tellapart.corpus.decode import decode, is_binary
 from tellapart.corpus.readers.extracted import Extracted, NotReadableError
-from tellapart.corpus.sources import COLLECTIONS, UNSEEN, Format, ScanOptions, Source, Unreadable
+from tellapart.corpus.sources import COLLECTIONS, UNSEEN, Format, ScanOptions, Skipped, Source, Unreadable
 from tellapart.corpus.types import Document, Kind
 
 _MARKUP = {Format.MARKDOWN: "markdown", Format.RST: "rst", Format.HTML: "html"}
 
 
-def read(source: Source, options: ScanOptions) -> Iterator[Document]:
-    """Yield the documents of one source as they are read.
+def read(source: Source, options: ScanOptions, skipped: list[Skipped] | None = None) -> Iterator[Document]:
+    """Yield the documents of one source as they are read; records that are none are added to `skipped`.
 
     Markdown and rst keep their text; HTML, PDF, DOCX and notebooks become Markdown, all of them prose; an image
     becomes its caption and size. Any
@@ -30,14 +30,15 @@ def read(source: Source, options: ScanOptions) -> Iterator[Document]:
     Raises:
         Unreadable: the source vanished, cannot be read or decoded, holds no text, or (unless the user chose
             it) is generated or minified. A collection may fail after some documents were yielded: drop those.
-        TellapartError: a collection named by the user holds a line that is no record, or one id twice.
+        TellapartError: a collection named by the user holds no records.
     """
+    odd = [] if skipped is None else skipped
     if source.format in COLLECTIONS:
-        yield from _read_collection(source, options)
+        yield from _read_collection(source, options, odd)
         return
     content = load(source, options)
     if source.file is None and _looks_like_records(content):
-        yield from _read_collection(source, options, content)
+        yield from _read_collection(source, options, odd, content)
         return
     yield _single(source, content, options)
 
@@ -49,13 +50,13 @@ def _single(source: Source, content: bytes, options: ScanOptions) -> Document:
     form = Format.PDF if content.startswith(b"%PDF-") else source.format
     as_code = options.kind is Kind.CODE and form in _MARKUP
     if form in (Format.PDF, Format.DOCX):
-        extracted = _extract(source, form, content)
+        extracted = _extract(source, form, content, options)
     elif is_binary(content):
         raise Unreadable(source.key, "binary")
     elif as_code:
         extracted = Extracted(decode(content).text, language=_MARKUP[form])
     else:
-        extracted = _extract(source, form, content)
+        extracted = _extract(source, form, content, options)
     if not extracted.text or extracted.text.isspace():
         raise Unreadable(source.key, extracted.without_text)
     kind, language = _kind_and_language(source, extracted, options, as_code=as_code)
@@ -70,6 +71,7 @@ def _single(source: Source, content: bytes, options: ScanOptions) -> Document:
         language=language,
         title=extracted.title,
         path=source.key if source.file is not None else None,
+        places=extracted.places,
     )
 
 
@@ -102,7 +104,7 @@ def _kind_and_language(
     return recognised.kind, recognised.language
 
 
-def _extract(source: Source, form: Format, content: bytes) -> Extracted:
+def _extract(source: Source, form: Format, content: bytes, options: ScanOptions) -> Extracted:
     """Call the reader of a format; readers and what they need are imported only here."""
     try:
         match form:
@@ -113,7 +115,7 @@ def _extract(source: Source, form: Format, content: bytes) -> Extracted:
             case Format.DOCX:
                 from tellapart.corpus.readers.docx import extract_docx
 
-                return extract_docx(content)
+                return extract_docx(content, comments=options.comments)
             case Format.HTML:
                 from tellapart.corpus.readers.html import extract_html
 
@@ -129,7 +131,7 @@ def _extract(source: Source, form: Format, content: bytes) -> Extracted:
 
 
 def _read_collection(
-    source: Source, options: ScanOptions, content: bytes | None = None
+    source: Source, options: ScanOptions, skipped: list[Skipped], content: bytes | None = None
 ) -> Iterator[Document]:
     """Read records; a file found in a folder that turns out to hold none is read as plain text."""
     import io
@@ -139,7 +141,7 @@ def _read_collection(
     stream = open_source(source) if content is None else io.BytesIO(content)
     with stream:
         try:
-            yield from read_records(stream, source, options.kind)
+            yield from read_records(stream, source, options.kind, skipped)
             return
         except NoRecordsError:
             if source.chosen:

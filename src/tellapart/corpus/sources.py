@@ -67,12 +67,14 @@ class ScanOptions:
     every document; `include` holds globs in .gitignore syntax (`*.proto`, `gen/**`) for files that ignore rules,
     hidden names or the marks of generated code would leave out. The size limit and binary content hold all the
     same. `images` says that images are documents too: without an encoder that sees them they could hardly be found.
+    `comments` says that headers, footers and comments of Word documents are read too.
     """
 
     max_bytes: int | None = None
     kind: Kind | None = None
     include: tuple[str, ...] = ()
     images: bool = False
+    comments: bool = False
 
     def limit(self, form: Format) -> int:
         """Bytes that a file of this format may have if it was found in a folder."""

@@ -96,8 +96,9 @@ class Builder:
         catalogue = Catalogue(store)
         sweep(self.folder, catalogue)
         kept = kept_settings(store)
-        if kept.sources and (kept.kind, kept.granularities) != (
+        if kept.sources and (kept.kind, kept.comments, kept.granularities) != (
             self.settings.kind,
+            self.settings.comments,
             self.settings.granularities,
         ):
             self.fresh = True  # documents that did not change would keep their old units

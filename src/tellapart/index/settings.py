@@ -29,7 +29,7 @@ class Settings:
 
     `encoded` are levels whose units are encoded by themselves although their vectors could be pooled from those of
     others. `words_only` says that the user wants no encoder, and not only has none yet; `images` that an encoder
-    sees them.
+    sees them; `comments` that headers, footers and comments of Word documents are read.
     """
 
     sources: tuple[str, ...] = ()
@@ -41,12 +41,13 @@ class Settings:
     words_only: bool = False
     images: bool = False
     encoded: tuple[Granularity, ...] = ()
+    comments: bool = False
 
     def scan_options(self) -> ScanOptions:
         """Give the options for finding and reading the sources."""
         from tellapart.corpus.sources import ScanOptions
 
-        return ScanOptions(self.max_bytes, self.kind, self.include, self.images)
+        return ScanOptions(self.max_bytes, self.kind, self.include, self.images, self.comments)
 
 
 def keep_settings(store: Store, settings: Settings) -> None:
@@ -91,6 +92,7 @@ def _parsed(content: str) -> Settings:
         words_only=kept["words_only"],
         images=kept.get("images", False),
         encoded=tuple(Granularity(g) for g in kept.get("encoded", ())),
+        comments=kept.get("comments", False),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from tellapart.corpus.read import read
 from tellapart.corpus.scan import scan
-from tellapart.corpus.sources import STDIN_KEY, ScanOptions, Source, Unreadable
+from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable
 from tellapart.corpus.split import SPLITTER_VERSION, split
 from tellapart.corpus.types import Document
 from tellapart.index.catalogue import Catalogue, StoredSource
@@ -62,6 +63,7 @@ class Updater:
         self.progress = progress
         self.changes = Changes()
         self._skipped: list[tuple[str, str]] = []
+        self._skipped_before = self.catalogue.skipped()
         self._removed: list[int] = []
         self._writer: SegmentWriter | None = None
         self._segment = 0
@@ -109,13 +111,13 @@ class Updater:
 
     def _take(self, source: Source, known: StoredSource | None) -> None:
         if known and self._unchanged(source, known):
-            self.changes.unchanged += self.store.count(source.key)
+            self._leave(source)
             return
         before, held = replace(self.changes), self.store.count(source.key)
         try:
             digest = _file_digest(source)
             if known and digest == known.digest:
-                self.changes.unchanged += self.store.count(source.key)
+                self._leave(source)
             else:
                 self._read(source)
         except (Unreadable, OSError) as error:
@@ -124,6 +126,13 @@ class Updater:
             self.changes.removed += held
             return
         self.catalogue.put_source(source.key, StoredSource(source.size, source.mtime_ns, digest))
+
+    def _leave(self, source: Source) -> None:
+        """Keep what is stored of a source, and what was said of its lines."""
+        self.changes.unchanged += self.store.count(source.key)
+        if source.format in COLLECTIONS:
+            lines = re.compile(re.escape(source.key) + r"(:\d+)?")
+            self._skipped += [entry for entry in self._skipped_before if lines.fullmatch(entry[0])]
 
     def _unchanged(self, source: Source, known: StoredSource) -> bool:
         checked = int(self.store.meta(CHECKED) or 0)
@@ -141,7 +150,8 @@ class Updater:
     def _read(self, source: Source) -> None:
         """Take over the documents of one source, keeping those that did not change."""
         before = self.store.digests(source.key)
-        for document in _sound(read(source, self.options)):
+        odd: list[Skipped] = []
+        for document in _sound(read(source, self.options, odd)):
             if not document.text.strip():
                 self._skipped.append((document.id, "empty"))
                 continue
@@ -158,6 +168,7 @@ class Updater:
             else:
                 self.changes.added += 1
             self._add(source.key, document, digest)
+        self._skipped += [(entry.path, entry.reason) for entry in odd]
         self._drop([number for number, _ in before.values()])
 
     def _add(self, source: str, document: Document, digest: bytes) -> None:

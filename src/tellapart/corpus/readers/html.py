@@ -1,6 +1,7 @@
 """HTML becomes Markdown: headings, paragraphs, lists, tables and code; scripts and navigation fall away.
 
-Built on the standard library's parser, which keeps the base install small.
+Built on the standard library's parser, which says on which line of the file each piece of text stands. selectolax
+(1.0.2) gives a tree as browsers build it, but its nodes have no positions in the source.
 """
 
 from __future__ import annotations
@@ -8,7 +9,17 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from tellapart.corpus.readers.extracted import Extracted, clean, fenced
+from tellapart.corpus.readers.extracted import (
+    MARK,
+    SPACE,
+    Extracted,
+    clean,
+    collapsed,
+    fenced,
+    lift_marks,
+    mark,
+    without_marks,
+)
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _DROPPED = frozenset(
@@ -39,20 +50,22 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _IN_CELL = frozenset({"p", "div", "section", "span", "center"})
 """Blocks that do not break a table's row apart."""
 
-_HEADING_MARKS = re.compile(r"^[¶§#🔗]\s+|\s*[¶§🔗]$|\s+#$")
+_HEADING_MARKS = re.compile(r"^((?:\0\d+\0)?)[¶§#🔗]\s+|\s*(?:\0\d+\0)?[¶§🔗]$|\s+(?:\0\d+\0)?#$")
 _LOOKS_LIKE_MARKUP = re.compile(r"^(#{1,6}\s|```|~~~|[-*_=]{3,}$)")
 
 
 def extract_html(html: str) -> Extracted:
-    """Convert a page; the title is its <title>, else its first heading.
+    """Convert a page; the title is its <title>, else its first heading; places are lines of the file.
 
-    What is never closed is not dropped: a page whose <nav> has no end is read again with that element kept,
+    Left out: scripts, styles, forms' choices, `<nav>`, `<aside>`, `<footer>` outside an article, what is hidden or has
+    the role of navigation, search, banner or contentinfo, and of a page's `<header>` all but its headings. What is
+    never closed is not dropped: a page whose <nav> has no end is read again with that element kept,
     and so is one that has nothing but navigation.
     """
     kept: frozenset[str] = frozenset()
     while True:
         page = _Page(kept)
-        page.feed(html)
+        page.feed(html.replace(MARK, "\ufffd"))
         page.close()
         page.finish()
         if page.dropping is not None and page.dropping not in kept:
@@ -61,11 +74,13 @@ def extract_html(html: str) -> Extracted:
             kept |= _BOILERPLATE | {"*"}
         else:
             break
+    text, lines = lift_marks(clean("\n\n".join(page.blocks)))
     return Extracted(
-        clean("\n\n".join(page.blocks)),
+        text,
         title=clean(page.title or page.first_heading),
         language="markdown",
         without_text="holds no text outside scripts and markup",
+        places={"line": lines},
     )
 
 
@@ -113,7 +128,8 @@ class _Page(HTMLParser):
         elif tag == "br":
             self._inline.append("\n")
         elif tag == "img":
-            self._inline.append(" " + (dict(attrs).get("alt") or "") + " ")
+            alt = collapsed(dict(attrs).get("alt") or "")
+            self._inline.append(f" {mark(self.getpos()[0])}{alt} " if alt else " ")
         else:
             self._open_block(tag, attrs)
 
@@ -202,11 +218,21 @@ class _Page(HTMLParser):
         if self.dropping is not None:
             return
         if self._in_title:
-            self.title = " ".join(f"{self.title} {data}".split())
+            self.title = collapsed(f"{self.title} {data}")
         elif self._pre is not None:
-            self._pre.append(data)
+            self._pre.append(self._marked(data))
         else:
-            self._inline.append(" ".join(f"|{data}|".split())[1:-1] if data else "")
+            self._inline.append(collapsed(f"|{self._marked(data)}|")[1:-1])
+
+    def _marked(self, data: str) -> str:
+        """Mark where each line of the file begins in a piece of text."""
+        first = self.getpos()[0]
+        rows = data.split("\n")
+        for number, row in enumerate(rows):
+            body = row.lstrip(SPACE)
+            if body:
+                rows[number] = row[: len(row) - len(body)] + mark(first + number) + body
+        return "\n".join(rows)
 
     # -- tables: a row is one line of cells, unless a cell holds blocks of its own (layout tables)
 
@@ -234,9 +260,9 @@ class _Page(HTMLParser):
         if self._cells is None:
             self._flush()
             return
-        text = " ".join("".join(self._inline).split())
+        text = collapsed("".join(self._inline))
         self._inline.clear()
-        if text:
+        if without_marks(text).strip():
             self._cells.append(text.replace("|", "\\|"))
 
     def _end_row(self) -> None:
@@ -275,22 +301,22 @@ class _Page(HTMLParser):
         A block may begin inside a cell: the row is written as far as it goes, what follows flows as text.
         """
         self._end_row()
-        lines = [" ".join(line.split()) for line in "".join(self._inline).split("\n")]
+        lines = [collapsed(line) for line in "".join(self._inline).split("\n")]
         self._inline.clear()
-        text = "\n".join(line for line in lines if line)
+        text = "\n".join(line for line in lines if without_marks(line).strip())
         level, self._heading = self._heading, 0
         if level:
-            text = _HEADING_MARKS.sub("", text.replace("\n", " ")).strip()
-        if not text:
+            text = _HEADING_MARKS.sub(lambda found: found[1] or "", text.replace("\n", " ")).strip(SPACE)
+        if not without_marks(text).strip():
             return
         self._flush_rows()
         if level:
-            self.first_heading = self.first_heading or text
+            self.first_heading = self.first_heading or without_marks(text)
             self.blocks.append(f"{'#' * level} {text}")
         elif self._item or (self._lists and self.blocks):
             self._append_item(text)
         else:
-            self.blocks.append("\\" + text if _LOOKS_LIKE_MARKUP.match(text) else text)
+            self.blocks.append("\\" + text if _LOOKS_LIKE_MARKUP.match(without_marks(text)) else text)
 
     def _append_item(self, text: str) -> None:
         """Items of one list stand on lines of one block."""

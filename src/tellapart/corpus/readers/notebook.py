@@ -9,7 +9,7 @@ from tellapart.corpus.readers.extracted import Extracted, NotReadableError, clea
 
 
 def extract_notebook(content: str) -> Extracted:
-    """Read a notebook of format 3 or 4 (https://nbformat.readthedocs.io).
+    """Read a notebook of format 3 or 4 (https://nbformat.readthedocs.io); places are its cells, counted from 1.
 
     Raises:
         NotReadableError: this is no notebook.
@@ -20,26 +20,31 @@ def extract_notebook(content: str) -> Extracted:
         raise NotReadableError(f"no notebook: not JSON ({error})") from error
     cells = _cells(notebook)
     language = _language(notebook)
-    blocks = [block for cell in cells if (block := _block(cell, language))]
-    return Extracted(clean("\n\n".join(blocks)), title=clean(_title(notebook)), language="markdown")
+    text, places = "", []
+    for number, cell in enumerate(cells, start=1):
+        block = clean(_block(cell, language)) if isinstance(cell, dict) else ""
+        if block:
+            text += "\n\n" if text else ""
+            places.append((len(text), number))
+            text += block
+    return Extracted(text, title=clean(_title(notebook)), language="markdown", places={"cell": tuple(places)})
 
 
-def _cells(notebook: object) -> list[dict[str, Any]]:
+def _cells(notebook: object) -> list[Any]:
     if isinstance(notebook, dict):
         cells = notebook.get("cells")
         if cells is None and isinstance(worksheets := notebook.get("worksheets"), list):  # format 3
-            cells = [
-                cell for sheet in worksheets if isinstance(sheet, dict) for cell in sheet.get("cells", [])
-            ]
+            sheets = [sheet.get("cells") for sheet in worksheets if isinstance(sheet, dict)]
+            cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
         if isinstance(cells, list):
-            return [cell for cell in cells if isinstance(cell, dict)]
+            return cells
     raise NotReadableError("no notebook: it holds no cells")
 
 
 def _block(cell: dict[str, Any], language: str) -> str:
     source = cell.get("source", cell.get("input", ""))
-    text = "".join(map(str, source)) if isinstance(source, list) else str(source)
-    text = text.strip("\n")
+    pieces = source if isinstance(source, list) else [source]
+    text = "".join(piece for piece in pieces if isinstance(piece, str)).strip("\n")  # null is no text
     if not text or text.isspace():
         return ""
     kind = cell.get("cell_type")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any, Protocol
 
-from tellapart.corpus.readers.extracted import Extracted, NotReadableError, clean
+from tellapart.corpus.readers.extracted import MARK, Extracted, NotReadableError, clean, lift_marks, mark
 from tellapart.errors import TellapartError, require
 
 _FULL_LINE = 0.75
@@ -19,8 +19,9 @@ _RUNNING_PAGES = 4
 """From this many pages on, a first or last line that stands on most of them is a running header or footer."""
 
 _SENTENCE_END = (".", "!", "?", ":", ".”", '."', ".)", "。", "！", "？")
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[a-zß-öø-ÿ])")
+_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n((?:\0\d+\0)?)(?=[a-zß-öø-ÿ])")
 _DIGITS = re.compile(r"\d+")
+_PROGRAM = re.compile(r"^Microsoft (?:Word|PowerPoint|Excel) - ")
 
 
 class _Reader(Protocol):
@@ -34,7 +35,9 @@ class _Reader(Protocol):
 
 
 def extract_pdf(content: bytes) -> Extracted:
-    """Read all pages with pypdf (extra `documents`).
+    """Read all pages with pypdf (extra `documents`); places are pages, counted from 1.
+
+    A header or footer that stands on most pages is kept once, page numbers not at all.
 
     Raises:
         NotReadableError: pypdf is missing, the file is damaged, or it is protected by a password.
@@ -48,17 +51,20 @@ def extract_pdf(content: bytes) -> Extracted:
         reader = pypdf.PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
             raise NotReadableError("protected by a password")
-        pages = [page.extract_text() or "" for page in reader.pages]
+        pages = [(page.extract_text() or "").replace(MARK, " ") for page in reader.pages]
         title = str((reader.metadata or {}).get("/Title") or "").strip()
     except NotReadableError:
         raise
     except Exception as error:  # damaged files raise whatever their damage leads to
+        if isinstance(error, getattr(pypdf.errors, "DependencyError", ())):
+            raise NotReadableError("encrypted with AES: pip install 'tellapart[documents]'") from error
         raise NotReadableError(f"a damaged or unsupported PDF ({_one_line(error)})") from error
-    headings = _outline(reader, len(pages))
+    text, places = lift_marks(clean(_joined(pages, _outline(reader, len(pages)))))
     return Extracted(
-        clean(_joined(pages, headings)),
-        title=clean(title),
+        text,
+        title=clean(_PROGRAM.sub("", title)),
         language="markdown",
+        places={"page": places},
         without_text="holds no text, perhaps scanned pages: run text recognition (OCR) first",
     )
 
@@ -91,37 +97,49 @@ def _normal(line: str) -> str:
 
 
 def _joined(pages: list[str], headings: dict[int, dict[str, int]]) -> str:
-    """Join pages to one text; a paragraph may run over a page's end."""
+    """Join pages to one text with marks of the pages; a paragraph may run over a page's end."""
     lines_of = [[line.strip() for line in page.splitlines() if line.strip()] for page in pages]
     running = _running_lines(lines_of)
+    kept_once: set[str] = set()
     blocks: list[str] = []
     open_paragraph = False
     for number, lines in enumerate(lines_of):
-        kept = [line for i, line in enumerate(lines) if not _is_running(line, i, len(lines), running)]
-        width = sorted(map(len, kept))[int(0.9 * (len(kept) - 1))] if kept else 0
-        for line in kept:
+        width = sorted(map(len, lines))[int(0.9 * (len(lines) - 1))] if lines else 0
+        page = mark(number + 1)
+        for position, line in enumerate(lines):
+            key = _DIGITS.sub("0", line)
+            if position in (0, len(lines) - 1) and key in running:
+                if line in running[key] and key not in kept_once:
+                    kept_once.add(key)
+                    blocks.append(page + line)
+                    open_paragraph = False
+                continue
             level = headings[number].pop(_normal(line), 0)
             if level:
-                blocks.append(f"{'#' * level} {line}")
+                blocks.append(f"{'#' * level} {page}{line}")
                 open_paragraph = False
                 continue
             if open_paragraph:
-                blocks[-1] += "\n" + line
+                blocks[-1] += "\n" + page + line
             else:
-                blocks.append(line)
+                blocks.append(page + line)
             open_paragraph = not (line.endswith(_SENTENCE_END) and len(line) < _FULL_LINE * width)
-    return "\n\n".join(_HYPHEN.sub("", block) for block in blocks)
+    return "\n\n".join(_HYPHEN.sub(r"\1", block) for block in blocks)
 
 
-def _running_lines(pages: list[list[str]]) -> frozenset[str]:
-    """First and last lines that stand on more than half of the pages, page numbers aside."""
+def _running_lines(pages: list[list[str]]) -> dict[str, frozenset[str]]:
+    """First and last lines on more than half of the pages, digits aside, with the wording to keep.
+
+    None is kept where the wording changes from page to page: those are page numbers.
+    """
     if len(pages) < _RUNNING_PAGES:
-        return frozenset()
-    edges = Counter(
-        edge for lines in pages if lines for edge in {_DIGITS.sub("0", lines[0]), _DIGITS.sub("0", lines[-1])}
-    )
-    return frozenset(edge for edge, count in edges.items() if count > len(pages) / 2)
-
-
-def _is_running(line: str, position: int, count: int, running: frozenset[str]) -> bool:
-    return position in (0, count - 1) and _DIGITS.sub("0", line) in running
+        return {}
+    wordings: dict[str, Counter[str]] = defaultdict(Counter)
+    for lines in pages:
+        for edge in {lines[0], lines[-1]} if lines else ():
+            wordings[_DIGITS.sub("0", edge)][edge] += 1
+    return {
+        key: frozenset(found) if len(found) == 1 else frozenset()
+        for key, found in wordings.items()
+        if found.total() > len(pages) / 2
+    }

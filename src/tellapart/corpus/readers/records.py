@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tellapart.corpus.decode import decode, is_binary
 from tellapart.corpus.readers.extracted import clean
+from tellapart.corpus.sources import Skipped, Source, printable
 from tellapart.corpus.types import Document, Kind
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
     from tellapart.corpus.recognise import Recognised
-    from tellapart.corpus.sources import Source
 
 TEXT_FIELDS = ("text", "contents", "content", "body")
 """Where a record's text may stand, the first present counts: BEIR, Pyserini, and two common names."""
@@ -38,8 +38,16 @@ _CLEAR_MAJORITY = 0.8
 kind)."""
 
 
+MOST_NAMED = 20
+"""Records of one file that are listed one by one when they are skipped; of the others their number is."""
+
+
 class NoRecordsError(TellapartError):
-    """The file's first line is no record with a text: it is not a collection at all."""
+    """None of the file's first records has a text: it is not a collection at all."""
+
+
+class _OddRecordError(Exception):
+    """One record cannot be used; the message is the reason, for a person."""
 
 
 class _Record(NamedTuple):
@@ -48,20 +56,22 @@ class _Record(NamedTuple):
     text: str
 
 
-def read_records(stream: BinaryIO, source: Source, kind: Kind | None) -> Iterator[Document]:
+def read_records(
+    stream: BinaryIO, source: Source, kind: Kind | None, skipped: list[Skipped]
+) -> Iterator[Document]:
     """Yield one document a record; its text is title, newline, text, or the one of them that there is.
 
     `title` and `path` are the document's, `kind` (prose, code) is believed, `language` is where the record is
-    code or markup; `metadata` and all other fields are kept as metadata. A record without an id is called
-    file:line. Kind and language of the others are recognised one by one; the uncertain follow a clear
-    majority of the sample.
+    code or markup; `metadata` and all other fields are kept as metadata; the place is the line of the file. A record
+    without an id is called file:line. Kind and language of the others are recognised one by one; the uncertain follow
+    a clear majority of the sample. A line that is no record, and a second record with one id, go to `skipped`, and
+    the others stay.
 
     Raises:
-        NoRecordsError: the first record is none.
-        TellapartError: a later line is no record, or an id comes twice (naming the file, both lines and what
-            to do); as `Unreadable` where the user did not name the file.
+        NoRecordsError: none of the first 200 lines is a record.
     """
-    records = _parse(stream, source)
+    odd: list[tuple[int, str]] = []
+    records = _parse(stream, source, odd)
     sample = list(itertools.islice(records, SAMPLE))
     recognised = [_recognise(record, kind) for record in sample]
     majority = _majority(recognised)
@@ -69,7 +79,15 @@ def read_records(stream: BinaryIO, source: Source, kind: Kind | None) -> Iterato
     for record, guess in itertools.chain(
         zip(sample, recognised, strict=True), ((record, _recognise(record, kind)) for record in records)
     ):
-        yield _document(record, guess, majority, source, first_lines)
+        try:
+            yield _document(record, guess, majority, source, first_lines)
+        except _OddRecordError as problem:
+            odd.append((record.line, str(problem)))
+    odd.sort()
+    skipped += [Skipped(f"{source.key}:{line}", reason) for line, reason in odd[:MOST_NAMED]]
+    if len(odd) > MOST_NAMED:
+        more = len(odd) - MOST_NAMED
+        skipped.append(Skipped(source.key, f"{more:,} more lines that are no records"))
 
 
 def is_record(line: bytes) -> bool:
@@ -81,30 +99,35 @@ def is_record(line: bytes) -> bool:
     return isinstance(fields, dict) and any(isinstance(fields.get(name), str) for name in TEXT_FIELDS)
 
 
-def _parse(stream: BinaryIO, source: Source) -> Iterator[_Record]:
+def _parse(stream: BinaryIO, source: Source, odd: list[tuple[int, str]]) -> Iterator[_Record]:
+    """Yield the records; what is none goes to `odd`, unless nothing in the first lines is one."""
     seen = False
+    first = f"{_where(source)}: holds no record"
     for number, line in enumerate(_lines(stream, source), start=1):
-        if not line or line.isspace():
+        if line is not None and (not line or line.isspace()):
             continue
         try:
             record = _record(line, number)
-        except ValueError as problem:
-            if not seen:
-                raise NoRecordsError(
-                    f"{_where(source)}:{number}: {problem}; each line must be a JSON object with a text"
-                    f" ({', '.join(TEXT_FIELDS)})"
-                ) from problem
-            raise refusal(source, number, f"{problem}; mend or remove this line") from problem
+        except _OddRecordError as problem:
+            if not odd:
+                first = f"{_where(source)}:{number}: {problem}"
+            odd.append((number, str(problem)))
+            if not seen and len(odd) >= SAMPLE:
+                break
+            continue
         seen = True
         yield record
     if not seen:
         raise NoRecordsError(
-            f"{_where(source)}: holds no record; each line must be a JSON object with a text"
+            f"{first}; each line must be a JSON object with a text ({', '.join(TEXT_FIELDS)})"
         )
 
 
-def _lines(stream: BinaryIO, source: Source) -> Iterator[str]:
-    """Read line by line; a UTF-16 or UTF-32 file, which has no lines of bytes, is decoded as a whole."""
+def _lines(stream: BinaryIO, source: Source) -> Iterator[str | None]:
+    """Read line by line, None for one that is too long.
+
+    A UTF-16 or UTF-32 file, which has no lines of bytes, is decoded as a whole.
+    """
     head = stream.read(4)
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         yield from decode(head + stream.read()).text.split("\n")
@@ -119,7 +142,10 @@ def _lines(stream: BinaryIO, source: Source) -> Iterator[str]:
         if number == 1 and is_binary(line):
             raise NoRecordsError(f"{_where(source)}: binary; a collection is lines of JSON")
         if len(line) > _MAX_LINE:
-            raise refusal(source, number, f"a line of over {_MAX_LINE:,} bytes is no record; split it")
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(_MAX_LINE)
+            yield None
+            continue
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError:
@@ -134,27 +160,29 @@ def _next_line(stream: BinaryIO, carried: bytes) -> tuple[bytes, bytes]:
     return carried + stream.readline(_MAX_LINE + 1), b""
 
 
-def _record(line: str, number: int) -> _Record:
+def _record(line: str | None, number: int) -> _Record:
     """Parse one line.
 
     Raises:
-        ValueError: it is no record; the message says why.
+        _OddRecordError: it is no record; the message says why.
     """
+    if line is None:
+        raise _OddRecordError(f"a line of over {_MAX_LINE:,} bytes is no record")
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at column {error.colno})") from None
+        raise _OddRecordError(f"not JSON ({error.msg} at column {error.colno})") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON that can be read ({error})") from None
+        raise _OddRecordError(f"not JSON that can be read ({error})") from None
     if not isinstance(fields, dict):
-        raise ValueError(f"a JSON {type(fields).__name__}, not an object")
+        raise _OddRecordError(f"a JSON {type(fields).__name__}, not an object")
     name = next((name for name in TEXT_FIELDS if name in fields), None)
     if name is None:
-        raise ValueError("no field with a text")
+        raise _OddRecordError("no field with a text")
     text, title = fields.pop(name), fields.get("title")
     if not isinstance(text, str | None) or not isinstance(title, str | None):
         wrong = "title" if isinstance(text, str | None) else name
-        raise ValueError(f"the field {wrong!r} is not a string")
+        raise _OddRecordError(f"the field {wrong!r} is not a string")
     fields["title"] = clean(title or "")
     text = clean(text or "")
     return _Record(
@@ -215,6 +243,7 @@ def _document(
         title=fields["title"],
         path=clean(path) if isinstance(path, str) else None,
         metadata=_metadata(fields, kind, language),
+        places={"line": ((0, record.line),)},
     )
 
 
@@ -222,16 +251,12 @@ def _identify(record: _Record, source: Source, first_lines: dict[str, int]) -> s
     """The record's id, once in its source."""
     given = next((fields for name in _ID_FIELDS if (fields := record.fields.get(name)) is not None), None)
     if isinstance(given, list | dict | bool | float) or given == "":
-        raise refusal(
-            source, record.line, f"the id {given!r} is neither a string nor a whole number; correct it"
-        )
+        raise _OddRecordError(f"the id {given!r} is neither a string nor a whole number")
     name = source.key.rsplit("/", 1)[-1]
     identity = clean(str(given)) if given is not None else f"{name}:{record.line}"
     earlier = first_lines.setdefault(identity, record.line)
     if earlier != record.line:
-        raise refusal(
-            source, record.line, f"the id {identity!r} is already that of line {earlier}; make ids unique"
-        )
+        raise _OddRecordError(f"the id {identity!r} is already that of line {earlier}")
     return identity
 
 
@@ -250,16 +275,5 @@ def _metadata(fields: dict[str, Any], kind: Kind, language: str | None) -> dict[
     return found
 
 
-def refusal(source: Source, line: int, problem: str) -> TellapartError:
-    """The error for one line: fatal for a file the user named, else a reason to skip the file."""
-    from tellapart.corpus.sources import Unreadable
-
-    if source.chosen or not source.limited:
-        return TellapartError(f"{_where(source)}:{line}: {problem}")
-    return Unreadable(source.key, f"line {line}: {problem}")
-
-
 def _where(source: Source) -> str:
-    from tellapart.corpus.sources import printable
-
     return source.key if source.file is None else printable(str(source.file))
