@@ -14,7 +14,8 @@ from tellapart.errors import TellapartError
 from tellapart.index.home import index_folder
 
 if TYPE_CHECKING:
-    from tellapart.learning.adapting.train import AdaptedOutcome
+    from tellapart.experiments import Verdict
+    from tellapart.learning.adapting.adapt import Adapted
 
 EXAMPLES = (
     "tellapart adapt --index my.idx --output adapted",
@@ -54,11 +55,10 @@ def adapt(
     if (queries is None) != (qrels is None):
         raise TellapartError("--queries and --qrels belong together: give both or none")
     from tellapart.engine import Index
+    from tellapart.experiments import QuerySet
     from tellapart.experiments.judgements import read_qrels, read_queries
-    from tellapart.experiments.query_set import QuerySet
-    from tellapart.learning.adapting.train import adapt_encoder, parse_adapter, report
+    from tellapart.learning.adapting.adapt import adapt_encoder
 
-    chosen = parse_adapter(adapter)
     judged = None
     if queries is not None and qrels is not None:
         judged = QuerySet(read_queries(queries).texts, read_qrels(qrels))
@@ -66,7 +66,7 @@ def adapt(
         Index.open(index_folder(index, [])),
         output,
         encoder=encoder,
-        adapter=chosen,
+        adapter=adapter,
         judged=judged,
         keep_anyway=keep_anyway,
         seed=seed,
@@ -74,28 +74,34 @@ def adapt(
     )
     if json:
         written = str(output) if done.encoder else None
-        print_json({"schema": SCHEMA, "output": written, "adapter": chosen, **report(done.adaptation)})
+        print_json({"schema": SCHEMA, "output": written, "adapter": adapter, **done.to_json()})
     else:
         _print(done, output, index)
     return 0 if done.encoder else FAILED
 
 
-def _print(done: AdaptedOutcome, output: Path, index: Path) -> None:
-    found = done.adaptation
-    if found.evidence:
-        print(f"{'queries':<16}{'n':>6}  untouched  adapted    BM25   adapted - untouched")
-    for part in found.evidence:
-        against = part.against_untouched
-        limits = f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]  p {against.p:.4f}"
-        values = f"{part.untouched:.3f}    {part.adapted:.3f}   {part.bm25:.3f}"
-        print(f"{part.source:<16}{part.queries:>6,}      {values}   {limits}")
-    verdict = "recommended" if found.recommended else "not recommended"
-    note(f"{verdict}: {found.reason}")
-    if found.evidence and found.evidence[0].against_bm25.high < 0:
-        note(
-            "on these queries BM25 alone is better than the adapted vectors: 'tellapart evaluate' compares mixtures"
-        )
+def _print(done: Adapted, output: Path, index: Path) -> None:
+    if done.verdict is not None:
+        _print_means(done.verdict)
+    note(f"{'recommended' if done.recommended else 'not recommended'}: {done.reason}")
     if done.encoder:
         note(f"{output}: use it with 'tellapart index --encoder folder:{output} --index {index}'")
     else:
         note("nothing was written; --keep-anyway writes it all the same")
+
+
+def _print_means(verdict: Verdict) -> None:
+    """Mean nDCG@10 of the untouched and the adapted encoder and of BM25, by source of queries."""
+    _, adapted, _ = verdict.findings
+    print(f"{'queries':<16}{'n':>6}  untouched  adapted    BM25")
+    _print_row("all", len(verdict.queries), [each.mean for each in verdict.findings])
+    for each in verdict.by_source if len(verdict.by_source) > 1 else ():
+        _print_row(each.name, each.queries, [each.means[finding.name] for finding in verdict.findings])
+    if adapted.vs_bm25 is not None and adapted.vs_bm25.high < 0:
+        note(
+            "on these queries BM25 alone is better than the adapted vectors: 'tellapart evaluate' compares mixtures"
+        )
+
+
+def _print_row(name: str, count: int, means: list[float]) -> None:
+    print(f"{name:<16}{count:>6,}      {means[0]:.3f}    {means[1]:.3f}   {means[2]:.3f}")

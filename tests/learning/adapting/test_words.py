@@ -13,9 +13,8 @@ from tellapart.encoders.rows import unit_rows
 from tellapart.encoders.windows import UnitText
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.query_set import QuerySet
-from tellapart.learning.adapting import train
-from tellapart.learning.adapting.train import adapt_encoder
-from tellapart.learning.adapting.words import PULLS
+from tellapart.learning.adapting import adapt
+from tellapart.learning.adapting.adapt import adapt_encoder
 
 WORDS = [
     f"{first}{second}" for first in ("rose", "pump", "wing", "salt") for second in ("wood", "land", "mark")
@@ -23,29 +22,31 @@ WORDS = [
 
 
 @pytest.fixture
-def lettered(pairs):
-    """Give pairs of texts, and queries of four of their words: of the own answer, or (not `told`) the nearest other."""
+def lettered(queries):
+    """Give queries of four words: of the own answer, or (not `told`) of the nearest other."""
 
     def make(*, told: bool):
         random = np.random.default_rng(0)
-        made = pairs(noisy=4, count=400, documents=200, dim=384)
-        hazy = made.units[made.answer] + 0.4 * random.normal(size=made.queries.shape)
+        made = queries(noisy=0, count=400, documents=200, dim=384)
+        answer, units = made.pairs[:, 2], made.units.vectors
+        hazy = unit_rows(units[answer] + 0.4 * random.normal(size=made.queries.shape), encoder="x")
         texts = [" ".join(random.choice(WORDS, 6)) + f" {number:03d}" for number in range(200)]
-        near = hazy @ made.units.T
-        near[np.arange(400), made.answer] = -np.inf
-        asked = made.answer if told else near.argmax(axis=1)
-        queries = tuple(" ".join(random.permutation(texts[row].split())[:4]) for row in asked.tolist())
-        made = replace(made, queries=unit_rows(hazy, encoder="x"))
-        return replace(made, texts=queries, contents=tuple(UnitText("", text) for text in texts))
+        near = hazy @ units.T
+        near[np.arange(400), answer] = -np.inf
+        asked = answer if told else near.argmax(axis=1)
+        worded = [" ".join(random.permutation(texts[row].split())[:4]) for row in asked.tolist()]
+        query_set = replace(made.query_set, queries=dict(zip(made.names, worded, strict=True)))
+        contents = tuple(UnitText("", text) for text in texts)
+        return replace(made, query_set=query_set, queries=hazy, contents=contents)
 
     return make
 
 
 def test_words_that_tell_answers_apart_are_recommended_and_written(index, lettered, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "gather", lambda *_, **__: lettered(told=True))
+    monkeypatch.setattr(adapt, "synthetic_queries", lambda *_, **__: lettered(told=True))
     done = adapt_encoder(index, tmp_path / "adapted")
-    assert done.adaptation.recommended
-    assert done.adaptation.pull == PULLS[-1]
+    assert done.recommended
+    assert done.pull == 4.0
     assert done.encoder is not None
     assert done.encoder.dim > load_encoder("minilm").dim
     assert sorted(path.name for path in (tmp_path / "adapted").iterdir()) == [
@@ -59,10 +60,10 @@ def test_words_that_tell_answers_apart_are_recommended_and_written(index, letter
 
 
 def test_words_that_mislead_are_not_recommended(index, lettered, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "gather", lambda *_, **__: lettered(told=False))
+    monkeypatch.setattr(adapt, "synthetic_queries", lambda *_, **__: lettered(told=False))
     done = adapt_encoder(index, tmp_path / "adapted")
-    assert not done.adaptation.recommended
-    assert done.adaptation.pull is None
+    assert not done.recommended
+    assert done.pull is None
     assert not list(tmp_path.glob("adapted*"))
     kept = adapt_encoder(index, tmp_path / "adapted", keep_anyway=True)
     assert kept.encoder is not None
@@ -75,10 +76,10 @@ def _gold(index, grade):
 
 
 def test_a_few_judgements_decide_what_generated_queries_made(index, lettered, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "gather", lambda *_, **__: lettered(told=True))
+    monkeypatch.setattr(adapt, "synthetic_queries", lambda *_, **__: lettered(told=True))
     done = adapt_encoder(index, tmp_path / "adapted", judged=_gold(index, lambda name: {name: 1}))
-    assert [part.source for part in done.adaptation.evidence[:2]] == ["judged", "all"]
-    assert "5 judged queries" in done.adaptation.reason
+    assert done.verdict.provenance == "judged"
+    assert "5 independent queries are too few" in done.reason
     assert done.encoder is None
 
 
