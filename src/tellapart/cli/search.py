@@ -21,6 +21,7 @@ EXAMPLES = (
     'tellapart search "how are retries handled" ~/src/project',
     'tellapart search "retry" --index my.idx --ranker bm25 --granularity function --explain',
     "tellapart search \"retry\" --index my.idx --where \"language = 'python' and path like 'src/%'\"",
+    'tellapart search --regex "def parse_\\w+" --index my.idx',
     "tellapart search --like docs/a.md --like src/b.py:40 --unlike src/legacy/ --index my.idx",
     'echo "a long question" | tellapart search - --index my.idx --json',
 )
@@ -30,7 +31,7 @@ def search(
     query: Annotated[
         str | None,
         typer.Argument(
-            help="What to look for; '-' reads it from standard input. May be left out with --like.",
+            help="What to look for; '-' reads it from standard input. May be left out with --like or --regex.",
             show_default=False,
         ),
     ] = None,
@@ -49,6 +50,15 @@ def search(
     regularisation: options.Regularisation = None,
     c: options.C = None,
     solver: options.Solver = None,
+    regex: Annotated[
+        str | None,
+        typer.Option(
+            "--regex",
+            metavar="PATTERN",
+            help="Only units in which this regular expression matches; QUERY may be left out.",
+            show_default=False,
+        ),
+    ] = None,
     lines: options.Lines = 3,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     json: options.Json = False,
@@ -57,7 +67,7 @@ def search(
     text = sys.stdin.read() if query == "-" else query
     parameters = Parameters(k1, b, weight, regularisation, c, solver)
     examples, conditions = (tuple(like or ()), tuple(unlike or ())), tuple(where or ())
-    request = SearchRequest(text, *examples, k, ranker, granularity, encoder, conditions, parameters)
+    request = SearchRequest(text, *examples, k, ranker, granularity, encoder, conditions, parameters, regex)
     request.check_searchable()
     folder = index_folder(index, [path])
     opened = _open_or_build(folder, path, asked=index is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.protocol import Encoder, OfImages, Vectors
 from tellapart.engine.examples import ExampleSet, vectors_of
 from tellapart.engine.planning import IMAGES, SearchPlan
+from tellapart.engine.regex import count_matches
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import analyse_query
 from tellapart.index.snapshot import Snapshot, UnitTable
@@ -35,13 +36,14 @@ LoadEncoder = Callable[[str, str], Encoder]
 
 @dataclass(frozen=True, slots=True)
 class LevelQuery:
-    """One query put to the units of one granularity."""
+    """One query put to the units of one granularity; `matches` (rows,) counts those of a regular expression."""
 
     granularity: Granularity
     table: UnitTable
     query: Query
     units: Units
     ranker: Ranker
+    matches: NDArray[np.int32] | None = None
 
 
 class QueryBuilder:
@@ -53,10 +55,26 @@ class QueryBuilder:
         self.load = load
         self.plan = plan
 
-    def for_text(self, text: str, where: Sequence[str] = ()) -> list[LevelQuery]:
-        """Put a text query to every granularity, restricted to documents that meet all conditions."""
+    def for_text(self, text: str, where: Sequence[str] = (), regex: str | None = None) -> list[LevelQuery]:
+        """Put a text query to every granularity, restricted to documents that meet all conditions.
+
+        `regex` restricts it to units in which it matches.
+        """
         ((_, queries),) = self.for_texts({"": text}, where)
-        return queries
+        return queries if regex is None else self._matching(queries, regex, where)
+
+    def _matching(self, queries: list[LevelQuery], regex: str, where: Sequence[str]) -> list[LevelQuery]:
+        levels = [each.granularity for each in queries]
+        numbers = matching_documents(self.store, where) if where else None
+        counts = count_matches(regex, self.snapshot, self.store, levels, numbers)
+        return [
+            replace(
+                each,
+                units=replace(each.units, allowed=counts[each.granularity] > 0),
+                matches=counts[each.granularity],
+            )
+            for each in queries
+        ]
 
     def for_texts(
         self, texts: Mapping[str, str], where: Sequence[str] = ()

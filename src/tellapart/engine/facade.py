@@ -20,6 +20,7 @@ from tellapart.engine.examples import ExampleReader
 from tellapart.engine.lookup import find_document
 from tellapart.engine.planning import Planner, SearchPlan
 from tellapart.engine.records import CheckedVerdict
+from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
 from tellapart.engine.searching import Found, certificates, rank_documents, rank_units
@@ -135,6 +136,7 @@ class Index:
         encoder: str | None = None,
         where: Names = (),
         parameters: Parameters | None = None,
+        regex: str | None = None,
     ) -> SearchResult:
         """Find the k best units for a query, for examples, or for both.
 
@@ -150,6 +152,7 @@ class Index:
             encoder: Name of an encoder of the index.
             where: One condition on documents or several, such as `language = 'python' and path like 'src/%'`.
             parameters: Settings of the ranker.
+            regex: Regular expression that must match in a unit; without a query it is what is looked for.
 
         Returns:
             The hits, best first, with the configuration that found them. It iterates over the hits.
@@ -170,6 +173,7 @@ class Index:
                 encoder,
                 names(where, "where"),
                 parameters or Parameters(),
+                regex,
             )
         )
 
@@ -235,7 +239,8 @@ class Index:
         chosen = plan.configuration
         builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
         if not request.examples:
-            return plan, builder.for_text(str(request.query), request.where)
+            text = words_of_pattern(str(request.regex)) if request.query is None else request.query
+            return plan, builder.for_text(text, request.where, request.regex)
         reader = ExampleReader(snapshot, self.store, self._sources(), chosen.granularities, chosen.encoder)
         examples = reader.read(request.like, request.unlike)
         asked = builder.for_examples(examples, request.query, request.where)

@@ -57,6 +57,7 @@ class SearchRequest:
         encoder: Name of an encoder of the index; None for the first that covers the granularities.
         where: Conditions on documents that must all hold, such as `language = 'python'`.
         parameters: Settings of the ranker; None where the defaults are wanted.
+        regex: Regular expression (Python's) that must match in a unit; without a query it is what is looked for.
 
     A single `str` or `Path` may be given for `like`, `unlike` and `where`; the field holds a tuple.
 
@@ -73,13 +74,14 @@ class SearchRequest:
     encoder: str | None = None
     where: tuple[str, ...] = ()
     parameters: Parameters = field(default_factory=Parameters)
+    regex: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("like", "unlike", "where"):
             object.__setattr__(self, name, names(getattr(self, name), name))
         if self.parameters is None:
             object.__setattr__(self, "parameters", Parameters())
-        for name in ("query", "ranker", "granularity", "encoder"):
+        for name in ("query", "ranker", "granularity", "encoder", "regex"):
             value = getattr(self, name)
             if not isinstance(value, str) and (value is not None or name == "ranker"):
                 raise TellapartError(f"{name} is {_shown(value)}: give a text")
@@ -99,6 +101,12 @@ class SearchRequest:
 
     def check_searchable(self) -> SearchRequest:
         """Give the request back if there is something to search for; raise TellapartError otherwise."""
+        if self.regex is not None:
+            if self.examples:
+                raise TellapartError(
+                    "a regular expression cannot be searched beside examples: leave out one of them"
+                )
+            return self
         if self.query is None and not self.like:
             beside = " beside what it should be unlike" if self.unlike else ""
             raise TellapartError(f"nothing to search for: give a query or an example (--like){beside}")

@@ -21,6 +21,10 @@ LEAN = 50
 some hundred units of a kind it hardly matters, with two it decides."""
 
 
+UNRANKED = -1000.0
+"""Below any score of a ranker: what matches a regular expression and says nothing else to the query."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A unit found, before its text is fetched."""
@@ -39,6 +43,8 @@ def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
     Scores of several granularities are compared as z-scores over the units of each; those of a single
     one stay as its ranker gives them.
     """
+    if any(each.matches is not None for each in queries):
+        return _rank_matches(queries, k)
     if _together(queries):
         return _rank_together(queries, k)
     found: list[Found] = []
@@ -77,6 +83,22 @@ def _rank_together(queries: Sequence[LevelQuery], k: int) -> list[Found]:
             Found(number, own.granularity, ordinal, placed.score, placed.components, placed.probability)
         )
     return found
+
+
+def _rank_matches(queries: Sequence[LevelQuery], k: int) -> list[Found]:
+    """Give the units in which a regular expression matches: those that the ranker scores first, then by matches."""
+    found = []
+    for each, scores in zip(queries, unit_scores(queries), strict=True):
+        assert each.matches is not None
+        rows = np.flatnonzero(each.matches)
+        rows = rows[np.lexsort((rows, -each.matches[rows], -scores[rows]))][:k]
+        numbers, ordinals = each.table.locate(rows)
+        for row, number, ordinal in zip(rows.tolist(), numbers.tolist(), ordinals.tolist(), strict=True):
+            matches = float(each.matches[row])
+            score = float(scores[row]) if np.isfinite(scores[row]) else UNRANKED + matches / (1 + matches)
+            found.append(Found(number, each.granularity, ordinal, score, {"matches": matches}))
+    found.sort(key=lambda each: (-each.score, each.document, each.ordinal))
+    return found[:k]
 
 
 def unit_scores(queries: Sequence[LevelQuery]) -> list[NDArray[np.float32]]:

@@ -183,6 +183,17 @@ class SegmentNames:
         text: str = array.tobytes().decode("utf-8", "surrogatepass")
         return text.split(_BETWEEN)
 
+    def called(self, file: str) -> list[int]:
+        """Give the documents whose file has a name, extension included."""
+        return self._by_file.get(file, [])
+
+    @cached_property
+    def _by_file(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for position, path in enumerate(self.paths):
+            found.setdefault(path.rpartition("/")[2], []).append(position)
+        return found
+
     def rows(self, field: str, word: int) -> Numbers:
         """Give the documents or labels of one word of a field, by the word's number; the units of a label."""
         starts = self._arrays[f"{field}.starts"]

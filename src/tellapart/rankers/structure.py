@@ -21,7 +21,7 @@ from tellapart.corpus.types import Granularity
 from tellapart.errors import TellapartError
 from tellapart.index.names import Names
 from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units
-from tellapart.rankers.structure_features import Candidates, Side, candidates
+from tellapart.rankers.structure_features import Candidates, Side, candidates, visible
 from tellapart.rankers.structure_names import Asked
 from tellapart.rankers.types import Ranking
 from tellapart.rankers.vectors import VectorRanker
@@ -32,6 +32,10 @@ DECAY = 0.01
 """What each further unit of a file scores, as a share of the unit before. On 43 repositories (bench/code_search.py) .01
 costs .002 nDCG@10 against one unit a file and .1 costs .010, since a list of ten then shows fewer files; a file that is
 almost certainly the one shows several units all the same."""
+
+NAMED_PATH = 8.0
+"""Added to the logit of a file whose path stands in the query: more than all that was fitted can take away. Our choice:
+the judged queries name no paths."""
 
 MOST_UNITS = 20
 """Units of one file that are told apart; what comes after them has no place in a list of ten."""
@@ -149,7 +153,7 @@ class Structure:
             words = files.found.dense[number]
             shared = np.log(lowest) + np.log(words / max(float(words.max(initial=0.0)), 1e-9) + 1e-9)
             dense = np.where(words > 0, shared, -np.inf).astype(np.float32)
-            may = side.units.allowed if side.units.allowed is not None else side.units.alive
+            may = visible(side.units)
             scores.append(dense if may is None else np.where(may, dense, np.float32(-np.inf)))
         for share, position in zip(files.shares.tolist(), files.found.positions.tolist(), strict=True):
             for number, rows in self._units(files, sides, position, MOST_UNITS):
@@ -182,7 +186,7 @@ class Structure:
     def _files(self, sides: Sequence[Side]) -> _Files:
         found, near = self.find(sides)
         fitted = self.fitted or weights("words" if near is None else "vectors")
-        logits = found.features.astype(np.float64) @ fitted.of(found.asked)
+        logits = found.features.astype(np.float64) @ fitted.of(found.asked) + NAMED_PATH * found.named
         shares = np.exp(logits - logits.max(initial=-np.inf))
         shares /= max(float(shares.sum()), 1e-300)
         highest = max((float(dense.max(initial=0.0)) for dense in found.dense), default=0.0) or 1.0
@@ -191,6 +195,11 @@ class Structure:
             worth = tuple(
                 words + each / np.float32(NEAR_UNIT) for words, each in zip(worth, near, strict=True)
             )
+        hidden = [visible(side.units) for side in sides]
+        worth = tuple(
+            own if may is None else np.where(may, own, np.float32(-np.inf))
+            for own, may in zip(worth, hidden, strict=True)
+        )
         return _Files(found, shares, fitted.calibrated(shares), worth)
 
     def _sees(self, sides: Sequence[Side]) -> bool:
@@ -225,9 +234,13 @@ class Structure:
                 for each in files.found.definitions
                 if each.document == position
             )
-            first = next((ordinal for ordinal in named if ordinal is not None), None)
+            first = next(
+                (ordinal for ordinal in named if ordinal is not None and worth[ordinal] > -np.inf), None
+            )
             if first is None:
                 first = int(worth.argmax())  # the head of the file where no unit has a word of the query
+            if worth[first] == -np.inf:
+                continue
             rows = [first]
             if most > 1:
                 order = np.argsort(-worth, kind="stable")[: most + 1].tolist()

@@ -25,6 +25,7 @@ from tellapart.rankers.structure_names import (
     Positions,
     definitions,
     label_matches,
+    named_paths,
     path_matches,
     place,
     stem_is_name,
@@ -73,7 +74,8 @@ class Side:
 class Candidates:
     """Files that may answer: positions (n,) ascending, and features (n, columns).
 
-    `dense` holds each side's BM25 scores, one per row; `definitions` those of the query's names, best first.
+    `dense` holds each side's BM25 scores, one per row; `definitions` those of the query's names, best first; `named`
+    (n,) is above 0 where the query has the path of the file.
     """
 
     asked: Asked
@@ -81,6 +83,7 @@ class Candidates:
     features: Dense
     dense: tuple[Dense, ...]
     definitions: tuple[Definition, ...]
+    named: Dense
 
 
 def candidates(
@@ -106,7 +109,10 @@ def candidates(
         if each.exact:
             defined[0, each.document] = 1
     closest = None if near is None else _closest(sides, near, n)
-    chosen = np.zeros(n, bool)
+    named = np.zeros(n, np.float32)
+    for position, weight in named_paths(sides[0].query.text, names).items():
+        named[position] = weight if may[position] else 0
+    chosen = named > 0
     for scores, count in (
         *(() if closest is None else ((closest[0], BY_WORDS),)),
         (words.best, BY_WORDS),
@@ -145,7 +151,7 @@ def candidates(
         ],
         axis=1,
     ).astype(np.float32)
-    return Candidates(asked, at, features, words.dense, found)
+    return Candidates(asked, at, features, words.dense, found, named[at])
 
 
 def _reciprocal_rank(scores: Dense) -> Dense:
@@ -219,11 +225,18 @@ def _top(scores: Dense, count: int, allowed: NDArray[np.bool_] | None = None) ->
     return positions
 
 
+def visible(units: Units) -> NDArray[np.bool_] | None:
+    """Which units may be found, None where all may."""
+    return units.allowed if units.allowed is not None else units.alive
+
+
 def _allowed(sides: Sequence[Side], n: int) -> NDArray[np.bool_]:
     """Which files may be found: those with a unit that may."""
     allowed = np.zeros(n, bool)
     for side in sides:
         filled = np.flatnonzero(side.offsets[1:] > side.offsets[:-1])
-        may = side.units.allowed if side.units.allowed is not None else side.units.alive
-        allowed[filled] |= True if may is None else may[side.offsets[filled]]
+        if (may := visible(side.units)) is None:
+            allowed[filled] = True
+        elif len(filled):
+            allowed[filled] |= np.logical_or.reduceat(may, side.offsets[filled])
     return allowed
