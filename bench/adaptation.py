@@ -159,9 +159,9 @@ def page(rows: Sequence[Row]) -> str:
     parts = [
         "# Adapting minilm to a corpus\n\n"
         "Made by `python bench/adaptation.py --indexes DIR --output docs/benchmarks/adaptation.md`: nDCG@10 over\n"
-        "whole documents (each its best unit at the level that was adapted), vectors alone. Strength and recommendation\n"
-        "come from queries that the corpus itself offers; people's judgements only judge. Differences are paired: [95 %\n"
-        "bootstrap-t], p of the sign-flip test. Seconds on a shared core.\n\n"
+        "whole documents (each its best unit at the level that was adapted), vectors alone. Strength and\n"
+        "recommendation come from queries that the corpus itself offers; people's judgements only judge.\n"
+        "Differences are paired: [95 % bootstrap-t], p of the sign-flip test. Seconds on a shared core.\n\n"
         "## Words beside the vectors (`--adapter words`)\n\n"
         "The strength is the weight of the vectors in units of the words'.\n\n"
         + table(head, [first_cells(row) for row in rows]),

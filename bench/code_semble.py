@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -33,13 +34,31 @@ def build(folder: Path) -> semble_index.SembleIndex:
     return semble_index._build(folder.resolve(), Blind(), "blind", (ContentType.CODE,), False)
 
 
+def serve() -> None:
+    """Index a folder, or search the last one, and answer with the milliseconds of processor time that it took."""
+    index = None
+    for line in sys.stdin:
+        asked = json.loads(line)
+        started = time.process_time()
+        if "index" in asked:
+            index = build(Path(asked["index"]))
+        elif index is not None:
+            index.search(asked["query"], top_k=10, alpha=0.0)
+        sys.stdout.write(f"{1000 * (time.process_time() - started)}\n")
+        sys.stdout.flush()
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--data", type=Path, required=True)
-    options.add_argument("--checkouts", type=Path, required=True)
-    options.add_argument("--output", type=Path, required=True)
+    options.add_argument("--data", type=Path)
+    options.add_argument("--checkouts", type=Path)
+    options.add_argument("--output", type=Path)
+    options.add_argument("--serve", action="store_true", help="time what lines of standard input ask for")
     chosen = options.parse_args()
     semble_index.save_search_stats = lambda *_, **__: None  # it would write to the user's home
+    if chosen.serve:
+        serve()
+        return
     found = {}
     for repository in json.loads((chosen.data / "semble-bench" / "repos.json").read_text(encoding="utf-8")):
         folder = chosen.checkouts / repository["name"] / (repository.get("benchmark_root") or ".")
