@@ -19,6 +19,7 @@ ROOMS = (
     "experiments",
     "scores",
     "learning",
+    "identities",
     "serving",
     "cli",
 )

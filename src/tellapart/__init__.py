@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tellapart.engine import Configuration, Hit, Index, SearchResult
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
     from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
+    from tellapart.identities import Gallery
     from tellapart.rankers.registry import Parameters
     from tellapart.serving.context import Context, context
 
@@ -33,6 +34,7 @@ _HOMES = {
     "Encoder": "tellapart.encoders.protocol",
     "Experiment": "tellapart.experiments",
     "Finding": "tellapart.experiments",
+    "Gallery": "tellapart.identities",
     "Granularity": "tellapart.corpus.types",
     "Hit": "tellapart.engine",
     "Index": "tellapart.engine",
@@ -60,6 +62,7 @@ __all__ = [
     "Encoder",
     "Experiment",
     "Finding",
+    "Gallery",
     "Granularity",
     "Hit",
     "Index",

@@ -31,7 +31,11 @@ class Verb:
         path, function = self.place.split(":")
         module = import_module(path)
         examples = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in module.EXAMPLES)
-        app.command(name, short_help=self.summary, epilog=examples)(getattr(module, function))
+        verb = getattr(module, function)
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=name, short_help=self.summary, help=self.summary, epilog=examples)
+        else:
+            app.command(name, short_help=self.summary, epilog=examples)(verb)
 
 
 VERBS = {
@@ -48,6 +52,7 @@ VERBS = {
     ),
     "train": Verb("tellapart.cli.train:train", "Train an encoder of images."),
     "adapt": Verb("tellapart.cli.adapt:adapt", "Adapt an encoder to an index, if that helps."),
+    "identity": Verb("tellapart.cli.identity:app", 'Say who or what it is, by a gallery, or "unknown".'),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "ask": Verb("tellapart.cli.ask:ask", "Answer a question from the corpus, with citations."),

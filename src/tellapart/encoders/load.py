@@ -10,20 +10,22 @@ from tellapart.encoders.protocol import Encoder
 from tellapart.errors import TellapartError
 
 KINDS = (
-    "minilm (bundled), lsa (fitted on the corpus), pixels (of images), hub:ORG/MODEL, model2vec:NAME,"
-    " openai:MODEL[@BASE-URL], folder:PATH"
+    "minilm (bundled), lsa (fitted on the corpus), pixels (of images), face (of the faces in images),"
+    " hub:ORG/MODEL, model2vec:NAME, openai:MODEL[@BASE-URL], folder:PATH, onnx:FILE (a face network)"
 )
 
 PIXELS = "pixels"
+FACE = "face"
 FOLDER = "folder"
+ONNX = "onnx"
 
 
 def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
     """Open the encoder a user named; only `hub:`, `model2vec:` and `openai:` ever touch the network.
 
     Args:
-        spec: `minilm`, `pixels`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]` or
-            `folder:PATH`.
+        spec: `minilm`, `pixels`, `face`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]`,
+            `folder:PATH` or `onnx:FILE`.
         home: Where a relative path is looked for too, if the working folder has none.
 
     Raises:
@@ -37,6 +39,10 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
         from tellapart.encoders.pixels import PixelEncoder
 
         return PixelEncoder()
+    if spec == FACE:
+        from tellapart.encoders.face import open_face
+
+        return open_face()
     if spec == "lsa":
         raise TellapartError(
             "the encoder 'lsa' is fitted on a corpus and lives in its index: open it through the index"
@@ -56,7 +62,7 @@ def sees_images(spec: str, *, home: Path | None = None) -> bool:
     """Whether the encoder a user named takes images rather than texts; reads its config.json at most."""
     kind, _, rest = spec.partition(":")
     if kind != FOLDER or not rest:
-        return spec == PIXELS
+        return spec in (PIXELS, FACE) or kind == ONNX
     from tellapart.encoders.config import IMAGE_KIND, read_content
 
     return bool(read_content(_located(rest, home)).get("kind") == IMAGE_KIND)
@@ -84,6 +90,12 @@ def _openai(name: str) -> Encoder:
     from tellapart.encoders.openai import OpenAiEncoder
 
     return OpenAiEncoder.open(name)
+
+
+def _onnx(name: str) -> Encoder:
+    from tellapart.encoders.face import open_onnx
+
+    return open_onnx(name)
 
 
 def _folder(name: str, home: Path | None) -> Encoder:
@@ -114,4 +126,5 @@ _OPENERS: dict[str, Callable[[str], Encoder]] = {
     "hub": _hub,
     "model2vec": _model2vec,
     "openai": _openai,
+    ONNX: _onnx,
 }

@@ -76,13 +76,15 @@ class SpanEncoder(Encoder, Protocol):
 class OfImages(ABC):
     """An encoder of images: turns them, not texts, into float32 vectors of unit length.
 
-    It looks at `size` x `size` pixels of 1 or 3 `channels`; other images are scaled (scaling.py).
+    It looks at `size` x `size` pixels of 1 or 3 `channels`; other images are scaled (scaling.py). One that looks at
+    the `whole` image, wherever in it the thing is, is shown up to `size` pixels of the longer side.
     """
 
     name: str
     dim: int
     size: int
     channels: int
+    whole: bool = False
     max_tokens: int | None = None
     fingerprint: str
 

@@ -38,6 +38,28 @@ def scaled(image: ArrayLike, *, size: int, channels: int) -> NDArray[np.uint8]:
     return np.asarray(np.clip(np.rint(found), 0, 255), dtype=np.uint8)
 
 
+def resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Give an image (h, w, c) uint8 as (height, width, c) uint8, averaging where it shrinks."""
+    if image.shape[:2] == (height, width):
+        return np.ascontiguousarray(image)
+    down, across = _weights(image.shape[0], height), _weights(image.shape[1], width)
+    found = np.empty((height, width, image.shape[2]), dtype=np.uint8)
+    for channel in range(image.shape[2]):
+        found[:, :, channel] = np.clip(np.rint(down @ image[:, :, channel] @ across.T), 0, 255)
+    return found
+
+
+def fitted(image: NDArray[np.uint8], *, edge: int) -> NDArray[np.uint8]:
+    """Shrink an image (h, w[, c]) uint8 whose longer side is above `edge`; others stay as they are."""
+    longest = max(image.shape[:2])
+    if longest <= edge:
+        return image
+    height, width = (max(1, round(side * edge / longest)) for side in image.shape[:2])
+    if image.ndim == 2:
+        return resized(image[:, :, None], height, width)[:, :, 0]
+    return resized(image, height, width)
+
+
 def _with_channels(pixels: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
     if pixels.shape[2] == channels:
         return pixels

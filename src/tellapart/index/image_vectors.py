@@ -17,7 +17,7 @@ from tellapart.corpus.types import Document, Granularity
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import OfImages, Vectors
 from tellapart.encoders.rows import stored_precision
-from tellapart.encoders.scaling import scaled
+from tellapart.encoders.scaling import fitted, scaled
 from tellapart.encoders.sessions import usable_cores
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
@@ -39,7 +39,10 @@ def pixels_for(encoder: OfImages, content: bytes | Path) -> NDArray[np.uint8]:
     Raises:
         NotReadableError: It is damaged, or no image.
     """
-    return scaled(pixels_of(content, edge=encoder.size), size=encoder.size, channels=encoder.channels)
+    pixels = pixels_of(content, edge=encoder.size)
+    if encoder.whole:
+        return fitted(pixels, edge=encoder.size)
+    return scaled(pixels, size=encoder.size, channels=encoder.channels)
 
 
 class ImageFiles:

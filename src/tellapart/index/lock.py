@@ -15,12 +15,13 @@ HOLDER = "writer.pid"
 
 
 @contextmanager
-def writer_lock(folder: Path, *, patience: float = 0.0) -> Iterator[None]:
-    """Hold the right to write the index in `folder`.
+def writer_lock(folder: Path, *, patience: float = 0.0, what: str = "index") -> Iterator[None]:
+    """Hold the right to write the index, or another thing, in `folder`.
 
     Args:
         folder: Of the index; it exists.
         patience: Seconds to wait for another writer.
+        what: How messages call it, and the option that names it.
 
     Raises:
         LockedIndexError: Another process is writing, and still is when `patience` is over.
@@ -33,11 +34,11 @@ def writer_lock(folder: Path, *, patience: float = 0.0) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise LockedIndexError(
-            f"process {_holder(folder)} is writing the index {folder}: run this again when it is done"
+            f"process {_holder(folder)} is writing the {what} {folder}: run this again when it is done"
         ) from None
     except OSError as error:
         raise TellapartError(
-            f"cannot write the index {folder}: {error.strerror}; choose another with --index"
+            f"cannot write the {what} {folder}: {error.strerror}; choose another with --{what}"
         ) from error
     try:
         with suppress(OSError):  # a full disk: the work itself will say so

@@ -1,0 +1,64 @@
+"""What the commands on galleries share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tellapart.errors import TellapartError
+
+if TYPE_CHECKING:
+    from tellapart.identities.gallery import Gallery
+
+FAILED = 1
+
+GalleryFolder = Annotated[Path, typer.Option("--gallery", metavar="DIR", help="Folder of the gallery.")]
+EncoderOfGallery = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        help="For a new gallery: face, pixels, folder:DIR, onnx:FILE, or any encoder of texts [default: face].",
+    ),
+]
+Prior = Annotated[
+    float, typer.Option("--prior", help="Probability assumed before looking, for the probabilities.")
+]
+
+
+def share(prior: float) -> float:
+    """Refuse a prior that is no probability."""
+    if not 0 < prior < 1:
+        raise TellapartError(f"--prior {prior:g} is no probability between 0 and 1")
+    return prior
+
+
+@contextmanager
+def opened(folder: Path, *, encrypt: bool = False, **settings: object) -> Iterator[Gallery]:
+    """Open a gallery, asking for its passphrase in a terminal; with `settings`, one is made where there is none."""
+    from tellapart.identities.gallery import Gallery
+    from tellapart.identities.keys import VARIABLE
+    from tellapart.identities.store import GalleryStore
+
+    sealed = GalleryStore.encrypted(folder)
+    passphrase = os.environ.get(VARIABLE)
+    if not passphrase and (sealed or (sealed is None and encrypt)):
+        if not sys.stdin.isatty():
+            raise TellapartError(f"the gallery {folder} needs its passphrase: set {VARIABLE}")
+        passphrase = getpass(f"passphrase of {folder}: ")
+        if sealed is None and getpass("once more: ") != passphrase:
+            raise TellapartError("the two passphrases differ: run this again")
+    if sealed is not None:
+        settings = {"encoder": settings.get("encoder")}
+    people = Gallery.open(folder, passphrase=passphrase, create=bool(settings) and sealed is None, **settings)  # type: ignore[arg-type]
+    try:
+        yield people
+    finally:
+        people.close()

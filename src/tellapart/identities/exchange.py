@@ -1,0 +1,87 @@
+"""Galleries as JSON lines, to move them and to read them elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tellapart.errors import TellapartError
+from tellapart.experiments.textfiles import numbered_lines, replacing
+from tellapart.identities.gallery import Gallery
+from tellapart.identities.types import Origin, View
+
+FORMAT = 1
+
+
+def export_gallery(gallery: Gallery, path: Path) -> int:
+    """Write all identities and templates, in plain; says how many templates those are."""
+    settings = gallery.store.settings
+    head = {"format": FORMAT, "encoder": settings["encoder"], "fingerprint": settings["fingerprint"]}
+    count = 0
+    with replacing(path) as stream:
+        stream.write(json.dumps({**head, "dim": settings["dim"]}) + "\n")
+        for identity in gallery.store.identities():
+            templates = gallery.store.templates(settings["dim"], of=[identity.number], cohort=identity.cohort)
+            views = gallery.store.views_of(identity.number)
+            for view, vector in zip(views, templates.vectors, strict=True):
+                line = {
+                    "name": identity.name,
+                    "consent": identity.consent,
+                    "cohort": identity.cohort,
+                    "source": view.source,
+                    "quality": view.quality,
+                    "origin": view.origin.value,
+                    "key": view.key.hex(),
+                    "vector": [round(float(value), 5) for value in vector],
+                }
+                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+                count += 1
+    return count
+
+
+def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
+    """Add what another gallery exported, all or nothing; says how many templates were added and how many known.
+
+    Raises:
+        TellapartError: The file is no export, or one of another encoder.
+    """
+    lines = iter(numbered_lines(path))
+    try:
+        _, first = next(lines)
+        head = json.loads(first)
+        fingerprint = head["fingerprint"]
+    except (StopIteration, ValueError, KeyError, TypeError) as error:
+        raise TellapartError(f"{path} is no exported gallery") from error
+    if fingerprint != gallery.encoder.fingerprint:
+        raise TellapartError(
+            f"{path} was exported from a gallery of the encoder {head.get('encoder')!r}, this one is of"
+            f" {gallery.encoder.name!r}: enrol the pictures here instead"
+        )
+    new, known = 0, 0
+    with gallery.store.writing():
+        for number, line in lines:
+            try:
+                entry = json.loads(line)
+                vector = np.array(entry["vector"], dtype=np.float32)
+                key, quality = bytes.fromhex(entry["key"]), float(entry["quality"])
+                view = View(
+                    entry["source"], vector, key[:-4], int.from_bytes(key[-4:], "big"), quality=quality
+                )
+                origin = Origin(entry["origin"])
+                name, consent, cohort = str(entry["name"]), str(entry["consent"]), bool(entry["cohort"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise TellapartError(
+                    f"{path}, line {number}: no template ({error}); nothing was imported"
+                ) from error
+            if vector.shape != (gallery.encoder.dim,) or not np.isfinite(vector).all():
+                raise TellapartError(f"{path}, line {number}: no vector of {gallery.encoder.dim} numbers")
+            if gallery.store.holder(view.key) is not None:
+                known += 1
+                continue
+            identity = gallery.store.add_identity(name, consent=consent, cohort=cohort)
+            gallery.store.add_templates([identity], [view], origin, [None])
+            new += 1
+        gallery.store.log("import", templates=new)
+    return new, known

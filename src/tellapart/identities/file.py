@@ -1,0 +1,219 @@
+"""What a gallery keeps: one SQLite file in its folder.
+
+Deleted means gone: SQLite overwrites what it frees (`secure_delete`), and after every deletion, and on every opening,
+the write-ahead log is written back and cut to nothing. A killed process leaves the last commit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from tellapart.errors import CorruptIndexError, TellapartError
+from tellapart.identities.keys import CHECK, SALT, VARIABLE, Cipher, Plain, Sealed
+from tellapart.index.lock import writer_lock
+
+FILE = "gallery.sqlite"
+FORMAT = 1
+BUSY_SECONDS = 10.0
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE identities (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, tag BLOB NOT NULL UNIQUE, facts BLOB NOT NULL, cohort INTEGER NOT NULL
+);
+CREATE TABLE templates (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, identity INTEGER NOT NULL, tag BLOB NOT NULL UNIQUE, vector BLOB NOT NULL,
+  quality REAL NOT NULL, automatic INTEGER NOT NULL, facts BLOB NOT NULL, picture BLOB
+);
+CREATE INDEX templates_of ON templates (identity);
+CREATE TABLE links (a BLOB NOT NULL, b BLOB NOT NULL, same INTEGER NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID;
+CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, entry BLOB NOT NULL);
+"""
+
+
+class GalleryFile:
+    """The SQLite file of one gallery; one writer at a time, any number of readers."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path, cipher: Cipher) -> None:
+        self.connection = connection
+        self.folder = folder
+        self.cipher = cipher
+
+    @classmethod
+    def create(cls, folder: Path, settings: Mapping[str, Any], passphrase: str | None) -> Self:
+        """Make an empty gallery; it appears whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = folder / f".{FILE}.{os.getpid()}"
+        beside.unlink(missing_ok=True)
+        salt = os.urandom(SALT) if passphrase else b""
+        cipher: Cipher = Sealed(passphrase, salt) if passphrase else Plain()
+        connection = sqlite3.connect(beside, isolation_level=None)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(SCHEMA)
+        content = {
+            "format": str(FORMAT).encode(),
+            "salt": salt,
+            "check": cipher.seal(CHECK, "check"),
+            "settings": cipher.seal(json.dumps(dict(settings)).encode(), "settings"),
+            "removals": b"0",
+        }
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", content.items())
+        connection.close()
+        os.chmod(beside, 0o600)
+        os.replace(beside, folder / FILE)
+        return cls.open(folder, passphrase)
+
+    @classmethod
+    def open(cls, folder: Path, passphrase: str | None) -> Self:
+        """Open a gallery.
+
+        Raises:
+            TellapartError: There is none, or the key is missing or wrong.
+            CorruptIndexError: Its file is cut off or damaged.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise TellapartError(
+                f"no gallery in {folder}: make one with 'tellapart identity enrol NAME FILE --gallery'"
+            )
+        with damage_named(path):
+            connection = sqlite3.connect(
+                path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            store = cls(connection, folder, Plain())
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
+            store.purge()
+            if path.stat().st_size < size:
+                raise sqlite3.DatabaseError(f"{path.stat().st_size:,} bytes instead of {size:,}")
+            found = store.value("format")
+        if found != str(FORMAT).encode():
+            raise TellapartError(f"the gallery {folder} has format {found!r}, this tellapart reads {FORMAT}")
+        if salt := store.value("salt"):
+            if passphrase is None:
+                raise TellapartError(
+                    f"the gallery {folder} is encrypted: set {VARIABLE}, or run this in a terminal"
+                )
+            store.cipher = Sealed(passphrase, salt)
+        elif passphrase is not None:
+            raise TellapartError(
+                f"the gallery {folder} is not encrypted: unset {VARIABLE}, or export it and import into a new one"
+            )
+        store.cipher.open(store.value("check"), "check")
+        return store
+
+    @staticmethod
+    def encrypted(folder: Path) -> bool | None:
+        """Whether a gallery needs a key; None where there is no gallery."""
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        with damage_named(path):
+            connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+            try:
+                row = connection.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
+            finally:
+                connection.close()
+        return bool(row and row[0])
+
+    def close(self) -> None:
+        """Release the file."""
+        self.connection.close()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was decided when the gallery was made."""
+        return dict(json.loads(self.cipher.open(self.value("settings"), "settings")))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer; what is done inside is committed as a whole, or not at all."""
+        with writer_lock(self.folder, what="gallery"), self.transaction():
+            yield
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside as a whole, or nothing of it."""
+        with damage_named(self.folder / FILE):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def purge(self) -> None:
+        """Write the log back and cut it to nothing: only then are deleted bytes in no file."""
+        self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Highest template and number of removals: what a reader compares with what it has read."""
+        last = self.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'templates'").fetchone()
+        return (int(last[0]) if last else 0, int(self.value("removals")))
+
+    def count_removal(self) -> None:
+        """Say that templates were deleted or changed hands; calibrations made from them go too."""
+        self.put("removals", str(int(self.value("removals")) + 1).encode())
+        self.connection.execute("DELETE FROM meta WHERE key = 'calibration'")
+
+    def put_calibration(self, content: bytes) -> None:
+        """Keep what was measured, for galleries in which measuring takes long."""
+        self.put("calibration", self.cipher.seal(content, "calibration"))
+
+    def calibration(self) -> bytes | None:
+        """Give what was measured, if anything."""
+        sealed = self.value("calibration")
+        return self.cipher.open(sealed, "calibration") if sealed else None
+
+    def value(self, key: str) -> bytes:
+        """Give a setting as it is kept; nothing where there is none."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return bytes(row[0]) if row else b""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keep a setting."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def sealed(self, facts: Mapping[str, Any], context: str) -> bytes:
+        """Give facts as they may be kept."""
+        return self.cipher.seal(json.dumps(dict(facts), ensure_ascii=False).encode(), context)
+
+    def opened(self, sealed: bytes, context: str) -> dict[str, Any]:
+        """Give the facts that were sealed."""
+        return dict(json.loads(self.cipher.open(sealed, context)))
+
+
+def now() -> str:
+    """Give the time, to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn what SQLite says about a damaged file into one line."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise TellapartError(
+                f"another process is writing {path.parent}: run this again when it is done"
+            ) from error
+        if "no such table" in str(error):
+            raise CorruptIndexError(
+                f"{path} is cut off or damaged ({error}): restore it from a copy"
+            ) from error
+        raise TellapartError(f"cannot use {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise CorruptIndexError(f"{path} is cut off or damaged ({error}): restore it from a copy") from error
