@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import pixels_of
-from tellapart.corpus.readers.types import NotReadableError
-from tellapart.corpus.sources.names import IMAGES
+from tellapart.corpus.sources import IMAGES
 from tellapart.encoders.face import FaceEncoder
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.encoders.scaling import scaled
