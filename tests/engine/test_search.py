@@ -235,3 +235,38 @@ def test_notes_with_some_scripts_stay_with_bm25(tmp_path):
 @pytest.mark.parametrize("name", ["function/structure", "minilm/function/structure"])
 def test_structure_reads_with_and_without_an_encoder(name):
     assert Configuration.parse(name).name == name
+
+
+REMARK = "The notes mention {} once, in passing.\n\n"
+FUNCTION = 'def {}_{}(value):\n    """{}: {}."""\n    return value\n\n\n'
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+def test_the_side_where_the_words_are_rare_does_not_win(tmp_path, encoders, vectors):
+    """Code is about matrices and the notes are not; then the notes about licences and the code is not."""
+    plants = [
+        f"{name} grows slowly in the shade of {name} number {n}" for n, name in enumerate("abcdefgh" * 5)
+    ]
+    root = tmp_path / "both"
+    root.mkdir()
+    code = FUNCTION.format("multiply", "sparse", "Sparse matrix multiplication", "multiply sparse matrices")
+    code += "".join(
+        FUNCTION.format("sparse", f"matrix{n}", "Handle", f"a sparse matrix {n}") for n in range(40)
+    )
+    (root / "lib.py").write_text(code + FUNCTION.format("kappa", "remark", "Handle", "a licence notice"))
+    prose = "\n\n".join([*plants, "Licence permission notice: the licence gives permission to copy."])
+    licences = "\n\n".join(f"A licence of kind {n} must keep its notice." for n in range(40))
+    (root / "notes.md").write_text(prose + "\n\n" + licences + "\n\n" + REMARK.format("a sparse matrix"))
+    opened = Index.build([root], tmp_path / "both.idx", encoders=["words"] if vectors else [])
+    found = opened.search("sparse matrix multiplication", k=1, ranker="hybrid" if vectors else "bm25")
+    assert found[0].document == "lib.py"
+    assert vectors or "def multiply_sparse" in found[0].text
+    assert "permission to copy" in opened.search("licence permission notice", k=1, ranker=found.configuration.ranker)[0].text
+
+
+def test_scores_of_one_ranker_are_the_rankers_own(index):
+    """BM25 is printed as BM25 and a cosine as a cosine, over one granularity or several."""
+    for ranker in ("bm25", "knn"):
+        for hit in index.search("water the roses", ranker=ranker):
+            assert hit.score == pytest.approx(hit.components[ranker])
+            assert hit.score > 0 or ranker == "knn"

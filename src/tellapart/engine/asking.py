@@ -54,6 +54,8 @@ class QueryBuilder:
         self.store = store
         self.load = load
         self.plan = plan
+        levels = plan.configuration.granularities
+        self._lexical = dict(zip(levels, snapshot.lexical_together(levels), strict=True))
 
     def for_text(self, text: str, where: Sequence[str] = (), regex: str | None = None) -> list[LevelQuery]:
         """Put a text query to every granularity, restricted to documents that meet all conditions.
@@ -124,7 +126,7 @@ class QueryBuilder:
         table = self.snapshot.units(level)
         units = Units(
             n_rows=table.n_rows,
-            lexical=self.snapshot.lexical(level),
+            lexical=self._lexical[level],
             vectors=None if chosen.encoder is None else self.snapshot.vectors(chosen.encoder, level),
             alive=table.alive,
             allowed=None if numbers is None else table.rows_of(numbers),

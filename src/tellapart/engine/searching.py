@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Granularity
 from tellapart.engine.asking import LevelQuery
 from tellapart.rankers.exact import ExactSVM
+from tellapart.rankers.hybrid import Hybrid
 from tellapart.rankers.query import Spread, Spreads
 from tellapart.rankers.structure import Structure, side_of
 from tellapart.rankers.types import Certificate
 from tellapart.rankers.vectors import VectorRanker
+
+WORDS = "bm25"
+"""Name of the spread of words in a fusion; the other is that of its vectors."""
 
 LEAN = 50
 """Units of the pooled population that each granularity's spread is mixed with. Our choice, not measured: with
@@ -40,8 +44,7 @@ class Found:
 def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
     """Give the best k units over all granularities.
 
-    Scores of several granularities are compared as z-scores over the units of each; those of a single
-    one stay as its ranker gives them.
+    Fusions of several granularities are compared by `joint_spreads`; other scores stay as the ranker gives them.
     """
     if any(each.matches is not None for each in queries):
         return _rank_matches(queries, k)
@@ -122,24 +125,35 @@ def certificates(queries: Sequence[LevelQuery]) -> tuple[Certificate, ...]:
 
 
 def common_spreads(queries: Sequence[LevelQuery]) -> list[Spreads | None]:
-    """Spread of each granularity's scores, or None where there is only one and scores stay as they are."""
-    if len(queries) < 2:
-        return [None] * len(queries)
-    return list(leaning_spreads([each.ranker.spreads(each.query, each.units) for each in queries]))
+    """Give the spreads by which a fusion of several granularities compares them; None where scores stay as they are.
 
-
-def leaning_spreads(own: Sequence[Spreads]) -> list[Spreads]:
-    """Lean the spread of each granularity on that of all together where its units are few.
-
-    The z-score of a unit among two says nothing: with n units a spread counts n / (n + LEAN) itself.
+    Scores of a single ranker are of one scale already: cosines, and BM25 with the statistics of all units.
     """
-    leaning: list[dict[str, Spread]] = [{} for _ in own]
-    for name in own[0]:
-        pooled = _pooled([spreads[name] for spreads in own])
-        for spreads, result in zip(own, leaning, strict=True):
-            lean = Spread(LEAN, pooled.mean, pooled.std)
-            result[name] = _pooled([spreads[name], lean])
-    return list(leaning)
+    if len(queries) < 2 or not all(isinstance(each.ranker, Hybrid) for each in queries):
+        return [None] * len(queries)
+    return list(joint_spreads([each.ranker.spreads(each.query, each.units) for each in queries]))
+
+
+def joint_spreads(own: Sequence[Spreads]) -> list[Spreads]:
+    """Make the z-scores of several granularities comparable; `own` holds the spreads of each.
+
+    Vectors are measured from the mean over all units, plus how much nearer the query is to the units of this
+    granularity than to all: a unit's score leans on that of its group, as in cluster-based retrieval (Liu and Croft
+    2004). Words weigh against vectors as they do within the granularity, but a word is never worth more than among
+    all units: otherwise the side wins in which the words are rare. docs/benchmarks/mixed.md shows what else was tried.
+    """
+    pooled = {name: _pooled([spreads[name] for spreads in own]) for name in own[0]}
+    return [{name: _joint(name, spreads, pooled) for name in spreads} for spreads in own]
+
+
+def _joint(name: str, own: Spreads, pooled: Spreads) -> Spread:
+    leaning = {each: _pooled([own[each], Spread(LEAN, pooled[each].mean, pooled[each].std)]) for each in own}
+    if name != WORDS:
+        nearer = leaning[name].mean - pooled[name].mean
+        return Spread(own[name].n, pooled[name].mean - nearer, pooled[name].std)
+    (side,) = [each for each in own if each != WORDS]
+    scale = pooled[side].std / leaning[side].std if leaning[side].std > 0 else 1.0
+    return Spread(own[name].n, pooled[name].mean, scale * max(leaning[name].std, pooled[name].std))
 
 
 def _pooled(spreads: Sequence[Spread]) -> Spread:

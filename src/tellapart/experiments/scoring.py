@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import KIND_OF, Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.searching import leaning_spreads
+from tellapart.engine.searching import joint_spreads
 from tellapart.index.lexical import analyse_query
 from tellapart.index.snapshot import Snapshot, UnitTable
 from tellapart.index.vectors.moments import Moments
@@ -51,6 +51,7 @@ class Tier:
     def __init__(self, snapshot: Snapshot, levels: Sequence[Granularity]) -> None:
         self.snapshot = snapshot
         self.levels = tuple(levels)
+        self._lexical = dict(zip(self.levels, snapshot.lexical_together(self.levels), strict=True))
         self.tables: tuple[UnitTable, ...] = tuple(snapshot.units(level) for level in levels)
         self._filled = [np.flatnonzero(np.diff(table.offsets)) for table in self.tables]
         numbers = [table.documents[filled] for table, filled in zip(self.tables, self._filled, strict=True)]
@@ -66,7 +67,7 @@ class Tier:
         """What a ranker may look at."""
         table = self.snapshot.units(level)
         vectors = None if encoder is None else self.snapshot.vectors(encoder, level)
-        lexical, names = self.snapshot.lexical(level), self.snapshot.names
+        lexical, names = self._lexical[level], self.snapshot.names
         return Units(table.n_rows, lexical, vectors, table.alive, offsets=table.offsets, names=names)
 
     def roll_up(self, scores: Sequence[Scores]) -> Scores:
@@ -103,7 +104,9 @@ class Block:
         if configuration.ranker not in ("bm25", "knn", "svm", "hybrid"):
             return self._by_ranker(configuration)
         made_of = [self._made_of(configuration, level) for level in self.tier.levels]
-        spreads = _common([{name: part.spreads for name, part in pieces.items()} for pieces in made_of])
+        fused = configuration.ranker == "hybrid"  # scores of one ranker are of one scale already
+        own = [{name: part.spreads for name, part in pieces.items()} for pieces in made_of]
+        spreads = _common(own) if fused else [None] * len(own)
         return [
             self._joined(configuration, level, pieces, of_level)
             for level, pieces, of_level in zip(self.tier.levels, made_of, spreads, strict=True)
@@ -208,15 +211,14 @@ def _spread(moments: Moments, linear: Linear) -> Spread:
 
 
 def _common(own: Sequence[Mapping[str, tuple[Spread, ...]]]) -> list[Mapping[str, list[Spread]] | None]:
-    """Spreads per level that lean on each other, query by query; None for a single level."""
+    """Spreads per level that make levels comparable, query by query; None for a single level."""
     if len(own) < 2:
         return [None] * len(own)
     queries = range(len(next(iter(own[0].values()))))
-    leaning: list[list[Spreads]] = [
-        leaning_spreads([{name: of[query] for name, of in level.items()} for level in own])
-        for query in queries
+    joint: list[list[Spreads]] = [
+        joint_spreads([{name: of[query] for name, of in level.items()} for level in own]) for query in queries
     ]
     return [
-        {name: [leaning[query][position][name] for query in queries] for name in own[0]}
+        {name: [joint[query][position][name] for query in queries] for name in own[0]}
         for position in range(len(own))
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
@@ -108,6 +108,7 @@ class Snapshot:
             segment.hold(catalogue.files(segment.number))
         self._tables: dict[Granularity, UnitTable] = {}
         self._lexical: dict[Granularity, Bm25] = {}
+        self._together: dict[tuple[Granularity, ...], list[Bm25]] = {}
         self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
 
     @cached_property
@@ -134,6 +135,15 @@ class Snapshot:
                 [segment.lexical for segment in with_units], granularity, self.units(granularity).alive
             )
         return self._lexical[granularity]
+
+    def lexical_together(self, levels: Sequence[Granularity]) -> list[Bm25]:
+        """Give BM25 over the units of each level, with the statistics of all of them together."""
+        key = tuple(levels)
+        if len(key) < 2:
+            return [self.lexical(level) for level in key]
+        if key not in self._together:
+            self._together[key] = Bm25.together([self.lexical(level) for level in key])
+        return self._together[key]
 
     def vectors(self, encoder: str, granularity: Granularity) -> VectorIndex:
         """Give the vectors of one encoder over the units of one granularity."""

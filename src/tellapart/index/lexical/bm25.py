@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,23 @@ class Bm25:
         self.average_length = self._average(segments, granularity)
         self._found: dict[str, tuple[tuple[_Slice, ...], int]] = {}
         self._norms: tuple[float, float, NDArray[np.float32]] | None = None
+        self._collection: tuple[Bm25, ...] = (self,)
+
+    @classmethod
+    def together(cls, members: Sequence[Bm25]) -> list[Bm25]:
+        """Give the same postings with the statistics of one collection: idf and average length of all units.
+
+        So a word weighs the same wherever it stands, a long unit is long among all of them, and scores of several
+        granularities are of one scale (docs/benchmarks/mixed.md).
+        """
+        units = sum(member.n_units for member in members)
+        total = sum(member.average_length * member.n_units for member in members)
+        copies = [copy(member) for member in members]
+        for each in copies:
+            each._collection = tuple(members)
+            each.average_length = total / units if units else 0.0
+            each._norms = None
+        return copies
 
     def _average(self, segments: Sequence[LexicalSegment], granularity: Granularity) -> float:
         if not self.n_units:
@@ -156,9 +174,11 @@ class Bm25:
         """Find the distinct terms of a query, in order; those that no live unit has are left out."""
         found = []
         for text, repetitions in Counter(terms).items():
-            slices, frequency = self._find(text)
-            if frequency:
-                idf = math.log1p((self.n_units - frequency + 0.5) / (frequency + 0.5))
+            slices, live = self._find(text)
+            if live:
+                units = sum(member.n_units for member in self._collection)
+                frequency = sum(member.document_frequency(text) for member in self._collection)
+                idf = math.log1p((units - frequency + 0.5) / (frequency + 0.5))
                 found.append(_Term(text, repetitions * idf, slices))
         return found
 
