@@ -261,7 +261,10 @@ def test_the_side_where_the_words_are_rare_does_not_win(tmp_path, encoders, vect
     found = opened.search("sparse matrix multiplication", k=1, ranker="hybrid" if vectors else "bm25")
     assert found[0].document == "lib.py"
     assert vectors or "def multiply_sparse" in found[0].text
-    assert "permission to copy" in opened.search("licence permission notice", k=1, ranker=found.configuration.ranker)[0].text
+    assert (
+        "permission to copy"
+        in opened.search("licence permission notice", k=1, ranker=found.configuration.ranker)[0].text
+    )
 
 
 def test_scores_of_one_ranker_are_the_rankers_own(index):

@@ -63,11 +63,12 @@ class Tier:
         """How many units there are, dead ones included."""
         return sum(table.n_rows for table in self.tables)
 
-    def units(self, level: Granularity, encoder: str | None) -> Units:
-        """What a ranker may look at."""
+    def units(self, level: Granularity, encoder: str | None, *, alone: bool = False) -> Units:
+        """What a ranker may look at; `alone` counts words in the units of this level only."""
         table = self.snapshot.units(level)
         vectors = None if encoder is None else self.snapshot.vectors(encoder, level)
-        lexical, names = self._lexical[level], self.snapshot.names
+        lexical = self.snapshot.lexical(level) if alone else self._lexical[level]
+        names = self.snapshot.names
         return Units(table.n_rows, lexical, vectors, table.alive, offsets=table.offsets, names=names)
 
     def roll_up(self, scores: Sequence[Scores]) -> Scores:
@@ -186,7 +187,7 @@ class Block:
 
     def _together(self, ranker: Structure, encoder: str | None) -> list[Scores]:
         """Ask a ranker that looks at all levels at once."""
-        units = [self.tier.units(level, encoder) for level in self.tier.levels]
+        units = [self.tier.units(level, encoder, alone=True) for level in self.tier.levels]
         terms = [self._analysed(level) for level in self.tier.levels]
         blocks = []
         for number, text in enumerate(self.texts):
