@@ -56,6 +56,7 @@ VERBS = {
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "ask": Verb("tellapart.cli.ask:ask", "Answer a question from the corpus, with citations."),
+    "serve": Verb("tellapart.cli.serve:serve", "Serve search over HTTP, with a page for people."),
     "mcp": Verb("tellapart.cli.mcp:mcp", "Serve search to coding agents (Model Context Protocol)."),
     "install": Verb("tellapart.cli.install:install", "Add the MCP server to a coding agent's settings."),
     "uninstall": Verb("tellapart.cli.install:uninstall", "Take it out again."),

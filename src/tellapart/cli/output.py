@@ -6,11 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from tellapart.corpus.types import Granularity
-from tellapart.engine.results import Hit, SearchResult
+from tellapart.engine.results import SearchResult
 
 SCHEMA = 1
 BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
@@ -24,44 +23,6 @@ def print_json(value: Mapping[str, Any]) -> None:
 def note(message: str) -> None:
     """Say something that is no result."""
     print(message, file=sys.stderr)
-
-
-def search_json(result: SearchResult) -> dict[str, Any]:
-    """Give a search's answer in the documented shape."""
-    configuration = result.configuration
-    return {
-        "schema": SCHEMA,
-        "query": result.request.query,
-        "like": list(result.request.like),
-        "unlike": list(result.request.unlike),
-        "configuration": {
-            "encoder": configuration.encoder,
-            "granularity": configuration.granularity,
-            "ranker": configuration.ranker,
-        },
-        "why": result.why,
-        "certificates": [
-            {**asdict(certificate), "holds": certificate.holds} for certificate in result.certificates
-        ],
-        "hits": [hit_json(hit) for hit in result.hits],
-    }
-
-
-def hit_json(hit: Hit) -> dict[str, Any]:
-    """Give one hit in the documented shape."""
-    return {
-        "rank": hit.rank,
-        "id": hit.id,
-        "document": hit.document,
-        "path": hit.path,
-        "granularity": hit.granularity.value,
-        "span": list(hit.span),
-        "lines": list(hit.lines),
-        "score": hit.score,
-        "probability": hit.probability,
-        "text": hit.text,
-        "components": dict(hit.components),
-    }
 
 
 def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:

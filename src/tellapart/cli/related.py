@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.output import note, print_json, print_result, search_json
+from tellapart.cli.output import note, print_json, print_result
 from tellapart.engine import Index
 from tellapart.engine.lookup import split_line
+from tellapart.engine.results_json import search_json
 from tellapart.index.home import NAME, exists, index_folder
 
 EXAMPLES = (

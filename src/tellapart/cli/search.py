@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.output import note, print_json, print_result, search_json
+from tellapart.cli.output import note, print_json, print_result
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.request import SearchRequest
+from tellapart.engine.results_json import search_json
 from tellapart.errors import TellapartError
 from tellapart.index.home import exists, index_folder
 from tellapart.rankers.registry import Parameters

@@ -295,9 +295,11 @@ class Index:
 
     def _encoder(self, name: str, fingerprint: str) -> Encoder:
         """Load an encoder and make sure that it is the one whose vectors the index holds."""
-        if name not in self._encoders:
-            self._encoders[name] = open_encoder(self.folder, self.store, name, fingerprint)
-        encoder = self._encoders[name]
+        encoder = self._encoders.get(name)
+        if (
+            encoder is None or encoder.fingerprint != fingerprint
+        ):  # a writer may have fitted it anew meanwhile
+            encoder = self._encoders[name] = open_encoder(self.folder, self.store, name, fingerprint)
         if encoder.fingerprint != fingerprint:
             raise StaleIndexError(
                 f"the vectors in {self.folder} were made by another version of {name!r}:"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import json
 import time
@@ -102,28 +103,30 @@ class Guard:
         self.counted(scope["path"], status, time.perf_counter() - started)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        begun = exceeded = False
 
         async def sending(message: Message) -> None:
             nonlocal begun
-            begun = True
-            await send(message)
+            if not exceeded:  # what the application says of half a body is of no interest
+                begun = True
+                await send(message)
 
         taken = 0
 
         async def receiving() -> Message:
-            nonlocal taken
+            nonlocal taken, exceeded
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self.limits.body:
+                exceeded = True
                 raise TooLargeError
             return message
 
         seconds = None if scope["path"].endswith("/events") else self.limits.seconds
         try:
-            await asyncio.wait_for(self.app(scope, receiving, sending), seconds)
-        except TooLargeError:
-            if not begun:
+            with contextlib.suppress(TooLargeError):
+                await asyncio.wait_for(self.app(scope, receiving, sending), seconds)
+            if exceeded and not begun:
                 await _refuse(send, Refusal(413, f"the body is over {self.limits.body:,} bytes"))
         except TimeoutError:
             if not begun:
@@ -140,7 +143,8 @@ class Guard:
         if origin is not None and _hostname(origin) not in self.hosts:
             return Refusal(403, "a page from somewhere else may not ask this server")
         if self.token is not None and scope["path"] != "/health":
-            given = headers.get(b"authorization", "").removeprefix("Bearer ").encode()
+            scheme, _, secret = headers.get(b"authorization", "").partition(" ")
+            given = secret.encode() if scheme.lower() == "bearer" else b""
             if not hmac.compare_digest(given, self.token.encode()):
                 return Refusal(401, "a token is needed: send 'Authorization: Bearer TOKEN'")
         length = headers.get(b"content-length", "0")

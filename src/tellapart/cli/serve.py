@@ -1,0 +1,106 @@
+"""`tellapart serve`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tellapart.cli.output import note
+from tellapart.engine import Index
+from tellapart.errors import TellapartError, require
+from tellapart.index.home import NAME, index_folder
+
+EXAMPLES = (
+    "tellapart serve --index my.idx                        # http://127.0.0.1:8765, the page and the API",
+    "tellapart serve --index docs.idx --index code.idx --workers 2",
+    "TELLAPART_TOKEN=... tellapart serve --index my.idx --host 0.0.0.0 --allow-host search.example.org",
+)
+
+TOKEN = "TELLAPART_TOKEN"
+LONGEST_QUEUE = 2048
+
+
+def serve(
+    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    index: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--index", metavar="DIR", help="Folder of an index (repeatable) [default: .tellapart in PATH]."
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen at.")] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="A name this server goes by (repeatable)."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=64, help="Processes; they share the index.")
+    ] = 1,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0, help="Requests a second from one address; 0 = any.")
+    ] = 0,
+    concurrent: Annotated[
+        int, typer.Option("--concurrent", min=1, help="Requests at once, of one worker.")
+    ] = 64,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, help="How long one request may take.")
+    ] = 30.0,
+    log: Annotated[
+        bool, typer.Option("--log", help="Log requests on standard error, queries in paths included.")
+    ] = False,
+) -> None:
+    """Serve search over HTTP: an API with OpenAPI at /docs, and a page for people."""
+    require("fastapi", extra="serve")
+    require("prometheus_client", extra="serve")
+    uvicorn = require("uvicorn", extra="serve")
+    from tellapart.serving.http_app import SETTINGS, ServeSettings
+    from tellapart.serving.http_guard import LOOPBACK, Limits
+
+    token = os.environ.get(TOKEN) or None
+    if host not in LOOPBACK and token is None:
+        raise TellapartError(
+            f"--host {host} can be reached by others: set {TOKEN} to a secret that they must send"
+        )
+    folders = index or [index_folder(None, [path])]
+    settings = ServeSettings(
+        _named(folders),
+        (*LOOPBACK, host, *(allow_host or ())),
+        token,
+        Limits(concurrent=concurrent, rate=rate, seconds=seconds),
+    )
+    os.environ[SETTINGS] = settings.encode()
+    note(f"http://{'[::1]' if host == '::1' else host}:{port}  (API: /docs; Ctrl-C stops it)")
+    with tempfile.TemporaryDirectory() as counters:
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
+        uvicorn.run(
+            "tellapart.serving.http_app:from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_level="info" if log else "warning",
+            access_log=log,
+            server_header=False,
+            backlog=LONGEST_QUEUE,
+            timeout_graceful_shutdown=10,
+        )
+
+
+def _named(folders: list[Path]) -> dict[str, str]:
+    """Name each index by its folder, or by the folder that holds a `.tellapart`; checks that it can be opened."""
+    named: dict[str, str] = {}
+    for folder in folders:
+        Index.open(folder).close()
+        real = folder.resolve()
+        base = (real.parent.name if real.name == NAME else real.name) or "index"
+        name, number = base, 2
+        while name in named:
+            name, number = f"{base}-{number}", number + 1
+        named[name] = str(real)
+    return named

@@ -1,0 +1,372 @@
+"""The HTTP API over one or several indexes (FastAPI)."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+
+from tellapart.encoders.load import load_encoder
+from tellapart.encoders.protocol import Encoder, OfImages
+from tellapart.engine import Index
+from tellapart.engine.request import SearchRequest
+from tellapart.engine.results_json import search_json
+from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
+from tellapart.serving import http_models as shapes
+from tellapart.serving.context import context, context_json
+from tellapart.serving.explaining import explain
+from tellapart.serving.http_guard import App, Guard, Limits
+from tellapart.serving.jobs import Job, Jobs, evaluation
+from tellapart.serving.relevance import nothing_relevant
+from tellapart.serving.shared import SharedIndex
+from tellapart.serving.units import locate
+
+PAGE = Path(__file__).parent / "page"
+SETTINGS = "TELLAPART_SERVE"
+"""Environment variable by which a worker process learns what it serves."""
+
+EVENT_SECONDS = 0.3
+BUNDLED = "minilm"
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": shapes.ErrorShape} for status in (400, 401, 403, 413, 421, 429, 503, 504)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """What a server serves, under which names and limits; written to the environment for its workers."""
+
+    indexes: Mapping[str, str]
+    hosts: tuple[str, ...]
+    token: str | None
+    limits: Limits
+    log_queries: bool = False
+
+    def encode(self) -> str:
+        """Write as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> ServeSettings:
+        """Read what `encode` wrote."""
+        kept = json.loads(text)
+        limits = Limits(**kept.pop("limits"))
+        return cls(**{**kept, "hosts": tuple(kept["hosts"]), "limits": limits})
+
+
+class Service:
+    """The indexes of a server and what is shared between its requests."""
+
+    def __init__(self, indexes: Mapping[str, Path]) -> None:
+        self.indexes = {name: SharedIndex(folder) for name, folder in indexes.items()}
+        self.jobs = Jobs()
+        self._bundled: Encoder | None = None
+
+    def index(self, name: str | None) -> SharedIndex:
+        """Find an index by its name; the first where none is named."""
+        if name is None:
+            return next(iter(self.indexes.values()))
+        if name not in self.indexes:
+            raise TellapartError(f"no index {name!r} here: choose {', '.join(self.indexes)}")
+        return self.indexes[name]
+
+    def encoder(self, name: str) -> Encoder:
+        """Find an encoder of texts: one of the indexes', or the bundled one."""
+        known: list[str] = []
+        for shared in self.indexes.values():
+            with shared.use() as index:
+                with index.reading() as snapshot:
+                    names = list(snapshot.encoders)
+                known += names
+                if name in names:
+                    found = index.encoder(name)
+                    if isinstance(found, OfImages):
+                        raise TellapartError(
+                            f"the encoder {name!r} encodes images, not texts: choose another"
+                        )
+                    return found
+        if name == BUNDLED:
+            self._bundled = self._bundled or load_encoder(BUNDLED)
+            return self._bundled
+        raise TellapartError(
+            f"no encoder {name!r} here: choose {', '.join(dict.fromkeys([*known, BUNDLED]))}"
+        )
+
+    def close(self) -> None:
+        """Release all files."""
+        for shared in self.indexes.values():
+            shared.close()
+
+
+def from_environment() -> App:
+    """Make the application of a worker process."""
+    return make_app(ServeSettings.decode(os.environ[SETTINGS]))
+
+
+def make_app(settings: ServeSettings) -> App:
+    """Make the application, guarded and counted."""
+    from tellapart.serving.http_metrics import Metrics
+
+    service = Service({name: Path(folder) for name, folder in settings.indexes.items()})
+    metrics = Metrics()
+    app = make_api(service)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics_page() -> Response:
+        body, kind = metrics.page()
+        return Response(body, media_type=kind)
+
+    if PAGE.is_dir():
+        app.mount("/", StaticFiles(directory=PAGE, html=True))
+    return Guard(
+        app, hosts=settings.hosts, token=settings.token, limits=settings.limits, counted=metrics.count
+    )
+
+
+def make_api(service: Service) -> FastAPI:
+    """Make the endpoints over a service."""
+    app = FastAPI(
+        title="tellapart",
+        version=version("tellapart"),
+        description="Search with evidence over your own documents and code.",
+        responses=ERRORS,
+    )
+    _handle_errors(app)
+    _add_searching(app, service)
+    _add_models(app, service)
+    _add_jobs(app, service)
+
+    @app.get("/health")
+    def health() -> shapes.HealthShape:
+        """Say that the server answers, and what it serves."""
+        return shapes.HealthShape(
+            status="ok",
+            version=version("tellapart"),
+            indexes=[_served(name, shared) for name, shared in service.indexes.items()],
+        )
+
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(TellapartError)
+    async def refused(_: Request, error: TellapartError) -> JSONResponse:
+        unusable = isinstance(error, CorruptIndexError | StaleIndexError | LockedIndexError)
+        return JSONResponse({"detail": str(error)}, 503 if unusable else 400)
+
+
+def _add_searching(app: FastAPI, service: Service) -> None:
+    def search(body: shapes.SearchBody) -> dict[str, Any]:
+        request = SearchRequest(
+            query=body.query,
+            like=tuple(body.like),
+            unlike=tuple(body.unlike),
+            k=body.k,
+            ranker=body.ranker,
+            granularity=body.granularity,
+            encoder=body.encoder,
+            where=tuple(body.where),
+        )
+        with service.index(body.index).use() as index:
+            _refuse_files(index, (*body.like, *body.unlike))
+            found = index.search(request)
+            return {**search_json(found), "absent": nothing_relevant(index, found)}
+
+    @app.post("/v1/search", response_model=shapes.SearchAnswerShape)
+    def search_by_body(body: shapes.SearchBody) -> dict[str, Any]:
+        """Find what answers a query, or is like examples."""
+        return search(body)
+
+    @app.get("/v1/search", response_model=shapes.SearchAnswerShape)
+    def search_by_words(
+        q: Annotated[str, Query(min_length=1, max_length=10_000)],
+        k: Annotated[int, Query(ge=1, le=shapes.MOST_HITS)] = 10,
+        ranker: str = "auto",
+        granularity: str | None = None,
+        index: str | None = None,
+    ) -> dict[str, Any]:
+        """Find what answers a query, as something to type into a browser."""
+        return search(shapes.SearchBody(query=q, k=k, ranker=ranker, granularity=granularity, index=index))
+
+    @app.post("/v1/related", response_model=shapes.SearchAnswerShape)
+    def related(body: shapes.RelatedBody) -> dict[str, Any]:
+        """Find units like one at a place."""
+        with service.index(body.index).use() as index:
+            document = locate(index, body.document).stored.document.id
+            found = index.related(
+                document, body.line, k=body.k, granularity=body.granularity, where=tuple(body.where)
+            )
+            return {**search_json(found), "absent": None}
+
+    @app.post("/v1/context", response_model=shapes.ContextShape)
+    def context_for(body: shapes.ContextBody) -> dict[str, Any]:
+        """Give passages for a language model, within a budget of tokens."""
+        with service.index(body.index).use() as index:
+            made = context(index, body.query, tokens=body.tokens, where=tuple(body.where), always=body.always)
+            return context_json(made)
+
+    @app.get(
+        "/v1/units/{id:path}", response_model=shapes.UnitShape, responses={404: {"model": shapes.ErrorShape}}
+    )
+    def unit(id: str, index: str | None = None) -> dict[str, Any] | JSONResponse:
+        """Give a unit by its id, by PATH:LINE or by PATH, with what it lies in."""
+        with service.index(index).use() as opened:
+            try:
+                found = locate(opened, id)
+            except (CorruptIndexError, StaleIndexError):
+                raise
+            except TellapartError as error:
+                return JSONResponse({"detail": str(error)}, 404)
+            return {
+                "id": found.id,
+                "document": found.stored.document.id,
+                "path": found.stored.document.path,
+                "granularity": found.granularity.value,
+                "label": found.label,
+                "span": found.span,
+                "lines": found.lines,
+                "text": found.text,
+                "parents": [
+                    {
+                        "id": each.id,
+                        "granularity": each.granularity.value,
+                        "label": each.label,
+                        "lines": each.lines,
+                    }
+                    for each in found.parents()
+                ],
+            }
+
+    @app.post("/v1/explain", response_model=shapes.ExplanationShape)
+    def explain_score(body: shapes.ExplainBody) -> dict[str, Any]:
+        """Say why a unit has its place for a query."""
+        with service.index(body.index).use() as index:
+            return asdict(explain(index, body.query, locate(index, body.id), ranker=body.ranker))
+
+
+def _add_models(app: FastAPI, service: Service) -> None:
+    @app.post("/v1/embeddings", response_model=shapes.EmbeddingsShape)
+    def embeddings(body: shapes.EmbeddingsBody) -> dict[str, Any]:
+        """Encode texts; the shape is OpenAI's, so that other tools can use the encoders here."""
+        texts = [body.input] if isinstance(body.input, str) else body.input
+        encoder = service.encoder(body.model)
+        rows = encoder.encode_query(texts) if body.input_type == "query" else encoder.encode_document(texts)
+        tokens = int(np.sum(encoder.count_tokens(texts)))
+        return {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": position, "embedding": _written(row, body.encoding_format)}
+                for position, row in enumerate(rows)
+            ],
+            "model": body.model,
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        }
+
+    @app.post("/v1/rerank", response_model=shapes.RerankShape, response_model_exclude_none=True)
+    def rerank(body: shapes.RerankBody) -> dict[str, Any]:
+        """Order texts by their cosine with a query; the shape is Cohere's and Jina's."""
+        texts = [each if isinstance(each, str) else each.text for each in body.documents]
+        encoder = service.encoder(body.model)
+        scores = encoder.encode_document(texts) @ encoder.encode_query([body.query])[0]
+        order = np.lexsort((np.arange(len(scores)), -scores))[: body.top_n]
+        return {
+            "model": body.model,
+            "results": [
+                {
+                    "index": int(row),
+                    "relevance_score": float(scores[row]),
+                    "document": {"text": texts[row]} if body.return_documents else None,
+                }
+                for row in order
+            ],
+        }
+
+
+def _add_jobs(app: FastAPI, service: Service) -> None:
+    @app.post("/v1/evaluate", response_model=shapes.JobShape, status_code=202)
+    def evaluate(body: shapes.EvaluateBody) -> dict[str, Any]:
+        """Start to measure which configuration finds most here, or join what is running."""
+        folder = service.index(body.index).folder
+        return _job(service.jobs.start(str(folder), evaluation(folder, keep=body.keep)))
+
+    @app.get("/v1/jobs/{id}", response_model=shapes.JobShape, responses={404: {"model": shapes.ErrorShape}})
+    def job(id: str) -> dict[str, Any] | JSONResponse:
+        """Say how far a job is, and what it found."""
+        try:
+            return _job(service.jobs.get(id))
+        except TellapartError as error:
+            return JSONResponse({"detail": str(error)}, 404)
+
+    @app.get(
+        "/v1/jobs/{id}/events",
+        responses={404: {"model": shapes.ErrorShape}},
+        response_class=StreamingResponse,
+    )
+    async def events(id: str) -> Response:
+        """Tell the progress of a job as server-sent events, until it ends."""
+        try:
+            found = service.jobs.get(id)
+        except TellapartError as error:
+            return JSONResponse({"detail": str(error)}, 404)
+        return StreamingResponse(_events(found), media_type="text/event-stream")
+
+
+async def _events(job: Job) -> AsyncIterator[str]:
+    told = ""
+    while True:
+        finished = job.finished.is_set()
+        now = json.dumps(_job(job))
+        if now != told:
+            told = now
+            yield f"event: {job.state}\ndata: {now}\n\n"
+        if finished:
+            return
+        await asyncio.sleep(EVENT_SECONDS)
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "state": job.state,
+        "step": job.step,
+        "done": job.done,
+        "total": job.total,
+        "result": job.result,
+        "error": job.error,
+    }
+
+
+def _served(name: str, shared: SharedIndex) -> shapes.ServedIndexShape:
+    with shared.use() as index, index.reading() as snapshot:
+        return shapes.ServedIndexShape(
+            name=name,
+            generation=snapshot.generation,
+            documents=index.store.count(),
+            encoders=list(snapshot.encoders),
+            granularities=[level.value for level in snapshot.granularities],
+        )
+
+
+def _refuse_files(index: Index, examples: Sequence[str]) -> None:
+    """Examples come out of the index: a request may not make the server read other files."""
+    for name in examples:
+        if Path(name).is_file():
+            index.document_at(name)
+
+
+def _written(row: np.ndarray, encoding: str) -> list[float] | str:
+    if encoding == "base64":
+        return base64.b64encode(np.asarray(row, dtype="<f4").tobytes()).decode()
+    return [float(value) for value in row]
