@@ -22,8 +22,9 @@ import httpx
 from fastapi.testclient import TestClient
 
 from tellapart import Index, context
-from tellapart.serving.http_app import ServeSettings, Service, make_api, make_app
+from tellapart.serving.http_app import Service, make_api
 from tellapart.serving.http_guard import LOOPBACK, Limits
+from tellapart.serving.http_server import ServeSettings, make_app
 
 
 @pytest.fixture
@@ -202,6 +203,18 @@ def test_too_many_at_once(folder, monkeypatch):
         for thread in threads:
             thread.join()
     assert 503 in codes
+
+
+def test_page_needs_nothing_from_elsewhere(client):
+    page = client.get("/").text
+    assert "app.js" in page
+    for name in ("app.js", "style.css", "favicon.svg", "vendor/htm-preact.js"):
+        answer = client.get(f"/{name}")
+        assert answer.status_code == 200
+        assert name.startswith("vendor/") or "//" not in answer.text.replace("http://www.w3.org", "").replace(
+            "// ", ""
+        )
+    assert client.get("/../http_app.py").status_code == 404
 
 
 def test_metrics_count(client):

@@ -58,8 +58,8 @@ def serve(
     require("fastapi", extra="serve")
     require("prometheus_client", extra="serve")
     uvicorn = require("uvicorn", extra="serve")
-    from tellapart.serving.http_app import SETTINGS, ServeSettings
     from tellapart.serving.http_guard import LOOPBACK, Limits
+    from tellapart.serving.http_server import SETTINGS, ServeSettings
 
     token = os.environ.get(TOKEN) or None
     if host not in LOOPBACK and token is None:
@@ -79,7 +79,7 @@ def serve(
         if workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
         uvicorn.run(
-            "tellapart.serving.http_app:from_environment",
+            "tellapart.serving.http_server:from_environment",
             factory=True,
             host=host,
             port=port,

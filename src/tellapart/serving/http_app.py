@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +14,6 @@ from typing import Annotated, Any
 import numpy as np
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from fastapi.staticfiles import StaticFiles
 
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, OfImages
@@ -26,15 +24,10 @@ from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexErro
 from tellapart.serving import http_models as shapes
 from tellapart.serving.context import context, context_json
 from tellapart.serving.explaining import explain
-from tellapart.serving.http_guard import App, Guard, Limits
 from tellapart.serving.jobs import Job, Jobs, evaluation
 from tellapart.serving.relevance import nothing_relevant
 from tellapart.serving.shared import SharedIndex
 from tellapart.serving.units import locate
-
-PAGE = Path(__file__).parent / "page"
-SETTINGS = "TELLAPART_SERVE"
-"""Environment variable by which a worker process learns what it serves."""
 
 EVENT_SECONDS = 0.3
 BUNDLED = "minilm"
@@ -42,28 +35,6 @@ BUNDLED = "minilm"
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": shapes.ErrorShape} for status in (400, 401, 403, 413, 421, 429, 503, 504)
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ServeSettings:
-    """What a server serves, under which names and limits; written to the environment for its workers."""
-
-    indexes: Mapping[str, str]
-    hosts: tuple[str, ...]
-    token: str | None
-    limits: Limits
-    log_queries: bool = False
-
-    def encode(self) -> str:
-        """Write as JSON."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def decode(cls, text: str) -> ServeSettings:
-        """Read what `encode` wrote."""
-        kept = json.loads(text)
-        limits = Limits(**kept.pop("limits"))
-        return cls(**{**kept, "hosts": tuple(kept["hosts"]), "limits": limits})
 
 
 class Service:
@@ -108,31 +79,6 @@ class Service:
         """Release all files."""
         for shared in self.indexes.values():
             shared.close()
-
-
-def from_environment() -> App:
-    """Make the application of a worker process."""
-    return make_app(ServeSettings.decode(os.environ[SETTINGS]))
-
-
-def make_app(settings: ServeSettings) -> App:
-    """Make the application, guarded and counted."""
-    from tellapart.serving.http_metrics import Metrics
-
-    service = Service({name: Path(folder) for name, folder in settings.indexes.items()})
-    metrics = Metrics()
-    app = make_api(service)
-
-    @app.get("/metrics", include_in_schema=False)
-    def metrics_page() -> Response:
-        body, kind = metrics.page()
-        return Response(body, media_type=kind)
-
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
-    return Guard(
-        app, hosts=settings.hosts, token=settings.token, limits=settings.limits, counted=metrics.count
-    )
 
 
 def make_api(service: Service) -> FastAPI:

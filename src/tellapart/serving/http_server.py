@@ -1,0 +1,64 @@
+"""The application that a server process runs: the API, the page, the guard before both, the counters."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+
+from tellapart.serving.http_app import Service, make_api
+from tellapart.serving.http_guard import App, Guard, Limits
+from tellapart.serving.http_metrics import Metrics
+
+PAGE = Path(__file__).parent / "page"
+SETTINGS = "TELLAPART_SERVE"
+"""Environment variable by which a worker process learns what it serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """What a server serves, under which names and limits; written to the environment for its workers."""
+
+    indexes: Mapping[str, str]
+    hosts: tuple[str, ...]
+    token: str | None
+    limits: Limits
+    log_queries: bool = False
+
+    def encode(self) -> str:
+        """Write as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> ServeSettings:
+        """Read what `encode` wrote."""
+        kept = json.loads(text)
+        limits = Limits(**kept.pop("limits"))
+        return cls(**{**kept, "hosts": tuple(kept["hosts"]), "limits": limits})
+
+
+def from_environment() -> App:
+    """Make the application of a worker process."""
+    return make_app(ServeSettings.decode(os.environ[SETTINGS]))
+
+
+def make_app(settings: ServeSettings) -> App:
+    """Make the application, guarded and counted."""
+    service = Service({name: Path(folder) for name, folder in settings.indexes.items()})
+    metrics = Metrics()
+    app = make_api(service)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics_page() -> Response:
+        body, kind = metrics.page()
+        return Response(body, media_type=kind)
+
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
+    return Guard(
+        app, hosts=settings.hosts, token=settings.token, limits=settings.limits, counted=metrics.count
+    )
