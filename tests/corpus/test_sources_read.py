@@ -125,6 +125,51 @@ def test_code_about_generated_code_is_not_generated(tmp_path, text):
     assert set(read_all(tmp_path)[0]) == {"x.py"}
 
 
+@pytest.mark.parametrize(
+    ("name", "mean", "skipped"),
+    [
+        ("x.js", 100, False),
+        ("x.js", 120, True),
+        ("x.css", 120, True),
+        ("x.py", 450, False),
+        ("x.py", 550, True),
+    ],
+)
+def test_minified_is_a_matter_of_the_mean_line(tmp_path, name, mean, skipped):
+    line = ("total = total + first_value * second_value; " * 20)[: mean - 1] + "\n"
+    (tmp_path / name).write_text(line * 40)
+    failures = read_all(tmp_path)[1]
+    assert list(failures) == ([name] if skipped else [])
+    assert all(reason.startswith("minified: ") for reason in failures.values())
+
+
+PATH = '<path d="M12 2C6.48 2 2 6.48 2 12s4.48 10 10 10 10-4.48 10-10S17.52 2 12 2z"/>\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("icons.xml", "<icons>\n" + PATH * 30 + "</icons>\n"),
+        ("table.json", "[\n" + ",\n".join(f"[{i}.5, {2 * i}, -3e5, 1]" for i in range(300)) + "]\n"),
+        ("blob.py", "DATA = [\n" + "    0x1f, 0x8b, 0x08, 0x00, 0xa5, 0xff,\n" * 60 + "]\n"),
+        ("font.js", "const f = `\n" + ("QUJDREVGR0hJSktMTU5PUFFS" * 3 + "QUJD\n") * 40 + "`;\n"),
+    ],
+)
+def test_data_among_code_is_skipped_unless_chosen(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    documents, failures = read_all(tmp_path)
+    assert not documents
+    assert failures[name].startswith("data: ")
+    assert read_all(tmp_path / name)[0]
+
+
+def test_a_drawing_is_skipped_by_its_name(tmp_path):
+    (tmp_path / "icon.svg").write_text(f"<svg>{PATH}<text>some words</text></svg>")
+    _, skipped = scan([tmp_path], DEFAULT)
+    assert [entry.reason for entry in skipped] == ["a drawing: its paths are noise among words"]
+    assert len(scan([tmp_path], ScanOptions(include=("*.svg",)))[0]) == 1
+
+
 def test_minified_code_is_skipped_prose_in_long_lines_is_not(tmp_path):
     (tmp_path / "x.js").write_text("var a=function(b){return b+1};" * 100)
     (tmp_path / "x.md").write_text("A long paragraph of plain words on one line. " * 100)

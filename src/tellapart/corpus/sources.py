@@ -192,6 +192,8 @@ def useless(name: str, *, chosen: bool, images: bool) -> str | None:
         return "binary"
     if chosen:
         return None
+    if lower.endswith((".svg", ".svgz")):
+        return "a drawing: its paths are noise among words"
     if name in _LOCK_FILES:
         return "generated: a package manager's lock file"
     if lower.endswith(_SOURCE_MAPS):
