@@ -7,6 +7,7 @@ import pytest
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Configuration, Index
 from tellapart.engine.configuration import present_levels
+from tellapart.engine.results import unit_id, unit_ids
 from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
 from tellapart.rankers.registry import Parameters
 
@@ -273,3 +274,14 @@ def test_scores_of_one_ranker_are_the_rankers_own(index):
         for hit in index.search("water the roses", ranker=ranker):
             assert hit.score == pytest.approx(hit.components[ranker])
             assert hit.score > 0 or ranker == "knn"
+
+
+def test_every_unit_is_named_as_the_list_of_names_says(tmp_path):
+    text = "def a():\n    return 1\n\n\ndef b():\n    return 2\n\n\ndef a():\n    return 1\n\n\nx = 1\n" * 2
+    (tmp_path / "twice.py").write_text(text)
+    index = Index.build([tmp_path / "twice.py"], tmp_path / "index", encoders=[])
+    stored = index.store.document("twice.py")
+    for granularity in stored.tree.levels:
+        names = unit_ids(stored, granularity)
+        assert [unit_id(stored, granularity, ordinal) for ordinal in range(len(names))] == names
+    index.close()

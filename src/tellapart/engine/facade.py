@@ -226,7 +226,7 @@ class Index:
         request.check_searchable()
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
-            hits = self._hits(rank_units(level_queries, request.k))
+            hits = self._hits(snapshot, rank_units(level_queries, request.k))
             return SearchResult(
                 request, plan.configuration, plan.why, hits, plan.notes, certificates(level_queries)
             )
@@ -315,8 +315,8 @@ class Index:
             )
         return stored
 
-    def _hits(self, found: Sequence[Found]) -> tuple[Hit, ...]:
-        documents = self.store.documents([each.document for each in found])
+    def _hits(self, snapshot: Snapshot, found: Sequence[Found]) -> tuple[Hit, ...]:
+        documents = snapshot.fetch(self.store, [each.document for each in found])
         return tuple(
             make_hit(
                 rank,

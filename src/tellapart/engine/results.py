@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import overload
 
+import numpy as np
+
 from tellapart.corpus.places import lines
 from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine.configuration import Configuration
@@ -96,6 +98,20 @@ def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:
     return names
 
 
+def unit_id(stored: StoredDocument, granularity: Granularity, ordinal: int) -> str:
+    """Name one unit as `unit_ids` does, without hashing all the others."""
+    document, level = stored.document, stored.tree.levels[granularity]
+    if granularity is LEVELS[stored.tree.kind][-1]:
+        return document.id
+    start, end = stored.tree.span(granularity, ordinal)
+    text = document.text[start:end]
+    lengths = np.diff(level.starts[: ordinal + 1])
+    same = level.starts[:ordinal][lengths == end - start].tolist()
+    copies = 1 + sum(document.text.startswith(text, at) for at in same)
+    name = f"{document.id}#{granularity}:{_hash(text)}"
+    return name if copies == 1 else f"{name}-{copies}"
+
+
 def parse_unit_id(identifier: str) -> tuple[str, Granularity] | None:
     """Document id and granularity of a unit's id; None where it is the id of a whole document."""
     match = IDENTIFIER.fullmatch(identifier)
@@ -122,7 +138,7 @@ def make_hit(
     start, end = stored.tree.span(granularity, ordinal)
     return Hit(
         rank=rank,
-        id=unit_ids(stored, granularity)[ordinal],
+        id=unit_id(stored, granularity, ordinal),
         document=document.id,
         path=document.path,
         granularity=granularity,

@@ -7,11 +7,10 @@ file that mentions a name often would look like the one that defines it.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -53,7 +52,7 @@ def last_name(label: str) -> str:
 
 def plain(name: str) -> str:
     """Forget case and signs, so that parse_json, parseJson and ParseJSON are one name."""
-    return "".join(character for character in name.casefold() if character.isalnum())
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +265,7 @@ class Names:
 
     def path(self, document: int) -> str:
         """Path of a document."""
-        segment = next(i for i, (low, high) in enumerate(pairwise(self.first)) if low <= document < high)
+        segment = bisect_right(self.first, document) - 1
         return self.segments[segment].paths[document - self.first[segment]]
 
     def having(self, field: str, words: Iterable[str]) -> NDArray[np.bool_]:
@@ -289,7 +288,8 @@ class _Numbering(dict[str, int]):
 
 def stem_of(path: str) -> str:
     """Name of a file without folders and its last extension."""
-    return PurePosixPath(path).stem
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
 
 
 def _stem(path: str) -> list[str]:
@@ -297,7 +297,7 @@ def _stem(path: str) -> list[str]:
 
 
 def _folder(path: str) -> list[str]:
-    return words_of(str(PurePosixPath(path).parent))
+    return words_of(path.rpartition("/")[0])
 
 
 def _blob(texts: Sequence[str]) -> NDArray[np.uint8]:

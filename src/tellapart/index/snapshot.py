@@ -17,10 +17,14 @@ from tellapart.index.catalogue import Catalogue, Mask, StoredEncoder
 from tellapart.index.lexical import Bm25
 from tellapart.index.names import Names
 from tellapart.index.segments import Segment, live_segments, vectors_name
-from tellapart.index.store import FILE, Store, corruption_named
+from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
 from tellapart.index.vectors import VectorIndex
 
 DERIVED = "derived"
+
+KEPT_DOCUMENTS, KEPT_CHARACTERS = 64, 200_000
+"""Documents that stay in memory between searches, and how long each may be: reading and checking ten of them takes
+longer than ranking. Our choice."""
 
 ATTEMPTS = 100
 """Generations that may be gone before they are opened. One such miss takes a writer that commits and deletes within
@@ -109,6 +113,7 @@ class Snapshot:
         self._tables: dict[Granularity, UnitTable] = {}
         self._lexical: dict[Granularity, Bm25] = {}
         self._together: dict[tuple[Granularity, ...], list[Bm25]] = {}
+        self._documents: dict[int, StoredDocument] = {}
         self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
 
     @cached_property
@@ -121,6 +126,18 @@ class Snapshot:
         if granularity not in self._tables:
             self._tables[granularity] = UnitTable(self.segments, granularity)
         return self._tables[granularity]
+
+    def fetch(self, store: Store, numbers: Sequence[int]) -> dict[int, StoredDocument]:
+        """Fetch documents by number, those of late from memory: within a generation they do not change."""
+        found = {}
+        for number in dict.fromkeys(numbers):
+            stored = self._documents.pop(number, None) or store.documents([number])[number]
+            found[number] = stored
+            if len(stored.document.text) <= KEPT_CHARACTERS:
+                self._documents[number] = stored
+        for number in list(self._documents)[:-KEPT_DOCUMENTS]:
+            self._documents.pop(number, None)
+        return found
 
     @cached_property
     def names(self) -> Names:

@@ -109,7 +109,10 @@ def analyse_query(text: str, kind: Kind) -> list[str]:
     Code is indexed with its stop words, so that `is not` can be found; a longer question about code loses
     its own, which would match any code: nDCG@10 .359 -> .499 on mbpp train, .393 -> .381 on cosqa dev.
     """
-    terms = Analyser().tokens(text, kind).terms
+    words = [word for _, block in blocks(text) for word in cut(block, kind).raw]
+    distinct = list(dict.fromkeys(words))
+    found = dict(zip(distinct, (_prose_terms if kind is Kind.PROSE else _code_terms)(distinct), strict=True))
+    terms = [term for word in words for term in found[word]]
     if kind is Kind.PROSE:
         return terms
     return [term for term in terms if term not in STOP_WORDS] or terms
