@@ -47,7 +47,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Clustering:
-    """Groups, the largest first, how many there are (`low` to `high` at 95 %), and the prior that came out."""
+    """Groups, the largest first, how many there may be, and the prior that came out.
+
+    `low` to `high` are the middle 95 % of draws from the doubts about merges; people whom the calibration never saw may
+    be more varied than it knows (docs/benchmarks/identity_faces.md: they held the true number in 80 % of the trials).
+    """
 
     groups: tuple[Group, ...]
     low: int

@@ -68,6 +68,11 @@ class Reference:
         """How many identities have a row."""
         return len(self._identities)
 
+    @property
+    def rows(self) -> Vectors:
+        """Give the rows (m, dim) that are compared, of unit length."""
+        return self._rows[: self.used][self._alive[: self.used]]
+
     def transformed(self, vectors: Vectors) -> Vectors:
         """Give vectors (n, dim) as rows are kept."""
         return self.whitening(vectors) if self.whitening is not None else vectors

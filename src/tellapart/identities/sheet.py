@@ -31,7 +31,7 @@ DOUBTFUL = 0.05
 def summary(clustering: Clustering, views: int, what: str) -> str:
     """Say in a sentence how many there are."""
     count = len(clustering.groups)
-    between = f", {clustering.low} to {clustering.high} at 95 %" if clustering.low < clustering.high else ""
+    between = f", perhaps {clustering.low} to {clustering.high}" if clustering.low < clustering.high else ""
     return f"these {views:,} {what} are probably {count:,} identities{between}"
 
 
