@@ -4,7 +4,7 @@
 
 DIR holds a folder for each repository of `semble-bench/repos.json`, at its pinned revision; FILE is what
 `bench/code_semble.py` wrote, run by an interpreter that has semble. `--write` fits on everything and writes the weights
-that are shipped. `--encoder minilm` adds the second stage, on the repositories named with `--only`.
+that are shipped. bench/code_vectors.py adds the second stage.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ def main() -> None:
     options.add_argument("--checkouts", type=Path, required=True)
     options.add_argument("--indexes", type=Path, default=Path("build") / "code")
     options.add_argument("--semble", type=Path, required=True)
-    options.add_argument("--encoder")
     options.add_argument("--only", action="append", default=[])
     options.add_argument("--write", action="store_true")
     options.add_argument("--output", type=Path)
@@ -50,7 +49,7 @@ def main() -> None:
     judged: list[Judged] = []
     base: list[float] = []
     names: tuple[str, ...] = FEATURES
-    for one in searched(every, chosen.indexes, chosen.encoder):
+    for one in searched(every, chosen.indexes):
         names = one.columns
         for number, (query, targets) in enumerate(one.repository.annotations.targets.items()):
             judged.append(one.judged(query))
@@ -60,20 +59,20 @@ def main() -> None:
     theirs = np.array(base)
     by_repository = folds(judged, lambda each: each.repository.name, min(5, len(every)))
     main_run = cross_fit(judged, names, by_repository)
-    served = _as_served(every, judged, main_run, chosen.indexes, chosen.encoder)
+    served = _as_served(every, judged, main_run, chosen.indexes)
     text = _page(judged, names, theirs, main_run, served, by_repository)
     if chosen.write:
-        _write("vectors" if chosen.encoder else "words", judged, names, main_run)
+        _write("words", judged, names, main_run)
     publish(text, chosen.output)
 
 
 def _as_served(
-    every: Sequence[Repository], judged: Sequence[Judged], run: CrossFitted, place: Path, encoder: str | None
+    every: Sequence[Repository], judged: Sequence[Judged], run: CrossFitted, place: Path
 ) -> dict[float, Vector]:
     """Score the lists that a user gets, several units of a file included, by weights out of fold, for each decay."""
     weights = {each.query: own for each, own in zip(judged, run.weights, strict=True)}
     values: dict[float, list[float]] = {decay: [] for decay in DECAYS}
-    for one in searched(every, place, encoder):
+    for one in searched(every, place):
         for query, targets in one.repository.annotations.targets.items():
             for decay, own in values.items():
                 own.append(value(one.answer(query, weights[query], decay), targets))
@@ -107,8 +106,8 @@ def _page(
         "one unit a file, folds by language": by_language,
         "one unit a file, one set of weights for both kinds of query": single,
     }
-    rows = [["semble 0.7, BM25 + rules, no model", *_levels(judged, theirs), ""]]
-    rows += [[name, *_levels(judged, values), _gap(judged, values, theirs)] for name, values in ours.items()]
+    rows = [["semble 0.7, BM25 + rules, no model", *levels(judged, theirs), ""]]
+    rows += [[name, *levels(judged, values), _gap(judged, values, theirs)] for name, values in ours.items()]
     return f"""# Code search: files first
 
 `python bench/code_search.py`: {len({e.repository.name for e in judged})} repositories, {len(judged)} queries of
@@ -154,10 +153,7 @@ def _groups(judged: Sequence[Judged], names: Sequence[str], run: CrossFitted, fo
     rows: list[list[str]] = []
     kept: list[str] = []
     before: Vector | None = None
-    groups = {**GROUPS, "similarity of the best units": tuple(n for n in names if n not in FEATURES)}
-    for group, own in groups.items():
-        if not own:
-            continue
+    for group, own in GROUPS.items():
         kept += own
         with_it = cross_fit(judged, names, fold, kept).values
         without = cross_fit(judged, names, fold, [name for name in names if name not in own]).values
@@ -168,7 +164,7 @@ def _groups(judged: Sequence[Judged], names: Sequence[str], run: CrossFitted, fo
 
 
 def _decays(judged: Sequence[Judged], run: CrossFitted, served: Mapping[float, Vector]) -> str:
-    rows = [[f"{d}", *_levels(judged, v), _gap(judged, v, run.values)] for d, v in served.items()]
+    rows = [[f"{d}", *levels(judged, v), _gap(judged, v, run.values)] for d, v in served.items()]
     return table(["share", "nDCG@10", *CATEGORIES, "minus one unit a file"], rows)
 
 
@@ -222,6 +218,17 @@ def _top_shares(
     return np.concatenate(p), np.concatenate(relevant), np.concatenate(first), np.array(owners)
 
 
+def table_of(judged: Sequence[Judged], scored: Sequence[Vector]) -> tuple[Vector, NDArray[np.bool_]]:
+    """P(file) of the first ten files of each query by their scores, and which are relevant."""
+    p, relevant = [], []
+    for each, scores in zip(judged, scored, strict=True):
+        own = np.exp(scores - scores.max())
+        order = np.argsort(-own, kind="stable")[:TOP]
+        p.append(np.clip(own[order] / own.sum(), 1e-9, 1 - 1e-9))
+        relevant.append(each.relevant[order])
+    return np.concatenate(p), np.concatenate(relevant)
+
+
 def _write(stage: str, judged: Sequence[Judged], names: Sequence[str], run: CrossFitted) -> None:
     """Write the weights fitted on everything, and the map fitted on P out of fold."""
     fitted = fit(judged, names)
@@ -236,7 +243,7 @@ def _write(stage: str, judged: Sequence[Judged], names: Sequence[str], run: Cros
     WEIGHTS.write_text(json.dumps(tables, indent=1) + "\n", encoding="utf-8")
 
 
-def _levels(judged: Sequence[Judged], values: Vector) -> list[str]:
+def levels(judged: Sequence[Judged], values: Vector) -> list[str]:
     """Mean over repositories, then over the queries of each category."""
     categories = np.array([each.category for each in judged])
     return [

@@ -160,6 +160,7 @@ def test_reading_a_query(text, symbol, names):
 
 def test_shipped_weights_fit_the_features():
     assert weights("words").features == FEATURES
+    assert weights("vectors").features == FEATURES + NEAR_FEATURES
     table = replace(weights("words"), features=())
     assert np.isfinite(table.prose).all()
     assert set(NEAR_FEATURES).isdisjoint(FEATURES)
