@@ -1,4 +1,8 @@
-"""The programming languages: how a file shows which one it is in, and how it is parsed."""
+"""The programming languages: how a file shows which one it is in, and how it is parsed.
+
+The tables are ours: identify (2.6.20) lacks 50 of these 193 extensions, 23 file names and 34 interpreters, and names
+other languages than the grammars do. For what is binary it lacks four fifths of the extensions in `sources.py`.
+"""
 
 from __future__ import annotations
 
