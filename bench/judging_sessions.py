@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.experiments.judging.asking import Judging, Question
+from tellapart.experiments.judging.asking import Judging, JudgingQuestion
 from tellapart.experiments.judging.evidence import SequentialTest
 from tellapart.experiments.judging.pools import DEPTH, Floats, Pools
 from tellapart.experiments.judging.standing import Status, standing
@@ -79,7 +79,7 @@ def complete_way(pools: Pools, gains: Floats, seed: int) -> Spent:
     while (question := judging.question()) is not None:
         query = question.query
         for slot in np.flatnonzero(~judging.known[query]):
-            judging.answer(Question(query, int(slot)), float(gains[query, slot]))
+            judging.answer(JudgingQuestion(query, int(slot)), float(gains[query, slot]))
         if judging.test.decided.any() and standing(judging).status is Status.BETTER:
             break
     return Spent(_decided(judging), judging.answers, judging.answers)

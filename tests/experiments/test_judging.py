@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.judgements import Qrels, read_qrels, write_qrels
-from tellapart.experiments.judging.asking import Judging, Question
+from tellapart.experiments.judging.asking import Judging, JudgingQuestion
 from tellapart.experiments.judging.evidence import SequentialTest
 from tellapart.experiments.judging.pools import Pools, first_ranks
 from tellapart.experiments.judging.session import Session
@@ -126,7 +126,7 @@ def test_the_weighted_estimate_is_unbiased():
         for _ in range(6):
             query = judging.question().query
             for slot in np.flatnonzero(~judging.known[query]):
-                judging.answer(Question(query, int(slot)), float(gains[query, slot]))
+                judging.answer(JudgingQuestion(query, int(slot)), float(gains[query, slot]))
         found.append(standing(judging).pairs[0].estimate)
     assert np.mean(found) == pytest.approx(truth, abs=3 * np.std(found) / np.sqrt(len(found)))
 

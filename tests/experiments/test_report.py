@@ -13,7 +13,7 @@ from tellapart.engine import Configuration, Index
 from tellapart.experiments.experiment import Cost
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.report.contents import Contents, Example, Shown, Side
+from tellapart.experiments.report.contents import Contents, ReportExample, ReportSide, Shown
 from tellapart.experiments.report.examples import worst_examples
 from tellapart.experiments.report.markup import interval, milliseconds, number, signed, size
 from tellapart.experiments.report.page import render, write_report
@@ -67,14 +67,15 @@ def verdict() -> Verdict:
 
 def contents(verdict: Verdict, text: str = "plain") -> Contents:
     sides = [
-        Side(name, 0.2, (Shown(f"a.md:1-2 {text}", text, 1), Shown("b", text, None))) for name in ("x", "y")
+        ReportSide(name, 0.2, (Shown(f"a.md:1-2 {text}", text, 1), Shown("b", text, None)))
+        for name in ("x", "y")
     ]
     return Contents(
         verdict,
         f"my index {text}",
         f"tellapart evaluate --queries {text}",
         score_settings(verdict),
-        (Example(f"what is {text}?", *sides),),
+        (ReportExample(f"what is {text}?", *sides),),
         {"q0": text, "q1": "other"},
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tellapart.index.vectors import VectorIndex
-from tellapart.scores.diagnostic import Health
+from tellapart.scores.diagnostic import Concern
 from tellapart.scores.hubness import hubness, occurrences, skew
 from tellapart.scores.vectors import common_direction, copies, effective_rank, without_vector
 
@@ -23,8 +23,8 @@ def test_units_without_a_vector_are_counted_among_the_living():
     alive = np.ones(20, dtype=bool)
     alive[3] = False
     found = without_vector(VectorIndex([rows], alive))
-    assert (found.value, found.verdict) == (1, Health.LOOK)
-    assert without_vector(VectorIndex([unit_rows(5, 8)])).verdict is Health.FINE
+    assert (found.value, found.verdict) == (1, Concern.LOOK)
+    assert without_vector(VectorIndex([unit_rows(5, 8)])).verdict is Concern.FINE
 
 
 def test_copies_are_rows_that_are_equal_bit_for_bit():
@@ -71,10 +71,10 @@ def test_a_planted_hub_is_seen():
     rows[0] = rows.mean(axis=0) / np.linalg.norm(rows.mean(axis=0))
     planted = hubness(VectorIndex([rows.astype(np.float16)]))
     assert planted.value > plain + 3
-    assert planted.verdict is Health.LOOK
+    assert planted.verdict is Concern.LOOK
 
 
 def test_few_units_have_no_hubness():
-    assert hubness(VectorIndex([unit_rows(20, 4)])).verdict is Health.UNKNOWN
+    assert hubness(VectorIndex([unit_rows(20, 4)])).verdict is Concern.UNKNOWN
     assert skew(np.full(10, 3.0)) == 0
     assert skew(np.array([0.0, 0, 0, 1])) == pytest.approx(1.1547, abs=1e-4)

@@ -11,7 +11,7 @@ from typing import IO, Any
 from tellapart.cli.keys import END, read_key
 from tellapart.cli.output import BOLD, DIM, SCHEMA, print_json, printable, styled
 from tellapart.experiments.judgements import write_qrels
-from tellapart.experiments.judging.asking import Question
+from tellapart.experiments.judging.asking import JudgingQuestion
 from tellapart.experiments.judging.leaders import Passages
 from tellapart.experiments.judging.session import Session
 from tellapart.experiments.judging.standing import PairStanding, Standing, Status, standing
@@ -60,7 +60,7 @@ class Conversation:
             self._write()
         self._end()
 
-    def _next(self) -> Question | None:
+    def _next(self) -> JudgingQuestion | None:
         now = standing(self._session.judging)
         if now.status is not Status.OPEN and not self._told:
             self._told = True
@@ -74,7 +74,7 @@ class Conversation:
             return question
         return self._session.question(begun_only=self._told)
 
-    def _show(self, question: Question) -> None:
+    def _show(self, question: JudgingQuestion) -> None:
         query = self._session.texts[self._session.pools.queries[question.query]]
         if question.query != self._shown:
             self._shown = question.query
@@ -88,7 +88,7 @@ class Conversation:
         for line in wrapped(hit.text, self._lines):
             self._say(f"    {line}")
 
-    def _listen(self, question: Question) -> bool:
+    def _listen(self, question: JudgingQuestion) -> bool:
         """Take keys until one of them answers; False to stop."""
         while True:
             self._say(styled("? ", DIM), end="")

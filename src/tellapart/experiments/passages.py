@@ -31,7 +31,7 @@ Offsets = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class JudgedPassage:
     """A passage to find: the document's number and code points [start, end)."""
 
     document: int
@@ -70,11 +70,11 @@ class UnitSpans:
 
 def located(
     spans: Mapping[str, Sequence[SpanJudgement]], numbers: Mapping[str, int]
-) -> dict[str, tuple[Passage, ...]]:
+) -> dict[str, tuple[JudgedPassage, ...]]:
     """Passages of each query that has any with a grade above 0, in documents of the index."""
     found = {
         query: tuple(
-            Passage(numbers[span.document], span.start, span.end)
+            JudgedPassage(numbers[span.document], span.start, span.end)
             for span in of_query
             if span.grade > 0 and span.document in numbers
         )
@@ -84,7 +84,10 @@ def located(
 
 
 def recall_within(
-    scores: Sequence[Scores], units: UnitSpans, passages: Sequence[Sequence[Passage]], budget: int = BUDGET
+    scores: Sequence[Scores],
+    units: UnitSpans,
+    passages: Sequence[Sequence[JudgedPassage]],
+    budget: int = BUDGET,
 ) -> NDArray[np.float64]:
     """Share of the passages read within the budget, (queries,); nan for a query without passages."""
     recalls = np.full(len(passages), np.nan)
@@ -113,7 +116,7 @@ def _read(scores: Scores, units: UnitSpans, budget: int) -> tuple[Offsets, Offse
     return units.documents[rows], units.starts[rows], units.starts[rows] + lengths
 
 
-def _share(documents: Offsets, starts: Offsets, ends: Offsets, passages: Sequence[Passage]) -> float:
+def _share(documents: Offsets, starts: Offsets, ends: Offsets, passages: Sequence[JudgedPassage]) -> float:
     covered = total = 0
     for passage in passages:
         seen = np.zeros(passage.end - passage.start, dtype=bool)

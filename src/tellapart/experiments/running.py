@@ -16,9 +16,9 @@ from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.experiment import ArmValues, Experiment
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
-from tellapart.experiments.passages import SPELLING, Passage, UnitSpans, located, recall_within
+from tellapart.experiments.passages import SPELLING, JudgedPassage, UnitSpans, located, recall_within
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.scoring import Block, Scores, Tier
+from tellapart.experiments.scoring import QueryBlock, Scores, Tier
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import RankedDocuments, Run
@@ -94,7 +94,7 @@ class _Job:
         self.identifiers = self.index.store.identifiers()
         self.numbers = {identifier: number for number, identifier in self.identifiers.items()}
         passages = located(self.query_set.spans, self.numbers)
-        self.passages: list[tuple[Passage, ...]] = [passages.get(query, ()) for query in self.queries]
+        self.passages: list[tuple[JudgedPassage, ...]] = [passages.get(query, ()) for query in self.queries]
 
     def tables(self, arms: Sequence[Arm]) -> list[ArmValues]:
         """Make room for what will be measured."""
@@ -119,13 +119,13 @@ class _Job:
         for start in range(0, len(self.queries), size):
             stop = min(start + size, len(self.queries))
             vectors = {encoder: self._encoded(encoder)[start:stop] for encoder in encoders}
-            block = Block(tier, self.texts[start:stop], vectors)
+            block = QueryBlock(tier, self.texts[start:stop], vectors)
             for table in tables:
                 self._measure(block, table, start, stop, units)
             yield start, stop
 
     def _measure(
-        self, block: Block, table: ArmValues, start: int, stop: int, units: UnitSpans | None
+        self, block: QueryBlock, table: ArmValues, start: int, stop: int, units: UnitSpans | None
     ) -> None:
         for column, configuration in enumerate(table.arm.variants):
             scores = block.unit_scores(configuration)

@@ -90,7 +90,7 @@ Settings = tuple[float | None, float | None, str | None]
 
 
 @dataclass
-class Block:
+class QueryBlock:
     """Queries put to a tier: `texts`, and their vectors (queries, dim) by encoder."""
 
     tier: Tier

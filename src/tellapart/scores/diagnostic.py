@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Health(StrEnum):
+class Concern(StrEnum):
     """What a diagnostic says; `unknown` where this corpus cannot show it."""
 
     FINE = "fine"
@@ -25,7 +25,7 @@ class Diagnostic:
     name: str
     value: float | None
     shown: str
-    verdict: Health
+    verdict: Concern
     healthy: str
     meaning: str
     action: str

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.index.vectors import VectorIndex
-from tellapart.scores.diagnostic import Diagnostic, Health
+from tellapart.scores.diagnostic import Concern, Diagnostic
 
 NEIGHBOURS = 10
 SAMPLE = 4_000
@@ -74,7 +74,7 @@ def _sample(vectors: VectorIndex, seed: int) -> NDArray[np.float32]:
     return taken[taken.any(axis=1)]
 
 
-def _verdict(value: float | None) -> Health:
+def _verdict(value: float | None) -> Concern:
     if value is None:
-        return Health.UNKNOWN
-    return Health.LOOK if value > MUCH_SKEW else Health.FINE
+        return Concern.UNKNOWN
+    return Concern.LOOK if value > MUCH_SKEW else Concern.FINE

@@ -12,7 +12,7 @@ from tellapart.experiments.examples import EXAMPLES, TARGETS, example_arms, run_
 from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.experiments.verdict import Verdict
 from tellapart.progress import Progress, silent
-from tellapart.scores.diagnostic import Diagnostic, Health
+from tellapart.scores.diagnostic import Concern, Diagnostic
 from tellapart.scores.hubness import hubness
 from tellapart.scores.vectors import common_direction, copies, effective_rank, without_vector
 
@@ -97,7 +97,7 @@ def _example_diagnostic(ranker: str, measured: tuple[Verdict, str] | None, level
     shown, value, health = (
         f"not measured: no group of {EXAMPLES + TARGETS} {level} units",
         None,
-        Health.UNKNOWN,
+        Concern.UNKNOWN,
     )
     action = "judge some queries of your own; until then auto takes what was best on judged sets"
     if measured is not None:
@@ -110,7 +110,7 @@ def _example_diagnostic(ranker: str, measured: tuple[Verdict, str] | None, level
         value, meaning = gain.difference, f"{meaning}: {', '.join(verdict.sources)}"
         if verdict.independent >= FEW_QUERIES and (gain.low > 0 or gain.high < 0):
             better = ranker if gain.low > 0 else "rocchio"
-            health, action = Health.FINE, f"search by examples with {better}"
+            health, action = Concern.FINE, f"search by examples with {better}"
     return Diagnostic(
         name=f"{ranker} for examples",
         value=value,

@@ -12,7 +12,7 @@ import numpy as np
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.statistics import FEW_QUERIES, compare
-from tellapart.scores.diagnostic import Diagnostic, Health
+from tellapart.scores.diagnostic import Concern, Diagnostic
 
 SVM, KNN = "svm", "knn"
 
@@ -73,7 +73,7 @@ def _diagnostic(
         value=found.difference,
         shown=f"{answer}: {found.difference:+.3f} {verdict['measure']} [{low:+.3f}, {high:+.3f}],"
         f" {len(queries)} queries, p {found.p:.3f}",
-        verdict=Health.UNKNOWN if answer == "can't tell" else Health.FINE,
+        verdict=Concern.UNKNOWN if answer == "can't tell" else Concern.FINE,
         healthy="an interval above 0: use the svm; below 0: do not",
         meaning=f"SVM minus k-NN on {verdict['source']} queries"
         + ("" if independent >= len(queries) else f", which stand for {independent} independent ones"),

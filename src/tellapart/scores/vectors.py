@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.index.vectors import Moments, VectorIndex
-from tellapart.scores.diagnostic import Diagnostic, Health
+from tellapart.scores.diagnostic import Concern, Diagnostic
 
 MUCH_MEAN = 0.5
 """Above it two units drawn at random share more than half of their cosine. Our choice, not measured: it only marks
@@ -26,7 +26,7 @@ def without_vector(vectors: VectorIndex) -> Diagnostic:
         name="units without a vector",
         value=float(missing),
         shown=f"{missing:,} of {vectors.n_alive:,}",
-        verdict=Health.LOOK if missing else Health.FINE,
+        verdict=Concern.LOOK if missing else Concern.FINE,
         healthy="0",
         meaning="such units hold nothing the encoder reads; only words can find them",
         action="nothing, if they are empty or symbols only; else choose another encoder",
@@ -43,7 +43,7 @@ def copies(vectors: VectorIndex) -> Diagnostic:
         name="copies",
         value=share,
         shown=f"{share:.1%} of the units have the vector of another",
-        verdict=Health.LOOK if share > FEW_COPIES else Health.FINE,
+        verdict=Concern.LOOK if share > FEW_COPIES else Concern.FINE,
         healthy=f"below {FEW_COPIES:.0%}",
         meaning="copies take several places of a list for one text, and as examples count several times",
         action="leave out generated or vendored folders with .tellapartignore",
@@ -59,7 +59,7 @@ def common_direction(moments: Moments) -> Diagnostic:
         name="mean vector",
         value=share,
         shown=f"two units at random have cosine {share:.2f}",
-        verdict=Health.LOOK if share > MUCH_MEAN else Health.FINE,
+        verdict=Concern.LOOK if share > MUCH_MEAN else Concern.FINE,
         healthy="no range holds for all encoders; near 0 a cosine can be read as it stands",
         meaning="this part of every cosine says nothing about what a unit is, and favours the units nearest to the"
         " mean; the more examples are averaged, the more it counts",
@@ -78,7 +78,7 @@ def effective_rank(moments: Moments) -> Diagnostic:
         name="effective rank",
         value=rank,
         shown=f"{rank:.0f} of {moments.dim} dimensions",
-        verdict=Health.LOOK if rank < FEW_DIRECTIONS else Health.FINE,
+        verdict=Concern.LOOK if rank < FEW_DIRECTIONS else Concern.FINE,
         healthy=f"no range holds for all corpora; below {FEW_DIRECTIONS:.0f} units are hardly told apart",
         meaning="how many directions the units really use; a corpus of one subject uses few",
         action="compare encoders on your own queries; a low rank alone is no reason to change",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.engine import Index
-from tellapart.experiments.synthetic import Source, generate, leaks
+from tellapart.experiments.synthetic import QuerySource, generate, leaks
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -63,7 +63,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_a_message_asks_for_the_function_that_its_commit_wrote(repository, tmp_path):
     index = Index.build([repository], tmp_path / "index", encoders=[])
-    generated = generate(index, sources=[Source.COMMIT])
+    generated = generate(index, sources=[QuerySource.COMMIT])
     (query,) = generated.query_set.queries
     assert generated.query_set.queries[query] == "average neighbouring samples against flicker"
     (span,) = generated.query_set.spans[query]
@@ -79,12 +79,12 @@ def test_a_file_that_changed_since_counts_where_its_lines_are_the_same(repositor
     (repository / "signal.py").write_text(
         (FIRST + SECOND).replace("samples[:width]", "0").replace("sum(window) / width", "0")
     )
-    assert not generate(index, sources=[Source.COMMIT]).query_set.queries
+    assert not generate(index, sources=[QuerySource.COMMIT]).query_set.queries
 
 
 def test_without_repository_or_sources_there_are_no_such_queries(repository, tmp_path):
     index = Index.build([repository], tmp_path / "index", encoders=[])
     shutil.rmtree(repository / ".git")
-    assert "commit" in " ".join(generate(index, sources=[Source.COMMIT]).query_set.notes)
+    assert "commit" in " ".join(generate(index, sources=[QuerySource.COMMIT]).query_set.notes)
     shutil.rmtree(repository)
-    assert not generate(index, sources=[Source.COMMIT]).query_set.queries
+    assert not generate(index, sources=[QuerySource.COMMIT]).query_set.queries

@@ -11,8 +11,8 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.synthetic import Blank, SyntheticQueries, generate, leaks
 from tellapart.experiments.synthetic.masks import mask
 from tellapart.experiments.synthetic.occurrences import occurrences
-from tellapart.experiments.synthetic.sampling import Question
-from tellapart.experiments.synthetic.types import Candidate, Source
+from tellapart.experiments.synthetic.sampling import SyntheticQuestion
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
 from tellapart.progress import silent
 
 
@@ -37,7 +37,7 @@ def generated(index: Index) -> SyntheticQueries:
 
 
 def test_a_docstring_asks_for_its_function_and_a_copy_elsewhere_is_right_as_well(index):
-    generated = generate(index, sources=[Source.DOCSTRING])
+    generated = generate(index, sources=[QuerySource.DOCSTRING])
     query = by_source(generated, "docstring")["Call again after a failure, waiting longer each time."]
     found = answers(index, generated, query)
     assert set(found) == {"valve.py", "pump/copy.py"}
@@ -46,13 +46,13 @@ def test_a_docstring_asks_for_its_function_and_a_copy_elsewhere_is_right_as_well
 
 
 def test_a_doc_comment_above_is_a_docstring_in_other_languages(index):
-    generated = generate(index, sources=[Source.DOCSTRING])
+    generated = generate(index, sources=[QuerySource.DOCSTRING])
     query = by_source(generated, "docstring")["SoilMoisture averages the wet samples of the last hour."]
     assert "func SoilMoisture" in answers(index, generated, query)["pump/soil.go"]
 
 
 def test_a_comment_asks_for_the_code_below_it(index):
-    generated = generate(index, sources=[Source.COMMENT])
+    generated = generate(index, sources=[QuerySource.COMMENT])
     query = by_source(generated, "comment")["Double the pause so that a busy valve recovers"]
     assert "time.sleep(2**attempt)" in answers(index, generated, query)["valve.py"]
     with generated.masked_index() as masked:
@@ -66,7 +66,7 @@ def test_words_of_a_name_ask_for_its_body_and_the_name_is_blanked_throughout(ind
         "def main(wanted):\n    print(close_valve(1, wanted), CLOSE_VALVE)\n"
     )
     index.update()
-    generated = generate(index, sources=[Source.IDENTIFIER])
+    generated = generate(index, sources=[QuerySource.IDENTIFIER])
     query = by_source(generated, "identifier")["close valve"]
     with generated.masked_index() as masked:
         text = masked.store.document("valve.py").document.text
@@ -76,7 +76,7 @@ def test_words_of_a_name_ask_for_its_body_and_the_name_is_blanked_throughout(ind
 
 
 def test_a_heading_of_two_sections_makes_both_right_and_leaves_text_and_context(index):
-    generated = generate(index, sources=[Source.HEADING])
+    generated = generate(index, sources=[QuerySource.HEADING])
     query = by_source(generated, "heading")["Cutting back old wood"]
     assert len(generated.query_set.spans[query]) == 2
     with generated.masked_index() as masked:
@@ -87,7 +87,7 @@ def test_a_heading_of_two_sections_makes_both_right_and_leaves_text_and_context(
 
 
 def test_a_sentence_is_blanked_in_its_twin_too(index):
-    generated = generate(index, sources=[Source.FIRST_SENTENCE])
+    generated = generate(index, sources=[QuerySource.FIRST_SENTENCE])
     sentence = "Roses need sun and a deep soil that never dries out completely."
     query = by_source(generated, "first-sentence")[sentence]
     assert set(answers(index, generated, query)) == {"guide.md"}
@@ -108,7 +108,7 @@ def test_without_blanking_everything_leaks(index, generated):
 
 @pytest.mark.parametrize("where", ["text", "title", "label", "case"])
 def test_a_planted_leak_is_found(index, where):
-    generated = generate(index, sources=[Source.HEADING])
+    generated = generate(index, sources=[QuerySource.HEADING])
     heading = by_source(generated, "heading")["Cutting back old wood"]
     planted = []
     for stored in generated.replaced:
@@ -141,11 +141,11 @@ def test_a_blank_that_was_left_out_is_found(index, generated):
 
 
 def test_overlap_is_the_share_of_the_terms_that_are_left(index):
-    rare = generate(index, sources=[Source.RARE_TERMS])
+    rare = generate(index, sources=[QuerySource.RARE_TERMS])
     assert set(rare.query_set.overlap) == set(rare.query_set.queries)
     assert set(rare.query_set.overlap.values()) == {1.0}
     assert rare.replaced == ()
-    generated = generate(index, sources=[Source.DOCSTRING])
+    generated = generate(index, sources=[QuerySource.DOCSTRING])
     query = by_source(generated, "docstring")["SoilMoisture averages the wet samples of the last hour."]
     assert 0 < generated.query_set.overlap[query] < 1
 
@@ -179,7 +179,7 @@ def test_sources_take_turns(index):
 
 
 def test_what_the_corpus_lacks_is_said(index, generated):
-    assert set(generated.offered) == {source.value for source in Source}
+    assert set(generated.offered) == {source.value for source in QuerySource}
     assert any("title" in note for note in generated.query_set.notes) == (generated.offered["title"] == 0)
 
 
@@ -200,8 +200,8 @@ def test_a_text_in_too_many_documents_is_left_out(index, project):
             f"Leaflet number {number} speaks of plants.\n\n{sentence}\n"
         )
     index.update()
-    question = Question(
-        sentence, (Candidate(Source.INNER_SENTENCE, sentence, 1, (0, 10), hidden=(sentence,)),)
+    question = SyntheticQuestion(
+        sentence, (QueryCandidate(QuerySource.INNER_SENTENCE, sentence, 1, (0, 10), hidden=(sentence,)),)
     )
     masking = mask(index.store, [question], occurrences(index.store, [question], silent))
     assert masking.dropped == {0}
@@ -229,7 +229,7 @@ def test_of_many_documents_some_are_read_and_what_answers_in_the_others_counts_t
     monkeypatch.setattr("tellapart.experiments.synthetic.gathering.READ_DOCUMENTS", 2)
     found = set()
     for seed in range(6):
-        generated = generate(index, seed=seed, sources=[Source.DOCSTRING])
+        generated = generate(index, seed=seed, sources=[QuerySource.DOCSTRING])
         assert any("2 of 5 documents" in note for note in generated.query_set.notes)
         with generated.masked_index() as masked:
             assert leaks(generated, masked, index) == ()
@@ -245,7 +245,7 @@ def test_a_title_that_the_text_does_not_repeat_is_blanked_too(index, project):
         " better than any other. A box with holes in its sides suffices, if it stands in the shade.</p>"
     )
     index.update()
-    generated = generate(index, sources=[Source.TITLE])
+    generated = generate(index, sources=[QuerySource.TITLE])
     query = by_source(generated, "title")["Composting for small balconies"]
     assert generated.blanks[query] == (Blank("page.html", 0, 0),)
     with generated.masked_index() as masked:
@@ -278,7 +278,9 @@ def test_blanks_name_the_text_that_was_there(index, generated):
             assert document.text[blank.start : blank.end].strip(), query
 
 
-@pytest.mark.parametrize(("source", "level"), [(Source.DOCSTRING, "sentence"), (Source.HEADING, "function")])
+@pytest.mark.parametrize(
+    ("source", "level"), [(QuerySource.DOCSTRING, "sentence"), (QuerySource.HEADING, "function")]
+)
 def test_what_was_not_blanked_is_found_as_before(index, source, level):
     words = {"sentence": "market farmers wet summer", "function": "sample weights total"}[level]
     generated = generate(index, sources=[source])

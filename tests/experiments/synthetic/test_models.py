@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.synthetic import Source, generate
+from tellapart.experiments.synthetic import QuerySource, generate
 
 
 class Chat(ThreadingHTTPServer):
@@ -55,7 +55,7 @@ def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[Chat]:
 
 
 def test_a_model_writes_one_query_for_each_unit_it_is_shown(index, chat):
-    generated = generate(index, sources=[Source.MODEL], language_model=f"m@{chat.url}", at_most=16)
+    generated = generate(index, sources=[QuerySource.MODEL], language_model=f"m@{chat.url}", at_most=16)
     gold = generated.query_set
     assert len(gold.queries) == len(chat.requests) >= 3
     assert set(gold.sources.values()) == {"llm"}
@@ -70,7 +70,7 @@ def test_a_model_writes_one_query_for_each_unit_it_is_shown(index, chat):
 
 
 def test_without_a_model_nobody_is_asked(index, chat):
-    assert not generate(index, sources=[Source.MODEL]).query_set.queries
+    assert not generate(index, sources=[QuerySource.MODEL]).query_set.queries
     assert not chat.requests
 
 
@@ -80,14 +80,14 @@ def test_without_a_model_nobody_is_asked(index, chat):
 def test_an_answer_that_is_none_is_one_line(index, chat, body):
     chat.script = [(200, body)]
     with pytest.raises(TellapartError, match="not a chat completion") as error:
-        generate(index, sources=[Source.MODEL], language_model=f"m@{chat.url}")
+        generate(index, sources=[QuerySource.MODEL], language_model=f"m@{chat.url}")
     assert "\n" not in str(error.value)
 
 
 def test_a_refusal_is_one_line(index, chat):
     chat.script = [(404, b'{"error": {"message": "no such model"}}')]
     with pytest.raises(TellapartError, match="chat/completions, model 'm': HTTP 404 no such model"):
-        generate(index, sources=[Source.MODEL], language_model=f"m@{chat.url}")
+        generate(index, sources=[QuerySource.MODEL], language_model=f"m@{chat.url}")
 
 
 def test_a_name_that_cannot_be_read_says_what_it_is(index):

@@ -6,31 +6,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.experiments.synthetic.sampling import MAX_TARGETS, questions, sample
-from tellapart.experiments.synthetic.types import Candidate, Source
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
 
-SOURCES = [Source.TITLE, Source.DOCSTRING, Source.INNER_SENTENCE, Source.RARE_TERMS]
+SOURCES = [QuerySource.TITLE, QuerySource.DOCSTRING, QuerySource.INNER_SENTENCE, QuerySource.RARE_TERMS]
 
 
-def candidate(source: Source, query: str, document: int, start: int = 0) -> Candidate:
-    return Candidate(source, query, document, (start, start + 10))
+def candidate(source: QuerySource, query: str, document: int, start: int = 0) -> QueryCandidate:
+    return QueryCandidate(source, query, document, (start, start + 10))
 
 
 def test_the_same_words_are_one_query_whatever_their_case_and_the_foremost_source_counts():
     found = questions(
         [
-            candidate(Source.IDENTIFIER, "parse the json", 1),
-            candidate(Source.DOCSTRING, "Parse the JSON.", 2),
-            candidate(Source.HEADING, "Parse the JSON", 2, start=50),
+            candidate(QuerySource.IDENTIFIER, "parse the json", 1),
+            candidate(QuerySource.DOCSTRING, "Parse the JSON.", 2),
+            candidate(QuerySource.HEADING, "Parse the JSON", 2, start=50),
         ]
     )
     (question,) = found
-    assert (question.source, question.query) == (Source.DOCSTRING, "Parse the JSON.")
+    assert (question.source, question.query) == (QuerySource.DOCSTRING, "Parse the JSON.")
     assert [(each.document, each.span[0]) for each in question.targets] == [(2, 0), (1, 0)]
 
 
 def test_what_many_units_offer_is_boilerplate():
     offers = [
-        candidate(Source.COMMENT, "handle all other cases", number) for number in range(MAX_TARGETS + 1)
+        candidate(QuerySource.COMMENT, "handle all other cases", number) for number in range(MAX_TARGETS + 1)
     ]
     assert questions(offers) == []
     assert len(questions(offers[1:])) == 1
@@ -61,19 +61,22 @@ def test_a_sample_asks_for_no_unit_twice_and_leaves_no_room_unused(offers, at_mo
 def test_documents_and_sources_take_turns():
     found = questions(
         candidate(source, f"{source} {document} {start} query", document, start + offset)
-        for source, offset in ((Source.TITLE, 0), (Source.COMMENT, 1_000))
+        for source, offset in ((QuerySource.TITLE, 0), (QuerySource.COMMENT, 1_000))
         for document in range(20)
         for start in range(0, 500, 100)
     )
     drawn = sample(found, 40, seed=0)
-    assert Counter(question.source for question in drawn) == {Source.TITLE: 20, Source.COMMENT: 20}
+    assert Counter(question.source for question in drawn) == {QuerySource.TITLE: 20, QuerySource.COMMENT: 20}
     assert max(Counter((q.source, q.targets[0].document) for q in drawn).values()) == 1
 
 
 def test_rare_terms_have_a_tenth_of_the_room_or_what_is_left():
-    rare = [candidate(Source.RARE_TERMS, f"rare {number} terms", number, 300) for number in range(50)]
-    titles = [candidate(Source.TITLE, f"title {number} words", number) for number in range(200)]
+    rare = [candidate(QuerySource.RARE_TERMS, f"rare {number} terms", number, 300) for number in range(50)]
+    titles = [candidate(QuerySource.TITLE, f"title {number} words", number) for number in range(200)]
     enough = sample(questions(rare + titles), 100, seed=0)
-    assert Counter(question.source for question in enough) == {Source.TITLE: 90, Source.RARE_TERMS: 10}
+    assert Counter(question.source for question in enough) == {
+        QuerySource.TITLE: 90,
+        QuerySource.RARE_TERMS: 10,
+    }
     few = sample(questions(rare + titles[:30]), 100, seed=0)
-    assert Counter(question.source for question in few) == {Source.TITLE: 30, Source.RARE_TERMS: 50}
+    assert Counter(question.source for question in few) == {QuerySource.TITLE: 30, QuerySource.RARE_TERMS: 50}

@@ -12,7 +12,7 @@ from tellapart.encoders.windows import UnitText
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.learning.adapting.queries import AdaptationQueries
-from tellapart.learning.adapting.units import Units
+from tellapart.learning.adapting.units import UnitMatrix
 
 NOTHING = np.zeros(0, dtype=np.int64)
 
@@ -59,7 +59,7 @@ def _queries(
         ),
         names=names,
         queries=unit_rows(queries, encoder="x"),
-        units=Units(unit_rows(units, encoder="x"), np.arange(documents), np.arange(documents), known),
+        units=UnitMatrix(unit_rows(units, encoder="x"), np.arange(documents), np.arange(documents), known),
         contents=tuple(UnitText("", f"text {number}") for number in range(documents)),
         pairs=np.column_stack([np.arange(count), answer, answer]),
         near=(NOTHING,) * count,

@@ -30,7 +30,7 @@ NOTHING = -1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class JudgingQuestion:
     """A document to judge: its query's row and its slot in the pool."""
 
     query: int
@@ -83,7 +83,7 @@ class Judging:
         """Queries (n,) whose pool is judged to the last document."""
         return np.asarray(self.known.all(axis=1))
 
-    def question(self, *, begun_only: bool = False) -> Question | None:
+    def question(self, *, begun_only: bool = False) -> JudgingQuestion | None:
         """Give the next question; None when every pool that tells leaders apart is judged.
 
         Args:
@@ -109,8 +109,8 @@ class Judging:
     def _here(self, begun: Floats) -> float:
         return NOTHING if self._current is None else float(begun[self._current])
 
-    def _within(self, query: int) -> Question:
-        return Question(query, int(self._worth[query].argmax()))
+    def _within(self, query: int) -> JudgingQuestion:
+        return JudgingQuestion(query, int(self._worth[query].argmax()))
 
     def _random(self) -> np.random.Generator:
         return np.random.default_rng([self._seed, len(self.entered)])
@@ -129,7 +129,7 @@ class Judging:
         self._fresh[query] = False
         self._current = query
 
-    def answer(self, question: Question, gain: float | None) -> None:
+    def answer(self, question: JudgingQuestion, gain: float | None) -> None:
         """Take the gain of a document; None where the person could not say, which counts as 0."""
         query, slot = question.query, question.slot
         self._current = query

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.judgements import LARGEST_NUMBER, Qrels
-from tellapart.experiments.judging.asking import Judging, Question
+from tellapart.experiments.judging.asking import Judging, JudgingQuestion
 from tellapart.experiments.judging.pools import DEPTH, Pools
 from tellapart.experiments.textfiles import replacing
 
@@ -44,7 +44,7 @@ class Session:
         self._rows = {query: row for row, query in enumerate(pools.queries)}
         self._begun: list[tuple[str, float, int]] = []
         self._answers: list[Answer] = []
-        self._again: Question | None = None
+        self._again: JudgingQuestion | None = None
         self._stream: IO[bytes] | None = None
         self.judging = Judging(pools, seed=seed)
 
@@ -84,7 +84,7 @@ class Session:
         session._stream = stream
         return session
 
-    def question(self, *, begun_only: bool = False) -> Question | None:
+    def question(self, *, begun_only: bool = False) -> JudgingQuestion | None:
         """Give the next question, the one just taken back first; None when nothing is left to ask."""
         if self._again is not None:
             return self._again
@@ -97,11 +97,11 @@ class Session:
             self._take(event)
         return question
 
-    def document(self, question: Question) -> str:
+    def document(self, question: JudgingQuestion) -> str:
         """Name the document that a question is about."""
         return self.pools.documents[question.query][question.slot]
 
-    def answer(self, question: Question, grade: int | None) -> None:
+    def answer(self, question: JudgingQuestion, grade: int | None) -> None:
         """Keep an answer on the disk, then take it into account."""
         query = self.pools.queries[question.query]
         event = {"answer": query, "document": self.document(question), "grade": grade}
@@ -121,10 +121,10 @@ class Session:
         self._again = self._question(last)
         return True
 
-    def skip_query(self, question: Question) -> None:
+    def skip_query(self, question: JudgingQuestion) -> None:
         """Keep for every document of the query that is not judged yet that the person could not say."""
         for slot in (~self.judging.known[question.query]).nonzero()[0]:
-            self.answer(Question(question.query, int(slot)), None)
+            self.answer(JudgingQuestion(question.query, int(slot)), None)
 
     def qrels(self) -> Qrels:
         """Give the judgements of every query whose pool is complete, in the order in which they were begun."""
@@ -164,9 +164,9 @@ class Session:
             self.judging.enter(self._rows[upcoming[0]], upcoming[1])
             upcoming = next(begun, None)
 
-    def _question(self, answer: Answer) -> Question:
+    def _question(self, answer: Answer) -> JudgingQuestion:
         row = self._rows[answer.query]
-        return Question(row, self.pools.documents[row].index(answer.document))
+        return JudgingQuestion(row, self.pools.documents[row].index(answer.document))
 
     def _append(self, event: Mapping[str, object]) -> None:
         if self._stream is None:

@@ -19,7 +19,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class ReportSide:
     """What one configuration returned for a query, and what that was worth."""
 
     name: str
@@ -28,12 +28,12 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class ReportExample:
     """A query answered by the choice and by the reference."""
 
     query: str
-    choice: Side
-    reference: Side
+    choice: ReportSide
+    reference: ReportSide
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +48,5 @@ class Contents:
     title: str
     command: str
     settings: tuple[tuple[str, str], ...] = ()
-    examples: tuple[Example, ...] = ()
+    examples: tuple[ReportExample, ...] = ()
     categories: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tellapart.engine import Configuration, Index
 from tellapart.engine.request import SearchRequest
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.report.contents import Example, Shown, Side
+from tellapart.experiments.report.contents import ReportExample, ReportSide, Shown
 from tellapart.experiments.verdict import Verdict
 
 SHOWN = 12
@@ -20,7 +20,7 @@ CHARACTERS = 220
 
 def worst_examples(
     index: Index, query_set: QuerySet, verdict: Verdict, *, count: int = SHOWN
-) -> tuple[Example, ...]:
+) -> tuple[ReportExample, ...]:
     """Search for the worst answered queries again; of equally bad ones those come first that the reference answers.
 
     Synthetic queries have none: their source was masked when they were measured, and is not now.
@@ -37,10 +37,10 @@ def worst_examples(
         text, grades = query_set.queries[query], query_set.qrels.grades.get(query, {})
         SearchRequest(text)  # says what is wrong with a query that no search can have
         sides = [
-            Side(each.name, each.per_query[query], _hits(index, each.configuration, text, grades))
+            ReportSide(each.name, each.per_query[query], _hits(index, each.configuration, text, grades))
             for each in (choice, reference)
         ]
-        shown.append(Example(text, *sides))
+        shown.append(ReportExample(text, *sides))
     return tuple(shown)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tellapart.experiments.report import charts
-from tellapart.experiments.report.contents import Contents, Example, Side
+from tellapart.experiments.report.contents import Contents, ReportExample, ReportSide
 from tellapart.experiments.report.markup import (
     Html,
     Piece,
@@ -256,7 +256,7 @@ def examples(contents: Contents) -> Html:
     )
 
 
-def _example(each: Example, *, first: bool) -> Html:
+def _example(each: ReportExample, *, first: bool) -> Html:
     figures = f"choice {number(each.choice.value)}, {each.reference.name} {number(each.reference.value)}"
     return element(
         "details",
@@ -266,7 +266,7 @@ def _example(each: Example, *, first: bool) -> Html:
     )
 
 
-def _side(side: Side) -> Html:
+def _side(side: ReportSide) -> Html:
     hits = [
         element(
             "li",

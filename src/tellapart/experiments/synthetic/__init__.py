@@ -2,6 +2,6 @@
 
 from tellapart.experiments.synthetic.generate import generate
 from tellapart.experiments.synthetic.leaks import Leak, leaks
-from tellapart.experiments.synthetic.types import Blank, Candidate, Source, SyntheticQueries
+from tellapart.experiments.synthetic.types import Blank, QueryCandidate, QuerySource, SyntheticQueries
 
-__all__ = ["Blank", "Candidate", "Leak", "Source", "SyntheticQueries", "generate", "leaks"]
+__all__ = ["Blank", "Leak", "QueryCandidate", "QuerySource", "SyntheticQueries", "generate", "leaks"]

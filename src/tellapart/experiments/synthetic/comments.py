@@ -8,10 +8,10 @@ from tellapart.corpus.types import Granularity
 from tellapart.experiments.synthetic import remarks
 from tellapart.experiments.synthetic.docstrings import documented
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.types import Candidate, Source
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
 
 
-def comments(material: Material) -> Iterator[Candidate]:
+def comments(material: Material) -> Iterator[QueryCandidate]:
     """Give the first sentence of each comment that stands on lines of its own with code below it."""
     text = material.document.text
     for comment in material.comments:
@@ -28,6 +28,6 @@ def comments(material: Material) -> Iterator[Candidate]:
             and text[slice(*below)].strip()
             and material.says_more(unit, span)
         ):
-            yield Candidate(
-                Source.COMMENT, query, material.number, unit, hidden=(query, remark), masks=(span,)
+            yield QueryCandidate(
+                QuerySource.COMMENT, query, material.number, unit, hidden=(query, remark), masks=(span,)
             )

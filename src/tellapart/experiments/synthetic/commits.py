@@ -15,7 +15,7 @@ from tellapart.corpus.scan import scan
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.experiments.synthetic.git import BlamedLine, Repository, working_tree
-from tellapart.experiments.synthetic.types import Candidate, Source, Span
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource, Span
 from tellapart.experiments.synthetic.words import PHRASE_WORDS, content_words, phrase, plain
 from tellapart.index.settings import located
 from tellapart.index.store import StoredDocument
@@ -48,7 +48,7 @@ Place = tuple[int, Span]
 """Number of a document and one of its units."""
 
 
-def commits(index: Index, seed: int, progress: Progress) -> Iterator[Candidate]:
+def commits(index: Index, seed: int, progress: Progress) -> Iterator[QueryCandidate]:
     """Give the first line of the message of each commit that touched few files and functions.
 
     Lines are traced with `git blame`; of a file that changed since it was indexed, those count that are the same.
@@ -110,10 +110,10 @@ def _units(stored: StoredDocument, blamed: Mapping[int, BlamedLine]) -> Iterator
         offset += len(line) + 1
 
 
-def _candidates(subject: str, counts: Mapping[Place, int]) -> Iterator[Candidate]:
+def _candidates(subject: str, counts: Mapping[Place, int]) -> Iterator[QueryCandidate]:
     query = plain(_AROUND.sub(" ", subject))
     changed = sorted(place for place, count in counts.items() if count >= LEAST_LINES)
     wordy = content_words(query) >= MIN_CONTENT and PHRASE_WORDS <= len(phrase(query)) <= MAX_WORDS
     if wordy and not _NOISE.match(query) and 0 < len(changed) <= MAX_FUNCTIONS:
         for number, unit in changed:
-            yield Candidate(Source.COMMIT, query, number, unit, hidden=(query,))
+            yield QueryCandidate(QuerySource.COMMIT, query, number, unit, hidden=(query,))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tellapart.corpus.types import Granularity
 from tellapart.experiments.synthetic import remarks
 from tellapart.experiments.synthetic.material import PYTHON, Comment, Function, Material
-from tellapart.experiments.synthetic.types import Candidate, Source, Span
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource, Span
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _DOCSTRING = "(function_definition body: (block . (comment)* . (expression_statement . (string) @docstring))) @function"
 
 
-def docstrings(material: Material) -> Iterator[Candidate]:
+def docstrings(material: Material) -> Iterator[QueryCandidate]:
     """Give the first sentence of each function's docstring, or of the comment right above it."""
     python = material.documents_inside
     spans = _inside(material) if python else _above(material)
@@ -29,8 +29,8 @@ def docstrings(material: Material) -> Iterator[Candidate]:
         literal = text[slice(*span)]
         query = remarks.of_docstring(literal) if python else remarks.of_comment(literal)
         if query:
-            yield Candidate(
-                Source.DOCSTRING,
+            yield QueryCandidate(
+                QuerySource.DOCSTRING,
                 query,
                 material.number,
                 function.unit,

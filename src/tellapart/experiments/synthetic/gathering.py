@@ -19,10 +19,10 @@ from tellapart.experiments.synthetic.material import Material
 from tellapart.experiments.synthetic.models import QueryWriter
 from tellapart.experiments.synthetic.occurrences import Occurrences
 from tellapart.experiments.synthetic.rare import RareTerms
-from tellapart.experiments.synthetic.sampling import Question, completed
+from tellapart.experiments.synthetic.sampling import SyntheticQuestion, completed
 from tellapart.experiments.synthetic.sentences import first_sentences, inner_sentences
 from tellapart.experiments.synthetic.titles import titles
-from tellapart.experiments.synthetic.types import Candidate, Source
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
 from tellapart.experiments.synthetic.words import Phrase, phrase
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress
@@ -36,14 +36,14 @@ READ_DOCUMENTS = 20_000
 DRAWN_SHARE = 4
 """Units drawn for each source that any text would do for, as a part of the queries wanted: one of several sources."""
 
-FROM_TEXT: dict[Source, Callable[[Material], Iterator[Candidate]]] = {
-    Source.DOCSTRING: docstrings,
-    Source.TITLE: titles,
-    Source.HEADING: headings,
-    Source.IDENTIFIER: identifiers,
-    Source.COMMENT: comments,
-    Source.FIRST_SENTENCE: first_sentences,
-    Source.INNER_SENTENCE: inner_sentences,
+FROM_TEXT: dict[QuerySource, Callable[[Material], Iterator[QueryCandidate]]] = {
+    QuerySource.DOCSTRING: docstrings,
+    QuerySource.TITLE: titles,
+    QuerySource.HEADING: headings,
+    QuerySource.IDENTIFIER: identifiers,
+    QuerySource.COMMENT: comments,
+    QuerySource.FIRST_SENTENCE: first_sentences,
+    QuerySource.INNER_SENTENCE: inner_sentences,
 }
 
 
@@ -53,7 +53,7 @@ class Gatherer:
     def __init__(
         self,
         index: Index,
-        sources: Collection[Source],
+        sources: Collection[QuerySource],
         wanted: int,
         seed: int,
         writer: QueryWriter | None,
@@ -75,7 +75,7 @@ class Gatherer:
             numbers = [numbers[place] for place in sorted(drawn.tolist())]
         return numbers
 
-    def candidates(self, snapshot: Snapshot) -> Iterator[Candidate]:
+    def candidates(self, snapshot: Snapshot) -> Iterator[QueryCandidate]:
         """Read the documents once, and ask about units drawn from some of them."""
         from_units = self._from_units(snapshot)
         order = np.random.default_rng(self.seed).permutation(len(self.documents))[: self.drawn]
@@ -88,15 +88,17 @@ class Gatherer:
                 for draw in from_units if number in asked else ():
                     yield from draw(material, each)
                 advance(1)
-        if Source.COMMIT in self.sources:
+        if QuerySource.COMMIT in self.sources:
             yield from commits(self.index, self.seed, self.progress)
 
-    def completed(self, asked: Sequence[Question], where: Mapping[Phrase, Occurrences]) -> list[Question]:
+    def completed(
+        self, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]
+    ) -> list[SyntheticQuestion]:
         """Add the answers that stand in documents which were not drawn, but hold the words of a question."""
         drawn = set(self.documents)
         places = {phrase(question.query): place for place, question in enumerate(asked)}
         beyond = {number for words in places if words in where for number in where[words].spans} - drawn
-        others: dict[int, list[Candidate]] = defaultdict(list)
+        others: dict[int, list[QueryCandidate]] = defaultdict(list)
         for number in sorted(beyond):
             for candidate in self._from_text(Material(self.index.stored(number), self.seed)):
                 place = places.get(phrase(candidate.query))
@@ -104,16 +106,18 @@ class Gatherer:
                     others[place].append(candidate)
         return [completed(question, others[place]) for place, question in enumerate(asked)]
 
-    def _from_text(self, material: Material) -> Iterator[Candidate]:
+    def _from_text(self, material: Material) -> Iterator[QueryCandidate]:
         for source, make in FROM_TEXT.items():
             if source in self.sources:
                 yield from make(material)
 
-    def _from_units(self, snapshot: Snapshot) -> Sequence[Callable[[Material, int], Iterator[Candidate]]]:
+    def _from_units(
+        self, snapshot: Snapshot
+    ) -> Sequence[Callable[[Material, int], Iterator[QueryCandidate]]]:
         """Sources that any unit would do for."""
-        found: list[Callable[[Material, int], Iterator[Candidate]]] = []
-        if Source.RARE_TERMS in self.sources:
+        found: list[Callable[[Material, int], Iterator[QueryCandidate]]] = []
+        if QuerySource.RARE_TERMS in self.sources:
             found.append(RareTerms(snapshot))
-        if self.writer and Source.MODEL in self.sources:
+        if self.writer and QuerySource.MODEL in self.sources:
             found.append(self.writer)
         return found

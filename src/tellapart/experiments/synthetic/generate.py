@@ -16,8 +16,8 @@ from tellapart.experiments.synthetic.gathering import Gatherer
 from tellapart.experiments.synthetic.masks import Masking, mask
 from tellapart.experiments.synthetic.models import QueryWriter
 from tellapart.experiments.synthetic.occurrences import occurrences
-from tellapart.experiments.synthetic.sampling import Question, offered, questions, sample
-from tellapart.experiments.synthetic.types import Blank, Source, SyntheticQueries
+from tellapart.experiments.synthetic.sampling import SyntheticQuestion, offered, questions, sample
+from tellapart.experiments.synthetic.types import Blank, QuerySource, SyntheticQueries
 from tellapart.index.lexical import analyse_query
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
@@ -38,7 +38,7 @@ def generate(
     seed: int = 0,
     at_most: int = AT_MOST,
     encoders: Sequence[str] | None = None,
-    sources: Collection[Source] = tuple(Source),
+    sources: Collection[QuerySource] = tuple(QuerySource),
     query_log: Mapping[str, str] | None = None,
     language_model: str | None = None,
     progress: Progress = silent,
@@ -75,7 +75,7 @@ def generate(
         with progress("blanking the answers", None):
             asked = gatherer.completed(asked, where)
             masking = mask(index.store, asked, where)
-            wanted = [source for source in sources if source is not Source.MODEL or writer]
+            wanted = [source for source in sources if source is not QuerySource.MODEL or writer]
             notes = _notes(found, wanted, len(gatherer.documents), gatherer.offered)
             made = _assembled(index, asked, masking, offered(found), notes, names)
     if not query_log or not made.query_set.queries:
@@ -102,7 +102,7 @@ def _weighted(index: Index, made: SyntheticQueries, query_log: Mapping[str, str]
 
 def _assembled(
     index: Index,
-    asked: Sequence[Question],
+    asked: Sequence[SyntheticQuestion],
     masking: Masking,
     counts: Mapping[str, int],
     notes: Sequence[str],
@@ -146,7 +146,7 @@ def _assembled(
     )
 
 
-def _overlap(index: Index, question: Question, blanked: Mapping[int, StoredDocument]) -> float:
+def _overlap(index: Index, question: SyntheticQuestion, blanked: Mapping[int, StoredDocument]) -> float:
     """Mean share, over the answers, of the query's terms that a blanked unit and its context hold."""
     shares = []
     for target in question.targets:
@@ -169,14 +169,14 @@ def _indexed(stored: StoredDocument, span: tuple[int, int]) -> str:
 
 
 def _notes(
-    found: Iterable[Question],
-    sources: Collection[Source],
+    found: Iterable[SyntheticQuestion],
+    sources: Collection[QuerySource],
     read: int,
     documents: int,
 ) -> list[str]:
     """Say what was missing and what a reader of figures should know."""
     present = {question.source for question in found}
-    missing = [source.value for source in Source if source in sources and source not in present]
+    missing = [source.value for source in QuerySource if source in sources and source not in present]
     notes = [f"the corpus offers no queries of these kinds: {', '.join(missing)}"] if missing else []
     if read < documents:
         notes.append(f"queries were looked for in {read:,} of {documents:,} documents, drawn at random")

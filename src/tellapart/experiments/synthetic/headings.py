@@ -8,7 +8,7 @@ from tellapart.corpus.prose.split import plain_title
 from tellapart.corpus.types import Granularity
 from tellapart.corpus.units import SEPARATOR
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.types import Candidate, Source, Span
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource, Span
 from tellapart.experiments.synthetic.words import PHRASE_WORDS, content_words, phrase
 
 MIN_CONTENT = 2
@@ -16,7 +16,7 @@ LOOKED_AT = 8
 """Lines of a section in which its heading is looked for: headings may stand together at its beginning."""
 
 
-def headings(material: Material) -> Iterator[Candidate]:
+def headings(material: Material) -> Iterator[QueryCandidate]:
     """Give the heading of each section that has text."""
     if material.is_code:
         return
@@ -27,7 +27,9 @@ def headings(material: Material) -> Iterator[Candidate]:
         unit = material.tree.span(Granularity.SECTION, ordinal)
         line = _line(material.document.text, unit, heading)
         if line and material.says_more(unit, line):
-            yield Candidate(Source.HEADING, heading, material.number, unit, hidden=(heading,), masks=(line,))
+            yield QueryCandidate(
+                QuerySource.HEADING, heading, material.number, unit, hidden=(heading,), masks=(line,)
+            )
 
 
 def _line(text: str, unit: Span, heading: str) -> Span | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.types import Candidate, Source
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
 from tellapart.index.lexical.tokens import identifier_parts
 
 MIN_TELLING = 2
@@ -19,7 +19,7 @@ VAGUE = frozenset(_VAGUE.split())
 """Parts of names that say how something is used rather than what it is about. Our choice, not measured."""
 
 
-def identifiers(material: Material) -> Iterator[Candidate]:
+def identifiers(material: Material) -> Iterator[QueryCandidate]:
     """Give the words of each function's name, if two or more of them say what it is about."""
     for function in material.functions:
         parts = [part.lower() for part in identifier_parts(function.name) if part.isalpha()]
@@ -27,4 +27,6 @@ def identifiers(material: Material) -> Iterator[Candidate]:
         special = function.name.startswith("__") or TESTS in parts[:1]
         if not special and len(telling) >= MIN_TELLING and material.says_more(function.unit):
             query = " ".join(parts)
-            yield Candidate(Source.IDENTIFIER, query, material.number, function.unit, name=function.name)
+            yield QueryCandidate(
+                QuerySource.IDENTIFIER, query, material.number, function.unit, name=function.name
+            )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tellapart.corpus.types import Granularity
 from tellapart.corpus.units import contexts
 from tellapart.errors import CorruptIndexError
-from tellapart.experiments.synthetic.types import Source, SyntheticQueries
+from tellapart.experiments.synthetic.types import QuerySource, SyntheticQueries
 from tellapart.experiments.synthetic.words import PHRASE_WORDS, phrase
 from tellapart.index.store import StoredDocument
 
@@ -67,7 +67,7 @@ def _needles(generated: SyntheticQueries, original: Index) -> Mapping[str, dict[
 def _hides_words(generated: SyntheticQueries, query: str) -> bool:
     """Whether the query's own words had to be blanked: those of an identifier may stand apart anywhere."""
     words = phrase(generated.query_set.queries[query])
-    return generated.query_set.source(query) != Source.IDENTIFIER and len(words) >= PHRASE_WORDS
+    return generated.query_set.source(query) != QuerySource.IDENTIFIER and len(words) >= PHRASE_WORDS
 
 
 def _in_document(stored: StoredDocument, needles: Mapping[str, set[str]]) -> Iterator[Leak]:

@@ -1,7 +1,7 @@
 """Weighing generated queries so that they are as long, and share as many words with texts, as those users typed.
 
 Both sets are described by the same two figures per query: its number of distinct terms, and the share of these that
-its best hit by BM25 holds (paragraphs and functions; of a generated query, in the blanked index). Weights are found
+its best hit by BM25 holds (paragraphs and functions; of a generated query, in the blanked index). LogWeights are found
 by raking (Deming and Stephan 1940): the generated set's two marginal distributions become those of the log.
 """
 
@@ -34,7 +34,7 @@ ROUNDS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class LogWeights:
     """A weight per query (mean 1), and how many unweighted queries would tell as much (Kish 1965)."""
 
     values: Mapping[str, float]
@@ -60,7 +60,7 @@ def strata(index: Index, texts: Sequence[str]) -> NDArray[np.int64]:
     return found
 
 
-def weights(generated: Mapping[str, NDArray[np.int64]], log: NDArray[np.int64]) -> Weights:
+def weights(generated: Mapping[str, NDArray[np.int64]], log: NDArray[np.int64]) -> LogWeights:
     """Rake the strata of generated queries (2,) to those of a log (n, 2), and clip."""
     queries = list(generated)
     mine = np.array([generated[query] for query in queries]).reshape(-1, 2)
@@ -77,4 +77,4 @@ def weights(generated: Mapping[str, NDArray[np.int64]], log: NDArray[np.int64]) 
             values = np.clip(values / values.mean(), 1 / LARGEST, LARGEST)
     values = values / values.mean() if len(queries) else values
     effective = float(values.sum() ** 2 / (values**2).sum()) if len(queries) else 0.0
-    return Weights(dict(zip(queries, values.tolist(), strict=True)), effective)
+    return LogWeights(dict(zip(queries, values.tolist(), strict=True)), effective)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from tellapart.corpus.types import ContainmentTree, Level
 from tellapart.experiments.synthetic.occurrences import Occurrences, hidden
-from tellapart.experiments.synthetic.sampling import Question
+from tellapart.experiments.synthetic.sampling import SyntheticQuestion
 from tellapart.experiments.synthetic.types import Span
 from tellapart.experiments.synthetic.words import Phrase, Phrases, phrase
 from tellapart.index.store import Store, StoredDocument
@@ -49,13 +49,15 @@ class Masking:
     dropped: frozenset[int]
 
 
-def mask(store: Store, asked: Sequence[Question], where: Mapping[Phrase, Occurrences]) -> Masking:
+def mask(store: Store, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]) -> Masking:
     """Blank everything that would give a question away; `where` its words stand was looked up."""
     return _Masker(store, asked, where).run()
 
 
 class _Masker:
-    def __init__(self, store: Store, asked: Sequence[Question], where: Mapping[Phrase, Occurrences]) -> None:
+    def __init__(
+        self, store: Store, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]
+    ) -> None:
         self.store = store
         self.asked = asked
         self.where = where
@@ -73,7 +75,7 @@ class _Masker:
                 spans[place] = self._own(question, where)
         return Masking(spans, self._blanked(spans), frozenset(dropped))
 
-    def _exposed(self, question: Question, where: Sequence[Occurrences]) -> bool:
+    def _exposed(self, question: SyntheticQuestion, where: Sequence[Occurrences]) -> bool:
         """Whether a question cannot be hidden: too many documents to blank, or a path that holds its words."""
         if any(each.in_path or len(each.spans) > MAX_DOCUMENTS for each in where):
             return True
@@ -83,7 +85,7 @@ class _Masker:
         words = phrase(question.query)
         return any(_holds(phrase(path), words) for path in paths)
 
-    def _own(self, question: Question, where: Sequence[Occurrences]) -> dict[int, tuple[Span, ...]]:
+    def _own(self, question: SyntheticQuestion, where: Sequence[Occurrences]) -> dict[int, tuple[Span, ...]]:
         """Spans to blank for one question, by document."""
         own: dict[int, set[Span]] = defaultdict(set)
         for each in where:

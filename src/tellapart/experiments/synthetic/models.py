@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from tellapart.encoders.endpoint import EXCERPT, Client, Endpoint
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.types import Candidate, Source
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
 from tellapart.experiments.synthetic.words import content_words, plain
 
 PATH = "chat/completions"
@@ -33,7 +33,7 @@ class QueryWriter:
         """Name MODEL[@BASE-URL]; see `Endpoint.parse` for the environment that is read."""
         self._client = Client(Endpoint.parse(model, what="language model"), sleep=sleep)
 
-    def __call__(self, material: Material, count: int) -> Iterator[Candidate]:
+    def __call__(self, material: Material, count: int) -> Iterator[QueryCandidate]:
         """Show the model some units of a document; what it answers beyond a query is left out.
 
         Raises:
@@ -42,7 +42,7 @@ class QueryWriter:
         for unit in material.some_units(count):
             query = self._query(material.document.text[slice(*unit)])
             if content_words(query) >= MIN_CONTENT and len(query.split()) <= MAX_WORDS:
-                yield Candidate(Source.MODEL, query, material.number, unit)
+                yield QueryCandidate(QuerySource.MODEL, query, material.number, unit)
 
     def _query(self, text: str) -> str:
         message = {"role": "user", "content": PROMPT.format(text=text.strip()[:SHOWN])}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tellapart.experiments.synthetic.sampling import Question
+from tellapart.experiments.synthetic.sampling import SyntheticQuestion
 from tellapart.experiments.synthetic.types import Span
 from tellapart.experiments.synthetic.words import Phrase, Phrases, phrase
 from tellapart.index.store import Store
@@ -21,12 +21,14 @@ class Occurrences:
     in_path: bool = False
 
 
-def hidden(question: Question) -> list[Phrase]:
+def hidden(question: SyntheticQuestion) -> list[Phrase]:
     """Give the word sequences that must not stand anywhere: of the query, and of what it was taken from."""
     return sorted({phrase(text) for target in question.targets for text in target.hidden})
 
 
-def occurrences(store: Store, asked: Sequence[Question], progress: Progress) -> Mapping[Phrase, Occurrences]:
+def occurrences(
+    store: Store, asked: Sequence[SyntheticQuestion], progress: Progress
+) -> Mapping[Phrase, Occurrences]:
     """Look for every phrase that must be hidden in every document of the corpus, in one pass."""
     phrases = Phrases(each for question in asked for each in hidden(question))
     where: dict[Phrase, Occurrences] = defaultdict(Occurrences)

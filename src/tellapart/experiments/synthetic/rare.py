@@ -11,7 +11,7 @@ import numpy as np
 
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.types import Candidate, Source, Span
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource, Span
 from tellapart.experiments.synthetic.words import LETTERS, PHRASE_WORDS
 from tellapart.index.lexical import Analyser
 from tellapart.index.snapshot import Snapshot
@@ -31,7 +31,7 @@ class RareTerms:
         self._snapshot = snapshot
         self._analyser = Analyser()
 
-    def __call__(self, material: Material, count: int) -> Iterator[Candidate]:
+    def __call__(self, material: Material, count: int) -> Iterator[QueryCandidate]:
         """Choose some paragraphs or functions that say enough, and their rarest terms as they are written."""
         level = material.finest
         if level not in self._snapshot.granularities:
@@ -39,7 +39,7 @@ class RareTerms:
         for unit in material.some_units(count):
             words = self._rarest(material, level, unit)
             if len(words) >= PHRASE_WORDS:
-                yield Candidate(Source.RARE_TERMS, " ".join(words), material.number, unit)
+                yield QueryCandidate(QuerySource.RARE_TERMS, " ".join(words), material.number, unit)
 
     def _rarest(self, material: Material, level: Granularity, unit: Span) -> list[str]:
         text = material.document.text[slice(*unit)]

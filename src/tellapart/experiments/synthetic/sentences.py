@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from tellapart.corpus.types import Granularity
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.types import Candidate, Source, Span
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource, Span
 from tellapart.experiments.synthetic.words import content_words, plain
 
 MIN_CONTENT = 4
@@ -17,15 +17,15 @@ _ENDS = re.compile(r"[.!?]['\")\]]*$")
 _MARKUP = re.compile(r"^[\s#>*+|=~`-]|https?://|[|{}<>]|\]\(")
 
 
-def first_sentences(material: Material) -> Iterator[Candidate]:
+def first_sentences(material: Material) -> Iterator[QueryCandidate]:
     """Give the document's first sentence, its title and headings left out."""
     for span, sentence in _sentences(material)[:1]:
         unit = _unit(material, span, sentence)
         if unit:
-            yield _candidate(material, Source.FIRST_SENTENCE, unit, span, sentence)
+            yield _candidate(material, QuerySource.FIRST_SENTENCE, unit, span, sentence)
 
 
-def inner_sentences(material: Material) -> Iterator[Candidate]:
+def inner_sentences(material: Material) -> Iterator[QueryCandidate]:
     """Give one of the other sentences of each unit, the same one for the same text wherever it stands."""
     drawn: dict[Span, tuple[bytes, Span, str]] = {}
     for span, sentence in _sentences(material)[1:]:
@@ -34,7 +34,7 @@ def inner_sentences(material: Material) -> Iterator[Candidate]:
             ticket = (_ticket(sentence, material.seed), span, sentence)
             drawn[unit] = min(drawn.get(unit, ticket), ticket)
     for unit, (_, span, sentence) in drawn.items():
-        yield _candidate(material, Source.INNER_SENTENCE, unit, span, sentence)
+        yield _candidate(material, QuerySource.INNER_SENTENCE, unit, span, sentence)
 
 
 def _unit(material: Material, span: Span, sentence: str) -> Span | None:
@@ -42,8 +42,10 @@ def _unit(material: Material, span: Span, sentence: str) -> Span | None:
     return material.around(span) if content_words(sentence) >= MIN_CONTENT else None
 
 
-def _candidate(material: Material, source: Source, unit: Span, span: Span, sentence: str) -> Candidate:
-    return Candidate(source, sentence, material.number, unit, hidden=(sentence,), masks=(span,))
+def _candidate(
+    material: Material, source: QuerySource, unit: Span, span: Span, sentence: str
+) -> QueryCandidate:
+    return QueryCandidate(source, sentence, material.number, unit, hidden=(sentence,), masks=(span,))
 
 
 def _sentences(material: Material) -> list[tuple[Span, str]]:

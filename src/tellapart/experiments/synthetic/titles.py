@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.types import Candidate, Source
+from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
 from tellapart.experiments.synthetic.words import PHRASE_WORDS, content_words, phrase, plain
 
 MIN_CONTENT = 2
 
 
-def titles(material: Material) -> Iterator[Candidate]:
+def titles(material: Material) -> Iterator[QueryCandidate]:
     """Give the document's title, if it has one that is not a file's name."""
     title = plain(material.document.title)
     words = phrase(title)
@@ -24,4 +24,4 @@ def titles(material: Material) -> Iterator[Candidate]:
         else start
     )
     if material.says_more((body, end)):
-        yield Candidate(Source.TITLE, title, material.number, material.whole, hidden=(title,))
+        yield QueryCandidate(QuerySource.TITLE, title, material.number, material.whole, hidden=(title,))

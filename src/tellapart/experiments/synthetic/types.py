@@ -21,7 +21,7 @@ Span = tuple[int, int]
 """Code points [start, end) of a document's text."""
 
 
-class Source(StrEnum):
+class QuerySource(StrEnum):
     """What a query was made from. Of one text that is several of these, the first here counts."""
 
     DOCSTRING = "docstring"
@@ -37,7 +37,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class QueryCandidate:
     """A query that one document offers.
 
     `document` is its number in the store, `span` the source unit: what answers the query. `hidden` are texts
@@ -45,7 +45,7 @@ class Candidate:
     blanked wherever it stands in this document.
     """
 
-    source: Source
+    source: QuerySource
     query: str
     document: int
     span: Span

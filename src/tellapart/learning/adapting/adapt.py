@@ -29,7 +29,7 @@ from tellapart.experiments.experiment import ArmValues, Experiment
 from tellapart.experiments.policies import EverySource, Judged
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.verdict import Verdict
-from tellapart.learning.adapting.adapters import Adapter, LinearMap, Place, WordsBeside
+from tellapart.learning.adapting.adapters import Adapter, EncoderTarget, LinearMap, WordsBeside
 from tellapart.learning.adapting.queries import (
     FEWEST,
     AdaptationQueries,
@@ -120,7 +120,7 @@ def adapt_encoder(
     contents = contents_of(index, units, queries.level)
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
-        place = Place(Path(part), output.name, encoder, base)
+        place = EncoderTarget(Path(part), output.name, encoder, base)
         change.write(queries, found.pull or change.pulls[0], contents, place)
         _move(place.folder, output)
     (output / "training.json").write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")

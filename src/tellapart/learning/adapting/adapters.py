@@ -32,17 +32,17 @@ WORD_DIM = 384
 """Dimensions of the words: as many as minilm has."""
 
 SAMPLE = 2_000
-"""Units on which the spread of scores is measured."""
+"""UnitMatrix on which the spread of scores is measured."""
 
 MOST_UNITS = 100_000
-"""Units the table is fitted to (our choice: memory and a minute or two)."""
+"""UnitMatrix the table is fitted to (our choice: memory and a minute or two)."""
 
 Transformed = tuple[Vectors, Vectors]
 """Vectors of queries and of units, after the change."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EncoderTarget:
     """Where an adapted encoder is written: `folder`, under `name`; `encoder` names the untouched one, `base`."""
 
     folder: Path
@@ -76,7 +76,7 @@ class Adapter(Protocol):
         ...
 
     def write(
-        self, queries: AdaptationQueries, pull: float, contents: Sequence[UnitText], place: Place
+        self, queries: AdaptationQueries, pull: float, contents: Sequence[UnitText], place: EncoderTarget
     ) -> None:
         """Fit to all queries and to what is encoded of the units of the index, and write the changed encoder."""
         ...
@@ -116,7 +116,7 @@ class LinearMap:
         return mapped(queries.queries, matrix), mapped(queries.units.vectors, matrix)
 
     def write(
-        self, queries: AdaptationQueries, pull: float, contents: Sequence[UnitText], place: Place
+        self, queries: AdaptationQueries, pull: float, contents: Sequence[UnitText], place: EncoderTarget
     ) -> None:
         """Write the map and a config that names the encoder it belongs to."""
         matrix = _components(queries, queries.pairs).map(pull)
@@ -162,7 +162,7 @@ class WordsBeside:
         return self._words(queries).mixed(pull)
 
     def write(
-        self, queries: AdaptationQueries, pull: float, contents: Sequence[UnitText], place: Place
+        self, queries: AdaptationQueries, pull: float, contents: Sequence[UnitText], place: EncoderTarget
     ) -> None:
         """Write the table of words, the tokenizer, and a config."""
         minilm, table, base = open_minilm(), self._table(contents), place.base

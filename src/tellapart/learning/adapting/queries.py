@@ -18,8 +18,8 @@ from tellapart.experiments.experiment import FOLDS, assign_folds
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.synthetic import Source, generate, leaks
-from tellapart.learning.adapting.units import Units, contents_of, of_documents, read_units
+from tellapart.experiments.synthetic import QuerySource, generate, leaks
+from tellapart.learning.adapting.units import UnitMatrix, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents
 
@@ -27,13 +27,13 @@ AT_MOST = 2_000
 """Synthetic queries, of all sources together: what a laptop encodes in minutes (our choice, not measured)."""
 
 SOURCES = (
-    Source.DOCSTRING,
-    Source.TITLE,
-    Source.HEADING,
-    Source.IDENTIFIER,
-    Source.COMMENT,
-    Source.FIRST_SENTENCE,
-    Source.INNER_SENTENCE,
+    QuerySource.DOCSTRING,
+    QuerySource.TITLE,
+    QuerySource.HEADING,
+    QuerySource.IDENTIFIER,
+    QuerySource.COMMENT,
+    QuerySource.FIRST_SENTENCE,
+    QuerySource.INNER_SENTENCE,
 )
 """Those that somebody wrote; bags of rare terms are no queries that an encoder should learn from."""
 
@@ -75,7 +75,7 @@ class AdaptationQueries:
     query_set: QuerySet
     names: tuple[str, ...]
     queries: Vectors
-    units: Units
+    units: UnitMatrix
     contents: tuple[UnitText, ...]
     pairs: Rows
     near: tuple[Rows, ...]
@@ -291,7 +291,7 @@ def synthetic_provenance(queries: AdaptationQueries) -> bool:
     return queries.query_set.provenance is Provenance.SYNTHETIC
 
 
-def _near(units: Units, rows: Rows) -> Iterator[tuple[int, Rows]]:
+def _near(units: UnitMatrix, rows: Rows) -> Iterator[tuple[int, Rows]]:
     """Documents that hold a unit nearly equal to each of some units, its own among them."""
     for start in range(0, len(rows), BLOCK):
         scores = of_documents(units.vectors[rows[start : start + BLOCK]], units.vectors, units.starts)
@@ -306,7 +306,7 @@ def _near_rows(vectors: Vectors) -> Iterator[tuple[int, Rows]]:
             yield start + place, np.flatnonzero(row >= NEAR)
 
 
-def _nearest_units(pairs: Sequence[tuple[int, int]], queries: Vectors, units: Units) -> Rows:
+def _nearest_units(pairs: Sequence[tuple[int, int]], queries: Vectors, units: UnitMatrix) -> Rows:
     """Add to each query and document the document's unit that is nearest to the query."""
     ends = np.append(units.starts[1:], len(units.vectors))
     found = []
@@ -317,7 +317,7 @@ def _nearest_units(pairs: Sequence[tuple[int, int]], queries: Vectors, units: Un
     return np.array(found, dtype=np.int64).reshape(-1, 3)
 
 
-def _without_near(run: Run, names: Sequence[str], near: Sequence[Rows], units: Units) -> Run:
+def _without_near(run: Run, names: Sequence[str], near: Sequence[Rows], units: UnitMatrix) -> Run:
     """Leave out documents that may answer as well, and those of another kind (files beside documents)."""
     known = frozenset(units.names)
     kept = {}

@@ -15,7 +15,7 @@ from tellapart.index.embedding import unit_texts
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class UnitMatrix:
     """Vectors (u, d) in m documents: `starts` (m,) their first rows, `numbers` (m,) and `names` say which they are."""
 
     vectors: Vectors
@@ -24,7 +24,7 @@ class Units:
     names: tuple[str, ...]
 
 
-def read_units(index: Index, encoder: str, level: Granularity) -> Units:
+def read_units(index: Index, encoder: str, level: Granularity) -> UnitMatrix:
     """Read the vectors of one encoder and level."""
     with index.reading() as snapshot:
         table = snapshot.units(level)
@@ -34,7 +34,7 @@ def read_units(index: Index, encoder: str, level: Granularity) -> Units:
         ids = index.store.identifiers()
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     names = tuple(ids[int(number)] for number in numbers[starts].tolist())
-    return Units(vectors, starts, numbers[starts], names)
+    return UnitMatrix(vectors, starts, numbers[starts], names)
 
 
 def of_documents(queries: Vectors, vectors: Vectors, starts: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -42,7 +42,7 @@ def of_documents(queries: Vectors, vectors: Vectors, starts: NDArray[np.int64]) 
     return np.asarray(np.maximum.reduceat(queries @ vectors.T, starts, axis=1), dtype=np.float32)
 
 
-def contents_of(index: Index, units: Units, level: Granularity) -> list[UnitText]:
+def contents_of(index: Index, units: UnitMatrix, level: Granularity) -> list[UnitText]:
     """Give what is encoded of each unit (u,), as it stands in this index."""
     found: list[UnitText] = []
     for number in units.numbers.tolist():
