@@ -59,7 +59,9 @@ def test_an_index_of_words_gets_lsa_to_compare_with(corpus, tmp_path, queries, q
     code, out, err = call("evaluate", corpus, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
     assert "added the encoder lsa" in err
-    assert "more are behind others of their kind: --all shows them" in out
+    assert "more are behind others of their kind (--all)" in out
+    assert "--details shows the statistics" in out
+    assert "best?: tied" not in out
     everything = call("evaluate", corpus, "--queries", queries, "--qrels", qrels, "--no-keep", "--all")[1]
     assert "lsa/document+file/knn" in everything
     assert "--all" not in everything
@@ -215,7 +217,8 @@ def test_the_table_fits_a_small_terminal(indexed, queries, qrels, call, monkeypa
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "72")
-    _, out, err = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels, "--no-keep")
+    given = ("--index", indexed, "--queries", queries, "--qrels", qrels, "--no-keep", "--details")
+    _, out, err = call("evaluate", *given)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
     head = next(line for line in lines if "configuration" in line)
     assert "minus bm25" in head

@@ -102,6 +102,9 @@ def evaluate(
     everything: Annotated[
         bool, typer.Option("--all", help="Show every configuration, not only the leading ones.")
     ] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Show the statistics behind the sentence and the table.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     json: options.Json = False,
 ) -> int | None:
@@ -140,7 +143,7 @@ def evaluate(
         log = _log(queries) if judged is None else None
         verdict = compared(opened, judged, query_log=log, language_model=language_model, **wanted)
     regression = compare_with(saved, verdict, seed=seed) if saved else None
-    _show(verdict, regression, json=json, everything=everything)
+    _show(verdict, regression, json=json, everything=everything, details=details)
     if report is not None:
         _write_report(opened, judged, verdict, report)
     if runs is not None and judged is not None:
@@ -210,7 +213,9 @@ def _add_encoder(index: Index, name: str, why: str) -> None:
         note(f"added the encoder {name} to the index: {why}")
 
 
-def _show(verdict: Verdict, regression: Regression | None, *, json: bool, everything: bool) -> None:
+def _show(
+    verdict: Verdict, regression: Regression | None, *, json: bool, everything: bool, details: bool
+) -> None:
     from tellapart.cli.verdict_output import print_verdict
     from tellapart.experiments.gate import regression_json
 
@@ -218,7 +223,7 @@ def _show(verdict: Verdict, regression: Regression | None, *, json: bool, everyt
         against = {"against": regression_json(regression)} if regression else {}
         print_json({**verdict.to_json(), **against})
         return
-    print_verdict(verdict, everything=everything)
+    print_verdict(verdict, everything=everything, details=details)
     if regression:
         print(regression.sentence)
 

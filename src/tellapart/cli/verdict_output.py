@@ -19,8 +19,11 @@ WIDE = 120
 TIED, AS_GOOD, BEHIND = "tied", "as good", ""
 
 
-def print_verdict(verdict: Verdict, *, everything: bool = False) -> None:
-    """Print sentence, table and caveats to standard output; the table holds the leaders or `everything`."""
+def print_verdict(verdict: Verdict, *, everything: bool = False, details: bool = False) -> None:
+    """Print the sentence and the table to standard output, and the statistics behind them if asked.
+
+    The table holds the best of each kind, or `everything`.
+    """
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -37,9 +40,12 @@ def print_verdict(verdict: Verdict, *, everything: bool = False) -> None:
     if len(listed) < len(ranked):
         hidden = len(ranked) - len(listed)
         more = "1 more is" if hidden == 1 else f"{hidden} more are"
-        console.print(f"  {more} behind others of their kind: --all shows them", style="dim", markup=False)
-    for line in _caveats(verdict):
+        console.print(f"  {more} behind others of their kind (--all)", style="dim", markup=False)
+    for line in _caveats(verdict) if details or not verdict.queries else verdict.notes:
         console.print(line, soft_wrap=True, markup=False)
+    if verdict.queries and not details:
+        counted = _queries(len(verdict.queries), verdict.provenance)
+        console.print(f"{counted}; --details shows the statistics", style="dim", markup=False)
 
 
 def leaders(ranked: Sequence[Finding], always: Set[str]) -> list[Finding]:
@@ -148,8 +154,8 @@ def _caveats(verdict: Verdict) -> list[str]:
     lines = [f"{_queries(len(verdict.queries), verdict.provenance)}, {verdict.independent:,} independent"]
     if not math.isnan(verdict.detectable_difference):
         lines[0] += (
-            f": between the default and its closest rival they show {verdict.detectable_difference:.3f} or more; for"
-            f" half of that {verdict.needed_for_half:,} are needed"
+            f": a difference of {verdict.detectable_difference:.3f} between the default and its closest rival would be"
+            f" significant; for half of that {verdict.needed_for_half:,} are needed"
         )
     if verdict.optimism > 0:
         lines.append(

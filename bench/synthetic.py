@@ -1,6 +1,6 @@
 """Queries that corpora give about themselves: how many, how lexical, what blanking takes from each ranker, how long.
 
-    python bench/generated.py --indexes DIR --output docs/benchmarks/generated.md
+    python bench/synthetic.py --indexes DIR --output docs/benchmarks/synthetic.md
 
 DIR holds indexes (one folder each) with vectors of minilm. `blanked` is measured in the index in which what a query
 was made from is blanked, `as it is` in the index itself: the difference is what a leak would be worth. Document
@@ -126,7 +126,7 @@ def main() -> None:
     outcomes = [measure(folder) for folder in folders if not chosen.only or folder.name in chosen.only]
     text = f"""# Generated queries
 
-Made by `python bench/generated.py`, seed {SEED}, at most 1,000 queries, {ENCODER}, nDCG@10 by document.
+Made by `python bench/synthetic.py`, seed {SEED}, at most 1,000 queries, {ENCODER}, nDCG@10 by document.
 Overlap is the share of a query's terms that its source unit holds once what the query was made from is blanked.
 
 {quality(outcomes)}
