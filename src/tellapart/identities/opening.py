@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
-from tellapart.errors import StaleIndexError, TellapartError, require
+from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError, require
 from tellapart.identities import calibration as measured
 from tellapart.identities.calibration import ASSUMED, Assumed, Calibration
 from tellapart.identities.keys import VARIABLE
@@ -164,7 +165,7 @@ class OpenGallery:
         found = measured.calibrate(reference, chosen, self.store.templates(dim, cohort=True), others)
         self._calibration = (version, found)
         if large:
-            with self.store.writing():
+            with suppress(LockedIndexError), self.store.writing():  # who writes now leaves another to keep it
                 self.store.put_calibration(f"{version[0]} {version[1]}".ljust(32).encode() + found.to_bytes())
         return found
 
