@@ -56,7 +56,7 @@ def test_first_search_indexes_and_finds(corpus):
     best = found.structured_content["hits"][0]
     assert best["path"] == "src/client.py"
     assert "def retry_with_backoff" in best["text"]
-    assert best["probability"] is None
+    assert best["probability"] is None or 0 <= best["probability"] <= 1
     assert text(found).splitlines()[0].startswith("1 hit, best src/client.py:")
 
 
@@ -102,6 +102,18 @@ def test_says_when_nothing_is_relevant(corpus):
     assert text(found).startswith("nothing relevant")
 
 
+def test_exact_text_and_patterns(corpus):
+    exact, pattern, nowhere = asking(
+        [corpus],
+        ("search", {"query": "2**attempt", "mode": "exact"}),
+        ("search", {"query": r"def soil_\w+\(", "mode": "regex"}),
+        ("search", {"query": "attempt**2", "mode": "exact"}),
+    )
+    assert exact.structured_content["hits"][0]["path"] == "src/client.py"
+    assert pattern.structured_content["hits"][0]["path"] == "src/moisture.py"
+    assert text(nowhere).startswith("nothing relevant: the pattern matches nowhere")
+
+
 def test_budget_holds_and_pages_give_everything_once(tmp_path):
     root = tmp_path / "long"
     root.mkdir()
@@ -118,7 +130,11 @@ def test_budget_holds_and_pages_give_everything_once(tmp_path):
     seen, offset = [], 0
     while offset is not None:
         (found,) = asking(
-            [root], ("search", {"query": "rotate", "top_k": 20, "max_tokens": 3_000, "offset": offset})
+            [root],
+            (
+                "search",
+                {"query": "rotate", "mode": "words", "top_k": 20, "max_tokens": 3_000, "offset": offset},
+            ),
         )
         seen += [hit["id"] for hit in found.structured_content["hits"]]
         offset = found.structured_content["next_offset"]

@@ -21,7 +21,7 @@ from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import StoredDocument
 from tellapart.serving.packing import Piece, Run, pack
-from tellapart.serving.relevance import nothing_relevant
+from tellapart.serving.relevance import GIVEN_AN_ANSWER, nothing_relevant
 from tellapart.serving.tokens import TOKENIZER, count_tokens, count_tokens_of
 
 DEFAULT_TOKENS = 1_000
@@ -113,11 +113,14 @@ def context(
         if not found.hits or not levels or (absent is not None and not always):
             return _made(found, query, (), tokens, absent)
         chosen = found.configuration
+        ranker = chosen.ranker
+        if ranker == GIVEN_AN_ANSWER:  # it orders files, and passages are of any size
+            ranker = "hybrid" if chosen.encoder else "bm25"
         plan, asked = index.level_queries(
             snapshot,
             SearchRequest(
                 query,
-                ranker=chosen.ranker,
+                ranker=ranker,
                 granularity="+".join(levels),
                 encoder=chosen.encoder,
                 where=tuple(where),

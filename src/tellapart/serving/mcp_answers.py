@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tellapart.engine import Hit, Index, SearchResult
+from tellapart.engine.request import SearchRequest
 from tellapart.engine.status import index_status
 from tellapart.errors import TellapartError
 from tellapart.index.settings import located
@@ -28,7 +30,7 @@ from tellapart.serving.roots import Roots
 from tellapart.serving.tokens import count_tokens, cut_to_tokens
 from tellapart.serving.units import locate
 
-RANKERS = {"auto": "auto", "words": "bm25", "meaning": "knn"}
+RANKERS = {"auto": "auto", "words": "bm25", "meaning": "knn", "exact": "auto", "regex": "auto"}
 KINDS = {"all": (), "code": ("kind = 'code'",), "docs": ("kind = 'prose'",)}
 
 FRAME = 60
@@ -56,16 +58,19 @@ def search(
     ranker = RANKERS[mode]
     notes: list[str] = []
     with project.shared.use() as index:
-        if mode == "meaning" and not _has_encoder(index):
+        if mode == "meaning" and not index.settings.encoders:
             ranker = "auto"
             notes.append("no vectors yet, so the words decided: they are being made, ask again later")
-        result = index.search(
-            query,
+        pattern = {"exact": re.escape(query), "regex": query}.get(mode)
+        request = SearchRequest(
+            query if pattern is None else None,
             k=offset + top_k + 1,
             ranker=ranker,
             granularity=granularity,
             where=(*where, *KINDS[content]),
+            regex=pattern,
         )
+        result = index.search(request)
         nothing = nothing_relevant(index, result)
         hits = served(index, roots, result.hits)
     notes += [*state_notes(project), *result.notes]
@@ -282,11 +287,6 @@ def _inside(index: Index, roots: Roots, path: str | None) -> bool:
             if file.exists():
                 return roots.holds(file)
     return True
-
-
-def _has_encoder(index: Index) -> bool:
-    with index.reading() as snapshot:
-        return bool(snapshot.encoders)
 
 
 def _answer(summary: str, result: SearchResult, notes: Sequence[str]) -> SearchAnswer:

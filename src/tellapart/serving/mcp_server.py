@@ -92,8 +92,11 @@ def make_server(projects: Projects) -> MCPServer[None]:
         repo: Repo = None,
         top_k: TopK = 5,
         mode: Annotated[
-            Literal["auto", "words", "meaning"],
-            Field(description="auto: what works best here; words: these words; meaning: other words too."),
+            Literal["auto", "words", "meaning", "exact", "regex"],
+            Field(
+                description="auto: what works best here; words: these words; meaning: other words too;"
+                " exact: this very text; regex: a regular expression (Python's)."
+            ),
         ] = "auto",
         content: Annotated[
             Literal["all", "code", "docs"], Field(description="Only code, or only documents.")

@@ -14,6 +14,9 @@ from tellapart.index.snapshot import Snapshot
 LEAST_PROBABILITY = 0.2
 """Where hits have a probability, the best must reach it. Our choice, not measured: one in five is worth a look."""
 
+GIVEN_AN_ANSWER = "structure"
+"""This ranker's probabilities were fitted on queries that have an answer: they say which file, not whether any."""
+
 PAIRS = 2_000
 """Pairs of units drawn at random: their 99th percentile is then known to a tenth of the spread."""
 
@@ -29,9 +32,11 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
     each other.
     """
     if not result.hits:
+        if result.request.regex is not None:
+            return "the pattern matches nowhere, or nowhere that passes the filters"
         return "no unit shares a word with the query, or none passes the filters"
     known = [hit.probability for hit in result.hits if hit.probability is not None]
-    if known:
+    if known and result.configuration.ranker != GIVEN_AN_ANSWER:
         best = max(known)
         return (
             None
