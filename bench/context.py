@@ -444,8 +444,8 @@ def report(collections: Sequence[Collection], measured: Sequence[dict], made: st
     return f"""# Context for language models
 
 Made by `python bench/context.py{made}`. Share of the answer's characters that stand in what a language model is given,
-at a budget of tokens (bundled tokenizer), minilm for all. Every passage of every method is charged {HEADER} tokens for the
-place above it; ours is counted as it is sent. In brackets: ours minus the other, paired, bootstrap-t intervals,
+at a budget of tokens (bundled tokenizer), minilm for all. Every passage of every method is charged {HEADER} tokens for
+the place above it; ours is counted as it is sent. In brackets: ours minus the other, paired, bootstrap-t intervals,
 uncorrected. Ours uses words and vectors, sentences and paragraphs; the others rank their pieces by cosine.
 
 Adaptive-k cuts windows of 128 at the largest gap of the similarities; sentence-window gives three sentences on either
