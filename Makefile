@@ -1,5 +1,7 @@
-# make demo: install and see it work. make test: install and run the fast tests.
-PYTHON ?= python3.11
+# make demo: install and see it work. make test: install and run the fast tests. make check: a minute, while you work.
+# The first Python from 3.11 on that is found; `make PYTHON=...` names another.
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+  $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -10,7 +12,7 @@ BENCHES := quality verdict verdict_statistics grid_speed judging synthetic svm_s
   bm25_speed lexical_indexing knn_speed encoder_speed long_units lsa sentences sharded_softmax softmax_precision sampled_softmax sampling \
   adaptation omniglot images softmax_and_margins identity_faces identity_rates
 
-.PHONY: demo test test-slow lint format model bench install clean
+.PHONY: demo check test test-slow lint format model bench install clean
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/demo.py
@@ -19,6 +21,13 @@ install: $(INSTALLED)
 
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# what a change most often breaks, in under a minute
+check: $(INSTALLED_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 -m "not slow" tests/test_house.py tests/rankers tests/experiments/test_policies.py \
+	  tests/experiments/test_measures.py tests/corpus/test_prose_tree.py tests/corpus/test_code_split.py
 
 # slow tests, and the fast ones that are skipped without torch
 test-slow: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
@@ -49,6 +58,7 @@ bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python bench/many_identities.py --work build/identities --output docs/benchmarks/many_identities.md
 
 $(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later was found: install one, or run 'make PYTHON=/path/to/python'"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
