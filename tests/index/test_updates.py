@@ -141,7 +141,7 @@ def test_interrupted_encoding_keeps_the_words_and_resumes(corpus, tmp_path, enco
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("tellapart.index.embedding.embed", stopped)
+        patch.setattr("tellapart.index.embedding.pool", stopped)
         with pytest.raises(KeyboardInterrupt):
             Builder(folder, settings, lambda name: encoders, None, silent).run()
     opened = Index.open(folder)

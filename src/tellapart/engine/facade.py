@@ -18,7 +18,7 @@ from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.asking import LevelQuery, QueryBuilder
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.lookup import find_document
-from tellapart.engine.planning import Planner, SearchPlan
+from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.records import CheckedVerdict
 from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
@@ -227,8 +227,9 @@ class Index:
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
             hits = self._hits(snapshot, rank_units(level_queries, request.k))
+            notes = (*plan.notes, *about_vectors(snapshot, plan.configuration))
             return SearchResult(
-                request, plan.configuration, plan.why, hits, plan.notes, certificates(level_queries)
+                request, plan.configuration, plan.why, hits, notes, certificates(level_queries)
             )
 
     def level_queries(

@@ -220,3 +220,24 @@ def _followed(record: VerdictRecord, parameters: Parameters) -> SearchPlan:
         replace(chosen, parameters=parameters.over(chosen.parameters)),
         f"the verdict of {record.made[:10]}: {record.reason}",
     )
+
+
+def about_vectors(snapshot: Snapshot, chosen: Configuration) -> tuple[str, ...]:
+    """Say what a user should know about the vectors that a search looks at: not all there yet, or a stand-in."""
+    if chosen.encoder is None:
+        return ()
+    notes = []
+    share = snapshot.coverage(chosen.encoder, *chosen.granularities)
+    if share < 1 and chosen.granularities:
+        notes.append(
+            f"{share:.0%} of the units have vectors so far, the others are found by their words only:"
+            f" 'tellapart index --index {snapshot.folder}' goes on"
+        )
+    if Granularity.SENTENCE in chosen.granularities and (
+        Granularity.SENTENCE in snapshot.encoders[chosen.encoder].pooled
+    ):
+        notes.append(
+            "the vectors of sentences are pooled from their paragraphs':"
+            f" 'tellapart index --encode sentence --index {snapshot.folder}' encodes each by itself"
+        )
+    return tuple(notes)

@@ -106,10 +106,11 @@ class Builder:
         if not catalogue.encoders():
             with store.transaction():  # searchable by its words while the first vectors are made
                 changes = self._documents(store)
-                self._merge(store)
             if self.settings.encoders:
                 with store.transaction():
-                    notes += self._vectors(store, changes)
+                    notes += self._vectors(store, changes, in_parts=True)
+            with store.transaction():  # not before: the vectors of the first segments come first
+                self._merge(store)
         else:
             with store.transaction():
                 changes = self._documents(store)
@@ -127,14 +128,15 @@ class Builder:
     def _documents(self, store: Store) -> Changes:
         return update_documents(self.folder, store, self.settings, self.progress, fresh=self.fresh)
 
-    def _vectors(self, store: Store, changes: Changes) -> list[str]:
+    def _vectors(self, store: Store, changes: Changes, *, in_parts: bool = False) -> list[str]:
         """Let every wanted encoder cover every live unit."""
         notes = []
         for name in self.settings.encoders:
-            notes += self._encoder(store, name, changes)
+            notes += self._encoder(store, name, changes, in_parts=in_parts)
         return notes
 
-    def _encoder(self, store: Store, name: str, changes: Changes) -> list[str]:
+    def _encoder(self, store: Store, name: str, changes: Changes, *, in_parts: bool = False) -> list[str]:
+        """Let an encoder cover every live unit; `in_parts` lets readers see the vectors of the first segments early."""
         catalogue = Catalogue(store)
         segments = live_segments(self.folder, catalogue)
         kept = catalogue.encoders().get(name)
@@ -152,7 +154,13 @@ class Builder:
         if wanted == kept and not missing:
             return []
         embedder = self._embedder(store, encoder, None if name == LSA else self.cache, pooled)
-        embedder.cover(missing)
+
+        def commit() -> None:
+            catalogue.put_encoder(wanted)
+            store.next_generation()
+            store.commit_so_far()
+
+        embedder.cover(missing, commit=commit if in_parts else None)
         for number, _ in catalogue.segments() if before.pooled != pooled else ():
             for level in set(before.pooled) - set(pooled):
                 catalogue.remove_files(number, vectors_name(before.fingerprint, level, before.pooled))

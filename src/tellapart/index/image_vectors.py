@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -95,15 +95,19 @@ class ImageEmbedder:
         self.cache = cache
         self.progress = progress
 
-    def cover(self, missing: Sequence[Missing]) -> None:
+    def cover(self, missing: Sequence[Missing], *, commit: Callable[[], None] | None = None) -> None:
         """Write and note the vectors of the images of these segments; part of the caller's transaction.
+
+        `commit` is called after each segment, where readers may see some of the vectors before the others.
 
         Raises:
             TellapartError: A file is gone, or is another than the one that was read.
         """
-        with self.progress(f"encoding with {self.encoder.name}", units_in(missing)) as advance:
+        with self.progress(f"encoding images with {self.encoder.name}", units_in(missing)) as advance:
             for segment, _ in missing:
                 self._cover(segment, advance)
+                if commit:
+                    commit()
 
     def added_to(self, encoder: StoredEncoder) -> StoredEncoder:
         """Give the encoder as it is: no image is cut into windows."""

@@ -19,6 +19,7 @@ from tellapart.index.names import Names
 from tellapart.index.segments import Segment, live_segments, vectors_name
 from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
 from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors.halves import Halves
 
 DERIVED = "derived"
 
@@ -87,6 +88,11 @@ class UnitTable:
         if not len(position):
             raise TellapartError(f"document number {number} is not in the index any more: search again")
         return int(self.offsets[position[0]]) + ordinal
+
+
+def _absent(segment: Segment, granularity: Granularity, dim: int) -> Halves:
+    """Stand in for vectors that are not made yet: rows of zeros, which no search finds, without memory of their own."""
+    return np.broadcast_to(np.zeros(dim, dtype=np.float16), (int(segment.offsets(granularity)[-1]), dim))
 
 
 class Snapshot:
@@ -168,7 +174,12 @@ class Snapshot:
             kept = self._encoder(encoder, granularity)
             name = vectors_name(kept.fingerprint, granularity, kept.pooled)
             self._vectors[encoder, granularity] = VectorIndex(
-                [segment.vectors(name) for segment in self._with(granularity)],
+                [
+                    segment.vectors(name)
+                    if segment.has_vectors(name)
+                    else _absent(segment, granularity, kept.dim)
+                    for segment in self._with(granularity)
+                ],
                 self.units(granularity).alive,
                 self.folder / DERIVED / name.removesuffix(".npy").replace("/", "-").removeprefix("vectors-"),
                 self._key(granularity),
@@ -179,6 +190,18 @@ class Snapshot:
         """Whether an encoder covers a granularity."""
         kept = self.encoders.get(encoder)
         return kept is not None and granularity in kept.granularities
+
+    def coverage(self, encoder: str, *levels: Granularity) -> float:
+        """Share of the units of some levels whose vectors are there; under 1 while the first ones are being made."""
+        there = units = 0
+        for level in levels:
+            kept = self._encoder(encoder, level)
+            name = vectors_name(kept.fingerprint, level, kept.pooled)
+            for segment in self._with(level):
+                size = int(segment.offsets(level)[-1])
+                units += size
+                there += size * segment.has_vectors(name)
+        return there / max(units, 1)
 
     def _with(self, granularity: Granularity) -> list[Segment]:
         return [segment for segment in self.segments if granularity in segment.granularities]

@@ -130,6 +130,11 @@ class Store:
                 self.connection.execute("ROLLBACK")
             raise
 
+    def commit_so_far(self) -> None:
+        """Commit what was done inside the transaction until now, and go on in another one."""
+        self.connection.execute("COMMIT")
+        self.connection.execute("BEGIN IMMEDIATE")
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """See one generation throughout, whatever a writer commits meanwhile."""

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tellapart.corpus.split import SPLITTER_VERSION, split
 from tellapart.corpus.types import Document
 from tellapart.index.catalogue import Catalogue, StoredSource
 from tellapart.index.files import files_below, remove
+from tellapart.index.need import need
 from tellapart.index.segments import FOLDER, SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import Settings, keep_settings, located
 from tellapart.index.store import Store, digest_of
@@ -26,6 +28,10 @@ from tellapart.progress import Progress, silent
 
 SEGMENT_BYTES = 400_000_000
 """A segment is written when its postings take this much memory: keeps 100k units with vectors below 1.2 GB."""
+
+FIRST_VECTORS, LATER_VECTORS = 250_000, 4_000_000
+"""Characters of the first segment of a run and, doubled from one to the next, of later ones: the vectors of each are
+seen as soon as they are made, so that a search in the meantime has the first ones after some 6 s."""
 
 RACY_NS = 2_000_000_000
 """A file changed this shortly before it was last read may have changed again within one tick of its clock."""
@@ -67,6 +73,8 @@ class Updater:
         self._removed: list[int] = []
         self._writer: SegmentWriter | None = None
         self._segment = 0
+        self._characters = 0
+        self._first_vectors = FIRST_VECTORS if settings.encoders else SEGMENT_BYTES
 
     def run(self) -> Changes:
         """Compare the sources with what is stored and take over every difference."""
@@ -77,7 +85,7 @@ class Updater:
         known = self.catalogue.sources()
         self._forget_vanished(known, sources)
         with self.progress("reading", len(sources)) as advance:
-            for source in sources:
+            for source in sorted(sources, key=partial(need, now=started)):
                 self._take(source, known.get(source.key))
                 advance(1)
         self._flush()
@@ -184,7 +192,8 @@ class Updater:
             remove(folder)
             self._writer = SegmentWriter(folder, self.settings.granularities)
         self._writer.add(number, document, tree)
-        if self._writer.memory > SEGMENT_BYTES:
+        self._characters += len(document.text)
+        if self._writer.memory > SEGMENT_BYTES or self._characters > self._first_vectors:
             self._flush()
 
     def _flush(self) -> None:
@@ -195,6 +204,8 @@ class Updater:
         self.catalogue.put_files(self._segment, files)
         self.changes.new_segments.append(self._segment)
         self._writer = None
+        self._characters = 0
+        self._first_vectors = min(2 * self._first_vectors, LATER_VECTORS)
 
     def _drop(self, numbers: list[int]) -> None:
         self.changes.removed += len(numbers)
