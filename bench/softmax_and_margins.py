@@ -26,7 +26,7 @@ from tellapart.learning.images.train import Split, make_trainer
 from tellapart.learning.losses import MarginSoftmax
 from tellapart.learning.objectives.margins import ArcFaceMargin, CosFaceMargin, Margin
 from tellapart.learning.objectives.margins import NoMargin as Plain
-from tellapart.learning.training.settings import Objective, Settings
+from tellapart.learning.training.options import Objective, Precision, TrainingOptions
 
 SEEDS = (0, 1, 2)
 OBJECTIVES = (Objective.SOFTMAX, Objective.ARCFACE)
@@ -115,14 +115,14 @@ def new_digits(data: LabelledImages) -> list[list[str]]:
 AUGMENTATION = Augmentation()
 
 
-def settings(objective: Objective, seed: int) -> Settings:
-    return Settings(
+def settings(objective: Objective, seed: int) -> TrainingOptions:
+    return TrainingOptions(
         objective=objective,
         steps=STEPS,
         check_every=STEPS,
         seed=seed,
         samples=10,
-        half=bool(torch.cpu._is_amx_tile_supported()),
+        precision=Precision.BFLOAT16 if torch.cpu._is_amx_tile_supported() else Precision.FLOAT32,
     )
 
 

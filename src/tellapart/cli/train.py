@@ -17,21 +17,52 @@ if TYPE_CHECKING:
     from tellapart.learning.training.history import Look
 
 EXAMPLES = (
-    "tellapart train faces/ --flip --output my-encoder",
+    "tellapart train faces/ --flip --even-light --output my-encoder",
+    "tellapart train photos.csv --backbone timm:resnet18 --device cuda --output my-encoder",
     "tellapart train glyphs.npz --grey --size 28 --turns --objective softmax --output my-encoder",
 )
+
+LOOKS = 10
+"""Times a run is looked at, at least: a short one more often than every 200 steps."""
 
 
 def train(
     images: Annotated[
-        Path, typer.Argument(help="A folder with a folder of images for each identity, or an .npz.")
+        Path,
+        typer.Argument(
+            help="A folder of images for each identity, a .csv, .tsv or .parquet of paths and labels, a webdataset"
+            " .tar, a saved Hugging Face data set, or an .npz."
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder of the new encoder.")],
     objective: Annotated[
-        str, typer.Option("--objective", help="softmax, normface, cosface, arcface, triplet or infonce.")
+        str,
+        typer.Option(
+            "--objective",
+            help="softmax, normface, sphereface, cosface, arcface, combined, triplet, infonce, or ntxent (no labels).",
+        ),
     ] = "arcface",
+    backbone: Annotated[
+        str, typer.Option("--backbone", help="small, timm:NAME or torchvision:NAME (when installed).")
+    ] = "small",
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Begin with the published weights of the backbone.")
+    ] = False,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", metavar="DIR", help="Begin with the weights of a trained folder."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu, cuda or mps. Default: a GPU if there is one.")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="float32, or bfloat16 for the network (losses stay exact).")
+    ] = "float32",
     size: Annotated[int, typer.Option("--size", help="Images are scaled to so many pixels.")] = 64,
     grey: Annotated[bool, typer.Option("--grey", help="One channel instead of three.")] = False,
+    even_light: Annotated[
+        bool, typer.Option("--even-light", help="Take slowly changing light out of the images (faces).")
+    ] = False,
     turns: Annotated[
         bool,
         typer.Option("--turns", help="Each identity turned by 90, 180, 270 degrees is another (glyphs)."),
@@ -39,61 +70,142 @@ def train(
     flip: Annotated[
         bool, typer.Option("--flip", help="Mirror images show the same identity (faces).")
     ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")
+    ] = False,
     steps: Annotated[int, typer.Option("--steps", help="Batches to learn from, at most.")] = 3_000,
+    identities: Annotated[int, typer.Option("--identities", help="Identities in a batch.")] = 24,
+    samples: Annotated[int, typer.Option("--samples", help="Images of each identity in a batch.")] = 4,
     dim: Annotated[int, typer.Option("--dim", help="Dimensions of the vectors.")] = 128,
-    margin: Annotated[float, typer.Option("--margin", help="0 = the objective's default.")] = 0.0,
-    scale: Annotated[float, typer.Option("--scale", help="0 = the objective's default.")] = 0.0,
+    margin: Annotated[
+        float | None, typer.Option("--margin", help="Default: the objective's; 0 is none.")
+    ] = None,
+    scale: Annotated[float | None, typer.Option("--scale", help="Default: the objective's.")] = None,
+    sub_centres: Annotated[int, typer.Option("--sub-centres", help="Centres for each identity.")] = 1,
+    label_smoothing: Annotated[
+        float, typer.Option("--label-smoothing", help="Share of the target spread over all identities.")
+    ] = 0.0,
+    optimizer: Annotated[str, typer.Option("--optimizer", help="adamw or sgd.")] = "adamw",
+    schedule: Annotated[str, typer.Option("--schedule", help="cosine, linear or constant.")] = "cosine",
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Highest rate.")] = 2e-3,
+    weight_decay: Annotated[float, typer.Option("--weight-decay", help="Of weights, not of biases.")] = 5e-2,
+    clip: Annotated[float, typer.Option("--clip", help="Longest gradient.")] = 5.0,
+    average: Annotated[
+        float, typer.Option("--average", help="Decay of the moving average of the weights (EMA); 0 = none.")
+    ] = 0.99,
+    patience: Annotated[
+        int, typer.Option("--patience", help="Looks without a better MAP@R after which training stops.")
+    ] = 10,
     held_out: Annotated[
-        float, typer.Option("--held-out", help="Share of identities kept for judging.")
+        float, typer.Option("--held-out", help="Share of identities (of images, below 20) kept for judging.")
     ] = 0.1,
+    loaders: Annotated[int, typer.Option("--loaders", help="Threads that prepare batches.")] = 1,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="PATH", help="Losses and measures: a .csv, or a folder for TensorBoard."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     json: options.Json = False,
 ) -> int:
     """Train an encoder of images.
 
-    A killed run goes on where it was when the same command is given again.
+    Identities that training did not see judge it, beside raw pixels. A killed run goes on where it was when the same
+    command is given again.
     """
     require("torch", extra="train")
     from tellapart.learning.images.augmenting import Augmentation
+    from tellapart.learning.images.backbones import NetworkSpec
     from tellapart.learning.images.reading import read_images
     from tellapart.learning.images.train import split_identities, train_images
-    from tellapart.learning.training.settings import Settings, parse_objective
+    from tellapart.learning.training.devices import choose_device
+    from tellapart.learning.training.logs import open_log
+    from tellapart.learning.training.options import (
+        Optimizer,
+        Precision,
+        Schedule,
+        TrainingOptions,
+        parse_choice,
+        parse_objective,
+    )
 
-    settings = Settings(
+    told = TrainingOptions(
         objective=parse_objective(objective),
         dim=dim,
         steps=steps,
+        identities=identities,
+        samples=samples,
+        optimizer=parse_choice(Optimizer, optimizer, "--optimizer"),
+        schedule=parse_choice(Schedule, schedule, "--schedule"),
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        clip=clip,
+        average=average,
+        check_every=max(1, min(200, steps // LOOKS)),
+        patience=patience,
         margin=margin,
         scale=scale,
-        learning_rate=learning_rate,
+        sub_centres=sub_centres,
+        label_smoothing=label_smoothing,
         seed=seed,
+        precision=parse_choice(Precision, precision, "--precision"),
     )
-    progress = terminal_progress()
-    data = read_images(images, size=size, channels=1 if grey else 3, progress=progress)
+    where, progress = choose_device(device), terminal_progress()
+    channels = 1 if grey else 3
+    spec = NetworkSpec(size, channels, dim, backbone, even_light=even_light, pretrained=pretrained)
+    data = read_images(images, size=size, channels=channels, skip_bad=skip_bad, progress=progress)
     split = split_identities(data, share=held_out, seed=seed)
     if split.held_out is None:
-        note("too few identities to hold any out: nothing will say how well the encoder works on new ones")
+        note("nothing could be held out: nothing will say how well the encoder works on new identities")
+    elif split.unseen == "images":
+        note("fewer than 20 identities: images are held out, so nothing says how it works on new identities")
     if len(data.labels) == len(data.names):
         note("no identity has two images: what is learned is to see through changes made to one image")
     if turns:
         split = split.turned()
-    facts = {"command": " ".join(["tellapart", *sys.argv[1:]])}
-    augmentation = Augmentation(flip=0.5 if flip else 0.0)
-    done = train_images(split, settings, augmentation, output, facts=facts, progress=progress, watch=_say)
+    with open_log(log) as write:
+
+        def watch(look: Look) -> None:
+            write(look)
+            _say(look)
+
+        done = train_images(
+            split,
+            told,
+            Augmentation(flip=0.5 if flip else 0.0),
+            output,
+            spec=spec,
+            start=start,
+            device=where,
+            loaders=loaders,
+            facts={"command": " ".join(["tellapart", *sys.argv[1:]])},
+            progress=progress,
+            watch=watch,
+        )
+    assert done is not None
     if json:
-        found = {"output": str(output), "summary": done.summary, "looks": done.history.to_json()}
-        print_json({"schema": SCHEMA, **found})
-    else:
-        note(f"{output}: {done.summary}")
-        note(f"{output / 'report.html'} shows how the training went")
+        judged = done.judgement.to_json() if done.judgement else None
+        found = {"output": str(output), "summary": done.summary, "judgement": judged}
+        print_json({"schema": SCHEMA, **found, "looks": done.history.to_json()})
+        return 0
+    note(f"{output}: {done.summary}")
+    if done.judgement and not done.judgement.recommended:
+        note(
+            "not recommended: search these images by raw pixels (--encoder pixels), or train on more identities"
+        )
+    if done.judgement and done.judgement.threshold is not None:
+        note(
+            f"same identity above a cosine of {done.judgement.threshold:.3f} (at most {done.judgement.far:g} false)"
+        )
+    note(f"{output / 'report.html'} shows how the training went")
     return 0
 
 
 def _say(look: Look) -> None:
-    line = f"step {look.step:,}  loss {look.loss:.3f}  {look.per_second:,.0f} images/s"
-    if look.health:
-        line += f"  held out: R@1 {look.health.recall_at_1:.3f}, MAP@R {look.health.map_at_r:.3f}"
+    line = f"step {look.step:,}  loss {look.loss or 0:.3f}  {look.per_second:,.0f} images/s"
+    if look.quality:
+        line += f"  held out: R@1 {look.quality.recall_at_1:.3f}, MAP@R {look.quality.map_at_r:.3f}"
     note(line)
-    for finding in look.health.findings() if look.health else ():
+    for finding in look.quality.findings() if look.quality else ():
         note(f"  {finding}")

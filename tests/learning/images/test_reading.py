@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import io
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.learning.images.reading import read_images
+from tellapart.learning.images import reading
+from tellapart.learning.images.reading import label_images, read_images
 from tellapart.learning.images.train import split_identities
 
 image = pytest.importorskip("PIL.Image", reason="needs the extra train")
@@ -46,7 +49,9 @@ def test_arrays_with_names_or_without(tmp_path):
 
 def test_what_cannot_be_read_is_named(faces, tmp_path):
     (faces / "bob" / "0.png").write_bytes(b"no image")
-    with pytest.raises(TellapartError, match=r"bob.0\.png: not an image of a known format; mend"):
+    with pytest.raises(
+        TellapartError, match=r"1 images cannot be read: bob.0\.png: not an image of a known format\. Mend"
+    ):
         read_images(faces, size=8, channels=3)
     with pytest.raises(TellapartError, match="neither a folder"):
         read_images(tmp_path / "absent", size=8, channels=3)
@@ -69,7 +74,6 @@ def test_a_split_goes_by_identity(some_glyphs):
     assert set(split.train.sources).isdisjoint(split.held_out.sources)
     assert len(split.train.labels) + len(split.held_out.labels) == len(some_glyphs.labels)
     assert split_identities(some_glyphs, share=0).held_out is None
-    assert split_identities(some_glyphs.of_identities(range(19)), share=0.5).held_out is None
     again = split_identities(some_glyphs, share=0.25, seed=3)
     assert again.train.digest() == split.train.digest()
 
@@ -81,3 +85,89 @@ def test_turned_glyphs_are_further_identities(some_glyphs):
     np.testing.assert_array_equal(turned.images[count], np.rot90(some_glyphs.images[0]))
     assert turned.labels[count] == some_glyphs.labels[0] + len(some_glyphs.names)
     assert turned.names[-1].endswith("turned 270")
+
+
+def test_below_20_identities_images_are_held_out(some_glyphs):
+    split = split_identities(some_glyphs.of_identities(range(6)), share=0.25, seed=3)
+    assert split.unseen == "images"
+    assert split.held_out is not None
+    assert np.bincount(split.held_out.labels).tolist() == [2] * 6
+    assert np.bincount(split.train.labels).tolist() == [6] * 6
+    assert set(split.train.sources).isdisjoint(split.held_out.sources)
+    pairs = some_glyphs.take(np.flatnonzero(np.arange(len(some_glyphs.labels)) % 8 < 2)).of_identities(
+        range(5)
+    )
+    assert split_identities(pairs).held_out is None
+
+
+def test_all_damaged_images_are_listed_at_once_or_skipped(faces):
+    (faces / "bob" / "2.png").write_bytes(b"no image")
+    (faces / "ada" / "9.png").write_bytes(b"")
+    with pytest.raises(
+        TellapartError, match=r"2 images cannot be read: ada.9\.png: .*; bob.2\.png: .*--skip-bad"
+    ):
+        read_images(faces, size=8, channels=3)
+    found = read_images(faces, size=8, channels=3, skip_bad=True)
+    assert (len(found.labels), found.names) == (5, ("ada", "bob"))
+
+
+def written(faces: Path, place: Path, kind: str) -> Path:
+    """Write the faces as another kind of data set."""
+    files = sorted(faces.glob("[ab]*/*.png"))
+    if kind in ("csv", "tsv"):
+        comma = "," if kind == "csv" else "\t"
+        lines = [f"path{comma}label", *(f"{file}{comma}{file.parent.name}" for file in files)]
+        (place / f"faces.{kind}").write_text("\n".join(lines) + "\n")
+    elif kind == "parquet":
+        arrow = pytest.importorskip("pyarrow", reason="needs the extra train")
+        parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra train")
+        held = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+        parquet.write_table(
+            arrow.table({"image": held, "label": [file.parent.name for file in files]}),
+            place / "faces.parquet",
+        )
+    else:
+        with tarfile.open(place / "faces.tar", "w") as archive:
+            for number, file in enumerate(files):
+                archive.add(file, f"{number:03}.png")
+                told = file.parent.name.encode()
+                member = tarfile.TarInfo(f"{number:03}.cls")
+                member.size = len(told)
+                archive.addfile(member, io.BytesIO(told))
+    return place / f"faces.{kind}"
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "tar"])
+def test_tables_and_tar_files_hold_the_same_images(faces, tmp_path, kind):
+    expected = read_images(faces, size=8, channels=3)
+    found = read_images(written(faces, tmp_path, kind), size=8, channels=3)
+    assert found.names == expected.names
+    np.testing.assert_array_equal(found.images, expected.images)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+
+
+def test_what_does_not_fit_into_memory_is_decoded_on_use(faces, tmp_path, monkeypatch):
+    for path in (faces, written(faces, tmp_path, "tar")):
+        whole = read_images(path, size=8, channels=3)
+        with monkeypatch.context() as patch:
+            patch.setattr(reading, "IN_MEMORY", 10)
+            lazy = read_images(path, size=8, channels=3)
+        assert isinstance(lazy.images, reading.DecodedOnUse)
+        rows = np.array([3, 0])
+        np.testing.assert_array_equal(lazy.images[rows], whole.images[rows])
+        turned, expected = lazy.with_turns(), whole.with_turns()
+        rows = np.arange(len(turned.labels))
+        np.testing.assert_array_equal(turned.images[rows], expected.images)
+        assert lazy.of_identities([1]).digest() == whole.of_identities([1]).digest()
+
+
+def test_float_images_and_missing_labels_name_their_row(tmp_path):
+    good, bad = np.zeros((9, 9), np.uint8), np.zeros((9, 9), np.float32)
+    with pytest.raises(TellapartError, match=r"images, row 2: .*uint8"):
+        label_images([good, good, bad, good], [0, 1, 0, 1], size=8, channels=1)
+    (tmp_path / "a.csv").write_text("path,label\na.png,ada\nb.png,\n")
+    with pytest.raises(TellapartError, match=r"row 2: path or label is empty"):
+        read_images(tmp_path / "a.csv", size=8, channels=1)
+    (tmp_path / "b.csv").write_text("where,who\na.png,ada\n")
+    with pytest.raises(TellapartError, match="has the columns where, who"):
+        read_images(tmp_path / "b.csv", size=8, channels=1)

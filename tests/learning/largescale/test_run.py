@@ -50,7 +50,7 @@ def reports(text):
         [],
         ["--sample-rate", "0.3"],
         ["--sample-rate", "0.3", "--rule", "dense"],
-        ["--sample-rate", "0.5", "--corrected", "--encoder", "identity", "--objective", "arcface"],
+        ["--sample-rate", "0.5", "--corrected", "--head", "identity", "--objective", "arcface"],
         ["--objective", "normface", "--scale", "20", "--sub-centres", "2"],
     ],
     ids=" ".join,
@@ -75,7 +75,7 @@ def test_an_interrupted_run_takes_the_same_steps(identities, tmp_path):
     whole, parts = (load(tmp_path / name / "step-000000012", Workers()) for name in ("whole", "parts"))
     assert torch.equal(whole.weight, parts.weight)
     assert torch.equal(whole.momentum, parts.momentum)
-    for name in ("encoder.safetensors",):
+    for name in ("tensors.safetensors",):
         files = [tmp_path / run_ / "step-000000012" / name for run_ in ("whole", "parts")]
         assert files[0].read_bytes() == files[1].read_bytes()
     assert [path.name for path in (tmp_path / "whole").iterdir()] == ["step-000000012"]
@@ -87,7 +87,7 @@ def test_an_interrupted_run_takes_the_same_steps(identities, tmp_path):
         (["--batch", "0"], "--batch 0"),
         (["--sample-rate", "2"], "sample rate 2"),
         (["--classes", "7"], "raise --classes"),
-        (["--objective", "softmax", "--learning-rate", "1e30"], "lower --learning-rate"),
+        (["--objective", "softmax", "--learning-rate", "1e30"], "lower the learning rate"),
     ],
 )
 def test_mistakes_are_one_line(identities, tmp_path, capsys, more, told):
@@ -101,6 +101,17 @@ def test_a_run_told_otherwise_does_not_go_on(identities, tmp_path, capsys):
     run(identities, tmp_path, "--steps", "2")
     assert run(identities, tmp_path, "--steps", "4", "--seed", "1") == 2
     assert "trained with seed 0, not 1" in capsys.readouterr().err
+
+
+def test_a_run_over_other_data_does_not_go_on(identities, tmp_path, capsys):
+    run(identities, tmp_path / "out", "--steps", "2")
+    table = parquet.read_table(identities)
+    parquet.write_table(table.slice(0, len(table) - 1), tmp_path / "other.parquet", row_group_size=500)
+    assert run(tmp_path / "other.parquet", tmp_path / "out", "--steps", "4") == 2
+    assert "trained on other data" in capsys.readouterr().err
+    (tmp_path / "out" / "step-000000002" / "state.json").unlink()
+    assert run(identities, tmp_path / "out", "--steps", "4") == 2
+    assert "lacks state.json" in capsys.readouterr().err
 
 
 def started(count, identities, output, *more):

@@ -52,7 +52,7 @@ def history() -> History:
         features, labels = labelled(0.1, offset)
         pairs = tuple(suspects(torch.from_numpy(features), torch.from_numpy(labels), ["<b>"] * 100, most=2))
         looks = looks.with_look(
-            Look(step, 1 / step, 1e-3, 100.0, float(step), examine(features, labels), pairs)
+            Look(step, 1 / step, 1e-3, 0.5, 100.0, float(step), examine(features, labels), pairs)
         )
     return looks
 
@@ -70,10 +70,10 @@ def test_the_report_is_one_page_that_loads_nothing_and_escapes_names():
     assert "a &lt; b" in page
     assert "http" not in page
     assert "<script" not in page
-    assert page.count("<svg") == 4 + 2
+    assert page.count("<svg") == 6 + 2
 
 
 def test_without_held_out_identities_the_summary_says_so():
-    look = Look(10, 0.5, 1e-3, 100.0, 1.0, None, ())
+    look = Look(10, 0.5, 1e-3, 0.5, 100.0, 1.0, None, ())
     assert "nothing says how well" in summary(History((look,)))
     assert "<h1>" in report_html("x", History((look,)), {})

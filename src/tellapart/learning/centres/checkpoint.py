@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,21 +26,25 @@ ROWS = 65_536
 
 
 def save(
-    folder: Path, shard: Shard, workers: Workers, extra: dict[str, dict[str, Tensor] | str] | None = None
+    folder: Path,
+    shard: Shard | None,
+    workers: Workers,
+    extra: Mapping[str, dict[str, Tensor] | str] | None = None,
 ) -> None:
-    """Write all shards to a new folder; `extra` are further files of worker 0, tensors or text by file name."""
+    """Write all shards, if there are any, to a new folder; `extra` are files of worker 0, tensors or text by name."""
     partial = folder.with_name(folder.name + ".partial")
     if workers.rank == 0:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     workers.wait()
-    tensors = {"weight": shard.weight}
-    if shard.momentum is not None:
-        tensors["momentum"] = shard.momentum
-    metadata = {"first": shard.first, "classes": shard.classes, "sub_centres": shard.sub_centres}
-    write_safetensors(
-        partial / f"centres-{workers.rank:05d}-of-{workers.count:05d}.safetensors", tensors, metadata
-    )
+    if shard is not None:
+        tensors = {"weight": shard.weight}
+        if shard.momentum is not None:
+            tensors["momentum"] = shard.momentum
+        metadata = {"first": shard.first, "classes": shard.classes, "sub_centres": shard.sub_centres}
+        write_safetensors(
+            partial / f"centres-{workers.rank:05d}-of-{workers.count:05d}.safetensors", tensors, metadata
+        )
     if workers.rank == 0:
         for name, content in (extra or {}).items():
             if isinstance(content, str):
@@ -89,7 +93,13 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
     """Write tensors in blocks, straight from their memory: the library's own writer copies each of them whole."""
     header: dict[str, object] = {"__metadata__": {name: str(value) for name, value in metadata.items()}}
     offset = 0
-    names = {torch.float32: "F32", torch.float64: "F64", torch.bfloat16: "BF16", torch.float16: "F16"}
+    names = {
+        torch.float32: "F32",
+        torch.float64: "F64",
+        torch.bfloat16: "BF16",
+        torch.float16: "F16",
+        torch.int64: "I64",
+    }
     for name, tensor in tensors.items():
         size = tensor.numel() * tensor.element_size()
         header[name] = {
@@ -103,8 +113,8 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
-            for rows in tensor.detach().split(ROWS):
-                file.write(rows.contiguous().cpu().view(torch.uint8).numpy())
+            for rows in tensor.detach().reshape(tensor.shape or (1,)).split(ROWS):
+                file.write(rows.contiguous().cpu().flatten().view(torch.uint8).numpy())
         file.flush()
         os.fsync(file.fileno())
 

@@ -16,7 +16,8 @@ class Augmentation:
     `turn` degrees, `zoom` share, `shear` slope and `shift` share of the edge bound an affine map; `bend` is the
     deviation of a smooth displacement, as a share of the edge; `erase` the chance that a rectangle of up to a
     third of each edge is set to the image's mean; `flip` the chance of a mirror image; `light` bounds a
-    change of contrast and brightness.
+    change of contrast and brightness; `slope` that of a light that falls off over the image, as an exponent of 10
+    from edge to edge.
     """
 
     turn: float = 10.0
@@ -27,6 +28,7 @@ class Augmentation:
     erase: float = 0.25
     flip: float = 0.0
     light: float = 0.2
+    slope: float = 0.0
 
     def apply(self, images: Tensor, draw: torch.Generator) -> Tensor:
         """Change images (n, c, h, w) float; `draw` decides everything."""
@@ -37,6 +39,8 @@ class Augmentation:
         changed = torch.nn.functional.grid_sample(
             images, grid, padding_mode="border", align_corners=False, mode="bilinear"
         )
+        if self.slope:
+            changed = changed * self._falling(changed, draw)
         if self.light:
             gain = 1 + self.light * _between(len(images), draw)
             offset = self.light / 2 * _between(len(images), draw)
@@ -63,6 +67,14 @@ class Augmentation:
             knots, size=images.shape[2:], mode="bicubic", align_corners=True
         )
         return smooth.permute(0, 2, 3, 1)
+
+    def _falling(self, images: Tensor, draw: torch.Generator) -> Tensor:
+        """Draw light from one side: 10 to the power of a ramp in a random direction (n, 1, h, w)."""
+        count, _, height, width = images.shape
+        across, down = (self.slope * _between(count, draw) for _ in range(2))
+        x, y = torch.linspace(-0.5, 0.5, width), torch.linspace(-0.5, 0.5, height)
+        ramp = across[:, None, None] * x[None, None, :] + down[:, None, None] * y[None, :, None]
+        return torch.pow(10.0, ramp)[:, None]
 
     def _erased(self, images: Tensor, draw: torch.Generator) -> Tensor:
         count, _, height, width = images.shape

@@ -1,36 +1,83 @@
-"""Labelled images: a folder for each identity, or arrays in an .npz file."""
+"""Labelled images, scaled to one size: decoded once where they fit into memory, else each time they are used."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import pixels_of
-from tellapart.corpus.sources import IMAGES
+from tellapart.encoders.learned import image_hash
 from tellapart.encoders.scaling import scaled
+from tellapart.encoders.sessions import usable_cores
 from tellapart.errors import TellapartError
+from tellapart.learning.images.finding import ImageSource, find_images
 from tellapart.progress import Progress, silent
 
 TURNS = 4
 
+IN_MEMORY = 2 << 30
+"""Bytes of scaled images that are kept decoded (our choice); more are decoded whenever they are used."""
 
-@dataclass(frozen=True, slots=True)
+LISTED = 10
+"""Damaged images that a message names."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecodedOnUse:
+    """Images that are read and decoded whenever they are asked for; each may be turned by some quarters."""
+
+    sources: tuple[ImageSource, ...]
+    turns: NDArray[np.int64]
+    size: int
+    channels: int
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """That of the array they would make."""
+        return len(self.sources), self.size, self.size, self.channels
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        found = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
+        for place, row in enumerate(rows.tolist()):
+            pixels = _decoded(self.sources[row], self.size, self.channels)
+            found[place] = np.rot90(pixels, self.turns[row])
+        return found
+
+    def take(self, rows: NDArray[np.int64]) -> DecodedOnUse:
+        """Keep some."""
+        return DecodedOnUse(
+            tuple(self.sources[row] for row in rows), self.turns[rows], self.size, self.channels
+        )
+
+    def turned(self) -> DecodedOnUse:
+        """Add each turned by one, two and three quarters."""
+        turns = np.concatenate([self.turns + turn for turn in range(TURNS)])
+        return DecodedOnUse(self.sources * TURNS, turns, self.size, self.channels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LabelledImages:
     """Images (n, size, size, channels) uint8, the number of the identity of each (n,), and what they are called.
 
-    `names` names the identities, `sources` the images: a path, or a row of a file.
+    `names` names the identities, `sources` the images: a path, or a row of a file. `hashes` (n,) uint64 say what each
+    image shows (before it was turned).
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | DecodedOnUse
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     sources: tuple[str, ...]
+    hashes: NDArray[np.uint64] | None = None
 
     @property
     def size(self) -> int:
@@ -42,82 +89,146 @@ class LabelledImages:
         """1 or 3."""
         return int(self.images.shape[3])
 
+    def known(self) -> NDArray[np.uint64]:
+        """Give the hash of each image (n,)."""
+        if self.hashes is not None:
+            return self.hashes
+        every = (self.images[np.array([row])][0] for row in range(len(self.labels)))
+        return np.fromiter((image_hash(image) for image in every), dtype=np.uint64, count=len(self.labels))
+
     def digest(self) -> str:
         """Hash images and labels: what a resumed run compares."""
-        hashed = hashlib.blake2b(np.ascontiguousarray(self.images).data, digest_size=16)
-        hashed.update(self.labels.tobytes())
+        hashed = hashlib.blake2b(self.known().tobytes(), digest_size=16)
+        hashed.update(repr(self.images.shape).encode() + self.labels.tobytes())
         return hashed.hexdigest()
+
+    def take(self, rows: NDArray[np.int64]) -> LabelledImages:
+        """Keep some images; identities keep their numbers."""
+        images = self.images.take(rows) if isinstance(self.images, DecodedOnUse) else self.images[rows]
+        hashes = None if self.hashes is None else self.hashes[rows]
+        return LabelledImages(
+            images, self.labels[rows], self.names, tuple(self.sources[r] for r in rows), hashes
+        )
 
     def of_identities(self, identities: Sequence[int] | NDArray[np.int64]) -> LabelledImages:
         """Keep the images of some identities, numbered anew in this order."""
         place = {int(identity): number for number, identity in enumerate(identities)}
-        rows = np.flatnonzero(np.isin(self.labels, list(place)))
-        return LabelledImages(
-            self.images[rows],
-            np.array([place[label] for label in self.labels[rows].tolist()], dtype=np.int64),
-            tuple(self.names[identity] for identity in place),
-            tuple(self.sources[row] for row in rows),
-        )
+        kept = self.take(np.flatnonzero(np.isin(self.labels, list(place))))
+        labels = np.array([place[label] for label in kept.labels.tolist()], dtype=np.int64)
+        names = tuple(self.names[identity] for identity in place)
+        return LabelledImages(kept.images, labels, names, kept.sources, kept.hashes)
+
+    def each_its_own(self) -> LabelledImages:
+        """Make every image an identity of its own: for objectives that need no labels."""
+        numbers = np.arange(len(self.labels), dtype=np.int64)
+        return LabelledImages(self.images, numbers, self.sources, self.sources, self.hashes)
 
     def with_turns(self) -> LabelledImages:
         """Add each identity turned by 90, 180 and 270 degrees as three further identities (for glyphs)."""
-        turned = [np.rot90(self.images, turn, axes=(1, 2)) for turn in range(TURNS)]
+        images: NDArray[np.uint8] | DecodedOnUse
+        if isinstance(self.images, DecodedOnUse):
+            images = self.images.turned()
+        else:
+            images = np.concatenate([np.rot90(self.images, turn, axes=(1, 2)) for turn in range(TURNS)])
         return LabelledImages(
-            np.concatenate(turned),
+            images,
             np.concatenate([self.labels + turn * len(self.names) for turn in range(TURNS)]),
             tuple(_turned(name, turn) for turn in range(TURNS) for name in self.names),
             tuple(_turned(source, turn) for turn in range(TURNS) for source in self.sources),
+            np.tile(self.known(), TURNS) if self.hashes is not None else None,
         )
 
 
-def read_images(path: Path, *, size: int, channels: int, progress: Progress = silent) -> LabelledImages:
-    """Read a folder that holds one folder of images for each identity, or an .npz file.
+def read_images(
+    path: Path, *, size: int, channels: int, skip_bad: bool = False, progress: Progress = silent
+) -> LabelledImages:
+    """Read labelled images: what `find_images` understands, or an .npz file.
 
     An .npz file holds `images` (n, height, width[, channels]) uint8, `labels` (n,) and, where labels are
     numbers that count from 0, `names`.
 
+    Args:
+        path: Of the folder or file.
+        size: Edge in pixels that they are scaled to.
+        channels: 1 or 3.
+        skip_bad: Leave out images that cannot be read, instead of refusing.
+        progress: Told of images read.
+
     Raises:
-        TellapartError: Nothing of the kind, a file that cannot be read, fewer than two identities.
+        TellapartError: Nothing of the kind, files that cannot be read (all are named), fewer than two identities.
     """
-    if path.is_dir():
-        found = _read_folder(path, size, channels, progress)
-    elif path.suffix == ".npz" and path.is_file():
+    if path.suffix == ".npz" and path.is_file():
         found = _read_arrays(path, size, channels)
     else:
-        raise TellapartError(
-            f"{path} is neither a folder with a folder of images for each identity nor an .npz file: give one"
-        )
+        found = _read_sources(path, size, channels, skip_bad=skip_bad, progress=progress)
+    return _several(found, str(path))
+
+
+def label_images(
+    images: Sequence[ArrayLike], labels: ArrayLike, *, size: int, channels: int
+) -> LabelledImages:
+    """Take arrays, each (height, width[, channels]) uint8 of any size, and a whole number or name for each.
+
+    Raises:
+        TellapartError: An array is no image (the message names its row), or labels do not fit.
+    """
+    return _several(_from_arrays(images, np.asarray(labels), None, "images", size, channels), "images")
+
+
+def _several(found: LabelledImages, where: str) -> LabelledImages:
     if len(found.names) < 2:
-        raise TellapartError(f"{path} holds {len(found.names)} identities: give at least 2 to tell apart")
+        raise TellapartError(f"{where} holds {len(found.names)} identities: give at least 2 to tell apart")
     return found
 
 
-def _read_folder(path: Path, size: int, channels: int, progress: Progress) -> LabelledImages:
-    files = [
-        (folder.name, file)
-        for folder in sorted(path.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in IMAGES and file.is_file()
-    ]
-    if not files:
-        raise TellapartError(f"{path} holds no folders with images: give one folder for each identity")
-    names = tuple(dict.fromkeys(name for name, _ in files))
-    place = {name: number for number, name in enumerate(names)}
-    images = np.empty((len(files), size, size, channels), dtype=np.uint8)
-    with progress("reading images", len(files)) as advance:
-        for row, (_, file) in enumerate(files):
-            images[row] = scaled(_pixels(file, size), size=size, channels=channels)
+def _read_sources(
+    path: Path, size: int, channels: int, *, skip_bad: bool, progress: Progress
+) -> LabelledImages:
+    sources = find_images(path)
+    keep = len(sources) * size * size * channels <= IN_MEMORY
+    images = np.empty((len(sources) if keep else 0, size, size, channels), dtype=np.uint8)
+    hashes = np.zeros(len(sources), dtype=np.uint64)
+    bad: list[tuple[int, str]] = []
+
+    def read(row: int) -> None:
+        try:
+            pixels = _decoded(sources[row], size, channels)
+        except TellapartError as error:
+            bad.append((row, str(error)))
+            return
+        hashes[row] = image_hash(pixels)
+        if keep:
+            images[row] = pixels
+
+    with progress("reading images", len(sources)) as advance, ThreadPoolExecutor(usable_cores()) as pool:
+        for _ in pool.map(read, range(len(sources))):
             advance(1)
-    labels = np.array([place[name] for name, _ in files], dtype=np.int64)
-    return LabelledImages(images, labels, names, tuple(str(file.relative_to(path)) for _, file in files))
+    if bad and not skip_bad:
+        listed = "; ".join(reason for _, reason in sorted(bad)[:LISTED])
+        more = f"; and {len(bad) - LISTED:,} more" if len(bad) > LISTED else ""
+        raise TellapartError(
+            f"{len(bad):,} images cannot be read: {listed}{more}. Mend them, or give --skip-bad"
+        )
+    damaged = {row for row, _ in bad}
+    good = np.array([row for row in range(len(sources)) if row not in damaged], dtype=np.int64)
+    kept = [sources[row] for row in good]
+    names = tuple(dict.fromkeys(source.label for source in kept))
+    place = {name: number for number, name in enumerate(names)}
+    labels = np.array([place[source.label] for source in kept], dtype=np.int64)
+    held: NDArray[np.uint8] | DecodedOnUse
+    held = images[good] if keep and bad else images
+    if not keep:
+        held = DecodedOnUse(tuple(kept), np.zeros(len(kept), dtype=np.int64), size, channels)
+    return LabelledImages(held, labels, names, tuple(source.name for source in kept), hashes[good])
 
 
-def _pixels(file: Path, size: int) -> NDArray[np.uint8]:
+def _decoded(source: ImageSource, size: int, channels: int) -> NDArray[np.uint8]:
     try:
-        return pixels_of(file, edge=size)
+        return scaled(pixels_of(source.content(), edge=size), size=size, channels=channels)
     except NotReadableError as error:
-        raise TellapartError(f"{file}: {error}; mend or remove it") from error
+        raise TellapartError(f"{source.name}: {error}") from error
+    except OSError as error:
+        raise TellapartError(f"{source.name}: {error.strerror or error}") from error
 
 
 def _read_arrays(path: Path, size: int, channels: int) -> LabelledImages:
@@ -128,20 +239,34 @@ def _read_arrays(path: Path, size: int, channels: int) -> LabelledImages:
         raise TellapartError(f"cannot read {path} ({error}): write it with numpy.savez") from error
     if "images" not in arrays or "labels" not in arrays:
         raise TellapartError(f"{path} holds {sorted(arrays)}: it needs the arrays images and labels")
-    pixels, given = arrays["images"], arrays["labels"]
+    return _from_arrays(arrays["images"], arrays["labels"], arrays.get("names"), path.name, size, channels)
+
+
+def _from_arrays(
+    pixels: Sequence[ArrayLike] | NDArray[np.uint8],
+    given: NDArray[np.generic],
+    known: NDArray[np.generic] | None,
+    where: str,
+    size: int,
+    channels: int,
+) -> LabelledImages:
     if given.shape != (len(pixels),) or given.dtype.kind not in "iuUS":
         raise TellapartError(
-            f"{path}: labels have shape {given.shape} and type {given.dtype} for {len(pixels)} images: give one"
+            f"{where}: labels have shape {given.shape} and type {given.dtype} for {len(pixels)} images: give one"
             " whole number or name each"
         )
     values, labels = np.unique(given, return_inverse=True)
-    images = np.stack([scaled(image, size=size, channels=channels) for image in pixels])
-    known = arrays.get("names")
-    if known is not None and given.dtype.kind in "iu" and len(values) and values[-1] < len(known):
+    images = np.empty((len(pixels), size, size, channels), dtype=np.uint8)
+    for row, image in enumerate(pixels):
+        try:
+            images[row] = scaled(image, size=size, channels=channels)
+        except TellapartError as error:
+            raise TellapartError(f"{where}, row {row}: {error}") from error
+    if known is not None and given.dtype.kind in "iu" and len(values) and int(values[-1]) < len(known):
         names = tuple(str(known[value]) for value in values)
     else:
         names = tuple(str(value) for value in values)
-    sources = tuple(f"{path.name}[{row}]" for row in range(len(images)))
+    sources = tuple(f"{where}[{row}]" for row in range(len(images)))
     return LabelledImages(images, labels.astype(np.int64), names, sources)
 
 

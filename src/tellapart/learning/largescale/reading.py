@@ -7,6 +7,7 @@ number of workers. Rows held out for validation never enter a batch.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from tellapart.learning.centres.workers import Workers
 
 WINDOW = 262_144
 """Rows shuffled together, 134 MB at 128 dimensions (our choice)."""
+
+BLOCKS, BLOCK = 64, 65_536
+"""Parts of a file that its hash looks at, and their bytes: of 20 GB, 4 MB are read."""
 
 HELD_GROUPS = 64
 """Row groups that held-out rows come from, so that a file in label order gives many identities (our choice)."""
@@ -69,6 +73,18 @@ class IdentityFile:
         first = next(number for number, size in enumerate(groups) if size)
         dim = _read(file, path, first, classes, None).vectors.shape[1]
         return cls(path, classes, dim, groups, _held(groups, held_out, seed))
+
+    def digest(self) -> str:
+        """Hash the file's size, its footer (shape and statistics of every column), and BLOCKS blocks all over it."""
+        size = self.path.stat().st_size
+        hashed = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
+        with self.path.open("rb") as file:
+            file.seek(max(0, size - 8))
+            footer = int.from_bytes(file.read(4), "little")
+            for start in [max(0, size - 8 - footer), *np.linspace(0, size, BLOCKS, dtype=np.int64).tolist()]:
+                file.seek(start)
+                hashed.update(file.read(max(BLOCK, footer if start == size - 8 - footer else 0)))
+        return hashed.hexdigest()
 
     def validation(self) -> Rows:
         """Read the rows held out."""
@@ -172,12 +188,20 @@ def _read(file: Any, path: Path, group: int, classes: int, dim: int | None, befo
             f"{path}: empty entries in row group {group}: every row needs a vector and a label"
         )
     flat = column.flatten().to_numpy(zero_copy_only=False)
-    width = dim or len(flat) // len(column)
-    lengths = (
-        {kind.list_size} if arrow.types.is_fixed_size_list(kind) else set(column.value_lengths().to_pylist())
-    )
+    fixed = arrow.types.is_fixed_size_list(kind)
+    lengths_of = [kind.list_size] if fixed else column.value_lengths().to_pylist()
+    width, lengths = dim or lengths_of[0], set(lengths_of)
     if lengths - {width} or width < 1:
-        raise TellapartError(f"{path}: vectors of {sorted(lengths)[:3]} dimensions: all need {width}")
+        ragged = (
+            [length != lengths_of[0] for length in lengths_of]
+            if dim is None
+            else [length != dim for length in lengths_of]
+        )
+        row = ragged.index(True) if any(ragged) else 0
+        wanted = dim or lengths_of[0]
+        raise TellapartError(
+            f"{path}, row {before + row}: the vector has {lengths_of[row]} dimensions, the others have {wanted}"
+        )
     rows = Rows(flat.astype(np.float32, copy=False).reshape(-1, width), labels.to_numpy().astype(np.int64))
     _refuse(rows, path, classes, before)
     return rows

@@ -1,13 +1,12 @@
 """What a run needs to go on after kill -9: tensors in safetensors, the rest in JSON, one folder, no pickle.
 
-A checkpoint is written beside the last one, flushed, and put in its place by one rename; until then the last one
-counts.
+A checkpoint is a folder step-N beside the last one, written as step-N.partial, flushed and renamed; until then the last
+one counts. Centres that are spread over workers stand in it too, a file for each worker.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,67 +17,79 @@ import torch
 from torch import Tensor
 
 from tellapart.errors import TellapartError, require
+from tellapart.learning.centres.checkpoint import save
+from tellapart.learning.centres.shard import Shard
+from tellapart.learning.centres.workers import Workers
 
-FORMAT = 1
+FORMAT = 2
 STATE, TENSORS = "state.json", "tensors.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Tensors by name, and everything else as JSON holds it."""
+    """Tensors by name, everything else as JSON holds it, and the folder it was read from."""
 
     tensors: Mapping[str, Tensor]
     state: Mapping[str, Any]
+    folder: Path | None = None
 
 
-def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in `folder`."""
-    save_file = require("safetensors.torch", extra="train").save_file
-    part, old = folder.with_name(folder.name + ".part"), folder.with_name(folder.name + ".old")
-    for left in (part, old):
-        shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
-    save_file(
-        {name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()}, part / TENSORS
-    )
-    (part / STATE).write_text(json.dumps({"format": FORMAT, **checkpoint.state}), encoding="utf-8")
-    for name in (TENSORS, STATE):
-        _flush(part / name)
-    _flush(part)
-    if folder.exists():
-        os.replace(folder, old)  # a kill between these two lines leaves the old one, which is read then
-    os.replace(part, folder)
-    _flush(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+def write_checkpoint(
+    folder: Path,
+    step: int,
+    checkpoint: Checkpoint,
+    *,
+    workers: Workers | None = None,
+    shard: Shard | None = None,
+) -> Path:
+    """Write `folder`/step-N and remove the older ones; all workers must call it, worker 0 writes what they share."""
+    workers = workers or Workers()
+    target = folder / f"step-{step:09d}"
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    state = json.dumps({"format": FORMAT, "step": step, **checkpoint.state})
+    save(target, shard, workers, {TENSORS: tensors, STATE: state})
+    if workers.rank == 0:
+        for older in finished(folder):
+            if older != target:
+                shutil.rmtree(older)
+    return target
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """Read the last complete checkpoint, None where there is none.
+    """Read the newest complete checkpoint, None where there is none.
 
     Raises:
         TellapartError: It is damaged or of another format.
     """
     load_file = require("safetensors.torch", extra="train").load_file
-    for place in (folder, folder.with_name(folder.name + ".old")):
-        if not place.is_dir():
-            continue
-        try:
-            state = json.loads((place / STATE).read_text(encoding="utf-8"))
-            tensors = load_file(place / TENSORS)
-        except Exception as error:  # safetensors has an error class of its own
-            raise TellapartError(
-                f"the checkpoint {place} cannot be read ({error}): remove it to begin anew"
-            ) from error
-        if state.pop("format", None) != FORMAT:
-            raise TellapartError(f"the checkpoint {place} is of another version: remove it to begin anew")
-        return Checkpoint(tensors, state)
-    return None
+    found = finished(folder)
+    if not found:
+        return None
+    place = found[-1]
+    try:
+        state = json.loads((place / STATE).read_text(encoding="utf-8"))
+        tensors = load_file(place / TENSORS)
+    except FileNotFoundError as error:
+        raise TellapartError(
+            f"the checkpoint {place} lacks {Path(str(error.filename)).name}: copy it again, or remove it to begin anew"
+        ) from error
+    except Exception as error:  # safetensors has an error class of its own
+        raise TellapartError(
+            f"the checkpoint {place} cannot be read ({error}): remove it to begin anew"
+        ) from error
+    if state.pop("format", None) != FORMAT:
+        raise TellapartError(f"the checkpoint {place} is of another version: remove it to begin anew")
+    return Checkpoint(tensors, state, place)
+
+
+def finished(folder: Path) -> list[Path]:
+    """Complete checkpoints of a folder, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if not path.suffix)
 
 
 def remove_checkpoint(folder: Path) -> None:
     """Forget a run that is done."""
-    for suffix in ("", ".part", ".old"):
-        shutil.rmtree(folder.with_name(folder.name + suffix), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -109,11 +120,3 @@ def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give the tensors below a prefix, without it."""
     start = prefix + "."
     return {name[len(start) :]: tensor for name, tensor in tensors.items() if name.startswith(start)}
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

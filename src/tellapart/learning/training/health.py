@@ -40,7 +40,7 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class VectorQuality:
     """What vectors with labels are worth.
 
     `recall_at_1` and `map_at_r` over leave-one-out retrieval; `genuine` and `impostors` (BINS,) count pairs by
@@ -72,7 +72,7 @@ class Health:
         return tuple(found)
 
 
-def examine(features: NDArray[np.float32], labels: NDArray[np.int64]) -> Health:
+def examine(features: NDArray[np.float32], labels: NDArray[np.int64]) -> VectorQuality:
     """Look at features (n, d), not normalised, of at most some thousand samples: the n x n cosines are made."""
     vectors = unit_rows(features, encoder="training")
     cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
@@ -80,7 +80,7 @@ def examine(features: NDArray[np.float32], labels: NDArray[np.int64]) -> Health:
     edges = np.linspace(-1, 1, BINS + 1)
     spectrum = np.linalg.eigvalsh(np.cov(vectors.T.astype(np.float64))).clip(0)
     found = nearest_neighbours(vectors, labels)
-    return Health(
+    return VectorQuality(
         recall_at_1=float(found.recall_at_1.mean()),
         map_at_r=float(found.map_at_r.mean()),
         genuine=_histogram(cosines[same], edges),
@@ -94,6 +94,7 @@ def suspects(features: Tensor, labels: Tensor, names: Sequence[str], *, most: in
     """Pairs of a batch with different labels and nearly the same vector, nearest first."""
     with torch.no_grad():
         unit = torch.nn.functional.normalize(features.float(), dim=1)
+        labels = labels.to(unit.device)
         cosines = torch.where(labels[:, None] != labels[None, :], unit @ unit.T, -1.0).triu(1)
         rows, columns = (cosines >= SAME).nonzero(as_tuple=True)
     found = {
@@ -105,7 +106,11 @@ def suspects(features: Tensor, labels: Tensor, names: Sequence[str], *, most: in
 
 
 def refuse_nan(
-    step: int, loss: Tensor, features: Tensor, alone: Callable[[int], float], names: Sequence[str]
+    step: int,
+    loss: Tensor,
+    features: Tensor,
+    alone: Callable[[int], float] | None,
+    names: Sequence[str],
 ) -> None:
     """Stop with the offending sample's name when a loss, or the gradient that reached its features, is not finite.
 
@@ -113,19 +118,19 @@ def refuse_nan(
         step: Told to the user.
         loss: Of the batch.
         features: (n, d), with `.grad` after the backward pass.
-        alone: Gives the loss of one sample of the batch alone.
+        alone: Gives the loss of one sample of the batch alone; None where that cannot be asked.
         names: Of the samples (n,).
 
     Raises:
         TellapartError: Something is not finite.
     """
-    gradient = features.grad
+    gradient = features.grad if features.requires_grad else None
     if bool(loss.isfinite()) and (gradient is None or bool(gradient.isfinite().all())):
         return
     bad = ~features.isfinite().all(1)
     if not bad.any() and gradient is not None:
         bad = ~gradient.isfinite().all(1)
-    if not bad.any() or bad.all():
+    if (not bad.any() or bad.all()) and alone is not None:
         bad = torch.tensor([not np.isfinite(alone(row)) for row in range(len(names))])
     advice, value = "lower the learning rate", float(loss.detach())
     broken = "the gradient is not finite" if np.isfinite(value) else f"the loss is {value:g}"

@@ -6,23 +6,28 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tellapart.learning.training.health import Health, Suspect
+from tellapart.learning.training.health import Suspect, VectorQuality
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """The state after `step` steps; `loss` and `per_second` are means since the last look.
 
-    `health` is that of held-out identities, None without any. `suspects` were seen in the last batch.
+    `rate` and `gradient` are the learning rate and the length of the gradient of the last step. `quality` is that of
+    held-out identities, `rank1` the share of `validated` unseen samples whose nearest centre is their own; None
+    without any. `suspects` were seen in the last batch.
     """
 
     step: int
-    loss: float
+    loss: float | None
     rate: float
+    gradient: float
     per_second: float
     seconds: float
-    health: Health | None
+    quality: VectorQuality | None
     suspects: tuple[Suspect, ...]
+    rank1: float | None = None
+    validated: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values."""
@@ -31,12 +36,12 @@ class Look:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Look:
         """Take back what `to_json` gave and JSON has made of it."""
-        health = content["health"]
-        if health is not None:
-            counts = {name: tuple(health[name]) for name in ("genuine", "impostors")}
-            health = Health(**{**health, **counts})
+        quality = content["quality"]
+        if quality is not None:
+            counts = {name: tuple(quality[name]) for name in ("genuine", "impostors")}
+            quality = VectorQuality(**{**quality, **counts})
         return cls(
-            **{**content, "health": health, "suspects": tuple(Suspect(**s) for s in content["suspects"])}
+            **{**content, "quality": quality, "suspects": tuple(Suspect(**s) for s in content["suspects"])}
         )
 
 
@@ -58,7 +63,7 @@ class History:
     @property
     def best(self) -> int | None:
         """Place of the best look, None before the first that was held against others."""
-        scored = [(look.health.map_at_r, -place) for place, look in enumerate(self.looks) if look.health]
+        scored = [(look.quality.map_at_r, -place) for place, look in enumerate(self.looks) if look.quality]
         return -max(scored)[1] if scored else None
 
     def since_best(self) -> int:
