@@ -261,7 +261,7 @@ class ChangingGallery(OpenGallery):
         """Find identities that look the same: names, score, and the probability that they are one, likeliest first."""
         reference, calibration = self.known(), self.calibrate()
         bound = calibration.far_bound(far, self.assumed, claims=True)
-        odds = calibration.identity_odds(self.assumed)
+        odds = self.odds("identity")
         found: dict[tuple[str, str], float] = {}
         for number, name in self._names.items():
             own = self.store.templates(self.encoder.dim, of=[number])

@@ -48,7 +48,7 @@ class Gallery(ChangingGallery):
         calibration = self.calibrate()
         bound = calibration.far_bound(far, self.assumed)
         score = float(first.vector @ second.vector)
-        odds = calibration.pair_odds(self.assumed)
+        odds = self.odds("pair")
         with self.store.transaction():
             self.store.log("verify", score=round(score, 4), same=score > bound.threshold)
         return Verified(
@@ -67,7 +67,7 @@ class Gallery(ChangingGallery):
         if not len(place):
             raise TellapartError(f"{name!r} has no template left: enrol it again, or delete it")
         score = float(scores[0, place[0]])
-        odds = calibration.identity_odds(self.assumed)
+        odds = self.odds("identity")
         with self.store.transaction():
             self.store.log("verify", [number], score=round(score, 4), same=score > threshold)
         bound = Bound(threshold, bound.rate, bound.groups, bound.basis)
@@ -100,7 +100,7 @@ class Gallery(ChangingGallery):
             raise TellapartError("nobody with a template is enrolled in this gallery: enrol someone first")
         bound = calibration.fpir_bound(fpir, self.assumed)
         strict, own = calibration.strict(bound), calibration.own_thresholds(bound)
-        odds = calibration.identity_odds(self.assumed)
+        odds = self.odds("identity")
         found = []
         for view in views:
             best = reference.best(view.vector, LIKE)

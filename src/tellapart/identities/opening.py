@@ -16,6 +16,7 @@ from tellapart.identities import calibration as measured
 from tellapart.identities.calibration import ASSUMED, Assumed, Calibration
 from tellapart.identities.keys import VARIABLE
 from tellapart.identities.matching import FITTED, Reference, Whitening, unit
+from tellapart.identities.odds import Odds
 from tellapart.identities.store import GalleryStore, StoredView, Templates
 from tellapart.identities.types import Entry, Identity, Rows, Scoring
 from tellapart.identities.views import ViewReader
@@ -43,6 +44,7 @@ class OpenGallery:
         self._names: dict[int, str] = {}
         self._seen = (0, 0)
         self._calibration: tuple[tuple[int, int], Calibration] | None = None
+        self._odds: dict[str, tuple[Calibration, Odds | None]] = {}
 
     @classmethod
     def open(
@@ -168,6 +170,17 @@ class OpenGallery:
             with suppress(LockedIndexError), self.store.writing():  # who writes now leaves another to keep it
                 self.store.put_calibration(f"{version[0]} {version[1]}".ljust(32).encode() + found.to_bytes())
         return found
+
+    def odds(self, kind: str) -> Odds | None:
+        """Give the likelihood ratios of two views (`pair`) or of a view and an identity (`identity`), fitted once.
+
+        None where no identity has two views.
+        """
+        calibration = self.calibrate()
+        if kind not in self._odds or self._odds[kind][0] is not calibration:
+            fit = calibration.pair_odds if kind == "pair" else calibration.identity_odds
+            self._odds[kind] = (calibration, fit(self.assumed))
+        return self._odds[kind][1]
 
     @staticmethod
     def _current(measured_at: tuple[int, int], version: tuple[int, int]) -> bool:
