@@ -145,11 +145,11 @@ def test_interrupted_encoding_keeps_the_words_and_resumes(corpus, tmp_path, enco
         with pytest.raises(KeyboardInterrupt):
             Builder(folder, settings, lambda name: encoders, None, silent).run()
     opened = Index.open(folder)
-    assert opened.search("roses").configuration.ranker == "bm25"
+    assert opened.search("roses").configuration.encoder is None
     assert opened.search("roses")
     report = Builder(folder, settings, lambda name: encoders, None, silent).run()
     assert not report.changes.any
-    assert opened.search("roses").configuration.ranker == "hybrid"
+    assert opened.search("roses").configuration.encoder == "words"
 
 
 def test_open_reader_sees_the_next_generation(corpus, tmp_path):
