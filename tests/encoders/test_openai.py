@@ -126,13 +126,11 @@ def test_the_server_says_how_long_to_wait(server: Server) -> None:
         (429, {"Retry-After": "7"}, b""),
         (503, {"Retry-After": formatdate(time() + 20, usegmt=True)}, b""),
         (429, {"Retry-After": "soon"}, b""),
-        (429, {"Retry-After": "100000"}, b""),
     ]
     encoder.encode_query(["a"])
     assert sleeps[0] == 7
     assert 15 < sleeps[1] <= 20
     assert sleeps[2] == 2.0
-    assert sleeps[3] == 60
 
 
 def test_it_gives_up_in_the_end_with_one_line(server: Server) -> None:
@@ -225,3 +223,44 @@ def test_a_number_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_fingerprint_tells_models_and_servers_apart(server: Server) -> None:
     one, same, other = opened(server), opened(server), opened(server, model="n")
     assert one.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_a_batch_is_halved_until_the_server_takes_it(server: Server) -> None:
+    encoder = opened(server)
+    server.script = [(400, {}, b'{"error": {"message": "batch size is invalid, not larger than 10"}}')] * 3
+    server.requests.clear()
+    assert encoder.encode_document([str(number) for number in range(64)]).shape == (64, 3)
+    assert [len(request["input"]) for request in server.requests] == [64, 32, 16, *[8] * 8]  # type: ignore[arg-type]
+
+
+def test_one_text_too_long_names_the_setting(server: Server) -> None:
+    encoder = opened(server)
+    server.script = [(400, {}, b'{"error": {"message": "maximum context length of 512"}}')]
+    with pytest.raises(TellapartError, match=r"maximum context length.*set TELLAPART_OPENAI_MAX_TOKENS"):
+        encoder.encode_document(["long"])
+
+
+def test_a_wait_is_said_and_one_too_long_is_not_waited(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    sleeps = Sleeps()
+    encoder = opened(server, sleeps)
+    server.script = [(429, {"Retry-After": "7"}, b"slow down")]
+    encoder.encode_query(["a"])
+    assert sleeps == [7.0]
+    assert "slow down; waiting 7 s" in caplog.text
+    server.script = [(429, {"Retry-After": "3600"}, b"quota exceeded")]
+    with pytest.raises(TellapartError, match=r"quota exceeded.*wait 3,600 s.*120 s at most.*--ranker bm25"):
+        encoder.encode_query(["a"])
+    assert sleeps == [7.0]
+
+
+@pytest.mark.parametrize(("value", "said"), [("0.0", "a vector of zeros"), ("NaN", "NaN or infinite")])
+def test_useless_vectors_are_refused(server: Server, value: str, said: str) -> None:
+    encoder = opened(server)
+    row = f"[{value}, {value}, {value}]"
+    server.script = [(200, {}, f'{{"data": [{{"index": 0, "embedding": {row}}}]}}'.encode())]
+    with pytest.raises(TellapartError, match=said) as caught:
+        encoder.encode_document(["a"])
+    assert "weights" not in str(caught.value)
+    assert "--ranker bm25" in str(caught.value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from tellapart.errors import TellapartError
 
 T = TypeVar("T")
 
+EMBEDDINGS = "embeddings"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
 BASE_VARIABLE = "TELLAPART_OPENAI_BASE_URL"
@@ -35,9 +37,28 @@ OPENAI_TOKENS, OTHER_TOKENS = 8_191, 512
 
 ATTEMPTS = 6
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+PATIENCE = 120.0
+"""Seconds that one request may wait in all; a server that asks for more (a quota is used up) is given up at once."""
+
+TOLD_SECONDS = 1.0
+"""A wait from here on is said."""
+
+WITHOUT_SERVER = "'tellapart search --ranker bm25' needs no server"
+TOO_LARGE = (400, 413, 422)
+"""Codes with which servers refuse a request of too many texts or too much text."""
+
+log = logging.getLogger("tellapart")
 TIMEOUT = 60.0
 RETRIED = (408, 409, 429, 500, 502, 503, 504, 529)
 EXCERPT = 200
+
+
+class EndpointError(TellapartError):
+    """A server did not answer as asked; `code` is its HTTP status, 0 where there was none."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +137,8 @@ class Client:
             raise self.failure(path, f"the answer broke off: {error!r}") from None
 
     def _persistently(self, path: str, attempt_once: Callable[[], T]) -> T:
-        """Try, wait and try again where that can help."""
-        wait = FIRST_WAIT
+        """Try, wait and try again where that can help; say so, and give up rather than wait longer than `PATIENCE`."""
+        wait, waited = FIRST_WAIT, 0.0
         for attempt in range(1, ATTEMPTS + 1):
             self._wait_for_turn()
             try:
@@ -132,11 +153,22 @@ class Client:
                 if attempt == ATTEMPTS:
                     raise self.failure(path, str(getattr(error, "reason", error)) or repr(error)) from None
                 pause = wait
-            self._sleep(min(pause, LONGEST_WAIT))
+                reason = str(getattr(error, "reason", error)) or repr(error)
+            waited += pause
+            if waited > PATIENCE:
+                asked = (
+                    f"{reason}; it asks to wait {pause:,.0f} s, and tellapart waits {PATIENCE:.0f} s at most"
+                )
+                raise self.failure(path, asked, 429)
+            if pause >= TOLD_SECONDS:
+                log.warning(
+                    "%s: %s; waiting %.0f s, then trying again", self.endpoint.base_url, reason, pause
+                )
+            self._sleep(pause)
             wait = min(2 * wait, LONGEST_WAIT)
         raise AssertionError  # the last attempt returns or raises
 
-    def failure(self, path: str, reason: str, code: int = 0) -> TellapartError:
+    def failure(self, path: str, reason: str, code: int = 0) -> EndpointError:
         """Say in one line what an endpoint did not do."""
         advice = "check the server and the model's name"
         if code in (401, 403):
@@ -145,8 +177,10 @@ class Client:
                 if self.endpoint.key
                 else f"set {KEY_VARIABLE} and name this server with {BASE_VARIABLE} (keys go nowhere else)"
             )
-        return TellapartError(
-            f"{self.endpoint.base_url}/{path}, model {self.endpoint.model!r}: {reason}; {advice}"
+        if path == EMBEDDINGS:
+            advice += f"; {WITHOUT_SERVER}"
+        return EndpointError(
+            f"{self.endpoint.base_url}/{path}, model {self.endpoint.model!r}: {reason}; {advice}", code
         )
 
     def _post(self, path: str, content: Mapping[str, object]) -> HTTPResponse:

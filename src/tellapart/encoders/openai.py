@@ -10,13 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.endpoint import EXCERPT, Client, Endpoint
+from tellapart.encoders.endpoint import (
+    EMBEDDINGS,
+    EXCERPT,
+    LENGTH_VARIABLE,
+    TOO_LARGE,
+    Client,
+    Endpoint,
+    EndpointError,
+)
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.rows import unit_rows
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
-
-PATH = "embeddings"
 
 BYTES_PER_TOKEN = 2
 """A careful guess without the model's tokenizer: English has about 4.5, code 3, Chinese 2 to 3."""
@@ -37,6 +43,7 @@ class OpenAiEncoder:
         self.endpoint = endpoint
         self.max_tokens: int | None = endpoint.max_tokens
         self._client = Client(endpoint, sleep=sleep)
+        self._most = BATCH_TEXTS
         self.dim = len(self._asked(["dimension"])[0])
         identity = json.dumps([endpoint.base_url, endpoint.model, self.dim])
         self.fingerprint = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
@@ -55,13 +62,40 @@ class OpenAiEncoder:
         rows: list[list[float]] = []
         with progress(f"encoding with {self.name}", len(texts)) as advance:
             for batch in _batches(texts):
-                rows += self._asked(batch)
+                rows += self._in_parts(batch)
                 advance(len(batch))
         if any(len(row) != self.dim for row in rows):
             raise TellapartError(
                 f"{self.endpoint.base_url} changed the dimension of {self.endpoint.model!r}: index again"
             )
-        return unit_rows(rows, encoder=self.name) if rows else np.zeros((0, self.dim), dtype=np.float32)
+        if not rows:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        values = np.array(rows, dtype=np.float32)
+        if not np.isfinite(values).all():
+            raise self._client.failure(EMBEDDINGS, "returned NaN or infinite values")
+        if not values.any(axis=1).all():
+            text = texts[int(np.flatnonzero(~values.any(axis=1))[0])]
+            raise self._client.failure(
+                EMBEDDINGS, f"returned a vector of zeros, which no search finds, for {text[:40]!r}"
+            )
+        return unit_rows(values, encoder=self.name)
+
+    def _in_parts(self, texts: Sequence[str]) -> list[list[float]]:
+        """Ask for a batch in parts of a size that the server takes, halved whenever it finds one too large."""
+        rows: list[list[float]] = []
+        while len(rows) < len(texts):
+            part = texts[len(rows) : len(rows) + self._most]
+            try:
+                rows += self._asked(part)
+            except EndpointError as error:
+                if error.code not in TOO_LARGE:
+                    raise
+                if len(part) == 1:
+                    raise EndpointError(
+                        f"{error}; if the text is too long for the model, set {LENGTH_VARIABLE}", error.code
+                    ) from None
+                self._most = len(part) // 2
+        return rows
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Guess the tokens of each text, rather too many: two bytes each."""
@@ -70,7 +104,9 @@ class OpenAiEncoder:
 
     def _asked(self, texts: Sequence[str]) -> list[list[float]]:
         # An empty input is refused by OpenAI's own server.
-        body = self._client.ask(PATH, {"input": [text or " " for text in texts], "encoding_format": "float"})
+        body = self._client.ask(
+            EMBEDDINGS, {"input": [text or " " for text in texts], "encoding_format": "float"}
+        )
         try:
             entries = json.loads(body)["data"]
             rows = [entry["embedding"] for entry in sorted(entries, key=lambda entry: int(entry["index"]))]
@@ -80,7 +116,7 @@ class OpenAiEncoder:
             sound = False
         if not sound:
             raise self._client.failure(
-                PATH,
+                EMBEDDINGS,
                 f"not the {len(texts)} embeddings asked for: {body[:EXCERPT].decode('utf-8', 'replace')!r}",
             )
         return rows
