@@ -99,7 +99,8 @@ people, which cannot fall below {2 / 2**UNSEEN:g}.
 
 {table(head, rows)}
 Light outweighs identity in raw pixels. `--even-light` takes it out before the network: the logarithm of each pixel less
-its mean over 5 x 5.
+its mean over 5 x 5. On these four people that alone orders best; the net after so few steps is not better than raw
+pixels.
 """
 
 

@@ -12,6 +12,7 @@ from tellapart.errors import require
 
 if TYPE_CHECKING:
     from tellapart.learning.centres.loss import ShardedSoftmax
+    from tellapart.learning.images.train import train_encoder
     from tellapart.learning.losses import (
         ArcFace,
         Combined,
@@ -37,10 +38,12 @@ __all__ = [
     "Softmax",
     "SphereFace",
     "TripletLoss",
+    "train_encoder",
 ]
 
 _PLACES = dict.fromkeys(__all__, "tellapart.learning.losses") | {
-    "ShardedSoftmax": "tellapart.learning.centres.loss"
+    "ShardedSoftmax": "tellapart.learning.centres.loss",
+    "train_encoder": "tellapart.learning.images.train",
 }
 
 

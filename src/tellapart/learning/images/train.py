@@ -22,7 +22,7 @@ from tellapart.learning.centres.workers import Workers
 from tellapart.learning.images.augmenting import Augmentation
 from tellapart.learning.images.backbones import NetworkSpec
 from tellapart.learning.images.exporting import export_encoder
-from tellapart.learning.images.reading import LabelledImages
+from tellapart.learning.images.reading import LabelledImages, read_images
 from tellapart.learning.images.samples import ImageSamples
 from tellapart.learning.training.checkpoints import remove_checkpoint
 from tellapart.learning.training.feeding import SampleFeed
@@ -236,6 +236,53 @@ def train_images(
     encoder = export_encoder(trainer.network, output, output.name, size=train.size, channels=train.channels)
     remove_checkpoint(output / CHECKPOINT)
     return TrainedImages(encoder, history, judgement, said)
+
+
+def train_encoder(
+    model: nn.Module | None,
+    data: Path | str | LabelledImages,
+    output: Path | str,
+    *,
+    size: int = 64,
+    channels: int = 3,
+    options: TrainingOptions | None = None,
+    augmentation: Augmentation | None = None,
+    held_out: float = HELD_OUT,
+    device: torch.device | str = "cpu",
+    progress: Progress = silent,
+) -> TrainedImages:
+    """Train a network of one's own (None: the small one) on labelled images and write it as an encoder's folder.
+
+    Args:
+        model: Pixels (n, channels, size, size) of 0..1 to features (n, options.dim), not normalised.
+        data: What `tellapart train` takes, or images that are read already (then their size and channels count).
+        output: Folder of the encoder.
+        size: Edge in pixels.
+        channels: 1 or 3.
+        options: Of the run, the objective among them.
+        augmentation: Changes made to images in training.
+        held_out: Share kept for judging.
+        device: Where to train.
+        progress: Told of images and steps.
+
+    Raises:
+        TellapartError: The data cannot be used, or training broke; the message names the sample.
+    """
+    options = options or TrainingOptions()
+    if not isinstance(data, LabelledImages):
+        data = read_images(Path(data), size=size, channels=channels, progress=progress)
+    split = split_identities(data, share=held_out, seed=options.seed)
+    done = train_images(
+        split,
+        options,
+        augmentation or Augmentation(),
+        Path(output),
+        network=model,
+        device=device,
+        progress=progress,
+    )
+    assert done is not None
+    return done
 
 
 def load_weights(network: nn.Module, folder: Path) -> None:
