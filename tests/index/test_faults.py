@@ -199,7 +199,7 @@ def test_vanished_and_unreadable_sources_are_listed(corpus, tmp_path, monkeypatc
 
     real = update.read
 
-    def vanishing(source, options):
+    def vanishing(source, options, *more):
         if source.key == "notes/winter.txt":
             (corpus / "notes" / "winter.txt").unlink()
         return real(source, options)
