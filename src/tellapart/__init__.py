@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind
     from tellapart.encoders.load import load_encoder
     from tellapart.encoders.protocol import Encoder
-    from tellapart.engine import Configuration, Hit, Index, SearchResult
+    from tellapart.engine import Configuration, Hit, Index, SearchRequest, SearchResult
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
     from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
     from tellapart.identities import Gallery
@@ -42,6 +42,7 @@ _HOMES = {
     "LockedIndexError": "tellapart.errors",
     "Parameters": "tellapart.rankers.registry",
     "QuerySet": "tellapart.experiments",
+    "SearchRequest": "tellapart.engine",
     "SearchResult": "tellapart.engine",
     "StaleIndexError": "tellapart.errors",
     "TellapartError": "tellapart.errors",
@@ -70,6 +71,7 @@ __all__ = [
     "LockedIndexError",
     "Parameters",
     "QuerySet",
+    "SearchRequest",
     "SearchResult",
     "StaleIndexError",
     "TellapartError",

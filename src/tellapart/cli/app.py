@@ -100,6 +100,7 @@ def _options(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and say how it went as an exit code; a user's mistake is one line on stderr."""
+    arguments = arguments or ["--help"]
     try:
         app = make_app([arguments[0]] if arguments and arguments[0] in VERBS else VERBS)
         code = app(list(arguments), standalone_mode=False, prog_name="tellapart")

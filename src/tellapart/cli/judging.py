@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from tellapart.cli.keys import END, read_key
-from tellapart.cli.output import BOLD, DIM, SCHEMA, print_json, printable, styled
+from tellapart.cli.output import BOLD, DIM, SCHEMA, print_json, styled
+from tellapart.cli.snippets import printable
 from tellapart.experiments.judgements import write_qrels
 from tellapart.experiments.judging.asking import JudgingQuestion
 from tellapart.experiments.judging.leaders import Passages

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.corpus.types import Granularity
-from tellapart.engine.results import SearchResult
+from tellapart.cli.snippets import printable, snippet
+from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.engine.results import Hit, SearchResult
 
 SCHEMA = 1
-BOLD, DIM, PLAIN = "\033[1m", "\033[2m", "\033[0m"
+BOLD, DIM, MATCH, PLAIN = "\033[1m", "\033[2m", "\033[1;33m", "\033[0m"
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -26,18 +27,16 @@ def note(message: str) -> None:
 
 
 def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
-    """Print hits for a person: place, what it is, the first lines of its text."""
+    """Print hits for a person: where, what it is, the lines of its text that match."""
     if not result.hits:
         note("nothing found: no unit shares a word with the query, or none passes the filters")
     for hit in result.hits:
-        image = hit.granularity is Granularity.IMAGE
-        place = hit.document if image else f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
-        detail = f"{hit.granularity}  score {hit.score:.3f}"
-        print(f"{hit.rank:>2}  {styled(place, BOLD)}  {styled(detail, DIM)}")
+        print(f"{hit.rank:>2}  {styled(printable(where(hit)), BOLD)}  {styled(_detail(hit), DIM)}")
         if explain and hit.components:
             parts = "  ".join(f"{name} {value:.3f}" for name, value in sorted(hit.components.items()))
             print(f"    {styled(parts, DIM)}")
-        for line in snippet(hit.text, lines):
+        query = result.request.query or ""
+        for line in snippet(hit.text, lines, query=query, kind=KIND_OF[hit.granularity], mark=_marked):
             print(f"    {line}")
         if lines:
             print()
@@ -47,19 +46,22 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
             note(f"svm: {certificate}")
 
 
-def snippet(text: str, lines: int) -> list[str]:
-    """Give the first lines of a text that hold something, long ones cut."""
-    width = 160
-    kept = [printable(line.rstrip()) for line in text.strip("\r\n").splitlines() if line.strip()]
-    shown = [line if len(line) <= width else line[: width - 1] + "…" for line in kept[:lines]]
-    if lines and len(kept) > lines:
-        shown.append("…")
-    return shown
+def where(hit: Hit) -> str:
+    """Name a hit so that it can be opened: `FILE:FIRST-LAST`, or the file and its page, cell, row or heading."""
+    if hit.granularity is Granularity.IMAGE:
+        return hit.document
+    if not hit.place or hit.place.startswith("line"):
+        return f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
+    return f"{hit.document} {hit.place}"
 
 
-def printable(line: str) -> str:
-    """Keep a document from steering the terminal."""
-    return "".join(character if character.isprintable() or character == "\t" else "�" for character in line)
+def _detail(hit: Hit) -> str:
+    copies = f"  +{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}" if hit.copies else ""
+    return f"{hit.unit or hit.granularity}  score {hit.score:.3f}{copies}"
+
+
+def _marked(word: str) -> str:
+    return styled(word, MATCH)
 
 
 def styled(text: str, style: str) -> str:

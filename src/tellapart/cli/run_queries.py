@@ -35,6 +35,12 @@ def run(
         typer.Option("--configuration", metavar="NAME", help="For example minilm/paragraph/hybrid."),
     ] = None,
     depth: Annotated[int, typer.Option("--depth", help="Documents per query.")] = 1000,
+    ignore_same_id: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-same-id", help="Leave out the document that has the query's own id, as BEIR does."
+        ),
+    ] = False,
     ranker: options.Ranker = "auto",
     granularity: options.GranularityName = None,
     encoder: options.EncoderName = None,
@@ -59,13 +65,15 @@ def run(
     opened = Index.open(index_folder(index, []))
     answered = opened.run(
         read_queries(queries).texts,
-        depth=depth,
+        depth=depth + ignore_same_id,
         ranker=ranker,
         granularity=granularity,
         encoder=encoder,
         parameters=Parameters(k1, b, weight, regularisation, c, solver),
         progress=terminal_progress(),
     )
+    if ignore_same_id:
+        answered = answered.without_same_id(depth)
     spaced = write_run(answered, output)
     note(f"{output}: {len(answered.rankings):,} queries with {answered.tag}")
     if spaced:

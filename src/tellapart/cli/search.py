@@ -65,6 +65,8 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Find the units that answer a query, or are like examples; without an index, builds one of the words first."""
+    from tellapart.serving.relevance import nothing_relevant
+
     text = sys.stdin.read() if query == "-" else query
     parameters = Parameters(k1, b, weight, regularisation, c, solver)
     examples, conditions = (tuple(like or ()), tuple(unlike or ())), tuple(where or ())
@@ -75,6 +77,9 @@ def search(
     result = opened.search(request)
     for each in result.notes:
         note(each)
+    nothing = nothing_relevant(opened, result) if result.hits and not json else None
+    if nothing is not None:
+        note(f"probably nothing relevant: {nothing}")
     if json:
         print_json(search_json(result))
     else:

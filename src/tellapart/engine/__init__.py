@@ -2,6 +2,15 @@
 
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.facade import DEFAULT_ENCODERS, Index, build_index
+from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import Hit, SearchResult
 
-__all__ = ["DEFAULT_ENCODERS", "Configuration", "Hit", "Index", "SearchResult", "build_index"]
+__all__ = [
+    "DEFAULT_ENCODERS",
+    "Configuration",
+    "Hit",
+    "Index",
+    "SearchRequest",
+    "SearchResult",
+    "build_index",
+]

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tellapart.index.build import Builder, BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
+SPARE = 20
+"""Units ranked beyond those asked for, to take the places of copies. Our choice: more copies than this leave gaps."""
 
 
 class Index:
@@ -64,13 +66,13 @@ class Index:
     @classmethod
     def build(
         cls,
-        sources: Sequence[Path | str],
+        sources: Names,
         path: Path | str,
         *,
-        encoders: Sequence[str] = DEFAULT_ENCODERS,
-        granularities: Sequence[Granularity | str] = (),
+        encoders: str | Sequence[str] = DEFAULT_ENCODERS,
+        granularities: str | Sequence[Granularity | str] = (),
         kind: Kind | str | None = None,
-        include: Sequence[str] = (),
+        include: str | Sequence[str] = (),
         max_bytes: int | None = None,
         progress: Progress = silent,
         fresh: bool = False,
@@ -81,12 +83,12 @@ class Index:
         """
         folder = Path(path)
         settings = Settings(
-            sources=portable(sources, folder),
+            sources=portable(names(sources, "sources"), folder),
             kind=Kind(kind) if kind else None,
-            include=tuple(include),
+            include=names(include, "include"),
             max_bytes=max_bytes,
-            granularities=tuple(Granularity(g) for g in granularities),
-            encoders=tuple(dict.fromkeys(encoders)),
+            granularities=tuple(Granularity(g) for g in names(granularities, "granularities")),
+            encoders=tuple(dict.fromkeys(names(encoders, "encoders"))),
         )
         build_index(folder, settings, progress=progress, fresh=fresh)
         return cls.open(folder)
@@ -118,6 +120,25 @@ class Index:
     def skipped(self) -> list[tuple[str, str]]:
         """List what was not indexed, with the reason."""
         return self.catalogue.skipped()
+
+    def __repr__(self) -> str:
+        with corruption_named(self.folder / FILE), self.store.reading():
+            encoders = ", ".join(self.catalogue.encoders()) or "words only"
+            return f"<Index {str(self.folder)!r}: {len(self):,} documents, {encoders}>"
+
+    def __len__(self) -> int:
+        """How many documents it holds."""
+        return self.store.count()
+
+    def __bool__(self) -> bool:
+        """An empty index is an index."""
+        return True
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Release the files."""
@@ -226,7 +247,7 @@ class Index:
         request.check_searchable()
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
-            hits = self._hits(snapshot, rank_units(level_queries, request.k))
+            hits = self._hits(snapshot, rank_units(level_queries, request.k + SPARE), request.k)
             notes = (*plan.notes, *about_vectors(snapshot, plan.configuration))
             return SearchResult(
                 request, plan.configuration, plan.why, hits, notes, certificates(level_queries)
@@ -316,20 +337,31 @@ class Index:
             )
         return stored
 
-    def _hits(self, snapshot: Snapshot, found: Sequence[Found]) -> tuple[Hit, ...]:
-        documents = snapshot.fetch(self.store, [each.document for each in found])
-        return tuple(
-            make_hit(
-                rank,
-                documents[each.document],
+    def _hits(self, snapshot: Snapshot, found: Sequence[Found], k: int) -> tuple[Hit, ...]:
+        """Make hits of the best k units, of which those with the same text are one; its copies are named."""
+        texts: dict[tuple[Granularity, str], int] = {}
+        hits: list[Hit] = []
+        for each in found:
+            stored = snapshot.fetch(self.store, [each.document])[each.document]
+            hit = make_hit(
+                len(hits) + 1,
+                stored,
                 each.granularity,
                 each.ordinal,
                 each.score,
                 each.components,
                 each.probability,
             )
-            for rank, each in enumerate(found, start=1)
-        )
+            # The text of an image is its caption: equal captions are no copies.
+            own = hit.id if each.granularity is Granularity.IMAGE else hit.text.strip()
+            at = texts.setdefault((each.granularity, own), len(hits))
+            if at < len(hits):
+                hits[at] = replace(hits[at], copies=(*hits[at].copies, hit.id))
+            elif len(hits) == k:
+                break
+            else:
+                hits.append(hit)
+        return tuple(hits)
 
 
 def build_index(

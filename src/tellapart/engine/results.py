@@ -7,17 +7,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import overload
+from html import escape
+from importlib import import_module
+from typing import Any, overload
 
 import numpy as np
 
-from tellapart.corpus.places import lines
+from tellapart.corpus.places import lines, place_of
 from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
 from tellapart.rankers.types import Certificate
+
+SHOWN_LINES, SHOWN_CHARACTERS = 4, 160
+"""Of a hit's text in a notebook."""
 
 HASH_BYTES = 5
 """40 bits tell the units of one document apart: two of a million would share them once in two."""
@@ -33,7 +38,9 @@ class Hit:
 
     `span` counts code points of the document's text, end exclusive; `lines` count from 1, inclusive;
     `probability`, None where scores are not calibrated, is that of the hit being relevant, for code that
-    of its file; `components` says what the score was made of.
+    of its file; `components` says what the score was made of. `place` is where a person finds it in the file:
+    "page 3", "row 17", "lines 3-9"; `unit` what a person calls it: its granularity, or `block` for code that is
+    no function. `copies` are the ids of units with the same text that were found too.
     """
 
     rank: int
@@ -47,6 +54,28 @@ class Hit:
     probability: float | None
     text: str
     components: Mapping[str, float] = field(default_factory=dict)
+    place: str = ""
+    unit: str = ""
+    copies: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the hit in the shape that `search --json` documents (docs/json.md)."""
+        return {
+            "rank": self.rank,
+            "id": self.id,
+            "document": self.document,
+            "path": self.path,
+            "granularity": self.granularity.value,
+            "unit": self.unit,
+            "span": list(self.span),
+            "lines": list(self.lines),
+            "place": self.place,
+            "score": self.score,
+            "probability": self.probability,
+            "text": self.text,
+            "copies": list(self.copies),
+            "components": dict(self.components),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +107,28 @@ class SearchResult(Sequence[Hit]):
 
     def __getitem__(self, position: int | slice) -> Hit | tuple[Hit, ...]:
         return self.hits[position]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Give the hits as dictionaries, in the shape that `search --json` documents (docs/json.md)."""
+        return [hit.to_dict() for hit in self.hits]
+
+    def to_frame(self) -> Any:  # noqa: ANN401
+        """Give the hits as a data frame, one row each: of pandas if it is installed, else of polars.
+
+        Raises:
+            TellapartError: Neither is installed.
+        """
+        return frame_of(self.to_dicts())
+
+    def _repr_html_(self) -> str:
+        """Show the hits as a table in a notebook; everything from documents is escaped."""
+        rows = "".join(
+            f"<tr><td>{hit.rank}</td><td>{escape(hit.document)}<br><small>{escape(hit.place)}</small></td>"
+            f"<td>{hit.score:.3f}</td><td><pre>{escape(_beginning(hit.text))}</pre></td></tr>"
+            for hit in self.hits
+        )
+        head = "<tr><th></th><th>document</th><th>score</th><th>text</th></tr>"
+        return f"<p>{escape(self.configuration.name)}: {escape(self.why)}</p><table>{head}{rows}</table>"
 
 
 def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:
@@ -136,6 +187,7 @@ def make_hit(
         )
     document = stored.document
     start, end = stored.tree.span(granularity, ordinal)
+    where = place_of(document, start, end)
     return Hit(
         rank=rank,
         id=unit_id(stored, granularity, ordinal),
@@ -143,12 +195,33 @@ def make_hit(
         path=document.path,
         granularity=granularity,
         span=(start, end),
-        lines=lines(document.text, start, end),
+        lines=where.lines or lines(document.text, start, end),
         score=score,
         probability=probability,
         text=document.text[start:end],
         components=components,
+        place=str(where),
+        unit=stored.tree.name_of(granularity, ordinal),
     )
+
+
+def frame_of(records: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401
+    """Make a data frame of records: of pandas if it is installed, else of polars.
+
+    Raises:
+        TellapartError: Neither is installed.
+    """
+    for module in ("pandas", "polars"):
+        try:
+            return import_module(module).DataFrame(list(records))
+        except ImportError:
+            continue
+    raise TellapartError("a data frame needs pandas or polars: pip install pandas, or use to_dicts()")
+
+
+def _beginning(text: str) -> str:
+    lines_of = text.strip().splitlines()[:SHOWN_LINES]
+    return "\n".join(line[:SHOWN_CHARACTERS] for line in lines_of)
 
 
 def _hash(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from tellapart.engine.results import Hit, SearchResult
+from tellapart.engine.results import SearchResult
 
 SCHEMA = 1
 
@@ -27,22 +27,5 @@ def search_json(result: SearchResult) -> dict[str, Any]:
         "certificates": [
             {**asdict(certificate), "holds": certificate.holds} for certificate in result.certificates
         ],
-        "hits": [hit_json(hit) for hit in result.hits],
-    }
-
-
-def hit_json(hit: Hit) -> dict[str, Any]:
-    """Give one hit in the documented shape."""
-    return {
-        "rank": hit.rank,
-        "id": hit.id,
-        "document": hit.document,
-        "path": hit.path,
-        "granularity": hit.granularity.value,
-        "span": list(hit.span),
-        "lines": list(hit.lines),
-        "score": hit.score,
-        "probability": hit.probability,
-        "text": hit.text,
-        "components": dict(hit.components),
+        "hits": result.to_dicts(),
     }

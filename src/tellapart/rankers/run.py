@@ -36,6 +36,16 @@ class Run:
         for query, ranking in self.rankings.items():
             _validate(query, ranking)
 
+    def without_same_id(self, depth: int) -> Run:
+        """Leave out the document that has the id of its query (BEIR's `ignore_identical_ids`), and cut at `depth`."""
+        kept: dict[str, RankedDocuments] = {}
+        for query, ranking in self.rankings.items():
+            places = [at for at, document in enumerate(ranking.documents) if document != query][:depth]
+            kept[query] = RankedDocuments(
+                tuple(ranking.documents[at] for at in places), ranking.scores[places].astype(np.float64)
+            )
+        return Run(kept, self.tag)
+
     @classmethod
     def from_scores(cls, scores: Mapping[str, Mapping[str, float]], *, tag: str = "tellapart") -> Run:
         """Rank documents by score as trec_eval does.
