@@ -66,15 +66,15 @@ class Hit:
             "document": self.document,
             "path": self.path,
             "granularity": self.granularity.value,
-            "unit": self.unit,
             "span": list(self.span),
             "lines": list(self.lines),
-            "place": self.place,
             "score": self.score,
             "probability": self.probability,
             "text": self.text,
-            "copies": list(self.copies),
             "components": dict(self.components),
+            "place": self.place,
+            "unit": self.unit,
+            "copies": list(self.copies),
         }
 
 
