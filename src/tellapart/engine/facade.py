@@ -17,13 +17,14 @@ from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.asking import LevelQuery, QueryBuilder
 from tellapart.engine.examples import ExampleReader
+from tellapart.engine.hits import SPARE, distinct_hits
 from tellapart.engine.lookup import find_document
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.records import CheckedVerdict
 from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
-from tellapart.engine.searching import Found, certificates, rank_documents, rank_units
+from tellapart.engine.searching import certificates, rank_documents, rank_units
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from tellapart.index.build import Builder, BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
-SPARE = 20
-"""Units ranked beyond those asked for, to take the places of copies. Our choice: more copies than this leave gaps."""
 
 
 class Index:
@@ -247,7 +246,8 @@ class Index:
         request.check_searchable()
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
-            hits = self._hits(snapshot, rank_units(level_queries, request.k + SPARE), request.k)
+            found = rank_units(level_queries, request.k + SPARE)
+            hits = distinct_hits(found, partial(snapshot.fetch, self.store), request.k)
             notes = (*plan.notes, *about_vectors(snapshot, plan.configuration))
             return SearchResult(
                 request, plan.configuration, plan.why, hits, notes, certificates(level_queries)
@@ -336,32 +336,6 @@ class Index:
                 f"no document {identifier!r} in the index {self.folder}: give a path as 'tellapart search' prints it"
             )
         return stored
-
-    def _hits(self, snapshot: Snapshot, found: Sequence[Found], k: int) -> tuple[Hit, ...]:
-        """Make hits of the best k units, of which those with the same text are one; its copies are named."""
-        texts: dict[tuple[Granularity, str], int] = {}
-        hits: list[Hit] = []
-        for each in found:
-            stored = snapshot.fetch(self.store, [each.document])[each.document]
-            hit = make_hit(
-                len(hits) + 1,
-                stored,
-                each.granularity,
-                each.ordinal,
-                each.score,
-                each.components,
-                each.probability,
-            )
-            # The text of an image is its caption: equal captions are no copies.
-            own = hit.id if each.granularity is Granularity.IMAGE else hit.text.strip()
-            at = texts.setdefault((each.granularity, own), len(hits))
-            if at < len(hits):
-                hits[at] = replace(hits[at], copies=(*hits[at].copies, hit.id))
-            elif len(hits) == k:
-                break
-            else:
-                hits.append(hit)
-        return tuple(hits)
 
 
 def build_index(

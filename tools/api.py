@@ -1,0 +1,74 @@
+"""Write docs/api.md from the docstrings of everything that `tellapart` names.
+
+python tools/api.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import tellapart
+
+PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+HEAD = """# Python API
+
+Written by `python tools/api.py` from the docstrings: change those. All of this is imported from `tellapart`.
+"""
+
+
+def page() -> str:
+    """Give the whole page."""
+    return "\n".join(
+        [HEAD, *(line for name in sorted(tellapart.__all__, key=str.lower) for line in section(name))]
+    )
+
+
+def section(name: str) -> Iterator[str]:
+    """Give one name: its signature, what it says of itself, and its public methods."""
+    thing = getattr(tellapart, name)
+    yield f"## {name}\n"
+    yield f"```python\n{name}{signature(thing)}\n```\n"
+    yield from text_of(thing)
+    if not inspect.isclass(thing) or issubclass(thing, BaseException):
+        return
+    for own, value in vars(thing).items():
+        method = value.__func__ if isinstance(value, classmethod | staticmethod) else value
+        if own.startswith("_") or not inspect.isfunction(method) or not method.__doc__:
+            continue
+        yield f"### {name}.{own}\n"
+        yield f"```python\n{own}{signature(method)}\n```\n"
+        yield from text_of(method)
+
+
+def signature(thing: object) -> str:
+    """Give the signature as it is written; empty where there is none."""
+    try:
+        return str(inspect.signature(thing))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ""
+
+
+def text_of(thing: object) -> Iterator[str]:
+    """Give a docstring, its google sections as they are."""
+    text = inspect.getdoc(thing)
+    if text and not text.startswith("An enumeration"):
+        yield f"{text}\n"
+
+
+def main() -> int:
+    """Write the page, or say whether it is what the docstrings give."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is old")
+    new = page()
+    if parser.parse_args().check:
+        return int(PAGE.read_text(encoding="utf-8") != new)
+    PAGE.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
