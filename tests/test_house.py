@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1] / "src" / "tellapart"
 ROOMS = (
     "errors",
     "progress",
+    "pages",
     "corpus",
     "encoders",
     "index",

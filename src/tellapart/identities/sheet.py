@@ -7,22 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.report.markup import Html, element, join
 from tellapart.experiments.textfiles import numbered_lines, replacing
 from tellapart.identities.clustering import Clustering, Group
 from tellapart.identities.types import View
+from tellapart.pages.rendering import render_page
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 SHOWN = 60
 """Views of a group that are drawn; the others are counted (our choice)."""
 
-STYLE = """
-:root { color-scheme: light dark; } body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto;
-padding: 0 1rem; } section { margin: 2rem 0; border-top: 1px solid #8886; padding-top: 1rem; } .views { display: flex;
-flex-wrap: wrap; gap: .6rem; } figure { margin: 0; width: 7.2rem; font-size: .7rem; overflow-wrap: anywhere; }
-img { width: 100%; height: 7.2rem; object-fit: contain; background: #8883; border-radius: .3rem; } .odd img {
-outline: 3px solid #c60; } p.soft { color: #777; } h2 { margin: 0 0 .3rem; } pre { white-space: pre-wrap; margin: 0; }
-"""
 HEAD = "group\tname\tface\tfile"
 DOUBTFUL = 0.05
 """Probability of a mistake from which a group is called doubtful (our choice)."""
@@ -52,59 +44,43 @@ def contact_sheet(
         picture: Gives a view as a small JPEG, or as text.
         what: Whether they are faces, pictures or texts.
     """
-    head = element(
-        "head",
-        Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        element("title", "Contact sheet"),
-        element("style", Html(STYLE)),
-    )
     told = summary(clustering, len(views), what)
-    explained = (
-        "Each group's views stand in the order of how well they fit; outlined ones fit badly. Write names into the list"
-        " beside this page and enrol them with --apply; the same name for two groups makes them one, another name for a"
-        " line takes it out."
+    return render_page(
+        "contact_sheet.html",
+        title=told[0].upper() + told[1:],
+        groups=[
+            {
+                "name": name,
+                "remarks": _remarks(group),
+                "views": _drawn(group, views, picture),
+                "more": len(group.members) - SHOWN,
+            }
+            for group, name in zip(clustering.groups, names, strict=True)
+        ],
+        base64=lambda content: base64.b64encode(content).decode(),
     )
-    sections = [
-        _section(number, group, views, names[number], picture)
-        for number, group in enumerate(clustering.groups)
-    ]
-    body = element(
-        "body", element("h1", told[0].upper() + told[1:]), element("p", explained, class_="soft"), *sections
-    )
-    return "<!DOCTYPE html>\n" + element("html", join([head, body]), lang="en") + "\n"
 
 
-def _section(
-    number: int, group: Group, views: Sequence[View], name: str, picture: Callable[[View], bytes | str]
-) -> Html:
+def _remarks(group: Group) -> list[str]:
     said = [f"{len(group.members)} view" + ("s" if len(group.members) > 1 else "")]
     if group.doubt > DOUBTFUL:
         said.append(f"may be two: probability {group.doubt:.2f}")
     if group.nearest is not None and group.alike > DOUBTFUL:
         said.append(f"may belong to group {group.nearest + 1}: probability {group.alike:.2f}")
-    worst = min(group.fits)
-    figures = []
+    return said
+
+
+def _drawn(
+    group: Group, views: Sequence[View], picture: Callable[[View], bytes | str]
+) -> list[tuple[bytes | str, str, str, bool]]:
+    """Give picture, place, caption, and whether it fits badly, of the first views."""
+    worst, drawn = min(group.fits), []
     for place, fit in zip(group.members[:SHOWN], group.fits, strict=False):
-        shown, view = picture(views[place]), views[place]
+        view = views[place]
+        caption = Path(view.source).name + (f" #{view.part + 1}" if view.parts > 1 else "")
         odd = len(group.members) > 2 and fit == worst and group.doubt > DOUBTFUL
-        if isinstance(shown, bytes):
-            source = f"data:image/jpeg;base64,{base64.b64encode(shown).decode()}"
-            inside = element("img", src=source, alt=view.place)
-        else:
-            inside = element("pre", shown)
-        caption = element(
-            "figcaption", f"{Path(view.source).name}" + (f" #{view.part + 1}" if view.parts > 1 else "")
-        )
-        figures.append(element("figure", inside, caption, class_="odd" if odd else None))
-    more = len(group.members) - SHOWN
-    return element(
-        "section",
-        element("h2", f"Group {number + 1}" + (f": {name}" if name else "")),
-        element("p", "; ".join(said), class_="soft"),
-        element("div", *figures, class_="views"),
-        element("p", f"and {more} more") if more > 0 else None,
-    )
+        drawn.append((picture(view), view.place, caption, odd))
+    return drawn
 
 
 def write_list(path: Path, clustering: Clustering, views: Sequence[View], names: Sequence[str]) -> None:

@@ -1,45 +1,39 @@
-"""The whole page: one file, no network, light and dark."""
+"""What the template `evaluation.html` shows of a verdict."""
 
 from __future__ import annotations
 
-from importlib.resources import files
+from collections.abc import Mapping
 from pathlib import Path
 
-from tellapart.experiments.report import sections
-from tellapart.experiments.report.contents import Contents
-from tellapart.experiments.report.glossary import glossary
-from tellapart.experiments.report.markup import Html, element, join
-from tellapart.experiments.textfiles import replacing
+import numpy as np
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Even if something got past the escaping, a browser would neither run nor fetch it."""
+from tellapart.experiments.report.charts import cost_chart, length_chart, ordered, quality_scale, role
+from tellapart.experiments.report.contents import Contents
+from tellapart.experiments.textfiles import replacing
+from tellapart.experiments.verdict import Finding, Verdict
+from tellapart.pages.rendering import render_page
 
 
 def render(contents: Contents) -> str:
     """Write the page; the same contents give the same characters."""
-    verdict = contents.verdict
-    style = files("tellapart.experiments.report").joinpath("style.css").read_text(encoding="utf-8")
-    head = element(
-        "head",
-        Html('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'),
-        element("title", f"{contents.title}: {verdict.choice}"),
-        element("style", Html(style)),
+    verdict, findings = contents.verdict, ordered(contents.verdict)
+    names = (verdict.choice, verdict.best.name, verdict.default, verdict.reference)
+    compared = list(dict.fromkeys(names))
+    return render_page(
+        "evaluation.html",
+        title=f"{contents.title}: {verdict.choice}",
+        contents=contents,
+        verdict=verdict,
+        findings=findings,
+        reference=verdict.finding(verdict.reference),
+        scale=quality_scale([end for each in findings for end in (each.low, each.high, each.mean)]),
+        role=lambda finding: role(finding, verdict),
+        compared=compared,
+        categories=_by_category(verdict, contents.categories, compared),
+        units=_by_granularity(findings),
+        cost_chart=cost_chart(verdict),
+        length_chart=length_chart(verdict),
     )
-    body = element(
-        "main",
-        sections.headline(contents),
-        sections.evidence(verdict),
-        sections.caution(verdict),
-        sections.costs(verdict),
-        sections.groups(contents),
-        sections.sizes(verdict),
-        sections.examples(contents),
-        sections.settings(contents),
-        glossary(),
-        element("footer", f"tellapart; corpus {verdict.corpus}"),
-    )
-    return "<!DOCTYPE html>\n" + element("html", join([head, element("body", body)]), lang="en") + "\n"
 
 
 def write_report(contents: Contents, path: Path) -> None:
@@ -47,3 +41,25 @@ def write_report(contents: Contents, path: Path) -> None:
     page = render(contents)
     with replacing(path) as stream:
         stream.write(page)
+
+
+def _by_category(
+    verdict: Verdict, categories: Mapping[str, str], compared: list[str]
+) -> list[tuple[str, int, list[float]]]:
+    members: dict[str, list[str]] = {}
+    for query in verdict.queries:
+        members.setdefault(categories.get(query, ""), []).append(query)
+    values = [verdict.finding(name).per_query for name in compared]
+    return [
+        (name or "(none)", len(queries), [float(np.mean([of[query] for query in queries])) for of in values])
+        for name, queries in sorted(members.items())
+    ]
+
+
+def _by_granularity(findings: list[Finding]) -> list[Finding]:
+    """The finding that reads most of the answers, for each granularity, best first."""
+    best: dict[str, Finding] = {}
+    for finding in sorted(findings, key=lambda each: -(each.span_recall or 0.0)):
+        if finding.span_recall is not None:
+            best.setdefault(finding.configuration.granularity, finding)
+    return list(best.values())
