@@ -1,7 +1,7 @@
 """Encoders of faces (extra `faces`): `face`, which comes along, and `onnx:FILE`, a network of the user's own.
 
 `face` is dlib's residual network of 29 layers (Davis King, public domain), trained on some three million faces, with
-weights of 8 bits: 10 ms a view on one core. Each face is shown to it in two cut-outs and the two vectors are averaged.
+weights of 8 bits. Each face is shown to it in two cut-outs and the two vectors are averaged.
 
 `onnx:FILE` runs a network as insightface exports them: one input (batch, 3, size, size) of float32 from -1 to 1 (or
 uint8, taken as it is), red first; one output (batch, dim). Faces are aligned by their eyes. Mind the network's licence:
@@ -28,8 +28,8 @@ from tellapart.progress import Progress, silent
 
 NAME = "face"
 PADDINGS = (0.2, 0.25)
-"""Shares of a face around it in its cut-outs. dlib trained with .25; on the 196 detected att_faces .25 alone gives
-rank-1 .995, EER .0071, both rank-1 1.000, EER .0065. Mirror images, the usual second view, made the EER .0109."""
+"""Shares of a face around it in its cut-outs. dlib trained with .25. The second was chosen on att_faces, which
+is therefore development data (docs/benchmarks/identity_faces.md)."""
 
 Embed = Callable[[Pixels, Sequence[Face]], NDArray[np.float32]]
 

@@ -1,8 +1,8 @@
 """Finding faces and bringing them upright (extra `faces`): dlib's detector and its predictor of five landmarks.
 
-A face network is worth little without this: on att_faces the network that comes with the encoder `face` accepts .57
+A face network is worth little without this: on att_faces the network that comes with the encoder `face` accepts .55
 of the genuine pairs at a false-accept rate of 1e-2 when it is shown whole pictures, and .99 with aligned faces
-(docs/benchmarks/identities.md).
+(docs/benchmarks/identity_faces.md).
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ SMALLEST_FOUND = 80
 """Edge of the smallest face that the detector sees, in pixels of the picture it is shown (dlib)."""
 
 SHOWN = 1024
-"""Longest edge of the picture shown to the detector at first (our choice): .4 s on one core."""
+"""Longest edge of the picture shown to the detector at first (our choice, not measured)."""
 
 SHOWN_AGAIN = 2048
 """And a second time, where nothing was found: faces of half the size."""
 
 ENLARGED = 224
-"""A picture whose shorter edge is less is enlarged to it: att_faces, 46 pixels wide, are found at 4 times (184)."""
+"""A picture whose shorter edge is less is enlarged to it (our choice): pictures of att_faces are 46 pixels wide."""
 
 TINY = 32
-"""Edge of a face in pixels below which it is called tiny: half of the faces of att_faces have 40 (our choice)."""
+"""Edge of a face in pixels below which it is called tiny: the median of att_faces is 37 (our choice)."""
 
 FULL_SIZE = 80
 """From this edge on a face's size costs no quality: the detector's own window."""
 
 SHARP = 0.10
-"""Sharpness from which on it costs no quality; the median of att_faces is .11 (bench/identity_faces.py)."""
+"""Sharpness from which on it costs no quality; the median of att_faces is .115 (our choice)."""
 
 BLURRED = 0.03
-"""Sharpness below which a face is called blurred: att_faces blurred by 1.5 pixels have a median of .03."""
+"""Sharpness below which a face is called blurred: att_faces blurred by 1.5 pixels have a median of .026."""
 
 SHARPNESS_EDGE = 48
 """Pixels to a side at which sharpness is looked at: what remains of a face of att_faces (our choice)."""

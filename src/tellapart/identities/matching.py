@@ -12,19 +12,19 @@ from tellapart.identities.types import Floats, Rows, Scoring
 from tellapart.index.vectors.native import faiss, search
 
 CODED_ROWS = 50_000
-"""From so many rows on, codes of one bit a dimension propose candidates: 50,000 x 128 scanned exactly cost 2 ms."""
+"""From so many rows on, codes of one bit a dimension propose candidates (our choice, not measured)."""
 
 PROPOSED = 400
-"""Candidates that are scored exactly; what that overlooks is measured in docs/benchmarks/identity_scale.md."""
+"""Candidates that are scored exactly (our choice; what that overlooks is not measured)."""
 
 CHANGED = 0.1
-"""Codes are built again once a tenth of the rows came or went since."""
+"""Codes are built again once a tenth of the rows came or went since (our choice, not measured)."""
 
 REGULARISATION = 10.0
 """Of the whitening, in mean eigenvalues: the default of the closed-form SVM in search (rankers)."""
 
 FITTED = 20_000
-"""Identities from which the whitening is estimated, at most (our choice): its error is then under 1 %."""
+"""Identities from which the whitening is estimated, at most (our choice, not measured)."""
 
 
 class Whitening:
