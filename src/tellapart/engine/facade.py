@@ -310,7 +310,7 @@ class Index:
         """Plan over a snapshot that `reading` gave, following the verdict kept with it."""
         if self._verdict is None or self._verdict[0] != snapshot.generation:
             self._verdict = snapshot.generation, CheckedVerdict.of(self.store, snapshot)
-        return Planner(snapshot, self.store, self._sources(), self._verdict[1])
+        return Planner(snapshot, self.store, self._sources, self._verdict[1])
 
     def _sources(self) -> list[str]:
         return located(self.settings.sources, self.folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
@@ -53,13 +53,14 @@ class Planner:
     """Chooses the configuration of a request over one snapshot.
 
     What a user leaves open follows the `verdict` kept in the index, unless that is stale; otherwise the defaults.
+    `sources` reads where the documents come from: only examples need it.
     """
 
     def __init__(
         self,
         snapshot: Snapshot,
         store: Store,
-        sources: Sequence[str] = (),
+        sources: Callable[[], Sequence[str]] = tuple,
         verdict: CheckedVerdict | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -137,7 +138,7 @@ class Planner:
         A verdict on images was measured with a single one as example, and is followed to the letter then.
         """
         if request.granularity is None and are_images(
-            self.snapshot, self.store, self.sources, request.examples
+            self.snapshot, self.store, self.sources(), request.examples
         ):
             request = replace(request, granularity=Granularity.IMAGE)
         if request.ranker != AUTO:
@@ -147,7 +148,7 @@ class Planner:
         if plan.configuration.encoder is None:  # a verdict for words alone knows nothing of examples
             plan = self.default(request)
         chosen = plan.configuration
-        single = request.query is None and is_single_unit(self.store, self.sources, request)
+        single = request.query is None and is_single_unit(self.store, self.sources(), request)
         measured_so = single and chosen.granularities == IMAGES and self._follows_verdict(chosen)
         if chosen.encoder is None or measured_so:
             return plan
@@ -190,7 +191,7 @@ class Planner:
         """Whether units of code are asked for and enough of the documents are files of code."""
         if not any(KIND_OF[level] is Kind.CODE for level in levels):
             return False
-        return self.snapshot.names.share_of_code() >= CODE_SHARE
+        return self.snapshot.names.share_of_code >= CODE_SHARE
 
     def _covering(self, levels: Sequence[Granularity]) -> str | None:
         """Name an encoder that covers all these levels: the bundled one first, those without weights last."""

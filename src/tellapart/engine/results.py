@@ -11,8 +11,6 @@ from html import escape
 from importlib import import_module
 from typing import Any, overload
 
-import numpy as np
-
 from tellapart.corpus.places import lines, place_of
 from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine.configuration import Configuration
@@ -156,8 +154,8 @@ def unit_id(stored: StoredDocument, granularity: Granularity, ordinal: int) -> s
         return document.id
     start, end = stored.tree.span(granularity, ordinal)
     text = document.text[start:end]
-    lengths = np.diff(level.starts[: ordinal + 1])
-    same = level.starts[:ordinal][lengths == end - start].tolist()
+    starts = level.starts[: ordinal + 1]
+    same = starts[:-1][starts[1:] - starts[:-1] == end - start].tolist()
     copies = 1 + sum(document.text.startswith(text, at) for at in same)
     name = f"{document.id}#{granularity}:{_hash(text)}"
     return name if copies == 1 else f"{name}-{copies}"

@@ -81,7 +81,8 @@ def _rank_together(queries: Sequence[LevelQuery], k: int) -> list[Found]:
         [side_of(each.query, each.units, each.granularity) for each in queries], k
     ):
         own = queries[placed.side]
-        number, ordinal = (int(part[0]) for part in own.table.locate(np.array([placed.row])))
+        number = int(own.table.documents[placed.position])
+        ordinal = placed.row - int(own.table.offsets[placed.position])
         found.append(
             Found(number, own.granularity, ordinal, placed.score, placed.components, placed.probability)
         )

@@ -131,7 +131,7 @@ def text_arms(
         tiers = _asked(granularities, snapshot) or _tiers(snapshot, default.granularities)
         named = tuple(encoders) or tuple(snapshot.encoders)
         others: list[Arm] = []
-        of_code = snapshot.names.share_of_code() > 0
+        of_code = snapshot.names.share_of_code > 0
         for tier in tiers:
             has_code = of_code and any(KIND_OF[level] is Kind.CODE for level in tier)
             own = [ranker for ranker in rankers if ranker != "structure" or has_code]

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind
-from tellapart.index.lexical.tokens import analyse_parts, identifier_parts
+from tellapart.index.lexical.tokens import analyse_all_parts, identifier_parts
 
 FILE = "names.npz"
 FIELDS = ("stem", "folder", "part", "plain", "labelled")
@@ -27,6 +27,9 @@ labels; labels -> units."""
 
 Numbers = NDArray[np.int32]
 Positions = NDArray[np.int64]
+
+KEPT_WORDS = 1 << 14
+"""Identifiers whose parts stay in memory, some 4 MB: labels and folders repeat the same ones. Our choice."""
 
 _BETWEEN = "\0"
 _APART = re.compile(r"[\W]+")
@@ -41,7 +44,12 @@ _NAMED_LEVELS: Mapping[Kind, tuple[Granularity, ...]] = {
 
 def words_of(text: str) -> list[str]:
     """Cut a path or a query into lower-case parts of identifiers: `src/HTTPServer_v2` -> src, http, server, v, 2."""
-    return [part.lower() for word in _APART.split(text) if word for part in identifier_parts(word)]
+    return [part for word in _APART.split(text) if word for part in _lower_parts(word)]
+
+
+@lru_cache(maxsize=KEPT_WORDS)
+def _lower_parts(word: str) -> tuple[str, ...]:
+    return tuple([part.lower() for part in identifier_parts(word)])
 
 
 def last_name(label: str) -> str:
@@ -116,7 +124,7 @@ class NamesWriter:
         numbers = [labels[unit.label] for unit in self._units]
         words = [(_stem(path), _folder(path)) for path in self._paths]
         distinct = list(labels)
-        parts = [analyse_parts(words_of(label)) for label in distinct]
+        parts = analyse_all_parts([words_of(label) for label in distinct])
         plains = [{plain(last_name(label))} - {""} for label in distinct]
         arrays: dict[str, NDArray[np.generic]] = {
             "kinds": np.array(self._kinds, np.uint8),
@@ -175,6 +183,10 @@ class SegmentNames:
     def _words(self) -> dict[str, list[str]]:
         return {field: self._texts(f"{field}.words") for field in FIELDS[:-1]}
 
+    @cached_property
+    def _numbers(self) -> dict[str, dict[str, int]]:
+        return {field: {word: at for at, word in enumerate(words)} for field, words in self._words.items()}
+
     def _texts(self, name: str, count: int | None = None) -> list[str]:
         array = self._arrays[name]
         if not len(array) and count != 1:
@@ -201,31 +213,26 @@ class SegmentNames:
 
     def find(self, field: str, word: str) -> Numbers:
         """Give the documents or labels that have a word."""
-        words = self._words[field]
-        position = bisect_left(words, word)
-        if position < len(words) and words[position] == word:
-            return self.rows(field, position)
-        return np.zeros(0, np.int32)
+        position = self._numbers[field].get(word)
+        return np.zeros(0, np.int32) if position is None else self.rows(field, position)
 
     def alike(self, field: str, word: str, shortest: int) -> Iterator[int]:
         """Number the words of a field that equal a word, begin with it, or are what it begins with.
 
         Where they differ, the shorter has at least `shortest` characters.
         """
-        words = self._words[field]
-        first = bisect_left(words, word)
+        words, numbers = self._words[field], self._numbers[field]
         if len(word) < shortest:
-            if first < len(words) and words[first] == word:
-                yield first
+            if word in numbers:
+                yield numbers[word]
             return
-        position = first
+        position = bisect_left(words, word)
         while position < len(words) and words[position].startswith(word):
             yield position
             position += 1
         for length in range(shortest, len(word)):
-            at = bisect_left(words, word[:length])
-            if at < len(words) and words[at] == word[:length]:
-                yield at
+            if (number := numbers.get(word[:length])) is not None:
+                yield number
 
 
 class Names:
@@ -255,6 +262,7 @@ class Names:
     def _joined(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate(parts) if parts else np.zeros(0, bool)
 
+    @cached_property
     def share_of_code(self) -> float:
         """Share of the documents that are files of code; records have no path and are none."""
         code = sum(

@@ -23,7 +23,7 @@ from tellapart.index.vectors.halves import Halves
 
 DERIVED = "derived"
 
-KEPT_DOCUMENTS, KEPT_CHARACTERS = 64, 200_000
+KEPT_DOCUMENTS, KEPT_CHARACTERS = 256, 100_000
 """Documents that stay in memory between searches, and how long each may be: reading and checking ten of them takes
 longer than ranking. Our choice."""
 
@@ -240,6 +240,7 @@ class Generations:
     def __init__(self, folder: Path, store: Store) -> None:
         self.folder = folder
         self.store = store
+        self._file = folder / FILE
         self._snapshot: Snapshot | None = None
 
     @contextmanager
@@ -249,7 +250,7 @@ class Generations:
         Raises:
             CorruptIndexError: A file of the newest generation is missing or damaged.
         """
-        with corruption_named(self.folder / FILE):
+        with corruption_named(self._file):
             if self._snapshot is not None and self.store.connection.in_transaction:
                 yield self._snapshot
                 return

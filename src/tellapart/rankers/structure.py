@@ -86,10 +86,11 @@ def weights(stage: str) -> Weights:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A unit in the joint list: which side it is of, its row there, its score and what that is made of."""
+    """A unit in the joint list: its side, its row and its document's position there, and what its score is made of."""
 
     side: int
     row: int
+    position: int
     score: float
     probability: float
     components: Mapping[str, float]
@@ -135,12 +136,13 @@ class Structure:
             # Of a full list, only units that score no less than the last file's best one can be in it.
             last = float(files.shares[best[-1]]) if len(best) == k else 0.0
             most = 1 + int(np.log(max(last / share, 1e-300)) / np.log(self.decay)) if share > 0 else 1
-            for side, rows in self._units(
-                files, sides, int(files.found.positions[at]), min(most, k, MOST_UNITS)
-            ):
+            position = int(files.found.positions[at])
+            for side, rows in self._units(files, sides, position, min(most, k, MOST_UNITS)):
                 for order, row in enumerate(rows):
                     components = {"file": share, "bm25": float(files.found.dense[side][row])}
-                    placed.append(Placed(side, row, share * self.decay**order, probability, components))
+                    placed.append(
+                        Placed(side, row, position, share * self.decay**order, probability, components)
+                    )
         placed.sort(key=lambda each: -each.score)
         return placed[:k]
 

@@ -108,6 +108,8 @@ def candidates(
         defined[1, each.document] = 1
         if each.exact:
             defined[0, each.document] = 1
+    called = np.zeros(n, np.float32)
+    called[stem_is_name(asked, names)] = 1
     closest = None if near is None else _closest(sides, near, n)
     named = np.zeros(n, np.float32)
     for position, weight in named_paths(sides[0].query.text, names).items():
@@ -126,32 +128,27 @@ def candidates(
     best, total = words.best[at], words.total[at]
     highest = max(float(words.best.max(initial=0.0)), 1e-9)
     n_words = max(len(asked.words), 1)
-    tests = 0.0 if asked.asks_for(TESTS) else 1.0
-    shows = 0.0 if asked.asks_for(EXAMPLES) else 1.0
-    features = np.stack(
-        [
-            best / highest,
-            words.third[at] / highest,
-            total / max(float(words.total.max(initial=0.0)), 1e-9),
-            np.where(best > 0, _reciprocal_rank(best), 0),
-            covered[at],
-            stem[at] / n_words,
-            path[at] / n_words,
-            defined[0, at],
-            defined[1, at],
-            stem_is_name(asked, names, at),
-            label[at],
-            where.test_folder[at] * tests,
-            where.test_name[at] * tests,
-            where.example[at] * shows,
-            names.is_prose[at] * (0.0 if asked.asks_for(PROSE) else 1.0),
-            names.depths[at],
-            names.stem_sizes[at],
-            *(() if closest is None else (closest[0][at], closest[1][at], _reciprocal_rank(closest[0][at]))),
-        ],
-        axis=1,
-    ).astype(np.float32)
-    return Candidates(asked, at, features, words.dense, found, named[at])
+    n_columns = len(FEATURES) + (0 if closest is None else len(NEAR_FEATURES))
+    columns = np.empty((n_columns, len(at)), np.float32)
+    columns[:11] = (
+        best / highest,
+        words.third[at] / highest,
+        total / max(float(words.total.max(initial=0.0)), 1e-9),
+        np.where(best > 0, _reciprocal_rank(best), 0),
+        covered[at],
+        stem[at] / n_words,
+        path[at] / n_words,
+        *defined[:, at],
+        called[at],
+        label[at],
+    )
+    columns[11:17] = where.priors[:, at]
+    for rows, asks in ((slice(11, 13), TESTS), (13, EXAMPLES), (14, PROSE)):
+        if asked.asks_for(asks):
+            columns[rows] = 0
+    if closest is not None:
+        columns[17:] = closest[0][at], closest[1][at], _reciprocal_rank(closest[0][at])
+    return Candidates(asked, at, columns.T, words.dense, found, named[at])
 
 
 def _reciprocal_rank(scores: Dense) -> Dense:
@@ -198,8 +195,9 @@ class _Words:
             if not len(dense):
                 continue
             filled = np.flatnonzero(side.offsets[1:] > side.offsets[:-1])
-            np.maximum.at(best, filled, np.maximum.reduceat(dense, side.offsets[filled]))
-            rows = _top(dense, TOP_ROWS)
+            best[filled] = np.maximum(best[filled], np.maximum.reduceat(dense, side.offsets[filled]))
+            rows = np.flatnonzero(dense)
+            rows = rows[_top(dense[rows], TOP_ROWS)]
             rows = rows[np.argsort(-dense[rows], kind="stable")]
             owners = np.searchsorted(side.offsets, rows, side="right") - 1
             np.add.at(total, owners[:SUMMED_ROWS], dense[rows[:SUMMED_ROWS]])

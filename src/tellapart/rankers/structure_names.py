@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from weakref import WeakKeyDictionary
@@ -125,12 +126,16 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What names say whatever the query is, kept per generation; `unit_starts`: where each document's labels begin."""
+    """What names say whatever the query is, kept per generation.
 
-    test_folder: Dense
-    test_name: Dense
-    example: Dense
-    unit_starts: tuple[Positions, ...]
+    `priors` (6, documents) has a row for each of the last features: tests by folder and by name, examples, prose,
+    depth and words of the stem. `labelled` has, of each segment, the label of every named unit, the documents
+    that have some, and where theirs begin. `stems` gives the documents by the plain name of their file.
+    """
+
+    priors: Dense
+    labelled: tuple[tuple[Positions, Positions, Positions], ...]
+    stems: Mapping[str, Sequence[int]]
 
 
 _PLACES: WeakKeyDictionary[Names, Place] = WeakKeyDictionary()
@@ -140,17 +145,21 @@ def place(names: Names) -> Place:
     """Give what is kept of some names."""
     if names not in _PLACES:
         example = names.having("folder", EXAMPLES) | names.having("stem", EXAMPLES)
-        starts = tuple(
-            np.searchsorted(segment.units[1], np.arange(len(segment))).astype(np.int64)
-            for segment in names.segments
+        tests = names.having("folder", TESTS), names.having("stem", TESTS)
+        priors = np.stack([*tests, example, names.is_prose, names.depths, names.stem_sizes]).astype(
+            np.float32
         )
-        _PLACES[names] = Place(
-            names.having("folder", TESTS).astype(np.float32),
-            names.having("stem", TESTS).astype(np.float32),
-            example.astype(np.float32),
-            starts,
-        )
+        stems: dict[str, list[int]] = {}
+        for at in range(names.n_documents):
+            stems.setdefault(plain(stem_of(names.path(at))), []).append(at)
+        _PLACES[names] = Place(priors, tuple(map(_labelled, names.segments)), stems)
     return _PLACES[names]
+
+
+def _labelled(segment: SegmentNames) -> tuple[Positions, Positions, Positions]:
+    labels, documents = segment.units[:2].astype(np.int64)
+    named, starts = np.unique(documents, return_index=True)
+    return labels, named, starts
 
 
 def path_matches(asked: Asked, names: Names) -> tuple[Dense, Dense, Dense]:
@@ -161,14 +170,16 @@ def path_matches(asked: Asked, names: Names) -> tuple[Dense, Dense, Dense]:
         own = slice(first, first + len(segment))
         met: set[int] = set()
         for word in asked.words:
-            in_stem, in_path = np.zeros(len(segment), bool), np.zeros(len(segment), bool)
-            for number in segment.alike("stem", word, SHORTEST):
-                met.add(number)
-                in_stem[segment.rows("stem", number)] = True
-            for number in segment.alike("folder", word, SHORTEST):
-                in_path[segment.rows("folder", number)] = True
-            stem[own] += in_stem
-            path[own] += in_stem | in_path
+            stems = list(segment.alike("stem", word, SHORTEST))
+            met.update(stems)
+            folders = segment.alike("folder", word, SHORTEST)
+            in_stem = [segment.rows("stem", number) for number in stems]
+            in_path = [*in_stem, *(segment.rows("folder", number) for number in folders)]
+            for counts, rows in ((stem[own], in_stem), (path[own], in_path)):
+                if len(rows) == 1:
+                    counts[rows[0]] += 1
+                elif rows:  # a file counts once, however many of its words are alike
+                    counts[np.unique(np.concatenate(rows))] += 1
         for number in met:
             covered[segment.rows("stem", number) + first] += 1
     covered /= np.maximum(names.stem_sizes, np.float32(1))
@@ -179,22 +190,17 @@ def label_matches(asked: Asked, names: Names) -> Dense:
     """Give, by file, the highest share of a label's words that the query has."""
     best = np.zeros(names.n_documents, np.float32)
     terms = analyse_parts(asked.words)
-    for segment, first, starts in zip(names.segments, names.first, place(names).unit_starts, strict=False):
-        if not segment.units.shape[1]:
+    for segment, first, (labels, named, starts) in zip(
+        names.segments, names.first, place(names).labelled, strict=False
+    ):
+        if not len(labels):
             continue
         shares = np.zeros(len(segment.label_sizes), np.float32)
         for term in terms:
             shares[segment.find("part", term)] += 1
         shares /= np.maximum(segment.label_sizes, 1)
-        of_units = np.append(shares[segment.units[0]], np.float32(0))
-        highest = np.maximum.reduceat(of_units, starts)
-        best[first : first + len(segment)] = np.where(_filled(starts, segment), highest, 0)
+        best[first + named] = np.maximum.reduceat(shares.take(labels), starts)
     return best
-
-
-def _filled(starts: Positions, segment: SegmentNames) -> NDArray[np.bool_]:
-    """Which documents have named units."""
-    return np.diff(starts, append=segment.units.shape[1]) > 0
 
 
 def definitions(asked: Asked, names: Names) -> list[Definition]:
@@ -224,9 +230,8 @@ def _is_inside(owner: str, segment: SegmentNames, document: int, class_: int) ->
     return any(plain(last_name(name)) == owner for name in names)
 
 
-def stem_is_name(asked: Asked, names: Names, positions: Positions) -> Dense:
-    """Say which files are called like a name of the query, 1 or 0."""
+def stem_is_name(asked: Asked, names: Names) -> Positions:
+    """Give the files that are called like a name of the query."""
+    stems = place(names).stems
     wanted = {plain(last_name(name)) for name in asked.names}
-    if not wanted:
-        return np.zeros(len(positions), np.float32)
-    return np.array([plain(stem_of(names.path(at))) in wanted for at in positions.tolist()], np.float32)
+    return np.array([at for name in wanted for at in stems.get(name, ())], np.int64)

@@ -52,7 +52,8 @@ class Grammar:
         """Parse UTF-8, None when it takes too long; a parser holds state, so that each call gets its own."""
         from tree_sitter import Parser, Point
 
-        deadline = time.thread_time() + PARSE_SECONDS + PARSE_SECONDS_PER_BYTE * len(source)
+        seconds = PARSE_SECONDS + PARSE_SECONDS_PER_BYTE * len(source)
+        deadline, earliest = time.thread_time() + seconds, time.monotonic() + seconds
 
         view = memoryview(source)
 
@@ -60,7 +61,8 @@ class Grammar:
             return view[offset:]  # a view, as the parser keeps every piece it was given: copies took 500 MB
 
         def is_late(_offset: int, _has_error: bool) -> bool:
-            return time.thread_time() > deadline
+            # Wall time never runs slower, and reading it costs a fraction.
+            return time.monotonic() > earliest and time.thread_time() > deadline
 
         try:
             return Parser(self.language).parse(read, progress_callback=is_late)

@@ -204,6 +204,8 @@ def _spread(
 def _keep_inner_signs(codes: Codes, classes: NDArray[np.uint8]) -> None:
     """Put back apostrophes between letters, and `#` or `++` right behind a letter."""
     signs = np.flatnonzero(classes >= _APOSTROPHE)
+    if not len(signs):
+        return
     signs = signs[signs > 0]
     signs = signs[classes[signs - 1] == _LETTER]
     following = classes[np.minimum(signs + 1, len(classes) - 1)]

@@ -119,10 +119,16 @@ def analyse_query(text: str, kind: Kind) -> list[str]:
 
 
 def analyse_parts(parts: Sequence[str]) -> list[str]:
-    """Stem lower-case parts of identifiers as those of code are stemmed; each once, in order."""
-    long = sorted({part for part in parts if len(part) > _UNSTEMMED and part not in STOP_WORDS})
+    """Stem lower-case parts of an identifier as those of code are stemmed; each once, in order."""
+    return analyse_all_parts([parts])[0]
+
+
+def analyse_all_parts(names: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Stem the lower-case parts of many identifiers, as `analyse_parts` does for each."""
+    distinct = {part for parts in names for part in parts}
+    long = [part for part in distinct if len(part) > _UNSTEMMED and part not in STOP_WORDS]
     stems = dict(zip(long, _stem(long), strict=True))
-    return list(dict.fromkeys(stems.get(part, part) for part in parts))
+    return [list(dict.fromkeys([stems.get(part, part) for part in parts])) for parts in names]
 
 
 def blocks(text: str) -> Iterator[tuple[int, str]]:
@@ -241,8 +247,10 @@ def _identifier_terms(word: str) -> tuple[str, ...]:
 
 def identifier_parts(word: str) -> list[str]:
     """Divide an identifier at underscores, digits and capitals: parse, JSON, v, 2 of parseJSON_v2."""
+    if word.isascii():
+        return _ASCII_PARTS.findall(word)
     word = _visible(word)
-    shape = word if word.isascii() else "".join(map(_shape, word))
+    shape = "".join(map(_shape, word))
     return [word[match.start() : match.end()] for match in _ASCII_PARTS.finditer(shape)]
 
 
