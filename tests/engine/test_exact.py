@@ -44,6 +44,7 @@ def test_a_pattern_without_words_finds_its_matches_too(index):
     scores = [hit.score for hit in index.search(regex=r"[a-z]", k=50)]
     assert scores == sorted(scores, reverse=True)
     assert len(scores) > 5
+    assert all(0 <= score <= 1 for score in scores), "a perfect match has no negative score"
 
 
 def test_a_pattern_restricts_a_query(index):

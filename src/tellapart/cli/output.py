@@ -57,7 +57,13 @@ def where(hit: Hit) -> str:
 
 def _detail(hit: Hit) -> str:
     copies = f"  +{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}" if hit.copies else ""
-    return f"{hit.unit or hit.granularity}  score {hit.score:.3f}{copies}"
+    matches = int(hit.components.get("matches", 0))
+    score = f"score {hit.score:.3f}"
+    if (
+        matches
+    ):  # of a regular expression: every one is perfect, and a score would only say how they are ordered
+        score = f"{matches} {'match' if matches == 1 else 'matches'}"
+    return f"{hit.unit or hit.granularity}  {score}{copies}"
 
 
 def _marked(word: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,10 +24,6 @@ WORDS = "bm25"
 LEAN = 50
 """Units of the pooled population that each granularity's spread is mixed with. Our choice, not measured: with
 some hundred units of a kind it hardly matters, with two it decides."""
-
-
-UNRANKED = -1000.0
-"""Below any score of a ranker: what matches a regular expression and says nothing else to the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +87,25 @@ def _rank_together(queries: Sequence[LevelQuery], k: int) -> list[Found]:
 
 
 def _rank_matches(queries: Sequence[LevelQuery], k: int) -> list[Found]:
-    """Give the units in which a regular expression matches: those that the ranker scores first, then by matches."""
-    found = []
+    """Give the units in which a regular expression matches: those that the ranker scores first, then by matches.
+
+    The ranker of code scores log probabilities, which are shown as probabilities; a unit that it has nothing to say
+    of scores 0.
+    """
+    logarithmic = _together(queries) is not None
+    found: list[tuple[float, Found]] = []
     for each, scores in zip(queries, unit_scores(queries), strict=True):
         assert each.matches is not None
         rows = np.flatnonzero(each.matches)
         rows = rows[np.lexsort((rows, -each.matches[rows], -scores[rows]))][:k]
         numbers, ordinals = each.table.locate(rows)
         for row, number, ordinal in zip(rows.tolist(), numbers.tolist(), ordinals.tolist(), strict=True):
-            matches = float(each.matches[row])
-            score = float(scores[row]) if np.isfinite(scores[row]) else UNRANKED + matches / (1 + matches)
-            found.append(Found(number, each.granularity, ordinal, score, {"matches": matches}))
-    found.sort(key=lambda each: (-each.score, each.document, each.ordinal))
-    return found[:k]
+            ranked = float(scores[row])
+            score = math.exp(ranked) if logarithmic else ranked if ranked > -math.inf else 0.0
+            matches = {"matches": float(each.matches[row])}
+            found.append((ranked, Found(number, each.granularity, ordinal, score, matches)))
+    found.sort(key=lambda pair: (-pair[0], -pair[1].components["matches"], pair[1].document, pair[1].ordinal))
+    return [each for _, each in found[:k]]
 
 
 def unit_scores(queries: Sequence[LevelQuery]) -> list[NDArray[np.float32]]:
