@@ -39,7 +39,6 @@ def _environment() -> Environment:
         "milliseconds": figures.milliseconds,
         "bytes": figures.size,
         "thousands": "{:,}".format,
-        "percent": "{:.0%}".format,
         "breakable": figures.breakable,
     }
     environment.globals["interval"] = figures.interval
