@@ -50,6 +50,7 @@ VERBS = {
     "inspect": Verb(
         "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and how to rank by examples."
     ),
+    "clones": Verb("tellapart.cli.clones:clones", "Find functions that are nearly the same, or do the same."),
     "train": Verb("tellapart.cli.train:train", "Train an encoder of images."),
     "adapt": Verb("tellapart.cli.adapt:adapt", "Adapt an encoder to an index, if that helps."),
     "identity": Verb("tellapart.cli.identity:app", 'Say who or what it is, by a gallery, or "unknown".'),

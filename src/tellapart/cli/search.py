@@ -73,7 +73,7 @@ def search(
     request = SearchRequest(text, *examples, k, ranker, granularity, encoder, conditions, parameters, regex)
     request.check_searchable()
     folder = index_folder(index, [path])
-    opened = _open_or_build(folder, path, asked=index is not None)
+    opened = open_or_build(folder, path, asked=index is not None)
     result = opened.search(request)
     for each in result.notes:
         note(each)
@@ -86,7 +86,8 @@ def search(
         print_result(result, lines=lines, explain=explain)
 
 
-def _open_or_build(folder: Path, path: Path, *, asked: bool) -> Index:
+def open_or_build(folder: Path, path: Path, *, asked: bool) -> Index:
+    """Open the index of a path; without one, build one of the words first."""
     if exists(folder):
         return Index.open(folder)
     if asked and path == Path():
