@@ -17,7 +17,7 @@ from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.asking import LevelQuery, QueryBuilder
 from tellapart.engine.examples import ExampleReader
-from tellapart.engine.hits import SPARE, distinct_hits
+from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.records import CheckedVerdict
@@ -246,8 +246,8 @@ class Index:
         request.check_searchable()
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
-            found = rank_units(level_queries, request.k + SPARE)
-            hits = distinct_hits(found, partial(snapshot.fetch, self.store), request.k)
+            fetch = partial(snapshot.fetch, self.store)
+            hits = distinct_hits(partial(rank_units, level_queries), fetch, request.k)
             notes = (*plan.notes, *about_vectors(snapshot, plan.configuration))
             return SearchResult(
                 request, plan.configuration, plan.why, hits, notes, certificates(level_queries)

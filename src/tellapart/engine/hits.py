@@ -17,8 +17,16 @@ Fetch = Callable[[Sequence[int]], Mapping[int, StoredDocument]]
 """Fetches documents by number."""
 
 
-def distinct_hits(found: Sequence[Found], fetch: Fetch, k: int) -> tuple[Hit, ...]:
-    """Make hits of the best k units, of which those with the same text are one; its copies are named."""
+def distinct_hits(rank: Callable[[int], Sequence[Found]], fetch: Fetch, k: int) -> tuple[Hit, ...]:
+    """Make hits of the best k units, of which those with the same text are one; its copies are named.
+
+    `rank` gives so many of the best. Spare ones are only asked for where there are copies to replace.
+    """
+    hits = _collapsed(rank(k + 1), fetch, k)
+    return _collapsed(rank(k + SPARE), fetch, k) if any(hit.copies for hit in hits) else hits
+
+
+def _collapsed(found: Sequence[Found], fetch: Fetch, k: int) -> tuple[Hit, ...]:
     texts: dict[tuple[Granularity, str], int] = {}
     hits: list[Hit] = []
     for each in found:

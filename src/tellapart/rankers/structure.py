@@ -9,6 +9,7 @@ come from them, with weights of their own.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -135,7 +136,7 @@ class Structure:
             share, probability = float(files.shares[at]), float(files.probabilities[at])
             # Of a full list, only units that score no less than the last file's best one can be in it.
             last = float(files.shares[best[-1]]) if len(best) == k else 0.0
-            most = 1 + int(np.log(max(last / share, 1e-300)) / np.log(self.decay)) if share > 0 else 1
+            most = 1 + int(math.log(max(last / share, 1e-300)) / math.log(self.decay)) if share > 0 else 1
             position = int(files.found.positions[at])
             for side, rows in self._units(files, sides, position, min(most, k, MOST_UNITS)):
                 for order, row in enumerate(rows):

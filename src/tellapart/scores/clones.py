@@ -197,7 +197,7 @@ def _functions(index: Index, snapshot: Snapshot, progress: Progress) -> tuple[li
     functions: list[Function] = []
     sets = []
     numbering: dict[str, int] = {}
-    with progress("comparing functions", len(code)) as advance:
+    with progress("reading code", len(code)) as advance:
         for number in sorted(code):
             stored = index.store.documents([number])[number]
             for ordinal, tokens in _of_document(stored, numbering):
