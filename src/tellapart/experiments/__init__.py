@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     from tellapart.experiments.query_set import Provenance, QuerySet
     from tellapart.experiments.running import run_texts
     from tellapart.experiments.statistics import Comparison, compare, holm
-    from tellapart.experiments.synthetic.drawings import run_synthetic
-    from tellapart.experiments.synthetic.generate import generate
+    from tellapart.experiments.synthetic.generate import generate, run_synthetic
     from tellapart.experiments.trec import read_run, write_run
     from tellapart.experiments.verdict import Finding, Verdict
 

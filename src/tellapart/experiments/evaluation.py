@@ -21,7 +21,7 @@ from tellapart.experiments.judgements import Qrels, read_qrels
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.running import run_texts
-from tellapart.experiments.synthetic.drawings import run_synthetic
+from tellapart.experiments.synthetic.generate import run_synthetic
 from tellapart.experiments.verdict import Verdict
 from tellapart.progress import Progress, silent
 

@@ -9,10 +9,9 @@ import pytest
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.synthetic import Blank, SyntheticQueries, generate, leaks
-from tellapart.experiments.synthetic.masks import mask
-from tellapart.experiments.synthetic.occurrences import occurrences
-from tellapart.experiments.synthetic.sampling import SyntheticQuestion
-from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
+from tellapart.experiments.synthetic.gathering import SyntheticQuestion
+from tellapart.experiments.synthetic.masks import mask, occurrences
+from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource
 from tellapart.progress import silent
 
 

@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.experiments.synthetic.sampling import MAX_TARGETS, questions, sample
-from tellapart.experiments.synthetic.types import QueryCandidate, QuerySource
+from tellapart.experiments.synthetic.gathering import MAX_TARGETS, questions, sample
+from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource
 
 SOURCES = [QuerySource.TITLE, QuerySource.DOCSTRING, QuerySource.INNER_SENTENCE, QuerySource.RARE_TERMS]
 

@@ -1,18 +1,56 @@
-"""Blanking what queries were made from: in their documents, and wherever else the same words stand."""
+"""Blanking what queries were made from wherever its words stand, and the proof that nothing of it is left."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from tellapart.corpus.types import ContainmentTree, Level
-from tellapart.experiments.synthetic.occurrences import Occurrences, hidden
-from tellapart.experiments.synthetic.sampling import SyntheticQuestion
-from tellapart.experiments.synthetic.types import Span
-from tellapart.experiments.synthetic.words import Phrase, Phrases, phrase
+from tellapart.corpus.types import ContainmentTree, Granularity, Level
+from tellapart.corpus.units import contexts
+from tellapart.errors import CorruptIndexError
+from tellapart.experiments.synthetic.gathering import SyntheticQuestion
+from tellapart.experiments.synthetic.queries import QuerySource, Span, SyntheticQueries
+from tellapart.experiments.synthetic.words import PHRASE_WORDS, Phrase, Phrases, phrase
 from tellapart.index.store import Store, StoredDocument
+from tellapart.progress import Progress
+
+if TYPE_CHECKING:
+    from tellapart.engine.facade import Index
+
+
+@dataclass(slots=True)
+class Occurrences:
+    """Where a phrase stands: spans by document (none where only the title has it), and whether a path has it."""
+
+    spans: dict[int, list[Span]] = field(default_factory=dict)
+    in_path: bool = False
+
+
+def hidden(question: SyntheticQuestion) -> list[Phrase]:
+    """Give the word sequences that must not stand anywhere: of the query, and of what it was taken from."""
+    return sorted({phrase(text) for target in question.targets for text in target.hidden})
+
+
+def occurrences(
+    store: Store, asked: Sequence[SyntheticQuestion], progress: Progress
+) -> Mapping[Phrase, Occurrences]:
+    """Look for every phrase that must be hidden in every document of the corpus, in one pass."""
+    phrases = Phrases(each for question in asked for each in hidden(question))
+    where: dict[Phrase, Occurrences] = defaultdict(Occurrences)
+    with progress("looking for repetitions", store.count()) as advance:
+        for number, path, title, text in store.texts():
+            for each, found in phrases.find(text).items():
+                where[each].spans[number] = found
+            for each in phrases.find(title):
+                where[each].spans.setdefault(number, [])
+            for each in phrases.find(path):
+                where[each].in_path = True
+            advance(1)
+    return dict(where)
+
 
 MAX_DOCUMENTS = 10
 """Documents in which a text may stand to be blanked in all of them. Our choice, not measured."""
@@ -136,3 +174,75 @@ def _blanked(
         for granularity, level in tree.levels.items()
     }
     return StoredDocument(stored.number, document, ContainmentTree(tree.length, tree.kind, levels))
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A unit whose indexed text still holds what a query was made from."""
+
+    query: str
+    document: str
+    granularity: Granularity
+    ordinal: int
+    text: str
+
+
+def leaks(generated: SyntheticQueries, masked: Index, original: Index) -> tuple[Leak, ...]:
+    """Look for every query's blanked texts in all units, contexts included, of all documents they were blanked in.
+
+    Case and white space do not count. This reads what `masked` has in its store and compares texts as such; it
+    shares nothing with the search for word sequences that the blanking relies on.
+    """
+    wanted = _needles(generated, original)
+    found: list[Leak] = []
+    with masked.reading():
+        for identifier, needles in sorted(wanted.items()):
+            stored = masked.store.document(identifier)
+            if stored is None:
+                raise CorruptIndexError(f"document {identifier!r} is missing from {masked.folder}")
+            found += _in_document(stored, needles)
+    return tuple(sorted(found, key=lambda leak: (leak.query, leak.document, leak.granularity, leak.ordinal)))
+
+
+def _needles(generated: SyntheticQueries, original: Index) -> Mapping[str, dict[str, set[str]]]:
+    """Texts that must be gone, by document and query: what was blanked there, and the query itself."""
+    wanted: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    texts: dict[str, str] = {}
+    with original.reading():
+        for query, blanks in generated.blanks.items():
+            for blank in blanks:
+                if blank.document not in texts:
+                    stored = original.store.document(blank.document)
+                    texts[blank.document] = stored.document.text if stored else ""
+                needles = wanted[blank.document][query]
+                needles.add(_normal(texts[blank.document][blank.start : blank.end]))
+                if _hides_words(generated, query):
+                    needles.add(_normal(generated.query_set.queries[query]))
+    return wanted
+
+
+def _hides_words(generated: SyntheticQueries, query: str) -> bool:
+    """Whether the query's own words had to be blanked: those of an identifier may stand apart anywhere."""
+    words = phrase(generated.query_set.queries[query])
+    return generated.query_set.source(query) != QuerySource.IDENTIFIER and len(words) >= PHRASE_WORDS
+
+
+def _in_document(stored: StoredDocument, needles: Mapping[str, set[str]]) -> Iterator[Leak]:
+    document, tree = stored.document, stored.tree
+    wanted = {
+        query: [
+            (each, re.compile(rf"(?<!\w){re.escape(each)}(?!\w)")) for each in sorted(texts) if phrase(each)
+        ]
+        for query, texts in needles.items()
+    }
+    for granularity in tree.levels:
+        around = contexts(document, tree, granularity)
+        for ordinal, (start, end) in enumerate(tree.spans(granularity)):
+            text = _normal(f"{around[ordinal]}\n{document.text[start:end]}")
+            for query, those in wanted.items():
+                if any(each in text and pattern.search(text) for each, pattern in those):
+                    yield Leak(query, document.id, granularity, ordinal, text)
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from tellapart.experiments.synthetic.types import Span
+from tellapart.experiments.synthetic.queries import Span
 from tellapart.index.lexical.tokens import STOP_WORDS
 
 WORD = re.compile(r"[^\W_]+")
