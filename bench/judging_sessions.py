@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.experiments.judging.asking import Judging, JudgingQuestion
-from tellapart.experiments.judging.evidence import SequentialTest
+from tellapart.experiments.judging.asking import Judging, JudgingQuestion, SequentialTest
 from tellapart.experiments.judging.pools import DEPTH, Floats, Pools
 from tellapart.experiments.judging.standing import Status, standing
 from tellapart.experiments.statistics import ALPHA, compare

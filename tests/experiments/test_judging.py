@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.judgements import Qrels, read_qrels, write_qrels
-from tellapart.experiments.judging.asking import Judging, JudgingQuestion
-from tellapart.experiments.judging.evidence import SequentialTest
+from tellapart.experiments.judging.asking import Judging, JudgingQuestion, SequentialTest
 from tellapart.experiments.judging.pools import Pools, first_ranks
 from tellapart.experiments.judging.session import Session
 from tellapart.experiments.judging.standing import Status, certain_limits, standing

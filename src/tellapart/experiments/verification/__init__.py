@@ -1,12 +1,19 @@
 """Do vectors tell identities apart? Verification (1:1), identification (1:N) and retrieval, blockwise, in numpy."""
 
-from tellapart.experiments.verification.curves import Roc, equal_error_rate, min_dcf, roc
-from tellapart.experiments.verification.identification import Identification, identify_all
-from tellapart.experiments.verification.neighbours import Neighbours, nearest_neighbours
+from tellapart.experiments.verification.identification import (
+    Identification,
+    Neighbours,
+    identify_all,
+    nearest_neighbours,
+)
 from tellapart.experiments.verification.pairs import PairScores
 from tellapart.experiments.verification.thresholds import (
     Acceptance,
+    Roc,
+    equal_error_rate,
     guaranteed_threshold,
+    min_dcf,
+    roc,
     tar_at_far,
     threshold_at_far,
 )
