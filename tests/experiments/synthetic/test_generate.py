@@ -9,9 +9,8 @@ import pytest
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.synthetic import Blank, SyntheticQueries, generate, leaks
-from tellapart.experiments.synthetic.gathering import SyntheticQuestion
 from tellapart.experiments.synthetic.masks import mask, occurrences
-from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource
+from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, SyntheticQuestion
 from tellapart.progress import silent
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from tellapart.experiments.synthetic.from_prose import first_sentences, headings
 from tellapart.experiments.synthetic.from_units import QueryWriter, RareTerms
 from tellapart.experiments.synthetic.masks import Occurrences
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span
+from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span, SyntheticQuestion
 from tellapart.experiments.synthetic.words import Phrase, phrase
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress
@@ -33,19 +32,6 @@ RARE_SHARE = 0.1
 
 ORDER = (QuerySource.MODEL, *(source for source in QuerySource if source is not QuerySource.MODEL))
 """Whose turn it is: what a language model was asked for is not to be left out for want of a unit."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyntheticQuestion:
-    """One query with the candidates that offered it: each of their units answers it."""
-
-    query: str
-    targets: tuple[QueryCandidate, ...]
-
-    @property
-    def source(self) -> QuerySource:
-        """What it was made from; of several, the first in the order of `QuerySource`."""
-        return self.targets[0].source
 
 
 def questions(candidates: Iterable[QueryCandidate]) -> list[SyntheticQuestion]:

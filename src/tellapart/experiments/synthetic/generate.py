@@ -18,9 +18,9 @@ from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.running import run_texts
 from tellapart.experiments.synthetic import log
 from tellapart.experiments.synthetic.from_units import QueryWriter
-from tellapart.experiments.synthetic.gathering import Gatherer, SyntheticQuestion, offered, questions, sample
+from tellapart.experiments.synthetic.gathering import Gatherer, offered, questions, sample
 from tellapart.experiments.synthetic.masks import Masking, mask, occurrences
-from tellapart.experiments.synthetic.queries import Blank, QuerySource, SyntheticQueries
+from tellapart.experiments.synthetic.queries import Blank, QuerySource, SyntheticQueries, SyntheticQuestion
 from tellapart.index.lexical import analyse_query
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent

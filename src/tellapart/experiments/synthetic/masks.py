@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from tellapart.corpus.types import ContainmentTree, Granularity, Level
 from tellapart.corpus.units import contexts
 from tellapart.errors import CorruptIndexError
-from tellapart.experiments.synthetic.gathering import SyntheticQuestion
-from tellapart.experiments.synthetic.queries import QuerySource, Span, SyntheticQueries
+from tellapart.experiments.synthetic.queries import QuerySource, Span, SyntheticQueries, SyntheticQuestion
 from tellapart.experiments.synthetic.words import PHRASE_WORDS, Phrase, Phrases, phrase
 from tellapart.index.store import Store, StoredDocument
 from tellapart.progress import Progress

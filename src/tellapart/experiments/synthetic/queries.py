@@ -55,6 +55,19 @@ class QueryCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class SyntheticQuestion:
+    """One query with the candidates that offered it: each of their units answers it."""
+
+    query: str
+    targets: tuple[QueryCandidate, ...]
+
+    @property
+    def source(self) -> QuerySource:
+        """What it was made from; of several, the first in the order of `QuerySource`."""
+        return self.targets[0].source
+
+
+@dataclass(frozen=True, slots=True)
 class Blank:
     """A span of a document that is blanked for a query; an empty one where only the title holds its words."""
 
