@@ -18,8 +18,8 @@ from tellapart.experiments.semble import Annotations, Target, read_semble
 from tellapart.index.lexical import B_CODE, K1_CODE, analyse_query
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import StoredDocument
-from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Query, Units
+from tellapart.rankers.rocchio import knn
 from tellapart.rankers.structure import Placed, Structure, Weights
 from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Side
 from tellapart.rankers.structure_names import Asked

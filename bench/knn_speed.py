@@ -27,8 +27,8 @@ import numpy as np
 from tellapart.index.vectors import VectorIndex, build_derived, open_vectors, write_vectors
 from tellapart.index.vectors.approximate import CODED_ROWS
 from tellapart.index.vectors.candidates import DEVIATIONS
-from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Query
+from tellapart.rankers.rocchio import knn
 from tellapart.rankers.svm import ClosedFormSVM, svm
 
 SEGMENT_ROWS = 100_000

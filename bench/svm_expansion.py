@@ -29,8 +29,7 @@ from svm_sets import CONCEPTS, Collection, concepts, intents, judged_collections
 from svm_tried import tried
 from tellapart.experiments.statistics import compare
 from tellapart.index.vectors import VectorIndex
-from tellapart.rankers.expansion import RATIO, UNITS, WEIGHT, ExpandedRidge
-from tellapart.rankers.ridge import Ridge
+from tellapart.rankers.ridge import EXPANDED_RATIO, EXPANDING_UNITS, EXPANDING_WEIGHT, ExpandedRidge, Ridge
 from tellapart.rankers.rocchio import Rocchio
 
 RATIOS, COUNTS, WEIGHTS = (5.0, 10.0, 20.0), (5, 10, 20), (0.5, 1.0, 2.0)
@@ -97,7 +96,7 @@ def settings(nouns: Source, judged: Sequence[Source], requests: Source) -> Itera
             difference(values(sources, size, score), own)
             for (sources, size), own in zip(tasks, plain, strict=True)
         ]
-        chosen = "**" if (ratio, units, weight) == (RATIO, UNITS, WEIGHT) else ""
+        chosen = "**" if (ratio, units, weight) == (EXPANDED_RATIO, EXPANDING_UNITS, EXPANDING_WEIGHT) else ""
         yield [
             f"{chosen}{ratio:g}, {units}, {weight:g}{chosen}",
             *(f"{gain:+.1%}" for gain in gains),

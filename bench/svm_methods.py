@@ -13,9 +13,8 @@ from svm_draws import Draw, by_query, worth
 from svm_sets import Collection, Floats
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
-from tellapart.rankers.expansion import ExpandedRidge
 from tellapart.rankers.query import Query
-from tellapart.rankers.ridge import Ridge
+from tellapart.rankers.ridge import ExpandedRidge, Ridge
 from tellapart.rankers.rocchio import Rocchio
 from tellapart.rankers.svm import ClosedFormSVM
 from tellapart.rankers.vectors import Direction

@@ -24,9 +24,9 @@ from knn_speed import interleaved, share, synthetic, truth
 from tellapart.index.vectors import VectorIndex, build_derived, open_vectors, write_vectors
 from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.examples import like_rows
-from tellapart.rankers.feedback import FEEDBACK, feedback
-from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Query
+from tellapart.rankers.registry import FEEDBACK, feedback
+from tellapart.rankers.rocchio import knn
 from tellapart.rankers.svm import ClosedFormSVM, svm
 
 K = 10

@@ -8,9 +8,8 @@ from tellapart.rankers import exact
 from tellapart.rankers.exact import ExactSVM, certify, exact_svm
 from tellapart.rankers.examples import like_rows
 from tellapart.rankers.newton import Negatives, minimise
-from tellapart.rankers.query import Examples, Query
+from tellapart.rankers.query import Certificate, Examples, Query
 from tellapart.rankers.svm import ClosedFormSVM
-from tellapart.rankers.types import Certificate
 
 
 def unit_rows(n: int, dim: int, seed: int, shape: str = "isotropic") -> np.ndarray:

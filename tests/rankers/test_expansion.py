@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from tellapart.corpus.types import Kind
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
-from tellapart.rankers.expansion import ExpandedRidge
 from tellapart.rankers.query import Query
 from tellapart.rankers.registry import Parameters, make_ranker
-from tellapart.rankers.ridge import Ridge
+from tellapart.rankers.ridge import ExpandedRidge, Ridge
 from tellapart.rankers.vectors import VectorRanker
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
-from tellapart.rankers.feedback import FEEDBACK, feedback
 from tellapart.rankers.query import Examples, Query
+from tellapart.rankers.registry import FEEDBACK, feedback
 from tellapart.rankers.svm import ClosedFormSVM
 
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from tellapart.index.vectors import VectorIndex
-from tellapart.rankers.knn import knn
-from tellapart.rankers.query import Query
-from tellapart.rankers.types import Ranking
+from tellapart.rankers.query import Query, Ranking
+from tellapart.rankers.rocchio import knn
 
 
 def unit_rows(n: int, dim: int, seed: int) -> np.ndarray:

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex, build_derived
-from tellapart.rankers.query import Query
+from tellapart.rankers.query import Query, Ranking
 from tellapart.rankers.svm import ClosedFormSVM
-from tellapart.rankers.types import Ranking
 from tellapart.rankers.vectors import VectorRanker
 
 

@@ -17,7 +17,7 @@ from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
-from tellapart.rankers.types import Certificate
+from tellapart.rankers.query import Certificate
 
 SHOWN_LINES, SHOWN_CHARACTERS = 4, 160
 """Of a hit's text in a notebook."""

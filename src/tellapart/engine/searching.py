@@ -13,9 +13,8 @@ from tellapart.corpus.types import Granularity
 from tellapart.engine.asking import LevelQuery
 from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.hybrid import Hybrid
-from tellapart.rankers.query import Spread, Spreads
+from tellapart.rankers.query import Certificate, Spread, Spreads
 from tellapart.rankers.structure import Structure, side_of
-from tellapart.rankers.types import Certificate
 from tellapart.rankers.vectors import VectorRanker
 
 WORDS = "bm25"

@@ -6,8 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units, forbid, standardised, without_own
-from tellapart.rankers.types import Ranking
+from tellapart.rankers.query import (
+    Dense,
+    Query,
+    Ranking,
+    Spread,
+    Spreads,
+    Units,
+    forbid,
+    standardised,
+    without_own,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.rankers.bm25 import BM25, lexical_spread
-from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units, forbid, without_own
-from tellapart.rankers.types import Ranking, Rows
+from tellapart.rankers.query import Dense, Query, Ranking, Rows, Spread, Spreads, Units, forbid, without_own
 from tellapart.rankers.vectors import VectorRanker
 
 FIRST_DEPTH = 200

@@ -13,15 +13,36 @@ from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
 from tellapart.rankers.exact import exact_svm
-from tellapart.rankers.expansion import ExpandedRidge
-from tellapart.rankers.feedback import FEEDBACK, feedback
 from tellapart.rankers.hybrid import Hybrid, ReciprocalRankFusion
-from tellapart.rankers.knn import knn
 from tellapart.rankers.query import Ranker
-from tellapart.rankers.ridge import Ridge
+from tellapart.rankers.ridge import ExpandedRidge, Ridge
+from tellapart.rankers.rocchio import Rocchio, knn
 from tellapart.rankers.structure import Structure
 from tellapart.rankers.svm import DEFAULT_RATIO, ClosedFormSVM, svm
-from tellapart.rankers.vectors import VectorRanker
+from tellapart.rankers.vectors import Direction, VectorRanker
+
+FEEDBACK: Mapping[str, Direction] = MappingProxyType(
+    {
+        "svm": ClosedFormSVM(),
+        "pooled-svm": ClosedFormSVM(pooled=True),
+        "ridge": Ridge(),
+        "expanded-ridge": ExpandedRidge(),
+        "rocchio": Rocchio(),
+        "centroid": Rocchio(1.0, 1.0, 0.0),
+        "centred-centroid": Rocchio(1.0, 1.0, 0.0, centred=True),
+        "centred-rocchio": Rocchio(centred=True),
+    }
+)
+"""`pooled-svm` takes the mean of the examples for one example; `centroid` gives a text query as much weight as
+all examples together and refuses counter-examples."""
+
+
+def feedback(name: str) -> VectorRanker:
+    """Make the ranker of that name."""
+    if name not in FEEDBACK:
+        raise TellapartError(f"unknown feedback {name!r}: choose one of {', '.join(FEEDBACK)}")
+    return VectorRanker(name, FEEDBACK[name])
+
 
 RANKERS: tuple[str, ...] = ("bm25", "knn", "svm", "hybrid", "rrf", "structure")
 EXAMPLE_RANKERS: tuple[str, ...] = tuple(name for name in FEEDBACK if name not in RANKERS)

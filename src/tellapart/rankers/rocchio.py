@@ -8,7 +8,7 @@ from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import Doubles, live_rows, weigh
 from tellapart.rankers.query import Query
-from tellapart.rankers.vectors import Linear
+from tellapart.rankers.vectors import Linear, VectorRanker
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,8 @@ class Rocchio:
         moments, (_, own) = vectors.moments(), live_rows(vectors, own_rows)
         mean: Doubles = (moments.total - own.sum(axis=0)) / max(moments.n - len(own), 1)
         return mean
+
+
+def knn() -> VectorRanker:
+    """Rank by nearness to the query; with examples, to where Rocchio moves it."""
+    return VectorRanker("knn", Rocchio())

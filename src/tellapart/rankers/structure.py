@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Granularity
 from tellapart.errors import TellapartError
 from tellapart.index.names import Names
-from tellapart.rankers.query import Dense, Query, Spread, Spreads, Units
+from tellapart.rankers.query import Dense, Query, Ranking, Spread, Spreads, Units
 from tellapart.rankers.structure_features import Candidates, Side, candidates, visible
 from tellapart.rankers.structure_names import Asked
-from tellapart.rankers.types import Ranking
 from tellapart.rankers.vectors import VectorRanker
 
 WEIGHTS = Path(__file__).with_name("structure.json")

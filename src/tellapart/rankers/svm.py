@@ -27,8 +27,7 @@ from numpy.typing import ArrayLike
 from tellapart.errors import TellapartError
 from tellapart.index.vectors import Moments, Spectrum, VectorIndex
 from tellapart.rankers.examples import Doubles, Rows, Weighted, extended, live_rows, weigh
-from tellapart.rankers.query import Query
-from tellapart.rankers.types import Certificate
+from tellapart.rankers.query import Certificate, Query
 from tellapart.rankers.vectors import Linear, VectorRanker
 
 # lambda in mean eigenvalues of the covariance: with MiniLM, 10 tied with k-NN over 668 queries of six collections and

@@ -13,9 +13,12 @@ from tellapart.errors import TellapartError
 from tellapart.index.vectors import VectorIndex
 from tellapart.index.vectors.candidates import best_first
 from tellapart.rankers.query import (
+    Certificate,
     Dense,
     Mask,
     Query,
+    Ranking,
+    Rows,
     Spread,
     Spreads,
     Units,
@@ -23,7 +26,6 @@ from tellapart.rankers.query import (
     standardised,
     without_own,
 )
-from tellapart.rankers.types import Certificate, Ranking, Rows
 
 
 @dataclass(frozen=True, slots=True)
