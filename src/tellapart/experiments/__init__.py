@@ -75,7 +75,7 @@ _HOMES = {
     "read_run": "trec",
     "read_saved": "gate",
     "run_examples": "examples",
-    "run_synthetic": "synthetic.drawings",
+    "run_synthetic": "synthetic.generate",
     "run_texts": "running",
     "text_arms": "arms",
     "unit_query_set": "examples",
