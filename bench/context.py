@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from judged import data_folder, publish, table
 from tellapart import Index
 from tellapart.corpus.types import Granularity
-from tellapart.encoders.minilm import open_minilm
-from tellapart.encoders.places import cache_folder
+from tellapart.encoders.cache import cache_folder
+from tellapart.encoders.folder import open_minilm
 from tellapart.experiments.statistics import compare
 from tellapart.serving.context import context
 from tellapart.serving.packing import HEADER

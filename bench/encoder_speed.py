@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from judged import Judged, load, ndcg, publish, table
 from tellapart.encoders.cache import key_of, open_cache
-from tellapart.encoders.folder import FolderEncoder
-from tellapart.encoders.minilm import open_minilm
-from tellapart.encoders.rows import stored_precision
+from tellapart.encoders.folder import FolderEncoder, open_minilm
+from tellapart.encoders.protocol import stored_precision
 from tellapart.encoders.sessions import usable_cores
 from tellapart.experiments.statistics import compare
 

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from judged import data_folder, publish, table
-from tellapart.encoders.pixels import PixelEncoder
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.images import PixelEncoder
+from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.statistics import Comparison, compare, estimate_means
 from tellapart.experiments.verification import nearest_neighbours
 from tellapart.learning.images.augmenting import Augmentation

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
 from judged import data_folder, publish, table
-from tellapart.encoders.face import FaceEncoder, open_face
-from tellapart.encoders.faces import BLURRED, find_faces
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.faces import BLURRED, FaceEncoder, find_faces, open_face
+from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.statistics import compare, compare_all, holm
 from tellapart.experiments.verification import (
     PairScores,
@@ -134,7 +133,7 @@ def row(name: str, vectors: Vectors, people: NDArray[np.int64]) -> list[str]:
 def encoders(
     images: NDArray[np.uint8], people: NDArray[np.int64], seen: NDArray[np.bool_], faces: Vectors
 ) -> list[list[str]]:
-    from tellapart.encoders.face import FOLDER
+    from tellapart.encoders.faces import FOLDER
     from tellapart.encoders.images import ImageEncoder
 
     whole = ImageEncoder(FOLDER, threads=1).encode_images(images[seen])

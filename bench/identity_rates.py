@@ -15,9 +15,9 @@ from scipy.stats import binomtest
 
 from judged import data_folder, publish, table
 from tellapart.corpus.types import Kind
-from tellapart.encoders.face import open_face
+from tellapart.encoders.faces import open_face
 from tellapart.encoders.lsa import LsaEncoder
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.errors import TellapartError
 from tellapart.identities.calibration import calibrate
 from tellapart.identities.matching import Reference

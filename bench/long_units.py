@@ -17,7 +17,7 @@ from judged import Judged, load, ndcg, publish, table
 from tellapart.corpus.split import split
 from tellapart.corpus.types import Document, Granularity, Kind
 from tellapart.encoders.cache import open_cache
-from tellapart.encoders.minilm import open_minilm
+from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import embed
 from tellapart.encoders.windows import Pooling, UnitText
 from tellapart.experiments.statistics import compare

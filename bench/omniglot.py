@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from judged import data_folder, publish, table
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.statistics import compare
 from tellapart.experiments.verification import PairScores, equal_error_rate, nearest_neighbours, tar_at_far
 from tellapart.learning.images.augmenting import Augmentation

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tellapart.experiments.queries.judgements import JudgedQueries, Qrels, QuerySet
 
 from judged import Judged, data_folder, load, ndcg, publish, table
 from parts import Parts, scifact_rationales, scifact_sentences, texts_of, wikiqa_sentences
 from tellapart.corpus.split import split
 from tellapart.corpus.types import LEVELS, Document, Granularity, Kind
 from tellapart.encoders.cache import open_cache
-from tellapart.encoders.minilm import open_minilm
+from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import pool
 from tellapart.encoders.windows import Layout, UnitText, inside, joined, lay_out
+from tellapart.experiments.judgements import JudgedQueries, Qrels, QueryTexts
 from tellapart.experiments.statistics import compare
 from tellapart.index.embedding import TILES, unit_texts
 from tellapart.index.store import StoredDocument
@@ -128,7 +128,7 @@ def parts_of_documents(most: int) -> Iterator[TwoWays]:
     """Give the collections that judge sentences: wikiqa's answers, scifact's rationales."""
     folder = data_folder() / "wikiqa"
     judged = load("wikiqa", "dev")
-    asked = JudgedQueries(QuerySet(judged.queries), judged.qrels)
+    asked = JudgedQueries(QueryTexts(judged.queries), judged.qrels)
     yield sentences("wikiqa dev", wikiqa_sentences(folder), asked, texts_of(folder / "sections.jsonl"), most)
     folder = data_folder() / "scifact"
     texts = texts_of(folder / "corpus.jsonl")

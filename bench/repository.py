@@ -24,8 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from judged import publish, table
-from tellapart.encoders.cache import VectorCache, open_cache
-from tellapart.encoders.places import VARIABLE
+from tellapart.encoders.cache import VARIABLE, VectorCache, open_cache
 from tellapart.engine import Index
 from tellapart.experiments.synthetic import generate, leaks
 from tellapart.index.store import FILE

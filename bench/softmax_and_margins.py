@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from judged import data_folder, publish, table
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.statistics import compare
 from tellapart.experiments.verification import PairScores, nearest_neighbours, tar_at_far
 from tellapart.learning.images.augmenting import Augmentation

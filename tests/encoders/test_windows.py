@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.encoders.cache import VectorCache
-from tellapart.encoders.minilm import open_minilm
+from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import embed, pool
 from tellapart.encoders.windows import Pooling, UnitText, inside, joined, lay_out, whole, windows
 from tellapart.errors import TellapartError

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from tellapart import TellapartError, load_encoder
 from tellapart.encoders.config import write_config
-from tellapart.encoders.minilm import FOLDER, open_minilm
+from tellapart.encoders.folder import MINILM_FOLDER, open_minilm
 from tellapart.encoders.tokens import Tokens
-from tellapart.encoders.worded import WordedConfig, bare_ids
-from tellapart.encoders.words import WordTable
+from tellapart.encoders.words import WordedConfig, WordTable, bare_ids
 
 TEXTS = ["water the roses", "roses in frost", "valves and pumps", "the frost, the frost", "straw"]
 
@@ -101,11 +100,11 @@ def test_a_table_is_read_as_it_was_written_and_damage_is_one_line(tmp_path):
 def worded(tmp_path):
     """Give a folder with words beside minilm."""
     minilm = open_minilm()
-    tokens = Tokens(FOLDER / "tokenizer.json")
+    tokens = Tokens(MINILM_FOLDER / "tokenizer.json")
     table = WordTable.fit(bare_ids(tokens, TEXTS), 6, k1=1.5, b=0.75)
     config = WordedConfig("worded", "minilm", minilm.fingerprint, minilm.dim + table.dim, 0.5)
     table.save(tmp_path / "words.npz")
-    (tmp_path / "tokenizer.json").write_bytes((FOLDER / "tokenizer.json").read_bytes())
+    (tmp_path / "tokenizer.json").write_bytes((MINILM_FOLDER / "tokenizer.json").read_bytes())
     write_config(config, tmp_path)
     return tmp_path
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.encoders.pixels import PixelEncoder
+from tellapart.encoders.images import PixelEncoder
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 

@@ -1,13 +1,14 @@
 """Vectors already made, kept in the user's cache: one row per (encoder's fingerprint, hash of the text).
 
 SQLite in WAL mode: safe under kill -9 and several processes at once; a row carries its checksum, so a damaged
-one is a miss and is written anew. Vectors are float16, exactly what the index stores (see `rows.py`).
+one is a miss and is written anew. Vectors are float16, exactly what the index stores (see `stored_precision`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import threading
 import zlib
@@ -18,8 +19,23 @@ from typing import TypeVar
 
 import numpy as np
 
-from tellapart.encoders.places import VARIABLE, cache_folder
 from tellapart.encoders.protocol import Vectors
+
+VARIABLE = "TELLAPART_CACHE"
+SWITCHED_OFF = ("off", "none", "no", "0", "false")
+
+
+def cache_folder() -> Path | None:
+    """Give the folder TELLAPART_CACHE names, else the platform's; None when it says `off`."""
+    named = os.environ.get(VARIABLE, "")
+    if named.lower() in SWITCHED_OFF:
+        return None
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("tellapart", appauthor=False))
+
 
 FORMAT = 1
 FILE = "vectors.sqlite"

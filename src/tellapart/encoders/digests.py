@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tellapart.encoders.places import cache_folder
+from tellapart.encoders.cache import cache_folder
 from tellapart.errors import TellapartError
 
 REMEMBERED_FROM = 8_000_000

@@ -32,8 +32,7 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import Span, Vectors
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import Span, Vectors, unit_rows
 from tellapart.encoders.sessions import open_session, usable_cores
 from tellapart.encoders.tokens import TokenIds, Tokens
 from tellapart.errors import TellapartError
@@ -239,3 +238,13 @@ class _Pool(ThreadPoolExecutor):
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         self.shutdown(wait=True, cancel_futures=kind is not None)
+
+
+MINILM = "minilm"
+MINILM_FOLDER = Path(__file__).parent / "data" / "minilm"
+"""Made by tools/build_minilm.py."""
+
+
+def open_minilm(*, threads: int | None = None) -> FolderEncoder:
+    """Open the bundled encoder; its fingerprint stands in config.json and a test compares it with the files."""
+    return FolderEncoder(MINILM_FOLDER, name=MINILM, trusted=True, threads=threads)

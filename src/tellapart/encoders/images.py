@@ -5,13 +5,16 @@
 
 The graph takes `images` (batch, channels, size, size) uint8 and gives `vectors` (batch, dim) float32; what it was
 trained to subtract and divide by is inside it. Images of another size are scaled as in training.
+Hashes of the images that it learned lie beside its weights, in learned.npy: what was learned is found again nearly
+always, so a figure over such images says nothing about others. `pixels` has no weights: what every trained encoder of
+images has to beat.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.encoders.config import FILE, FORMAT, IMAGE_KIND, config_of, need_files
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import OfImages, Vectors
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import OfImages, Vectors, unit_rows
 from tellapart.encoders.scaling import scaled
 from tellapart.encoders.sessions import open_session, usable_cores
 from tellapart.errors import TellapartError
@@ -101,3 +103,66 @@ class ImageEncoder(OfImages):
     @cached_property
     def _session(self) -> InferenceSession:
         return open_session(self.folder / self.config.model, threads=self.threads)
+
+
+EDGE = 28
+"""Grey pixels to a side, those of the usual sets of digits and letters (our choice, not tuned)."""
+
+
+class PixelEncoder(OfImages):
+    """The grey levels of the middle square, less their mean: cosine is the correlation of two images."""
+
+    name = "pixels"
+    dim = EDGE * EDGE
+    size = EDGE
+    channels = 1
+    fingerprint = f"pixels-{EDGE}-1"
+
+    def encode_images(
+        self, images: Sequence[ArrayLike] | NDArray[np.uint8], *, progress: Progress = silent
+    ) -> Vectors:
+        """Encode images, each (height, width) or (height, width, channels) uint8: (n, dim), unit rows."""
+        vectors = np.empty((len(images), self.dim), dtype=np.float32)
+        with progress(f"encoding with {self.name}", len(images)) as advance:
+            for row, image in enumerate(images):
+                levels = scaled(image, size=self.size, channels=self.channels).ravel().astype(np.float32)
+                vectors[row] = levels - levels.mean()
+                advance(1)
+        return unit_rows(vectors, encoder=self.name) if len(images) else vectors
+
+
+LEARNED = "learned.npy"
+
+
+def image_hash(pixels: NDArray[np.uint8]) -> int:
+    """Hash an image (size, size, channels) as the network sees it: 64 bits, whatever file it came from."""
+    return int.from_bytes(
+        hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=8).digest(), "little"
+    )
+
+
+def write_learned(folder: Path, hashes: Iterable[int]) -> None:
+    """Keep the hashes of the images an encoder has learned."""
+    np.save(folder / LEARNED, np.unique(np.fromiter(hashes, dtype=np.uint64)), allow_pickle=False)
+
+
+def was_learned(encoder: object, images: Sequence[ArrayLike]) -> NDArray[np.bool_]:
+    """Say which images (n,) an encoder was trained on; all False for an encoder that keeps no record of it.
+
+    Args:
+        encoder: Any; only an encoder of images that was trained here knows.
+        images: Each (height, width) or (height, width, channels) uint8, of any size.
+
+    Raises:
+        TellapartError: The record is damaged.
+    """
+    path = encoder.folder / LEARNED if isinstance(encoder, ImageEncoder) else None
+    if path is None or not isinstance(encoder, ImageEncoder) or not path.is_file():
+        return np.zeros(len(images), dtype=bool)
+    try:
+        known = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise TellapartError(f"cannot read {path} ({error}): copy the encoder again") from error
+    seen = (scaled(image, size=encoder.size, channels=encoder.channels) for image in images)
+    found = np.fromiter((image_hash(each) for each in seen), dtype=np.uint64, count=len(images))
+    return np.isin(found, known)

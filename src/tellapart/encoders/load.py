@@ -32,15 +32,15 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
         TellapartError: No such kind, nothing after the colon, a missing extra, file or key.
     """
     if spec == "minilm":
-        from tellapart.encoders.minilm import open_minilm
+        from tellapart.encoders.folder import open_minilm
 
         return open_minilm()
     if spec == PIXELS:
-        from tellapart.encoders.pixels import PixelEncoder
+        from tellapart.encoders.images import PixelEncoder
 
         return PixelEncoder()
     if spec == FACE:
-        from tellapart.encoders.face import open_face
+        from tellapart.encoders.faces import open_face
 
         return open_face()
     if spec == "lsa":
@@ -81,7 +81,7 @@ def _hub(name: str) -> Encoder:
 
 
 def _model2vec(name: str) -> Encoder:
-    from tellapart.encoders.model2vec import Model2VecEncoder
+    from tellapart.encoders.hub import Model2VecEncoder
 
     return Model2VecEncoder.open(name)
 
@@ -93,7 +93,7 @@ def _openai(name: str) -> Encoder:
 
 
 def _onnx(name: str) -> Encoder:
-    from tellapart.encoders.face import open_onnx
+    from tellapart.encoders.faces import open_onnx
 
     return open_onnx(name)
 
@@ -113,7 +113,7 @@ def _folder(name: str, home: Path | None) -> Encoder:
 
             return AdaptedEncoder(folder, partial(load_encoder, home=home), name=spec)
         case "worded":
-            from tellapart.encoders.worded import WordedEncoder
+            from tellapart.encoders.words import WordedEncoder
 
             return WordedEncoder(folder, partial(load_encoder, home=home), name=spec)
         case _:

@@ -19,8 +19,7 @@ from tellapart.encoders.endpoint import (
     Endpoint,
     EndpointError,
 )
-from tellapart.encoders.protocol import Vectors
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import Vectors, unit_rows
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 

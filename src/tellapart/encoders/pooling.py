@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tellapart.encoders.cache import VectorCache, key_of
-from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors
-from tellapart.encoders.rows import stored_precision, unit_rows
+from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors, stored_precision, unit_rows
 from tellapart.encoders.windows import Layout, Pooling, UnitText, Window, lay_out
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, part_of, silent

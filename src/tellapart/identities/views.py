@@ -11,7 +11,7 @@ import numpy as np
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import pixels_of
 from tellapart.corpus.sources import IMAGES
-from tellapart.encoders.face import FaceEncoder
+from tellapart.encoders.faces import FaceEncoder
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.encoders.scaling import scaled
 from tellapart.errors import TellapartError

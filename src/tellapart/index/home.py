@@ -6,7 +6,7 @@ import os
 from hashlib import blake2b
 from pathlib import Path
 
-from tellapart.encoders.places import cache_folder
+from tellapart.encoders.cache import cache_folder
 from tellapart.errors import TellapartError
 from tellapart.index.store import FILE
 

@@ -15,8 +15,7 @@ from tellapart.corpus.readers.images import content_hash, pixels_of
 from tellapart.corpus.scan import scan
 from tellapart.corpus.types import Document, Granularity
 from tellapart.encoders.cache import VectorCache
-from tellapart.encoders.protocol import OfImages, Vectors
-from tellapart.encoders.rows import stored_precision
+from tellapart.encoders.protocol import OfImages, Vectors, stored_precision
 from tellapart.encoders.scaling import fitted, scaled
 from tellapart.encoders.sessions import usable_cores
 from tellapart.errors import TellapartError

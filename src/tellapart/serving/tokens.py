@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from tellapart.encoders.minilm import FOLDER
+from tellapart.encoders.folder import MINILM_FOLDER
 from tellapart.encoders.tokens import Tokens
 
 TOKENIZER = "minilm"
@@ -19,7 +19,7 @@ SPECIAL = 2
 
 @cache
 def _tokens() -> Tokens:
-    return Tokens(FOLDER / "tokenizer.json")
+    return Tokens(MINILM_FOLDER / "tokenizer.json")
 
 
 def count_tokens(text: str) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from tellapart import Index
 from tellapart.corpus.types import Granularity, Kind
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.encoders.windows import UnitText
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tellapart.corpus.types import Kind
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.learning.adapting.adapt import conclude
 from tellapart.learning.adapting.adapters import LinearMap
 from tellapart.learning.adapting.components import Components

@@ -10,7 +10,7 @@ import pytest
 
 from tellapart import Index, TellapartError, load_encoder
 from tellapart.corpus.types import Kind
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.learning.adapting import adapt

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tellapart import Index, TellapartError, load_encoder
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.encoders.windows import UnitText
 from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.query_set import QuerySet

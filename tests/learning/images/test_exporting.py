@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 pytest.importorskip("onnx", reason="needs the extra train")
 
 from tellapart.encoders.load import load_encoder  # noqa: E402
-from tellapart.encoders.rows import unit_rows  # noqa: E402
+from tellapart.encoders.protocol import unit_rows  # noqa: E402
 from tellapart.errors import TellapartError  # noqa: E402
 from tellapart.learning.images.exporting import export_encoder  # noqa: E402
 from tellapart.learning.images.network import ConvNet  # noqa: E402

@@ -12,17 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.types import Kind
-from tellapart.encoders.adapted import AdaptedConfig
+from tellapart.encoders.adapted import AdaptedConfig, VectorMap, apply_map, write_map
 from tellapart.encoders.config import write_config
-from tellapart.encoders.maps import VectorMap, apply_map, write_map
-from tellapart.encoders.minilm import open_minilm
+from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import embed
-from tellapart.encoders.protocol import Encoder, Vectors
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import Encoder, Vectors, unit_rows
 from tellapart.encoders.tokens import Tokens
 from tellapart.encoders.windows import UnitText, whole
-from tellapart.encoders.worded import WordedConfig, WordEncoder, bare_ids, beside
-from tellapart.encoders.words import WordTable
+from tellapart.encoders.words import WordedConfig, WordEncoder, WordTable, bare_ids, beside
 from tellapart.index.lexical import defaults
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.queries import FEWEST, AdaptationQueries, Rows

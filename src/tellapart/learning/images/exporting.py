@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tellapart.encoders.config import write_config
 from tellapart.encoders.images import ImageConfig, ImageEncoder
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.errors import TellapartError, require
 
 OPSET = 17

@@ -13,10 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tellapart.encoders.images import ImageEncoder
-from tellapart.encoders.learned import write_learned
-from tellapart.encoders.pixels import PixelEncoder
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.images import ImageEncoder, PixelEncoder, write_learned
+from tellapart.encoders.protocol import unit_rows
 from tellapart.errors import TellapartError, require
 from tellapart.learning.centres.workers import Workers
 from tellapart.learning.images.augmenting import Augmentation

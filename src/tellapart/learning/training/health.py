@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tellapart.encoders.rows import unit_rows
+from tellapart.encoders.protocol import unit_rows
 from tellapart.errors import TellapartError
 from tellapart.experiments.verification import nearest_neighbours
 
