@@ -1,8 +1,9 @@
-"""The rooms import one way only."""
+"""The rooms, and the folders inside them, import one way only; a name means one thing."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,31 @@ def test_imports_go_one_way(file):
 @pytest.mark.parametrize("file", FILES)
 def test_no_file_becomes_a_hall(file):
     assert len((ROOT / file).read_text().splitlines()) <= LONGEST
+
+
+def test_folders_inside_a_room_import_one_way():
+    folders = {file.rpartition("/")[0] for file in FILES if file.count("/") > 1}
+    arrows: dict[str, set[str]] = defaultdict(set)
+    for file in FILES:
+        own = file.rpartition("/")[0]
+        for node in ast.walk(ast.parse((ROOT / file).read_text())):
+            if own in folders and isinstance(node, ast.ImportFrom) and node.module:
+                path = node.module.removeprefix("tellapart.").replace(".", "/")
+                arrows[own] |= {each for each in folders - {own} if f"{path}/".startswith(f"{each}/")}
+    for folder in sorted(folders):
+        reached, left = set(), set(arrows[folder])
+        while left:
+            each = left.pop()
+            reached.add(each)
+            left |= arrows[each] - reached
+        assert folder not in reached, f"{folder} is imported by what it imports"
+
+
+def test_no_class_name_occurs_twice():
+    names = Counter(
+        node.name
+        for file in FILES
+        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tellapart import TellapartError, load_encoder
 from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import MINILM_FOLDER, open_minilm
-from tellapart.encoders.tokens import Tokens
+from tellapart.encoders.tokens import TokenizerFile
 from tellapart.encoders.words import WordedConfig, WordTable, bare_ids
 
 TEXTS = ["water the roses", "roses in frost", "valves and pumps", "the frost, the frost", "straw"]
@@ -100,7 +100,7 @@ def test_a_table_is_read_as_it_was_written_and_damage_is_one_line(tmp_path):
 def worded(tmp_path):
     """Give a folder with words beside minilm."""
     minilm = open_minilm()
-    tokens = Tokens(MINILM_FOLDER / "tokenizer.json")
+    tokens = TokenizerFile(MINILM_FOLDER / "tokenizer.json")
     table = WordTable.fit(bare_ids(tokens, TEXTS), 6, k1=1.5, b=0.75)
     config = WordedConfig("worded", "minilm", minilm.fingerprint, minilm.dim + table.dim, 0.5)
     table.save(tmp_path / "words.npz")

@@ -34,7 +34,7 @@ from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
 from tellapart.encoders.protocol import Span, Vectors, unit_rows
 from tellapart.encoders.sessions import open_session, usable_cores
-from tellapart.encoders.tokens import TokenIds, Tokens
+from tellapart.encoders.tokens import TokenIds, TokenizerFile
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
@@ -115,7 +115,7 @@ class FolderEncoder:
         self.threads = threads or usable_cores()
         known = self.config.fingerprint if trusted else ""
         self.fingerprint = known or fingerprint_of(folder, self.config)
-        self._tokens = Tokens(folder / self.config.tokenizer)
+        self._tokens = TokenizerFile(folder / self.config.tokenizer)
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """Encode queries: (n, dim), rows of unit length."""
@@ -181,7 +181,7 @@ class FolderEncoder:
                     made[row] = self._run(ids[row], masks[row])
                     advance(1)
             else:
-                with _Pool(min(self.threads, len(ids))) as pool:
+                with _Threads(min(self.threads, len(ids))) as pool:
                     work = pool.map(lambda row: (row, self._run(ids[row], masks[row])), order)
                     for row, vectors in work:
                         made[row] = vectors
@@ -233,7 +233,7 @@ _INPUTS: dict[str, Any] = {
 }
 
 
-class _Pool(ThreadPoolExecutor):
+class _Threads(ThreadPoolExecutor):
     """Threads that start nothing new once an exception (Ctrl-C, say) leaves the block."""
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:

@@ -22,7 +22,7 @@ TokenIds = NDArray[np.int64]
 Number = TypeVar("Number", np.int32, np.int64)
 
 
-class Tokens:
+class TokenizerFile:
     """A `tokenizer.json`; loaded on first use (some 40 ms for 30,000 word pieces)."""
 
     def __init__(self, path: Path) -> None:

@@ -30,7 +30,7 @@ from tellapart.encoders.config import FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
 from tellapart.encoders.lsa import right_directions
 from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors, unit_rows
-from tellapart.encoders.tokens import TokenIds, Tokens
+from tellapart.encoders.tokens import TokenIds, TokenizerFile
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
@@ -172,7 +172,7 @@ class WordedConfig:
 class WordEncoder:
     """The words alone; what is too long for one text is for the base to say, so that both see the same windows."""
 
-    def __init__(self, table: WordTable, tokens: Tokens, base: Encoder) -> None:
+    def __init__(self, table: WordTable, tokens: TokenizerFile, base: Encoder) -> None:
         self.name = "words"
         self.dim = table.dim
         self.max_tokens = base.max_tokens
@@ -211,7 +211,7 @@ class WordedEncoder:
                 f"{folder}: {self.base.dim} dimensions of {self.config.base!r} and {table.dim} of words are not the"
                 f" {self.dim} of config.json: copy the whole folder again"
             )
-        self.words = WordEncoder(table, Tokens(folder / self.config.tokenizer), self.base)
+        self.words = WordEncoder(table, TokenizerFile(folder / self.config.tokenizer), self.base)
         self.name = name or f"folder:{folder}"
         self.max_tokens = self.base.max_tokens
         hashed = hashlib.blake2b(self.base.fingerprint.encode(), digest_size=16)
@@ -259,6 +259,6 @@ def beside(vectors: Vectors, words: Vectors, scale: float) -> Vectors:
     return unit_rows(np.hstack([vectors, np.float32(scale) * words]), encoder=KIND)
 
 
-def bare_ids(tokens: Tokens, texts: Sequence[str]) -> list[TokenIds]:
+def bare_ids(tokens: TokenizerFile, texts: Sequence[str]) -> list[TokenIds]:
     """Token numbers of each text, without special ones, uncut."""
     return [row[1:-1] for row in tokens.ids(texts, None)]

@@ -42,7 +42,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedExamples:
     """What one name stands for: units, and documents of which nothing is to be found; `total` before sampling.
 
     `outside` is an image that lies outside the index.
@@ -122,7 +122,7 @@ class ExampleReader:
         wanted, avoided = [self._named(name) for name in like], [self._named(name) for name in unlike]
         return self.combined(wanted, avoided)
 
-    def combined(self, wanted: Sequence[Named], avoided: Sequence[Named] = ()) -> ExampleSet:
+    def combined(self, wanted: Sequence[NamedExamples], avoided: Sequence[NamedExamples] = ()) -> ExampleSet:
         """Put both sides together."""
         liked, unliked = _sides(wanted, avoided), _sides(avoided, wanted)
         both = sorted(set(liked) & set(unliked))
@@ -138,7 +138,7 @@ class ExampleReader:
         outside = [tuple(each.outside for each in side if each.outside) for side in (wanted, avoided)]
         return ExampleSet(liked, unliked, self._documents, tuple(sorted(whole)), tuple(notes), *outside)
 
-    def of_document(self, stored: StoredDocument, line: int | None) -> Named:
+    def of_document(self, stored: StoredDocument, line: int | None) -> NamedExamples:
         """Take the unit at a line of a document, or the whole of it: its one unit, else all it is made of."""
         self._documents[stored.number] = stored
         if (stored.tree.kind is Kind.IMAGE) != (tuple(self.levels) == (Granularity.IMAGE,)):
@@ -151,22 +151,22 @@ class ExampleReader:
         if line is not None:
             level = next((each for each in self.levels if each in usable), present_levels((), usable)[0])
             offset = offset_of(stored, line)
-            return Named(name, (self._example(stored, level, stored.tree.at(level, offset)),))
+            return NamedExamples(name, (self._example(stored, level, stored.tree.at(level, offset)),))
         if usable[-1] is LEVELS[stored.tree.kind][-1]:
-            return Named(name, (self._example(stored, usable[-1], 0),))
+            return NamedExamples(name, (self._example(stored, usable[-1], 0),))
         return self._all_units(name, [stored.number], whole=False)
 
-    def _named(self, name: str) -> Named:
+    def _named(self, name: str) -> NamedExamples:
         parsed = parse_unit_id(name)
         if parsed:
-            return Named(name, (self._unit(name, self._document(parsed[0]), parsed[1]),))
+            return NamedExamples(name, (self._unit(name, self._document(parsed[0]), parsed[1]),))
         file, line = split_line(name)
         if line is None and known_document(self.store, file, self.sources) is None:
             below = documents_below(self.store, file, self.sources)
             if below:
                 return self._all_units(name, below, whole=True)
             if is_image(file) and Path(file).is_file():
-                return Named(name, (), total=0, outside=Path(file))
+                return NamedExamples(name, (), total=0, outside=Path(file))
         return self.of_document(self._document(find_document(self.store, file, self.sources)), line)
 
     def _unit(self, name: str, stored: StoredDocument, level: Granularity) -> Example:
@@ -181,7 +181,7 @@ class ExampleReader:
         row = self.snapshot.units(level).row(stored.number, ordinal)
         return Example(level, row, stored.number, stored.tree.span(level, ordinal))
 
-    def _all_units(self, name: str, numbers: Sequence[int], *, whole: bool) -> Named:
+    def _all_units(self, name: str, numbers: Sequence[int], *, whole: bool) -> NamedExamples:
         """All units of some documents at the searched levels, thinned evenly."""
         places: list[tuple[Granularity, int]] = []
         for level in self.levels:
@@ -192,7 +192,7 @@ class ExampleReader:
             raise TellapartError(f"{name!r} holds no {wanted} unit: choose another --granularity or example")
         taken = np.unique(np.linspace(0, len(places) - 1, min(len(places), FOLDER_UNITS)).astype(int))
         units = tuple(self._at(*places[position]) for position in taken)
-        return Named(name, units, tuple(numbers) if whole else (), len(places))
+        return NamedExamples(name, units, tuple(numbers) if whole else (), len(places))
 
     def _at(self, level: Granularity, row: int) -> Example:
         numbers, ordinals = self.snapshot.units(level).locate(np.array([row]))
@@ -275,7 +275,7 @@ def vectors_of(snapshot: Snapshot, encoder: str, examples: Sequence[Example]) ->
     return np.concatenate(rows) if rows else np.zeros((0, dim), dtype=np.float32)
 
 
-def _sides(own: Sequence[Named], others: Sequence[Named]) -> tuple[Example, ...]:
+def _sides(own: Sequence[NamedExamples], others: Sequence[NamedExamples]) -> tuple[Example, ...]:
     """All units of one side, each once; a folder gives way to what the other side names by itself."""
     singled = {unit for each in others if not each.whole for unit in each.units}
     units: dict[Example, None] = {}

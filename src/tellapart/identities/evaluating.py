@@ -43,7 +43,7 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
+class IdentityEvaluation:
     """What an encoder is worth on labelled views."""
 
     identities: int
@@ -62,7 +62,7 @@ class Evaluation:
 
 def evaluate_identities(
     vectors: Vectors, labels: Sequence[str], *, draws: int = 1_000, seed: int = 0
-) -> Evaluation:
+) -> IdentityEvaluation:
     """Judge unit vectors (n, dim) by the names (n,) of what they show.
 
     Args:
@@ -87,7 +87,7 @@ def evaluate_identities(
     sample = np.random.default_rng(seed).integers(0, len(vectors), (2, 20_000))
     strangers = names[sample[0]] != names[sample[1]]
     left, right = vectors[sample[0][strangers]], vectors[sample[1][strangers]]
-    return Evaluation(
+    return IdentityEvaluation(
         identities=len(np.unique(names)),
         views=len(names),
         rank1=float(near.recall_at_1.mean()),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tellapart.identities.evaluating import Evaluation
+from tellapart.identities.evaluating import IdentityEvaluation
 from tellapart.pages.charts import Chart, Scale, histogram, line, upward
 from tellapart.pages.figures import number
 from tellapart.pages.rendering import render_page
@@ -21,7 +21,7 @@ POINTS = 600
 """Of the curve that are drawn at most (our choice)."""
 
 
-def rows(found: Evaluation) -> list[tuple[str, str, str]]:
+def rows(found: IdentityEvaluation) -> list[tuple[str, str, str]]:
     """Give the figures: what, value, 95 % interval."""
     lines = [
         ("nearest other view is of the same identity (rank-1)", number(found.rank1), ""),
@@ -36,7 +36,7 @@ def rows(found: Evaluation) -> list[tuple[str, str, str]]:
     return lines
 
 
-def page(found: Evaluation, encoder: str) -> str:
+def page(found: IdentityEvaluation, encoder: str) -> str:
     """Write the page."""
     return render_page(
         "identities.html",
@@ -50,7 +50,7 @@ def _between(low: float, high: float, digits: int) -> str:
     return "" if math.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
-def _curve(found: Evaluation) -> Chart:
+def _curve(found: IdentityEvaluation) -> Chart:
     across, (marks, grid) = Scale(-DECADES, 0), upward(Scale(0, 1))
     rates = np.log10(np.maximum(found.curve.far, 10.0**-DECADES))
     drawn = np.unique(np.linspace(0, len(rates) - 1, POINTS).astype(int))
@@ -64,7 +64,7 @@ def _curve(found: Evaluation) -> Chart:
     )
 
 
-def _scores(found: Evaluation) -> Chart:
+def _scores(found: IdentityEvaluation) -> Chart:
     low = float(min(found.genuine.min(), found.impostors.min()))
     high = float(max(found.genuine.max(), found.impostors.max())) + 1e-6
     groups = [

@@ -64,7 +64,7 @@ def plain(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class LabelledUnit:
     """A unit with a label: its document's position, and its ordinal at the two levels of code (0 in prose)."""
 
     document: int
@@ -79,7 +79,7 @@ class NamesWriter:
     def __init__(self) -> None:
         self._paths: list[str] = []
         self._kinds: list[int] = []
-        self._units: list[Named] = []
+        self._units: list[LabelledUnit] = []
 
     @property
     def memory(self) -> int:
@@ -104,7 +104,7 @@ class NamesWriter:
                 units.labels, functions.tolist(), classes.tolist(), strict=True
             ):
                 if label:
-                    self._units.append(Named(position, label.replace(_BETWEEN, " "), function, class_))
+                    self._units.append(LabelledUnit(position, label.replace(_BETWEEN, " "), function, class_))
 
     def take(self, names: SegmentNames, alive: NDArray[np.bool_]) -> None:
         """Take the live documents (a mask over all) of a segment that is being merged."""
@@ -116,7 +116,7 @@ class NamesWriter:
         labels = names.labels
         for label, document, function, class_ in zip(*(each.tolist() for each in names.units), strict=True):
             if alive[document]:
-                self._units.append(Named(int(new[document]), labels[label], function, class_))
+                self._units.append(LabelledUnit(int(new[document]), labels[label], function, class_))
 
     def write(self, folder: Path) -> None:
         """Write all names into a segment's folder."""

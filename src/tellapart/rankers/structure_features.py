@@ -20,14 +20,14 @@ from tellapart.rankers.structure_names import (
     PROSE,
     TESTS,
     Asked,
-    Definition,
+    DefiningUnit,
     Dense,
     Positions,
     definitions,
     label_matches,
     named_paths,
     path_matches,
-    place,
+    static_features,
     stem_is_name,
 )
 
@@ -82,7 +82,7 @@ class Candidates:
     positions: Positions
     features: Dense
     dense: tuple[Dense, ...]
-    definitions: tuple[Definition, ...]
+    definitions: tuple[DefiningUnit, ...]
     named: Dense
 
 
@@ -97,7 +97,7 @@ def candidates(
     """Choose the files to look at and measure them; `near` are standardised similarities of every side's rows."""
     n = names.n_documents
     words = _Words.of(sides, n, k1, b)
-    where = place(names)
+    static = static_features(names)
     stem, path, covered = path_matches(asked, names)
     label = label_matches(asked, names)
     found = tuple(definitions(asked, names))
@@ -142,7 +142,7 @@ def candidates(
         called[at],
         label[at],
     )
-    columns[11:17] = where.priors[:, at]
+    columns[11:17] = static.priors[:, at]
     for rows, asks in ((slice(11, 13), TESTS), (13, EXAMPLES), (14, PROSE)):
         if asked.asks_for(asks):
             columns[rows] = 0

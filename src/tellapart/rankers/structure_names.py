@@ -107,7 +107,7 @@ def named_paths(text: str, names: Names) -> dict[int, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class DefiningUnit:
     """A unit that defines a name of the query: its document, its ordinal among functions and among classes."""
 
     document: int
@@ -125,7 +125,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StaticFeatures:
     """What names say whatever the query is, kept per generation.
 
     `priors` (6, documents) has a row for each of the last features: tests by folder and by name, examples, prose,
@@ -138,12 +138,12 @@ class Place:
     stems: Mapping[str, Sequence[int]]
 
 
-_PLACES: WeakKeyDictionary[Names, Place] = WeakKeyDictionary()
+_STATIC: WeakKeyDictionary[Names, StaticFeatures] = WeakKeyDictionary()
 
 
-def place(names: Names) -> Place:
+def static_features(names: Names) -> StaticFeatures:
     """Give what is kept of some names."""
-    if names not in _PLACES:
+    if names not in _STATIC:
         example = names.having("folder", EXAMPLES) | names.having("stem", EXAMPLES)
         tests = names.having("folder", TESTS), names.having("stem", TESTS)
         priors = np.stack([*tests, example, names.is_prose, names.depths, names.stem_sizes]).astype(
@@ -152,8 +152,8 @@ def place(names: Names) -> Place:
         stems: dict[str, list[int]] = {}
         for at in range(names.n_documents):
             stems.setdefault(plain(stem_of(names.path(at))), []).append(at)
-        _PLACES[names] = Place(priors, tuple(map(_labelled, names.segments)), stems)
-    return _PLACES[names]
+        _STATIC[names] = StaticFeatures(priors, tuple(map(_labelled, names.segments)), stems)
+    return _STATIC[names]
 
 
 def _labelled(segment: SegmentNames) -> tuple[Positions, Positions, Positions]:
@@ -191,7 +191,7 @@ def label_matches(asked: Asked, names: Names) -> Dense:
     best = np.zeros(names.n_documents, np.float32)
     terms = analyse_parts(asked.words)
     for segment, first, (labels, named, starts) in zip(
-        names.segments, names.first, place(names).labelled, strict=False
+        names.segments, names.first, static_features(names).labelled, strict=False
     ):
         if not len(labels):
             continue
@@ -203,14 +203,14 @@ def label_matches(asked: Asked, names: Names) -> Dense:
     return best
 
 
-def definitions(asked: Asked, names: Names) -> list[Definition]:
+def definitions(asked: Asked, names: Names) -> list[DefiningUnit]:
     """Find the units that define a name of the query; where the name is qualified, those inside what qualifies it."""
-    found: list[Definition] = []
+    found: list[DefiningUnit] = []
     for name in asked.names:
         last = last_name(name)
         owner = plain(last_name(name[: -len(last)])) if name != last and name.endswith(last) else ""
         own = [
-            (Definition(int(document) + first, int(function), int(class_), last_name(segment.labels[label]) == last),
+            (DefiningUnit(int(document) + first, int(function), int(class_), last_name(segment.labels[label]) == last),
              bool(owner) and _is_inside(owner, segment, int(document), int(class_)))
             for segment, first in zip(names.segments, names.first, strict=False)
             for label in segment.find("plain", plain(last)).tolist()
@@ -232,6 +232,6 @@ def _is_inside(owner: str, segment: SegmentNames, document: int, class_: int) ->
 
 def stem_is_name(asked: Asked, names: Names) -> Positions:
     """Give the files that are called like a name of the query."""
-    stems = place(names).stems
+    stems = static_features(names).stems
     wanted = {plain(last_name(name)) for name in asked.names}
     return np.array([at for name in wanted for at in stems.get(name, ())], np.int64)

@@ -20,7 +20,7 @@ from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import StoredDocument
-from tellapart.serving.packing import Piece, Run, pack
+from tellapart.serving.packing import Piece, PieceRun, pack
 from tellapart.serving.relevance import GIVEN_AN_ANSWER, nothing_relevant
 from tellapart.serving.tokens import TOKENIZER, count_tokens, count_tokens_of
 
@@ -208,7 +208,9 @@ def _of_document(stored: StoredDocument, fine: LevelScores, coarse: LevelScores)
     return pieces
 
 
-def _made(found: SearchResult, query: str, runs: Sequence[Run], limit: int, absent: str | None) -> Context:
+def _made(
+    found: SearchResult, query: str, runs: Sequence[PieceRun], limit: int, absent: str | None
+) -> Context:
     """Number the passages, best first; the last ones go until the text keeps to the limit."""
     passages = [_passage(number, run, found.hits) for number, run in enumerate(runs, start=1)]
     made = Context(
@@ -221,7 +223,7 @@ def _made(found: SearchResult, query: str, runs: Sequence[Run], limit: int, abse
     return replace(made, tokens=size)
 
 
-def _passage(number: int, run: Run, hits: Sequence[Hit]) -> Passage:
+def _passage(number: int, run: PieceRun, hits: Sequence[Hit]) -> Passage:
     document = run.stored.document
     start, end = run.span
     place = place_of(document, start, end)

@@ -45,7 +45,7 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Run:
+class PieceRun:
     """Pieces that follow each other in one document; `cut` is where the last one ends early."""
 
     pieces: list[Piece]
@@ -107,21 +107,21 @@ class Packer:
         """Whether a piece, or a copy of it, is there."""
         return piece.ordinal in self.taken[piece.stored.number] or _plain(piece.text) in self.texts
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[PieceRun]:
         """Join what follows each other; best first."""
-        found: list[Run] = []
+        found: list[PieceRun] = []
         for number, pieces in self.taken.items():
             last = None
             for ordinal in sorted(pieces):
                 if last is None or ordinal != last + 1:
-                    found.append(Run([]))
+                    found.append(PieceRun([]))
                 found[-1].pieces.append(pieces[ordinal])
                 found[-1].cut = self.cuts.get((number, ordinal))
                 last = ordinal
         return sorted(found, key=lambda run: (-run.score, run.stored.document.id, run.pieces[0].start))
 
 
-def pack(pieces: Iterable[Piece], limit: int) -> list[Run]:
+def pack(pieces: Iterable[Piece], limit: int) -> list[PieceRun]:
     """Take the best pieces until `limit` tokens are used; each text once.
 
     Greedy by score: what is taken is what would be read first, and a larger budget only adds to it.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from tellapart.encoders.folder import MINILM_FOLDER
-from tellapart.encoders.tokens import Tokens
+from tellapart.encoders.tokens import TokenizerFile
 
 TOKENIZER = "minilm"
 """The bundled tokenizer (30,522 word pieces, lower case) counts, since no other is there without a download. It
@@ -18,8 +18,8 @@ SPECIAL = 2
 
 
 @cache
-def _tokens() -> Tokens:
-    return Tokens(MINILM_FOLDER / "tokenizer.json")
+def _tokens() -> TokenizerFile:
+    return TokenizerFile(MINILM_FOLDER / "tokenizer.json")
 
 
 def count_tokens(text: str) -> int:

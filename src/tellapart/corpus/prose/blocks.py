@@ -39,7 +39,7 @@ class Block:
     pieces: list[int] = field(default_factory=list)
 
 
-class Layout:
+class BlockBuilder:
     """Collects blocks in order; one block at most is open and takes further lines."""
 
     def __init__(self, text: str) -> None:

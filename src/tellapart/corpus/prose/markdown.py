@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tellapart.corpus.prose.blocks import LIST_ITEM, Block, Layout, Shape, indent, lines
+from tellapart.corpus.prose.blocks import LIST_ITEM, Block, BlockBuilder, Shape, indent, lines
 
 _HEADING = re.compile(r"(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*$")
 _FENCE = re.compile(r"(?:>[ \t]?)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(`{3,}(?=[^`]*$)|~{3,})")
@@ -23,12 +23,12 @@ _LONGEST_HEADING = 300
 
 def markdown_blocks(text: str) -> list[Block]:
     """Blocks of a Markdown text in order; the first may start after leading white space."""
-    return _Scanner(text).run()
+    return _MarkdownScanner(text).run()
 
 
-class _Scanner:
+class _MarkdownScanner:
     def __init__(self, text: str) -> None:
-        self.layout = Layout(text)
+        self.layout = BlockBuilder(text)
         self.closing: re.Pattern[str] | None = None  # what ends the verbatim part we are in
         self.closing_joins_list = False
 

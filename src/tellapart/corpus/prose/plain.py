@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from tellapart.corpus.prose.blocks import LIST_ITEM, Block, Layout, Shape, lines
+from tellapart.corpus.prose.blocks import LIST_ITEM, Block, BlockBuilder, Shape, lines
 
 _UNDERLINE = re.compile(r"([=\-~*#^])\1{2,}$")
 _CHAPTER = re.compile(
@@ -25,7 +25,7 @@ _LINES_ASKED = 200
 
 def plain_blocks(text: str) -> list[Block]:
     """Blocks of a plain text in order; the first may start after leading white space."""
-    layout = Layout(text)
+    layout = BlockBuilder(text)
     paragraph: list[tuple[int, str, str]] = []
     rows = list(lines(text))
     for row in rows:
@@ -39,7 +39,7 @@ def plain_blocks(text: str) -> list[Block]:
     return layout.blocks
 
 
-def _paragraph(layout: Layout, rows: list[tuple[int, str, str]]) -> None:
+def _paragraph(layout: BlockBuilder, rows: list[tuple[int, str, str]]) -> None:
     """Lay out the lines between two empty ones."""
     layout.close()
     first = rows[0][2]
@@ -71,7 +71,7 @@ def _is_underlined(title: str, rule: str) -> bool:
     )
 
 
-def _opens_item(layout: Layout, body: str, previous: str) -> bool:
+def _opens_item(layout: BlockBuilder, body: str, previous: str) -> bool:
     """Bullets and numbers open items; a lone letter ("a. m.") or a wrapped "1998." does not interrupt text."""
     if layout.open is not None and layout.open.shape is Shape.LIST:
         return True

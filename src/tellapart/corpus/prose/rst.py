@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tellapart.corpus.prose.blocks import LIST_ITEM, Block, Layout, Shape, indent, lines
+from tellapart.corpus.prose.blocks import LIST_ITEM, Block, BlockBuilder, Shape, indent, lines
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+$")
 _SIMPLE_TABLE = re.compile(r"={2,}(?:[ \t]+={2,})+$")
@@ -18,12 +18,12 @@ _DIRECTIVE = re.compile(r"\.\.(?:[ \t]|$)")
 
 def rst_blocks(text: str) -> list[Block]:
     """Blocks of a reStructuredText in order; the first may start after leading white space."""
-    return _Scanner(text).run()
+    return _RstScanner(text).run()
 
 
-class _Scanner:
+class _RstScanner:
     def __init__(self, text: str) -> None:
-        self.layout = Layout(text)
+        self.layout = BlockBuilder(text)
         self.lines = list(lines(text))
         self.styles: list[tuple[str, bool]] = []  # adornments in order of appearance = levels
 

@@ -112,7 +112,7 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 
-Place = tuple[int, Span]
+ChangedUnit = tuple[int, Span]
 """Number of a document and one of its units."""
 
 
@@ -126,7 +126,7 @@ def commits(index: Index, seed: int, progress: Progress) -> Iterator[QueryCandid
     deadline = time.monotonic() + SECONDS
     repositories: dict[Path, Repository] = {}
     touched: dict[Path, Mapping[str, int]] = {}
-    lines: dict[str, Counter[Place]] = defaultdict(Counter)
+    lines: dict[str, Counter[ChangedUnit]] = defaultdict(Counter)
     files = _code_files(index)
     with progress("reading the history", len(files)) as advance:
         for place in np.random.default_rng(seed).permutation(len(files)).tolist():
@@ -178,7 +178,7 @@ def _units(stored: StoredDocument, blamed: Mapping[int, BlamedLine]) -> Iterator
         offset += len(line) + 1
 
 
-def _candidates(subject: str, counts: Mapping[Place, int]) -> Iterator[QueryCandidate]:
+def _candidates(subject: str, counts: Mapping[ChangedUnit, int]) -> Iterator[QueryCandidate]:
     query = plain(_AROUND.sub(" ", subject))
     changed = sorted(place for place, count in counts.items() if count >= LEAST_LINES)
     wordy = content_words(query) >= MIN_CONTENT and PHRASE_WORDS <= len(phrase(query)) <= MAX_WORDS

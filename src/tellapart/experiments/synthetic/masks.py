@@ -88,10 +88,10 @@ class Masking:
 
 def mask(store: Store, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]) -> Masking:
     """Blank everything that would give a question away; `where` its words stand was looked up."""
-    return _Masker(store, asked, where).run()
+    return _Blanker(store, asked, where).run()
 
 
-class _Masker:
+class _Blanker:
     def __init__(
         self, store: Store, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]
     ) -> None:

@@ -17,7 +17,7 @@ Alive = Mapping[Granularity, NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _LiveUnits:
     """What one segment contributes to a granularity: live postings by old term number, with new rows."""
 
     counts: NDArray[np.int64]
@@ -48,7 +48,7 @@ def merge(segments: Sequence[LexicalSegment], alive: Sequence[Alive | None], fol
 
 def _parts(
     segments: Sequence[LexicalSegment], alive: Sequence[Alive | None], granularity: Granularity
-) -> list[_Part]:
+) -> list[_LiveUnits]:
     parts, row = [], 0
     for segment, living in zip(segments, alive, strict=True):
         parts.append(_part(segment, (living or {}).get(granularity), granularity, row))
@@ -58,18 +58,20 @@ def _parts(
 
 def _part(
     segment: LexicalSegment, alive: NDArray[np.bool_] | None, granularity: Granularity, row: int
-) -> _Part:
+) -> _LiveUnits:
     if granularity not in segment.granularities:
         none = np.zeros(0, dtype=np.int32)
-        return _Part(np.zeros(segment.n_terms, np.int64), none, none.astype(np.int64), none)
+        return _LiveUnits(np.zeros(segment.n_terms, np.int64), none, none.astype(np.int64), none)
     postings = segment.postings(granularity)
     frequencies = postings.exact_frequencies(0, len(postings.rows)).astype(np.int64)
     if alive is None:
-        return _Part(np.diff(postings.starts), postings.rows + np.int32(row), frequencies, postings.lengths)
+        return _LiveUnits(
+            np.diff(postings.starts), postings.rows + np.int32(row), frequencies, postings.lengths
+        )
     kept = alive[postings.rows]
     before = np.concatenate([[0], np.cumsum(kept)])
     new_rows = (np.cumsum(alive) - 1 + row).astype(np.int32)
-    return _Part(
+    return _LiveUnits(
         np.diff(before[postings.starts]),
         new_rows[postings.rows[kept]],
         frequencies[kept],
@@ -99,7 +101,7 @@ def _put_vocabulary(
 def _put_level(
     files: SegmentFiles,
     granularity: Granularity,
-    parts: Sequence[_Part],
+    parts: Sequence[_LiveUnits],
     numbers: Sequence[NDArray[np.int64]],
 ) -> None:
     """Lay each term's postings of all segments one behind the other: rows ascend without sorting."""

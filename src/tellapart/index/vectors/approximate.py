@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from tellapart.errors import TellapartError
-from tellapart.index.vectors.candidates import NOTHING, Candidates, Mask, Rows, strongest
+from tellapart.index.vectors.candidates import NOTHING, CandidateRows, Mask, Rows, strongest
 from tellapart.index.vectors.derived import FORMAT, combined, fingerprint
 from tellapart.index.vectors.halves import Floats, Halves, widen
 from tellapart.index.vectors.native import Untyped, each, faiss, search
@@ -110,7 +110,7 @@ class Codes:
             return 0.0
         return 1.0 - float(np.count_nonzero(mask[self._rows])) / len(self._rows)
 
-    def candidates(self, query: Floats, depth: int, mask: Mask | None) -> Candidates:
+    def candidates(self, query: Floats, depth: int, mask: Mask | None) -> CandidateRows:
         """Propose rows for one query (d,) where `mask` (all rows) is true.
 
         While it leaves out few, the fast codes answer, over-fetching; otherwise the plain codes with a bitmap, which
@@ -128,7 +128,7 @@ class Codes:
             rows, estimates, floor = self._search("plain", unit, depth, mask)
         if len(rows) == 0 and floor == -np.inf:
             return NOTHING
-        return Candidates(rows, estimates * np.float32(length), floor * length, None)
+        return CandidateRows(rows, estimates * np.float32(length), floor * length, None)
 
     def _search(self, kind: str, unit: Floats, depth: int, mask: Mask | None) -> tuple[Rows, Floats, float]:
         shards = self._indexes(kind)

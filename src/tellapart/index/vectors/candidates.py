@@ -35,7 +35,7 @@ FARTHEST = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class CandidateRows:
     """Proposed `rows` with `estimates` of their scores; rows not proposed are estimated at most `floor`.
 
     `error` bounds |estimate - score|; None = unknown, to be read off the proposed rows themselves.
@@ -60,7 +60,7 @@ class Top:
     lacking: float = 0.0
 
 
-NOTHING = Candidates(np.empty(0, np.int64), np.empty(0, np.float32), -np.inf, 0.0)
+NOTHING = CandidateRows(np.empty(0, np.int64), np.empty(0, np.float32), -np.inf, 0.0)
 
 
 def float32_error(query: Floats) -> float:
@@ -93,7 +93,7 @@ def strongest(rows: Rows, estimates: Floats, depth: int) -> tuple[Rows, Floats, 
 
 
 def settle(
-    parts: list[Candidates], query: Floats, k: int, score: Callable[[Rows], tuple[Floats, Mask]]
+    parts: list[CandidateRows], query: Floats, k: int, score: Callable[[Rows], tuple[Floats, Mask]]
 ) -> Top:
     """Score all candidates exactly and say whether the k best of them are the k best of all.
 
@@ -114,7 +114,7 @@ def settle(
     return Top(best, top, certain, reach - float(top[-1]) if len(best) == k else np.inf)
 
 
-def deeper(proposed: Candidates, depth: int, lacking: float) -> int:
+def deeper(proposed: CandidateRows, depth: int, lacking: float) -> int:
     """Say how deep to look next: as many times 4 as the floor needs, which falls about as much with each.
 
     Every look costs a scan however deep, so one that goes deep at once is cheaper than several on the way.
@@ -127,7 +127,7 @@ def deeper(proposed: Candidates, depth: int, lacking: float) -> int:
     return int(depth * DEEPER**times)
 
 
-def _error(part: Candidates, scores: Floats) -> float:
+def _error(part: CandidateRows, scores: Floats) -> float:
     if part.error is not None:
         return part.error
     if not len(scores):  # all that was proposed is deleted or not asked for

@@ -12,7 +12,7 @@ import numpy as np
 
 from tellapart.index.vectors.candidates import (
     NOTHING,
-    Candidates,
+    CandidateRows,
     Mask,
     Rows,
     float32_error,
@@ -43,15 +43,15 @@ def dense_scores(segments: Sequence[Halves], queries: Floats) -> Floats:
 
 def batch_candidates(
     segments: Sequence[Halves], queries: Floats, depth: int, mask: Mask | None
-) -> list[Candidates]:
+) -> list[CandidateRows]:
     """Propose `depth` rows for each of many queries by matrix products, one pass per 256 queries."""
-    found: list[Candidates] = []
+    found: list[CandidateRows] = []
     for start in range(0, len(queries), _QUERY_ROWS):
         found += _batch(segments, queries[start : start + _QUERY_ROWS], depth, mask)
     return found
 
 
-def _batch(segments: Sequence[Halves], queries: Floats, depth: int, mask: Mask | None) -> list[Candidates]:
+def _batch(segments: Sequence[Halves], queries: Floats, depth: int, mask: Mask | None) -> list[CandidateRows]:
     shortlist = _Shortlist(len(queries), depth)
     for first, part in blocks(segments, _BATCH_ROWS):
         rows = np.arange(first, first + len(part))
@@ -98,13 +98,13 @@ class _Shortlist:
         self._overflowed |= full
         self._waiting, self._count = [], 0
 
-    def result(self, queries: Floats) -> list[Candidates]:
+    def result(self, queries: Floats) -> list[CandidateRows]:
         """Return one proposal per query."""
         self._compact()
         starts = np.searchsorted(self._owner, np.arange(len(self._threshold) + 1))
         floors = np.where(self._overflowed, self._threshold, -np.inf)
         return [
-            Candidates(
+            CandidateRows(
                 self._rows[starts[i] : starts[i + 1]],
                 self._scores[starts[i] : starts[i + 1]],
                 float(floors[i]),
@@ -130,7 +130,7 @@ class FaissScan:
 
     def candidates(
         self, query: Floats, depth: int, mask: Mask | None, *, overfetch: bool = False
-    ) -> Candidates:
+    ) -> CandidateRows:
         """Propose the `depth` best rows for one query (d,), only rows where `mask` (all rows) is true.
 
         With `overfetch`, a mask that keeps much is applied afterwards to more rows, if the share of rows it
@@ -145,7 +145,7 @@ class FaissScan:
         if chosen is not None:
             kept = chosen[rows]
             rows, estimates = rows[kept], estimates[kept]
-        return Candidates(rows, estimates, floor, float32_error(query))
+        return CandidateRows(rows, estimates, floor, float32_error(query))
 
     def _search(self, query: Floats, depth: int, mask: Mask | None) -> tuple[Rows, Floats, float]:
         tasks = [(first, count, piece, depth, mask) for first, count, piece in self._pieces]

@@ -17,7 +17,7 @@ from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import embed
 from tellapart.encoders.protocol import Encoder, Vectors, unit_rows
-from tellapart.encoders.tokens import Tokens
+from tellapart.encoders.tokens import TokenizerFile
 from tellapart.encoders.windows import UnitText, whole
 from tellapart.encoders.words import WordedConfig, WordEncoder, WordTable, bare_ids, beside
 from tellapart.index.lexical import defaults
@@ -169,10 +169,10 @@ class WordsBeside:
         shutil.copyfile(minilm.folder / minilm.config.tokenizer, place.folder / config.tokenizer)
         write_config(config, place.folder)
 
-    def _words(self, queries: AdaptationQueries) -> _Words:
+    def _words(self, queries: AdaptationQueries) -> _EncodedWords:
         table = self._table(queries.contents)
         encoder = WordEncoder(table, self._tokens(), self.base)
-        return _Words.of(encoder, queries)
+        return _EncodedWords.of(encoder, queries)
 
     def _table(self, contents: Sequence[UnitText]) -> WordTable:
         """Fit a table to what is encoded of units."""
@@ -181,13 +181,13 @@ class WordsBeside:
         texts = [whole(contents[row]) for row in chosen.tolist()]
         return WordTable.fit(bare_ids(self._tokens(), texts), WORD_DIM, k1=k1, b=b)
 
-    def _tokens(self) -> Tokens:
+    def _tokens(self) -> TokenizerFile:
         minilm = open_minilm()
-        return Tokens(minilm.folder / minilm.config.tokenizer)
+        return TokenizerFile(minilm.folder / minilm.config.tokenizer)
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _EncodedWords:
     """Words of n queries (n, k) and of u units (u, k), beside their vectors.
 
     `ratio` is the spread of scores over units by the vectors, divided by that by the words.
@@ -199,7 +199,7 @@ class _Words:
     ratio: float
 
     @classmethod
-    def of(cls, encoder: WordEncoder, queries: AdaptationQueries) -> _Words:
+    def of(cls, encoder: WordEncoder, queries: AdaptationQueries) -> _EncodedWords:
         query_words = encoder.encode_query(queries.texts)
         unit_words = embed(encoder, queries.contents)[0]
         vectors = queries.units.vectors

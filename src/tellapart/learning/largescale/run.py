@@ -112,7 +112,7 @@ class VectorRun:
         )
 
 
-class LinearMap(nn.Module):
+class SquareMap(nn.Module):
     """A square linear map, the identity at first."""
 
     def __init__(self, dim: int) -> None:
@@ -182,7 +182,7 @@ def train_vectors(
 
     told = ("classes", "batch", "head", "hold_out")
     trainer = Trainer(
-        LinearMap(file.dim) if run.head is Head.LINEAR else nn.Identity(),
+        SquareMap(file.dim) if run.head is Head.LINEAR else nn.Identity(),
         objective,
         VectorFeed(file, run.batch, workers, run.seed),
         options,
