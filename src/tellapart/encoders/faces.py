@@ -39,9 +39,6 @@ FOLDER = Path(__file__).parent / "data" / "face"
 
 POINTS = FOLDER / "shape_predictor_5_face_landmarks.dat"
 
-SMALLEST_FOUND = 80
-"""Edge of the smallest face that the detector sees, in pixels of the picture it is shown (dlib)."""
-
 SHOWN = 1024
 """Longest edge of the picture shown to the detector at first (our choice, not measured)."""
 

@@ -9,7 +9,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from tellapart.corpus.types import Granularity
-from tellapart.experiments.synthetic.material import PYTHON, Comment, Function, Material
+from tellapart.experiments.synthetic.material import PYTHON, Comment, FunctionUnit, Material
 from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span
 from tellapart.experiments.synthetic.words import LETTERS, content_words, plain
 from tellapart.index.lexical.tokens import identifier_parts
@@ -129,7 +129,7 @@ def _above(material: Material) -> dict[int, Span]:
     return found
 
 
-def documented(material: Material, comment: Comment) -> Function | None:
+def documented(material: Material, comment: Comment) -> FunctionUnit | None:
     """The function above which a comment stands, inside the same unit."""
     start, _ = material.unit_at(Granularity.FUNCTION, comment.start)
     function = material.function_of_unit.get(start)

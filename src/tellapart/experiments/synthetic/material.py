@@ -27,7 +27,7 @@ OWN_NAME = re.compile(r"[^\W\d]\w*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class FunctionUnit:
     """A unit of the level `function` that holds one: the unit's span, the definition's own, and its name."""
 
     unit: Span
@@ -111,11 +111,11 @@ class Material:
         return self.language is not None and self.language.name == PYTHON
 
     @cached_property
-    def functions(self) -> list[Function]:
+    def functions(self) -> list[FunctionUnit]:
         """Units that begin with a function, in the order of the text; nested functions are not among them."""
         return list(self._functions())
 
-    def _functions(self) -> Iterator[Function]:
+    def _functions(self) -> Iterator[FunctionUnit]:
         if self.parsed is None:
             return
         labels = self.tree.levels[Granularity.FUNCTION].labels
@@ -128,10 +128,12 @@ class Material:
             if ordinal in seen or not own or not labels[ordinal].endswith(each.name):
                 continue
             seen.add(ordinal)
-            yield Function(self.tree.span(Granularity.FUNCTION, ordinal), each.start, each.end, own.group())
+            yield FunctionUnit(
+                self.tree.span(Granularity.FUNCTION, ordinal), each.start, each.end, own.group()
+            )
 
     @cached_property
-    def function_of_unit(self) -> dict[int, Function]:
+    def function_of_unit(self) -> dict[int, FunctionUnit]:
         """Functions by the start of their unit."""
         return {function.unit[0]: function for function in self.functions}
 

@@ -18,7 +18,6 @@ from tellapart.index.vectors.halves import Floats, Halves, widen
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Take = Callable[[Rows], Halves]
 
 # Worst relative error of a float32 sum of d products is d * 2^-24 times |x| |q| (Higham, 2002, eq. 3.5).
 UNIT_ROUNDOFF = 2.0**-24
