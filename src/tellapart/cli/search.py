@@ -62,6 +62,12 @@ def search(
     ] = None,
     lines: options.Lines = 3,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh/--no-refresh", help="Look first whether files changed since the index was made."
+        ),
+    ] = True,
     json: options.Json = False,
 ) -> None:
     """Find the units that answer a query, or are like examples; without an index, builds one of the words first."""
@@ -73,7 +79,7 @@ def search(
     request = SearchRequest(text, *examples, k, ranker, granularity, encoder, conditions, parameters, regex)
     request.check_searchable()
     folder = index_folder(index, [path])
-    opened = open_or_build(folder, path, asked=index is not None)
+    opened = open_or_build(folder, path, asked=index is not None, refresh=refresh)
     result = opened.search(request)
     for each in result.notes:
         note(each)
@@ -86,10 +92,10 @@ def search(
         print_result(result, lines=lines, explain=explain)
 
 
-def open_or_build(folder: Path, path: Path, *, asked: bool) -> Index:
+def open_or_build(folder: Path, path: Path, *, asked: bool, refresh: bool = True) -> Index:
     """Open the index of a path; without one, build one of the words first."""
     if exists(folder):
-        return Index.open(folder)
+        return Index.open(folder, refresh=refresh)
     if asked and path == Path():
         raise TellapartError(f"no index in {folder}: build one with 'tellapart index PATH --index {folder}'")
     opened = Index.build([path], folder, encoders=(), progress=terminal_progress())

@@ -138,6 +138,19 @@ def rules_above(root: str) -> tuple[list[RuleFile], list[RuleFile]]:
     return [rules for rules in git if rules is not None], [rules for rules in own if rules is not None]
 
 
+def rule_files_above(root: str) -> list[str]:
+    """Paths of all files, existing or not, that `rules_above` looks at."""
+    top = _repository_of(root)
+    if top is None:
+        return []
+    paths = [os.path.join(_common_folder(top), "info", "exclude")]
+    folder = root
+    while folder != top:
+        folder = os.path.dirname(folder)
+        paths += [os.path.join(folder, GITIGNORE), os.path.join(folder, OWN_IGNORE)]
+    return paths
+
+
 def exclude_rules(top: str, above: bytes = b"", cut: int = 0) -> RuleFile | None:
     """The repository's own `info/exclude`, which is committed nowhere."""
     path = os.path.join(_common_folder(top), "info", "exclude")

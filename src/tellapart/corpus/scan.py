@@ -23,7 +23,11 @@ from tellapart.errors import TellapartError
 
 
 def scan(
-    paths: Sequence[Path | str], options: ScanOptions, *, index_folder: Path | None = None
+    paths: Sequence[Path | str],
+    options: ScanOptions,
+    *,
+    index_folder: Path | None = None,
+    looked_at: dict[str, tuple[int, int]] | None = None,
 ) -> tuple[list[Source], list[Skipped]]:
     """Find what is to be read, and what is not and why; both sorted by path.
 
@@ -37,6 +41,8 @@ def scan(
         paths: files, folders, or "-" for standard input.
         options: limits, kind and force-included globs.
         index_folder: where the index lies, left out of the walk.
+        looked_at: filled with the size and time of change of folders and files that decided what the sources are
+            (see `Walker`): while they and the sources stay as they are, another scan finds the same.
 
     Raises:
         TellapartError: no path, a path that does not exist or is neither file nor folder, a folder that
@@ -60,6 +66,8 @@ def scan(
             (walker.sources if isinstance(found, Source) else walker.skipped).append(found)  # type: ignore[arg-type]
         if len(given) > 1:
             _drop_seen(walker, before, seen)
+    if looked_at is not None:
+        looked_at.update(walker.looked_at)
     walker.sources.sort(key=lambda source: source.key)
     walker.skipped.sort(key=lambda skipped: (skipped.path, skipped.reason))
     return walker.sources, walker.skipped

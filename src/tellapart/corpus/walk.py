@@ -16,6 +16,7 @@ from tellapart.corpus.ignore import (
     deciding_rule,
     exclude_rules,
     read_rules,
+    rule_files_above,
     rules_above,
 )
 from tellapart.corpus.sources import (
@@ -66,6 +67,9 @@ class Walker:
     index_folder: str | None = None
     sources: list[Source] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    looked_at: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Size and time of change (ns) of what decided beside the sources themselves: folders listed (their size reads
+    -1), files of ignore rules, files left out for their size."""
     _include: ForceInclude = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,10 +82,13 @@ class Walker:
             TellapartError: the folder itself cannot be listed.
         """
         real = os.path.realpath(root)
+        for path in rule_files_above(real):
+            self.looked_at[path] = look_at(path)
         start = _Folder(real, "", *rules_above(real))
         pending = [start]
         while pending:
             folder = pending.pop()
+            self.looked_at[folder.path] = look_at(folder.path)  # before it is listed: a later change shows
             try:
                 with os.scandir(folder.path) as listing:
                     entries = sorted(listing, key=lambda entry: entry.name)
@@ -125,6 +132,7 @@ class Walker:
             if entry is None or not entry.is_file(follow_symlinks=False):
                 continue
             shown = f"{folder.relative}/{name}" if folder.relative else name
+            self.looked_at[entry.path] = look_at(entry.path)
             try:
                 found = read_rules(entry.path, printable(shown), cut=cut)
             except OSError as error:
@@ -179,6 +187,8 @@ class Walker:
                 reason = _why(error)
             else:
                 reason = unfit(status, form, self.options)
+                if reason is not None:
+                    self.looked_at[entry.path] = status.st_size, status.st_mtime_ns
         if reason is not None:
             self._skip(label, relative, reason)
             return
@@ -227,6 +237,15 @@ class Walker:
 
     def _skip(self, label: str, relative: str, reason: str) -> None:
         self.skipped.append(Skipped(printable(_join(label, relative)), reason))
+
+
+def look_at(path: str) -> tuple[int, int]:
+    """Size and time of change (ns) of a file; of a folder the size is -1, and of nothing both are 0."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return 0, 0
+    return -1 if stat.S_ISDIR(status.st_mode) else status.st_size, status.st_mtime_ns
 
 
 def unfit(status: os.stat_result, form: Format, options: ScanOptions) -> str | None:

@@ -21,6 +21,7 @@ from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.records import CheckedVerdict
+from tellapart.engine.refreshing import Refresher, stale_notes
 from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
@@ -32,7 +33,7 @@ from tellapart.index.settings import Settings, kept_settings, located, portable
 from tellapart.index.snapshot import Generations, Snapshot
 from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
 from tellapart.progress import Progress, silent
-from tellapart.rankers.registry import Parameters
+from tellapart.rankers.registry import LEXICAL_ONLY, Parameters
 from tellapart.rankers.run import RankedDocuments, Run
 
 if TYPE_CHECKING:
@@ -48,19 +49,28 @@ class Index:
     search while one writes; each search sees one complete generation.
     """
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: Store, *, refresh: bool = True) -> None:
         self.folder = folder
         self.store = store
         self.catalogue = Catalogue(store)
         self._generations = Generations(folder, store)
+        self._refresher = Refresher(folder, store) if refresh else None
         self._verdict: tuple[int, CheckedVerdict | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
     @classmethod
-    def open(cls, path: Path | str) -> Index:
-        """Open an existing index; raise TellapartError where there is none or it cannot be read."""
+    def open(cls, path: Path | str, *, refresh: bool = True) -> Index:
+        """Open an existing index.
+
+        Args:
+            path: Its folder.
+            refresh: Whether a search looks at the sources first and reads again what changed (see `Freshness`).
+
+        Raises:
+            TellapartError: There is none, or it cannot be read.
+        """
         folder = Path(path)
-        return cls(folder, Store.open(folder))
+        return cls(folder, Store.open(folder), refresh=refresh)
 
     @classmethod
     def build(
@@ -244,13 +254,18 @@ class Index:
 
     def _answer(self, request: SearchRequest) -> SearchResult:
         request.check_searchable()
+        freshness = self._refresher and self._refresher.look(encode=request.ranker not in LEXICAL_ONLY)
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
             fetch = partial(snapshot.fetch, self.store)
             hits = distinct_hits(partial(rank_units, level_queries), fetch, request.k)
-            notes = (*plan.notes, *about_vectors(snapshot, plan.configuration))
+            notes = (
+                *plan.notes,
+                *about_vectors(snapshot, plan.configuration),
+                *stale_notes(freshness, self.folder),
+            )
             return SearchResult(
-                request, plan.configuration, plan.why, hits, notes, certificates(level_queries)
+                request, plan.configuration, plan.why, hits, notes, certificates(level_queries), freshness
             )
 
     def level_queries(

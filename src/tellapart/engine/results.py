@@ -16,6 +16,7 @@ from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
+from tellapart.index.freshness import Freshness
 from tellapart.index.store import StoredDocument
 from tellapart.rankers.query import Certificate
 
@@ -81,7 +82,8 @@ class SearchResult(Sequence[Hit]):
     """Hits, best first, with the configuration that found them and why it was chosen.
 
     `notes` says what a user should know about the answer. `certificates` hold, by granularity, what an
-    exact solver proved of its ranking.
+    exact solver proved of its ranking. `freshness` says whether the index still shows the files on disk; None where
+    nobody looked.
     """
 
     request: SearchRequest
@@ -90,6 +92,7 @@ class SearchResult(Sequence[Hit]):
     hits: tuple[Hit, ...]
     notes: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    freshness: Freshness | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -27,5 +27,6 @@ def search_json(result: SearchResult) -> dict[str, Any]:
         "certificates": [
             {**asdict(certificate), "holds": certificate.holds} for certificate in result.certificates
         ],
+        "freshness": None if result.freshness is None else asdict(result.freshness),
         "hits": result.to_dicts(),
     }

@@ -13,9 +13,10 @@ from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.files import bytes_below, check
+from tellapart.index.freshness import CHECKED
 from tellapart.index.settings import located
 from tellapart.index.store import rebuilding
-from tellapart.index.update import CHECKED, PIPED
+from tellapart.index.update import PIPED
 
 
 @dataclass(frozen=True, slots=True)

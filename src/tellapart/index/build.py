@@ -20,11 +20,12 @@ from tellapart.index.segments import Segment, live_segments, vectors_folder, vec
 from tellapart.index.settings import Settings, keep_settings, kept_settings
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
-from tellapart.index.update import Changes, sweep, update_documents
+from tellapart.index.update import Changes, reread_documents, sweep, update_documents
 from tellapart.index.vectors import build_derived
 from tellapart.progress import Progress
 
 if TYPE_CHECKING:
+    from tellapart.corpus.sources import Source
     from tellapart.index.image_vectors import ImageEmbedder
 
 T = TypeVar("T")
@@ -68,6 +69,30 @@ class Builder:
                 return self._run(store)
         finally:
             store.close()
+
+    def reread(self, sources: Sequence[Source] | None, *, encoded_characters: int) -> Changes:
+        """Take over what changed in some sources (None: in all), as fast as can be: words now, vectors if few.
+
+        Segments without vectors get theirs with the next `run`; until then their units are found by words.
+
+        Args:
+            sources: Those that changed, as they are now.
+            encoded_characters: Vectors are made at once where the changed documents have no more characters.
+        """
+        with writer_lock(self.folder), corruption_named(self.folder / FILE):
+            store = Store.create(self.folder)
+            try:
+                with store.transaction():
+                    changes = reread_documents(self.folder, store, self.settings, self.progress, sources)
+                    if encoded_characters and 0 < changes.characters <= encoded_characters:
+                        for name in Catalogue(store).encoders():
+                            self._encoder(store, name, changes)
+                    merged = changes.any and self._merge(store)
+                if merged:
+                    sweep(self.folder, Catalogue(store))
+                return changes
+            finally:
+                store.close()
 
     def add_encoder(self, name: str) -> tuple[str, ...]:
         """Give the units that are there vectors of one more encoder, without looking at the sources."""
@@ -121,9 +146,11 @@ class Builder:
         self._derive(store)
         return BuildReport(changes, store.generation, tuple(notes))
 
-    def _merge(self, store: Store) -> None:
-        if merge_where_worthwhile(self.folder, Catalogue(store)):
+    def _merge(self, store: Store) -> bool:
+        merged = merge_where_worthwhile(self.folder, Catalogue(store))
+        if merged:
             store.next_generation()  # whoever holds the index open must look at the new segments
+        return merged
 
     def _documents(self, store: Store) -> Changes:
         return update_documents(self.folder, store, self.settings, self.progress, fresh=self.fresh)

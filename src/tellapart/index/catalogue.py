@@ -166,6 +166,23 @@ class Catalogue:
         """Forget a source."""
         self._connection.execute("DELETE FROM sources WHERE key = ?", (key,))
 
+    def watched(self) -> list[tuple[bytes, int, int]]:
+        """List path, size and time of change (ns) of everything that decides what the documents are."""
+        return self._connection.execute("SELECT path, size, mtime_ns FROM watched").fetchall()
+
+    def watched_source(self, path: bytes) -> str | None:
+        """Give the source that lies at a watched path, as JSON; None for a folder or a file of rules."""
+        row = self._connection.execute("SELECT source FROM watched WHERE path = ?", (path,)).fetchone()
+        return None if row is None else row[0]
+
+    def put_watched(self, rows: Iterable[tuple[bytes, int, int, str | None]]) -> None:
+        """Note path, size, time of change, and the source at that path."""
+        self._connection.executemany("INSERT OR REPLACE INTO watched VALUES (?, ?, ?, ?)", rows)
+
+    def remove_watched(self) -> None:
+        """Forget what is watched: the documents stay as they are, whatever happens to their files."""
+        self._connection.execute("DELETE FROM watched")
+
     def skipped(self) -> list[tuple[str, str]]:
         """List what was not indexed, with the reason."""
         return list(self._connection.execute("SELECT path, reason FROM skipped ORDER BY path"))

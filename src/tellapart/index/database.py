@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from tellapart.corpus.split import SPLITTER_VERSION
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever an index written before can no longer be read."""
 
 BUSY_SECONDS = 10.0
@@ -19,6 +19,9 @@ SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sources (
   key TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE watched (
+  path BLOB PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, source TEXT
 ) WITHOUT ROWID;
 CREATE TABLE skipped (path TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE TABLE documents (

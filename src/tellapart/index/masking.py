@@ -142,6 +142,7 @@ class _Masker:
     def run(self, documents: Sequence[StoredDocument], encoders: Mapping[str, Encoder]) -> None:
         """Put the new versions in the place of the old ones."""
         self.catalogue.remove_records()
+        self.catalogue.remove_watched()
         for name, stored in self.catalogue.encoders().items():
             if name not in encoders:
                 forget_encoder(self.catalogue, stored)

@@ -13,7 +13,14 @@ from tellapart.corpus.types import Granularity
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.lexical import merge as merge_postings
 from tellapart.index.names import NamesWriter
-from tellapart.index.segments import Segment, live_segments, segment_folder, vectors_name, write_tables
+from tellapart.index.segments import (
+    Segment,
+    live_segments,
+    segment_folder,
+    vectors_folder,
+    vectors_name,
+    write_tables,
+)
 from tellapart.index.vectors import write_vectors
 
 FAN_IN = 4
@@ -30,20 +37,25 @@ MERGED_DOCUMENTS = 500_000
 def merge_where_worthwhile(index: Path, catalogue: Catalogue) -> bool:
     """Merge what should be merged; part of the caller's transaction. Say whether anything was."""
     merged = False
-    while group := _next_group(live_segments(index, catalogue)):
+    while group := _next_group(live_segments(index, catalogue), catalogue):
         _merge(index, catalogue, group)
         merged = True
     return merged
 
 
-def _next_group(segments: Sequence[Segment]) -> list[Segment]:
+def _next_group(segments: Sequence[Segment], catalogue: Catalogue) -> list[Segment]:
+    """Choose segments to be rewritten as one: only such as have the same vectors, all or those still missing."""
     for segment in segments:
         if segment.dead.mean() > DEAD_SHARE:
             return [segment]
-    orders: dict[int, list[Segment]] = defaultdict(list)
+    orders: dict[tuple[int, int], list[Segment]] = defaultdict(list)
     for segment in segments:
         if len(segment.dead) < MERGED_DOCUMENTS:
-            orders[int(math.log(max(len(segment.dead), 1), FAN_IN))].append(segment)
+            vectors = {file.name.partition("/")[0] for file in catalogue.files(segment.number)}
+            encoders = len(
+                vectors & {vectors_folder(each.fingerprint) for each in catalogue.encoders().values()}
+            )
+            orders[encoders, int(math.log(max(len(segment.dead), 1), FAN_IN))].append(segment)
     for _, group in sorted(orders.items()):
         if len(group) >= FAN_IN:
             return group
@@ -85,6 +97,8 @@ def _merge_vectors(group: Sequence[Segment], folder: Path, name: str, granularit
     for segment in group:
         if granularity not in segment.granularities:
             continue
+        if not (segment.folder / name).is_file():
+            return  # read by a search, and not encoded yet
         vectors = segment.vectors(name)
         alive = segment.alive(granularity)
         parts.append(vectors if alive is None else vectors[alive])

@@ -236,6 +236,10 @@ class Store:
             self.connection.execute(f"SELECT COUNT(*) FROM documents {condition}", values).fetchone()[0]
         )
 
+    def counts(self) -> dict[str, int]:
+        """Count the documents of every source."""
+        return dict(self.connection.execute("SELECT source, COUNT(*) FROM documents GROUP BY source"))
+
     def digests(self, source: str) -> dict[str, tuple[int, bytes]]:
         """Map the id of every document of a source to its number and digest."""
         rows = self.connection.execute("SELECT id, number, digest FROM documents WHERE source = ?", (source,))

@@ -20,6 +20,7 @@ from tellapart.corpus.split import SPLITTER_VERSION, split
 from tellapart.corpus.types import Document
 from tellapart.index.catalogue import Catalogue, StoredSource
 from tellapart.index.files import files_below, remove
+from tellapart.index.freshness import CHECKED, READ_RATE, SCAN_SECONDS, watch
 from tellapart.index.need import need
 from tellapart.index.segments import FOLDER, SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import Settings, keep_settings, located
@@ -36,19 +37,24 @@ seen as soon as they are made, so that a search in the meantime has the first on
 RACY_NS = 2_000_000_000
 """A file changed this shortly before it was last read may have changed again within one tick of its clock."""
 
-CHECKED = "checked_ns"
+RATED_BYTES = 200_000
+"""A run that reads less says little about how fast reading is."""
 PIPED = STDIN_KEY
 
 
 @dataclass(slots=True)
 class Changes:
-    """What an update did, in documents; `skipped` counts what was left out, reasons are kept in the index."""
+    """What an update did, in documents; `skipped` counts what was left out, reasons are kept in the index.
+
+    `characters` is the length of the documents that were added or changed.
+    """
 
     added: int = 0
     changed: int = 0
     removed: int = 0
     unchanged: int = 0
     skipped: int = 0
+    characters: int = 0
     new_segments: list[int] = field(default_factory=list)
 
     @property
@@ -71,6 +77,8 @@ class Updater:
         self._skipped: list[tuple[str, str]] = []
         self._skipped_before = self.catalogue.skipped()
         self._removed: list[int] = []
+        self._counts: dict[str, int] = {}
+        self._bytes_read = 0
         self._writer: SegmentWriter | None = None
         self._segment = 0
         self._characters = 0
@@ -78,22 +86,48 @@ class Updater:
 
     def run(self) -> Changes:
         """Compare the sources with what is stored and take over every difference."""
-        started = time.time_ns()
+        started, began = time.time_ns(), time.process_time()
         paths = located(self.settings.sources, self.index)
-        sources, skipped = scan(paths, self.options, index_folder=self.index)
+        looked_at: dict[str, tuple[int, int]] = {}
+        sources, skipped = scan(paths, self.options, index_folder=self.index, looked_at=looked_at)
+        scanned = time.process_time()
         self._skipped = [(entry.path, entry.reason) for entry in skipped]
         known = self.catalogue.sources()
         self._forget_vanished(known, sources)
+        self._take_all(sources, known, started)
+        self.catalogue.put_skipped(self._skipped)
+        self.changes.skipped = len(self._skipped)
+        self.store.set_meta(CHECKED, str(started))
+        self.store.set_meta(SCAN_SECONDS, str(scanned - began))
+        self._keep_rate(time.process_time() - scanned)
+        watch(self.catalogue, self.index, sources, looked_at, started=started, anew=True)
+        return self.changes
+
+    def reread(self, sources: Sequence[Source]) -> Changes:
+        """Take over what changed in these sources, which were found before, without looking for others."""
+        started = time.time_ns()
+        keys = {source.key for source in sources}
+        ours = re.compile(f"({'|'.join(map(re.escape, sorted(keys)))})" + r"(:\d+)?")
+        self._skipped = [entry for entry in self._skipped_before if not ours.fullmatch(entry[0])]
+        every = self.catalogue.sources()
+        self._take_all(sources, {key: every[key] for key in keys & every.keys()}, started)
+        self.catalogue.put_skipped(self._skipped)
+        watch(self.catalogue, self.index, sources, {}, started=started, anew=False)
+        return self.changes
+
+    def _take_all(self, sources: Sequence[Source], known: dict[str, StoredSource], started: int) -> None:
+        self._counts = self.store.counts()
         with self.progress("reading", len(sources)) as advance:
             for source in sorted(sources, key=partial(need, now=started)):
                 self._take(source, known.get(source.key))
                 advance(1)
         self._flush()
         self._mask_removed()
-        self.catalogue.put_skipped(self._skipped)
-        self.changes.skipped = len(self._skipped)
-        self.store.set_meta(CHECKED, str(started))
-        return self.changes
+
+    def _keep_rate(self, seconds: float) -> None:
+        """Remember how many bytes a second are read and indexed here, where there were enough to tell."""
+        if self._bytes_read > RATED_BYTES:
+            self.store.set_meta(READ_RATE, str(self._bytes_read / max(seconds, 1e-3)))
 
     def forget_everything(self) -> None:
         """Drop all documents and segments, but keep what came through a pipe by adding it again."""
@@ -118,15 +152,17 @@ class Updater:
             self.catalogue.remove_source(key)
 
     def _take(self, source: Source, known: StoredSource | None) -> None:
+        held = self._counts.get(source.key, 0)
         if known and self._unchanged(source, known):
             self._leave(source)
             return
-        before, held = replace(self.changes), self.store.count(source.key)
+        before = replace(self.changes)
         try:
             digest = _file_digest(source)
             if known and digest == known.digest:
                 self._leave(source)
             else:
+                self._bytes_read += source.size
                 self._read(source)
         except (Unreadable, OSError) as error:
             self.changes = before  # documents read before the error do not count: they are dropped again
@@ -137,7 +173,7 @@ class Updater:
 
     def _leave(self, source: Source) -> None:
         """Keep what is stored of a source, and what was said of its lines."""
-        self.changes.unchanged += self.store.count(source.key)
+        self.changes.unchanged += self._counts.get(source.key, 0)
         if source.format in COLLECTIONS:
             lines = re.compile(re.escape(source.key) + r"(:\d+)?")
             self._skipped += [entry for entry in self._skipped_before if lines.fullmatch(entry[0])]
@@ -192,6 +228,7 @@ class Updater:
             remove(folder)
             self._writer = SegmentWriter(folder, self.settings.granularities)
         self._writer.add(number, document, tree)
+        self.changes.characters += len(document.text)
         self._characters += len(document.text)
         if self._writer.memory > SEGMENT_BYTES or self._characters > self._first_vectors:
             self._flush()
@@ -262,6 +299,17 @@ def update_documents(
     changes = updater.run()
     keep_settings(store, settings)
     if changes.any or fresh:
+        store.next_generation()
+    return changes
+
+
+def reread_documents(
+    index: Path, store: Store, settings: Settings, progress: Progress, sources: Sequence[Source] | None
+) -> Changes:
+    """Take over what changed in some sources (None: in all); part of the caller's transaction."""
+    updater = Updater(index, store, settings, progress)
+    changes = updater.run() if sources is None else updater.reread(sources)
+    if changes.any:
         store.next_generation()
     return changes
 

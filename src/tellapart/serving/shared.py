@@ -37,7 +37,7 @@ class SharedIndex:
                 self._index.close()
                 self._index = None
             if self._index is None:
-                self._index, self._identity = Index.open(self.folder), identity
+                self._index, self._identity = Index.open(self.folder, refresh=False), identity
             yield self._index
 
     def close(self) -> None:

@@ -1,0 +1,68 @@
+"""Keeping an open index up to date with its files while it is searched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tellapart.encoders.load import load_encoder
+from tellapart.index.freshness import Freshness, keep_fresh
+from tellapart.index.settings import kept_settings
+from tellapart.index.store import FILE, Store, corruption_named
+from tellapart.progress import silent
+
+if TYPE_CHECKING:
+    from tellapart.corpus.sources import Source
+
+LOOK_SECONDS, LOOK_SHARE = 0.2, 20
+"""A program that searches again and again looks at the sources at most so often, and for at most a twentieth of its
+time. Our choice, not measured: nobody edits a file and searches for it within a fifth of a second."""
+
+ENCODED_CHARACTERS = 3_000
+"""A search encodes changed documents at once up to this length, about half a second of the bundled encoder (some 60
+texts of 120 tokens a second, each character in about four units)."""
+
+
+class Refresher:
+    """Looks at the sources of an index before a search; one instance per open index."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.folder = folder
+        self.store = store
+        self._freshness: Freshness | None = None
+        self._next_look = 0.0
+
+    def look(self, *, encode: bool) -> Freshness | None:
+        """Look at the sources, and read again what changed if that is quick.
+
+        Looks again only after `LOOK_SECONDS`; in between the last result stands. `encode` says that the search needs
+        vectors. Inside `Index.reading()` nothing is looked at: the caller wants one generation.
+        """
+        started = time.monotonic()
+        if self.store.connection.in_transaction or started < self._next_look:
+            return self._freshness
+        with corruption_named(self.folder / FILE):
+            self.store.follow()
+            self._freshness = keep_fresh(self.folder, self.store, partial(self._reread, encode=encode))
+        now = time.monotonic()
+        self._next_look = now + max(LOOK_SECONDS, LOOK_SHARE * (now - started))
+        return self._freshness
+
+    def _reread(self, sources: Sequence[Source] | None, *, encode: bool) -> int:
+        """Bring the index up to date with these sources; returns how many documents came, went or changed."""
+        from tellapart.encoders.cache import open_cache
+        from tellapart.index.build import Builder  # readers and splitters, which few searches need
+
+        load = partial(load_encoder, home=self.folder.resolve().parent)
+        builder = Builder(self.folder, kept_settings(self.store), load, open_cache(), silent)
+        changes = builder.reread(sources, encoded_characters=ENCODED_CHARACTERS if encode else 0)
+        return changes.added + changes.changed + changes.removed
+
+
+def stale_notes(freshness: Freshness | None, folder: Path) -> tuple[str, ...]:
+    """Say in at most one line that an answer does not know all files as they are now."""
+    note = freshness.note(folder) if freshness else None
+    return () if note is None else (note,)
