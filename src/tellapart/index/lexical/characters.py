@@ -47,6 +47,11 @@ _BEYOND_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
 Codes = NDArray[np.uint8] | NDArray[np.uint32]
 
 
+def is_unspaced(character: str) -> bool:
+    """Whether a character is of a script without spaces between words."""
+    return any(low <= ord(character) <= high for low, high in _UNSPACED)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Words as written (ASCII in lower case if prose) and the offset of each one's first character."""
@@ -55,10 +60,11 @@ class Words:
     starts: NDArray[np.int64]
 
 
-def cut(text: str, kind: Kind) -> Words:
+def cut(text: str, kind: Kind, *, query: bool = False) -> Words:
     """Cut a text into words: runs of letters, digits and marks.
 
-    Scripts without spaces give overlapping bigrams, each emoji or symbol is a word. Prose keeps an
+    Scripts without spaces give overlapping bigrams and, but in a `query`, the last character of each run alone;
+    each emoji or symbol is a word. Prose keeps an
     apostrophe between letters and the signs of `c++` and `c#`, code keeps underscores.
     """
     codes: Codes
@@ -66,7 +72,7 @@ def cut(text: str, kind: Kind) -> Words:
         codes, classes = _ascii(text, kind)
         origin = None
     else:
-        codes, classes, origin = _unicode(text, kind)
+        codes, classes, origin = _unicode(text, kind, query=query)
     if kind is Kind.PROSE:
         _keep_inner_signs(codes, classes)
     starts, ends = _runs(codes)
@@ -133,14 +139,16 @@ def _classify(codes: NDArray[np.uint32], kind: Kind) -> NDArray[np.uint8]:
     return classes
 
 
-def _unicode(text: str, kind: Kind) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64] | None]:
+def _unicode(
+    text: str, kind: Kind, *, query: bool
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64] | None]:
     origin = None
     if not unicodedata.is_normalized("NFKC", text):
         text, origin = _compose(text)
     codes = np.frombuffer(bytearray(text.encode("utf-32-le", "surrogatepass")), np.uint32)
     classes = _classify(codes, kind)
     if ((classes == _BIGRAM) | (classes == _SYMBOL)).any():
-        codes, classes, source = _spread(codes, classes)
+        codes, classes, source = _spread(codes, classes, query=query)
         origin = source if origin is None else origin[source]
     if kind is Kind.PROSE:
         codes[(codes >= ord("A")) & (codes <= ord("Z"))] += ord("a") - ord("A")
@@ -178,13 +186,15 @@ def _origins(places: list[int], widths: list[int], length: int) -> NDArray[np.in
 
 
 def _spread(
-    codes: NDArray[np.uint32], classes: NDArray[np.uint8]
+    codes: NDArray[np.uint32], classes: NDArray[np.uint8], *, query: bool
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
-    """Write every bigram and every symbol out as a word of its own: ' ab ' for each pair, ' a ' alone."""
+    """Write every bigram and every symbol out as a word of its own: ' ab ' for each pair, ' a ' alone or last."""
     pairable = np.concatenate([[False], classes == _BIGRAM, [False]])
     bigram = pairable[1:-1]
     with_next = bigram & pairable[2:]
     last = bigram & pairable[:-2] & ~with_next
+    if not query:
+        last &= False  # the last one stands alone: then every character begins exactly one word
     single = (bigram & ~with_next & ~last) | (classes == _SYMBOL)
     width = np.ones(len(codes), dtype=np.int64)
     width[with_next] = 4

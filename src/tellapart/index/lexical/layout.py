@@ -6,6 +6,8 @@ header      a line "tellapart-lexical CRC", then JSON: versions, units, and plac
 postings    the arrays, each beginning at a multiple of 8 bytes:
 
 terms, terms.offsets          UTF-8 of all terms in order, uint64 offsets of each (n_terms + 1)
+keys, keys.offsets            UTF-8 of other keys under which terms are found, sorted, uint64 offsets (see `variants`)
+keys.terms                    int32: the term of each key
 LEVEL.starts                  int64 (n_terms + 1): the postings of a term within the next two
 LEVEL.rows, LEVEL.tf          int32 unit rows, ascending within a term; uint8 term frequencies
 LEVEL.large                   int64 (m, 2): posting and its frequency where that is 255 or more
@@ -17,7 +19,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,10 @@ from tellapart.corpus.types import Granularity
 from tellapart.errors import CorruptIndexError, StaleIndexError
 from tellapart.index.files import sync
 from tellapart.index.lexical.tokens import ANALYSER_VERSION
+from tellapart.index.lexical.variants import keys as other_keys
 from tellapart.index.store import rebuilding
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever older code could not read what newer code writes, or the other way round."""
 
 MAGIC = "tellapart-lexical"
@@ -65,6 +68,8 @@ class Header:
     """What a segment holds."""
 
     terms: int
+    keys: int
+    languages: tuple[str, ...]
     levels: Mapping[Granularity, LevelSize]
     parts: Mapping[str, Part]
     format: int = FORMAT
@@ -79,6 +84,8 @@ class SegmentFiles:
     parts: dict[str, Part] = field(default_factory=dict)
     levels: dict[Granularity, LevelSize] = field(default_factory=dict)
     terms: int = 0
+    keys: int = 0
+    languages: tuple[str, ...] = ()
     _end: int = 0
 
     def put(self, name: str, content: bytes | memoryview) -> None:
@@ -94,13 +101,23 @@ class SegmentFiles:
         """Write an array as flat bytes of a little-endian type."""
         self.put(name, np.ascontiguousarray(array, dtype=dtype).data.cast("B") if array.size else b"")
 
-    def put_terms(self, terms: list[str]) -> None:
-        """Write the vocabulary, sorted."""
-        encoded = [term.encode("utf-8") for term in terms]
-        sizes = np.fromiter(map(len, encoded), np.uint64, len(encoded))
-        self.put("terms", b"".join(encoded))
-        self.put_array("terms.offsets", np.concatenate([np.zeros(1, np.uint64), np.cumsum(sizes)]), "<u8")
+    def put_terms(self, terms: list[str], languages: Iterable[str]) -> None:
+        """Write the vocabulary, sorted, and the other keys of its terms in these languages."""
+        self._put_texts("terms", terms)
         self.terms = len(terms)
+        self.languages = tuple(sorted(languages))
+        found = sorted(
+            (key, number) for number, term in enumerate(terms) for key in other_keys(term, self.languages)
+        )
+        self._put_texts("keys", [key for key, _ in found])
+        self.put_array("keys.terms", np.array([number for _, number in found], dtype=np.int32), "<i4")
+        self.keys = len(found)
+
+    def _put_texts(self, name: str, texts: list[str]) -> None:
+        encoded = [text.encode("utf-8") for text in texts]
+        sizes = np.fromiter(map(len, encoded), np.uint64, len(encoded))
+        self.put(name, b"".join(encoded))
+        self.put_array(f"{name}.offsets", np.concatenate([np.zeros(1, np.uint64), np.cumsum(sizes)]), "<u8")
 
     def put_level(
         self,
@@ -121,7 +138,7 @@ class SegmentFiles:
 
     def close(self) -> None:
         """Write the header last, then fsync both files and the folder."""
-        header = Header(self.terms, self.levels, self.parts)
+        header = Header(self.terms, self.keys, self.languages, self.levels, self.parts)
         body = json.dumps(asdict(header), sort_keys=True) + "\n"
         text = f"{MAGIC} {crc32(body.encode()):08x}\n{body}"
         (self.folder / HEADER).write_text(text, encoding="utf-8", newline="\n")
@@ -151,7 +168,8 @@ def read_header(folder: Path) -> Header:
 def _parse(content: dict[str, dict[str, dict[str, int]]]) -> Header:
     levels = {Granularity(name): LevelSize(**size) for name, size in content.pop("levels").items()}
     parts = {name: Part(**part) for name, part in content.pop("parts").items()}
-    return Header(levels=levels, parts=parts, **content)  # type: ignore[arg-type]  # the checksum vouches
+    languages = tuple(content.pop("languages"))
+    return Header(levels=levels, parts=parts, languages=languages, **content)  # type: ignore[arg-type]  # the checksum vouches
 
 
 def _check_size(path: Path, header: Header) -> None:

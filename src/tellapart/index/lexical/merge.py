@@ -89,7 +89,7 @@ def _put_vocabulary(
     ]
     vocabulary = sorted(set().union(*kept))
     position = {term: number for number, term in enumerate(vocabulary)}
-    files.put_terms(vocabulary)
+    files.put_terms(vocabulary, {language for segment in segments for language in segment.languages})
     numbers = []
     for terms, mask in zip(kept, used, strict=True):
         new = np.full(len(mask), -1, dtype=np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Granularity
 from tellapart.index.lexical import layout
 from tellapart.index.lexical.layout import Header
+from tellapart.index.lexical.variants import keys as other_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,37 @@ class LexicalSegment:
     def find(self, term: str) -> int | None:
         """Give the number of a term, None if no unit has it: binary search, no dictionary to build."""
         wanted = term.encode("utf-8", "surrogatepass")
-        position = bisect_left(range(self.n_terms), wanted, key=self._term_bytes)
+        position = self._position(wanted)
         if position < self.n_terms and self._term_bytes(position) == wanted:
             return position
         return None
+
+    def starting_with(self, beginning: str) -> range:
+        """Give the numbers of the terms that begin with some characters."""
+        first = beginning.encode("utf-8", "surrogatepass")
+        return range(self._position(first), self._position(first + b"\xff"))
+
+    def variants(self, term: str) -> list[int]:
+        """Give the numbers of the terms that are other spellings of a term, itself aside, in order."""
+        others = other_keys(term, self._header.languages)
+        found = {self.find(key) for key in others}
+        for key in (term, *others):
+            found.update(self._under(key.encode("utf-8", "surrogatepass")))
+        return sorted(number for number in found - {self.find(term)} if number is not None)
+
+    def _under(self, key: bytes) -> list[int]:
+        numbers = range(self._header.keys)
+        first = bisect_left(numbers, key, key=self._key_bytes)
+        last = bisect_right(numbers, key, lo=first, key=self._key_bytes)
+        return [int(self._key_terms[number]) for number in range(first, last)]
+
+    def _position(self, wanted: bytes) -> int:
+        return bisect_left(range(self.n_terms), wanted, key=self._term_bytes)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages other than English that many of the documents are written in."""
+        return self._header.languages
 
     def terms(self) -> Iterator[str]:
         """All terms in order."""
@@ -125,6 +153,18 @@ class LexicalSegment:
 
     def _term_bytes(self, number: int) -> bytes:
         return bytes(self._texts[self._offsets[number] : self._offsets[number + 1]])
+
+    @cached_property
+    def _keys(self) -> tuple[memoryview, memoryview]:
+        return self._map("keys", "u1").data, self._map("keys.offsets", "<u8").data
+
+    @cached_property
+    def _key_terms(self) -> NDArray[np.int32]:
+        return self._map("keys.terms", "<i4")
+
+    def _key_bytes(self, number: int) -> bytes:
+        texts, offsets = self._keys
+        return bytes(texts[offsets[number] : offsets[number + 1]])
 
     def _map(self, name: str, dtype: str) -> NDArray[Any]:
         return layout.array_in(self._content, self._header.parts[name], dtype)

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Kind
 from tellapart.index.lexical.characters import cut
 
-ANALYSER_VERSION = 1
+ANALYSER_VERSION = 2
 """Raised whenever the same text would give other terms: an index of another version must be rebuilt."""
 
 _STOP_WORDS = """
@@ -32,6 +33,9 @@ BLOCK = 1 << 20
 
 _ASCII_PARTS = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _UNSTEMMED = 2
+_ASCII_LIMIT = 128
+_MAX_GROUP = 3
+_JOINER = "\u200c"
 _MAX_ENDING = 2
 """Letters behind an apostrophe that belong to the word before it: don't, you're, it'll."""
 
@@ -68,20 +72,36 @@ class Analyser:
         self._listed: list[str] = []
         self._lexicons = {kind: _Lexicon(kind, self._vocabulary) for kind in Kind}
 
-    def tokens(self, text: str, kind: Kind) -> Tokens:
-        """Analyse a text: terms with repetition, in order."""
-        numbers = self.token_ids(text, kind)
+    def tokens(self, text: str, kind: Kind, *, query: bool = False) -> Tokens:
+        """Analyse a text: terms with repetition, in order; see `token_ids`."""
+        numbers = self.token_ids(text, kind, query=query)
         vocabulary = self.vocabulary
         return Tokens([vocabulary[number] for number in numbers.ids.tolist()], numbers.starts)
 
-    def token_ids(self, text: str, kind: Kind) -> TokenIds:
-        """Analyse a text into term numbers, stable for the life of this analyser."""
+    def _with_extra(
+        self, block: str, kind: Kind, numbers: NDArray[np.int32], starts: NDArray[np.int64], offset: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Put the extra terms of a block (see `is_extra`) where they stand between the others."""
+        extra = operators(block) if kind is Kind.CODE else grouped_numbers(block)
+        if extra:
+            places = np.fromiter((place for place, _ in extra), np.int64, len(extra))
+            at = np.searchsorted(starts, places)
+            more = np.fromiter((self._vocabulary[term] for _, term in extra), np.int32, len(extra))
+            numbers, starts = np.insert(numbers, at, more), np.insert(starts, at, places)
+        return numbers, starts + offset
+
+    def token_ids(self, text: str, kind: Kind, *, query: bool = False) -> TokenIds:
+        """Analyse a text into term numbers, stable for the life of this analyser.
+
+        Of scripts without spaces a text has every pair of characters and the last one of each run, so that each
+        character begins exactly one term; a `query` of several characters has the pairs only.
+        """
         lexicon = self._lexicons[kind]
         parts = []
         for offset, block in blocks(text):
-            words = cut(block, kind)
-            which, numbers = lexicon.expand(words.raw)
-            parts.append((numbers, words.starts[which] + offset))
+            found = cut(block, kind, query=query)
+            which, numbers = lexicon.expand(found.raw)
+            parts.append(self._with_extra(block, kind, numbers, found.starts[which], offset))
         if not parts:
             return TokenIds(np.zeros(0, np.int32), np.zeros(0, np.int64))
         return TokenIds(np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts]))
@@ -109,10 +129,17 @@ def analyse_query(text: str, kind: Kind) -> list[str]:
     Code is indexed with its stop words, so that `is not` can be found; a longer question about code loses
     its own, which would match any code: nDCG@10 .359 -> .499 on mbpp train, .393 -> .381 on cosqa dev.
     """
-    words = [word for _, block in blocks(text) for word in cut(block, kind).raw]
-    distinct = list(dict.fromkeys(words))
-    found = dict(zip(distinct, (_prose_terms if kind is Kind.PROSE else _code_terms)(distinct), strict=True))
-    terms = [term for word in words for term in found[word]]
+    placed: list[tuple[int, str]] = []
+    for offset, block in blocks(text):
+        found = cut(block, kind, query=True)
+        placed += zip((found.starts + offset).tolist(), found.raw, strict=True)
+    distinct = list(dict.fromkeys(word for _, word in placed))
+    analysed = dict(
+        zip(distinct, (_prose_terms if kind is Kind.PROSE else _code_terms)(distinct), strict=True)
+    )
+    located = [(place, term) for place, word in placed for term in analysed[word]]
+    located += grouped_numbers(text) if kind is Kind.PROSE else operators(text)
+    terms = [term for _, term in sorted(located, key=itemgetter(0))]
     if kind is Kind.PROSE:
         return terms
     return [term for term in terms if term not in STOP_WORDS] or terms
@@ -129,6 +156,40 @@ def analyse_all_parts(names: Sequence[Sequence[str]]) -> list[list[str]]:
     long = [part for part in distinct if len(part) > _UNSTEMMED and part not in STOP_WORDS]
     stems = dict(zip(long, _stem(long), strict=True))
     return [list(dict.fromkeys([stems.get(part, part) for part in parts])) for parts in names]
+
+
+OPERATORS = "== != -> => <= >= && || :: += -= := <- ** ?. ??".split()  # noqa: SIM905
+"""Operators of two characters that people look for in code; longer ones are found by their beginning."""
+
+_OPERATOR = re.compile("|".join(map(re.escape, OPERATORS)))
+_GROUP = re.compile(r",\d{3}(?!\d)")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)")
+
+
+def is_extra(term: str) -> bool:
+    """Whether a term stands beside the words of a text and does not add to its length: `!=`, `10,000`."""
+    return "," in term or not (term[0].isalnum() or term[0] == "_" or ord(term[0]) >= _ASCII_LIMIT)
+
+
+def operators(text: str) -> list[tuple[int, str]]:
+    """Find the operators in code: place and sign."""
+    return [(match.start(), match[0]) for match in _OPERATOR.finditer(text)]
+
+
+def grouped_numbers(text: str) -> list[tuple[int, str]]:
+    """Find the numbers whose thousands are set apart by commas: place and number as written."""
+    found = []
+    done = 0
+    for match in _GROUP.finditer(text):
+        first = match.start()
+        while first > done and match.start() - first < _MAX_GROUP and text[first - 1].isdigit():
+            first -= 1
+        if first < match.start() and match.start() >= done and not text[first - 1 : first].isdigit():
+            whole = _GROUPED.match(text, first)
+            if whole is not None and text[max(first - 1, 0) : first] not in {",", "."}:
+                found.append((first, whole[0]))
+                done = whole.end()
+    return found
 
 
 def blocks(text: str) -> Iterator[tuple[int, str]]:
@@ -197,7 +258,11 @@ def _prose_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _odd_prose_terms(word: str) -> tuple[str, ...]:
-    """Terms of a word with an apostrophe, a sign or characters beyond ASCII."""
+    """Terms of a word with an apostrophe, a sign or characters beyond ASCII; one with joiners whole and in parts."""
+    if _JOINER in word:
+        parts = [term for part in word.split(_JOINER) if part for term in _odd_prose_terms(part)]
+        whole = _odd_prose_terms(word.replace(_JOINER, ""))
+        return tuple(dict.fromkeys((*whole, *parts)))
     word = _fold(word)
     if word.endswith("++") and word[0].isalnum() and word.count("+") == 2:
         return (word,)

@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import KIND_OF, ContainmentTree, Document, Granularity, Kind
 from tellapart.corpus.units import contexts
 from tellapart.index.lexical.layout import SegmentFiles
-from tellapart.index.lexical.tokens import Analyser
+from tellapart.index.lexical.tokens import Analyser, is_extra
+from tellapart.index.lexical.variants import SAMPLED, languages_of
 
 BATCH = 1 << 20
 """Characters joined before they are analysed: many enough that numpy's cost per call does not count."""
+
+SAMPLE = 2_000
+"""Characters of a document that tell its language."""
 
 _ROW_BITS = 32
 
@@ -92,6 +96,21 @@ class LexicalWriter:
         self._units: dict[Granularity, int] = {}
         self._contexts = _Contexts()
         self._context_bytes = 0
+        self._samples: list[str] = []
+        self._prose, self._step = 0, 1
+
+    def _sample(self, document: Document) -> None:
+        """Keep the beginning of some documents of prose, spread evenly however many come."""
+        if document.kind is not Kind.PROSE:
+            return
+        if self._prose % self._step == 0:
+            self._samples.append(document.text[:SAMPLE])
+            if len(self._samples) > 2 * SAMPLED:
+                self._samples, self._step = self._samples[::2], 2 * self._step
+        self._prose += 1
+
+    def _languages(self) -> list[str]:
+        return languages_of(self._samples)
 
     @property
     def memory(self) -> int:
@@ -106,6 +125,7 @@ class LexicalWriter:
 
     def add(self, document: Document, tree: ContainmentTree) -> None:
         """Take one document; its units get the next rows of their granularities."""
+        self._sample(document)
         pool = self._pools.setdefault((document.kind, document.text.isascii()), _Pool())
         offset = pool.take(document.text)
         for granularity, level in tree.levels.items():
@@ -142,9 +162,11 @@ class LexicalWriter:
         runs = self._context_runs()
         files = SegmentFiles(folder)
         ranks = self._put_vocabulary(files, granularities, runs)
+        extra = ranks[[n for n, term in enumerate(self._analyser.vocabulary) if is_extra(term)]]
         for granularity in granularities:
             keys = self._keys(granularity, ranks, runs)
-            lengths = np.bincount(keys & (2**_ROW_BITS - 1), minlength=self._units.get(granularity, 0))
+            counted = keys if not len(extra) else keys[~np.isin(keys >> _ROW_BITS, extra)]
+            lengths = np.bincount(counted & (2**_ROW_BITS - 1), minlength=self._units.get(granularity, 0))
             keys.sort()
             _put_postings(files, granularity, keys, lengths.astype(np.int32))
         files.close()
@@ -177,10 +199,10 @@ class LexicalWriter:
         for granularity in granularities:
             for ids, _ in self._streams(granularity, runs):
                 used[ids] = True
-        kept = sorted((vocabulary[number], number) for number in np.flatnonzero(used).tolist())
+        found = sorted((vocabulary[number], number) for number in np.flatnonzero(used).tolist())
         ranks = np.full(len(vocabulary), -1, dtype=np.int64)
-        ranks[[number for _, number in kept]] = np.arange(len(kept))
-        files.put_terms([term for term, _ in kept])
+        ranks[[number for _, number in found]] = np.arange(len(found))
+        files.put_terms([term for term, _ in found], self._languages())
         return ranks
 
     def _keys(self, granularity: Granularity, ranks: NDArray[np.int64], runs: _Runs) -> NDArray[np.int64]:

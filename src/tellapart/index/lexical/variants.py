@@ -1,0 +1,93 @@
+"""Other spellings under which a term is found: without accents, with ä as ae, with the stem of its own language.
+
+Nothing of this is done to the terms themselves, so that an exact match stays one: an index lists, beside its
+vocabulary, under which other keys each term is found, and a query looks its words up there, too (see `bm25`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+SPECIAL = str.maketrans(
+    {
+        "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ŋ": "n",
+        "ك": "ک", "ي": "ی", "ى": "ی", "ة": "ه", "ـ": None,
+    }
+)  # fmt: skip
+"""Letters without a decomposition, as they are typed on other keyboards; the Arabic ones as Persian has them."""
+
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+KEPT = "й"
+"""Letters of their own that Unicode takes for one with a mark."""
+
+LANGUAGE_SHARE = 0.05
+"""A language counts from this share of the documents on; fewer may be mistakes of the detector. Our choice."""
+
+SAMPLED = 200
+"""Documents per segment whose language is looked at: the share above is seen within .03 at 95 %."""
+
+ENGLISH = "english"
+
+
+def keys(term: str, languages: Sequence[str] = ()) -> set[str]:
+    """Give the other keys under which a term is found; none for most English words.
+
+    Args:
+        term: As the analyser gives it: in lower case, its English ending taken off.
+        languages: Names of PyStemmer's algorithms whose stems are keys, too; each key says of which language it is.
+    """
+    found = _folded(term) if not term.isascii() else set()
+    if "," in term:
+        found.add(term.replace(",", ""))
+    if term.isalpha():
+        found |= {f"{language}:{stem}" for language in languages for stem in _stemmed(term, language)}
+    found.discard(term)
+    return found
+
+
+def _folded(term: str) -> set[str]:
+    folded = {
+        _stem_english(plain) for plain in (_without_marks(term), _without_marks(term.translate(UMLAUTS)))
+    }
+    return {key for key in folded if key}
+
+
+def _without_marks(term: str) -> str:
+    plain = term.translate(SPECIAL)
+    if plain.isascii():
+        return plain
+    pieces = (c if c in KEPT else unicodedata.normalize("NFD", c) for c in plain)
+    return "".join(c for piece in pieces for c in piece if not unicodedata.combining(c) or piece in KEPT)
+
+
+def _stem_english(term: str) -> str:
+    return str(_stemmer("porter").stemWord(term) or term) if term.isascii() and term.isalpha() else term
+
+
+def _stemmed(term: str, language: str) -> set[str]:
+    """Stems of a term and of its form without accents, which people leave out."""
+    stemmer = _stemmer(language)
+    return {stemmer.stemWord(form) or form for form in {term, _without_marks(term)}}
+
+
+@cache
+def _stemmer(language: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- PyStemmer has no types
+    import Stemmer
+
+    return Stemmer.Stemmer(language)
+
+
+def languages_of(texts: Iterable[str]) -> list[str]:
+    """Name the languages other than English of some documents, each with more than a few of them."""
+    from tellapart.corpus.language import detect_language
+
+    found: dict[str, int] = {}
+    count = 0
+    for text in texts:
+        count += 1
+        language = detect_language(text)
+        if language is not None and language != ENGLISH:
+            found[language] = found.get(language, 0) + 1
+    return sorted(language for language, number in found.items() if number >= LANGUAGE_SHARE * count)

@@ -1,0 +1,121 @@
+"""Words of all languages are found, however they are typed; exact matches first; English stays as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Kind, Level
+from tellapart.index.lexical import Bm25, LexicalSegment, LexicalWriter, analyse_query, merge
+from tellapart.index.lexical.tokens import Analyser
+
+
+def indexed(folder: Path, texts: list[str], kind: Kind = Kind.PROSE) -> Bm25:
+    level = LEVELS[kind][-1]
+    writer = LexicalWriter((level,))
+    for number, text in enumerate(texts):
+        tree = ContainmentTree(len(text), kind, {level: Level(np.zeros(1, np.int32), ("",))})
+        writer.add(Document(str(number), text, kind), tree)
+    writer.write(folder, [level])
+    return Bm25([LexicalSegment.open(folder)], level)
+
+
+def found(bm25: Bm25, query: str, kind: Kind = Kind.PROSE) -> list[int]:
+    rows, _ = bm25.top(analyse_query(query, kind), 10, k1=1.2, b=0.75)
+    return rows.tolist()
+
+
+CJK = [
+    "北京大学位于海淀区,交通方便。",
+    "東京都は日本の首都です。",
+    "ค้นหาข้อความภาษาไทยยากมาก",
+    "서울은 한국의 수도이다",
+    "下海",
+]
+
+
+@pytest.mark.parametrize(("query", "rows"), HITS)
+def test_single_characters_and_pairs(tmp_path, query, rows):
+    assert sorted(found(indexed(tmp_path / "s", CJK), query)) == sorted(rows)
+
+
+PAIRS = [
+    ("cafe", "Le café crème."), ("Orleans", "à Orléans"), ("resumes", "deux résumés"), ("lodz", "Łódź leży"),
+    ("grosser", "etwas größer"), ("groesser", "etwas größer"), ("Strasse", "die Straße"), ("Istanbul", "İstanbul şehri"),
+    ("ilik", "ılık bir gün"), ("smorrebrod", "et smørrebrød"), ("κειμενου", "ΚΕΙΜΈΝΟΥ"), ("σωστος", "είναι σωστός"),
+    ("العربية", "العَرَبِيَّة لغة"), ("שלום", "שָׁלוֹם"), ("Viet", "tiếng Việt"), ("ежик", "ёжик"), ("कोष", "कोष"),
+    ("میخواهم", "من می‌خواهم"), ("خواهم", "من می‌خواهم"), ("كتاب", "کتاب‌های"), ("office", "the ofﬁce"),
+    ("10000", "some 10,000 people"), ("10,000", "some 10000 people"), ("1234567", "1,234,567"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "written"), PAIRS)
+def test_another_spelling_is_found_both_ways(tmp_path, typed, written):
+    texts = [written, "something else altogether", f"with {typed} in it"]
+    assert set(found(indexed(tmp_path / "a", [written, "something else"]), typed)) == {0}
+    both = found(indexed(tmp_path / "b", texts), typed)
+    assert 0 in both
+    assert 2 in both
+
+
+@pytest.mark.parametrize("query", ["café", "cafe"])
+def test_what_was_typed_comes_first(tmp_path, query):
+    texts = ["a long text in which the one word is café among many others", "the cafe"]
+    texts += ["a long text in which the one word is cafe among many others", "the café"]
+    ranked = [texts[row] for row in found(indexed(tmp_path / "s", texts), query)]
+    assert len(ranked) == 4
+    assert [query in text for text in ranked] == [True, True, False, False]
+
+
+GERMAN = "Die Häuser in der Stadt sind alt und die Straßen sind eng."
+SPANISH = "Estamos hablando de los libros que no se han leído en la escuela."
+RUSSIAN = "Мы читали интересные книги и они были очень большие."
+
+
+@pytest.mark.parametrize(
+    ("language", "texts", "query"),
+    [
+        ("german", [GERMAN, "Der Hund ist nicht mit dem Auto gekommen."], "Hauses"),
+        ("spanish", [SPANISH, "El perro y el gato son de la casa."], "habló"),
+        ("russian", [RUSSIAN, "Собака не была на улице, как и кошка."], "книгами"),
+    ],
+)
+def test_stems_of_other_languages(tmp_path, language, texts, query):
+    bm25 = indexed(tmp_path / "s", [f"{text} {text}" for text in texts])
+    assert LexicalSegment.open(tmp_path / "s").languages == (language,)
+    assert found(bm25, query) == [0]
+
+
+def test_merging_keeps_the_spellings(tmp_path):
+    indexed(tmp_path / "a", ["Le café"])
+    indexed(tmp_path / "b", [f"{GERMAN} Das ist nicht so."])
+    parts = [LexicalSegment.open(tmp_path / name) for name in "ab"]
+    merge(parts, [None, None], tmp_path / "m")
+    bm25 = Bm25([LexicalSegment.open(tmp_path / "m")], LEVELS[Kind.PROSE][-1])
+    assert found(bm25, "cafe") == [0]
+    assert found(bm25, "Hauses") == [1]
+
+
+@pytest.mark.parametrize("operator", ["==", "!=", "->", "::", "&&", "=>"])
+def test_operators_of_code(tmp_path, operator):
+    texts = [f"a {operator} b", "a + b", "f(a, b)"]
+    assert found(indexed(tmp_path / "s", texts, Kind.CODE), operator, Kind.CODE) == [0]
+
+
+def test_extra_terms_do_not_make_a_unit_longer(tmp_path):
+    plain = indexed(tmp_path / "a", ["return a b", "x y"], Kind.CODE)
+    signs = indexed(tmp_path / "b", ["return a == b", "x != y"], Kind.CODE)
+    assert plain.average_length == signs.average_length
+    assert indexed(tmp_path / "c", ["some 10,000 people"]).average_length == 4
+
+
+def test_places_of_extra_terms():
+    text = "so 10,000 or 1,234,567 not 1,23 nor 1234,567 nor 1,2345"
+    tokens = Analyser().tokens(text, Kind.PROSE)
+    extra = [
+        (term, int(start)) for term, start in zip(tokens.terms, tokens.starts, strict=True) if "," in term
+    ]
+    assert extra == [("10,000", 3), ("1,234,567", 13)]
+    assert (np.diff(tokens.starts) >= 0).all()
