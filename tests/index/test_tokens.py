@@ -53,7 +53,7 @@ def test_prose(text: str, terms: list[str]) -> None:
         ("utf8", ["utf8", "utf", "8"]),
         ("0xFF 1e6 3.14", ["0xff", "1e6", "3", "14"]),
         ("größeMax", ["grössemax", "grösse", "max"]),
-        ("a->b(x++)", ["b", "x"]),
+        ("a->b(x++)", ["->", "b", "x"]),
         (
             "def find_the_end(self): # Write a function",
             ["def", "findtheend", "find", "end", "self", "write", "function"],
