@@ -21,7 +21,7 @@ from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.records import CheckedVerdict
-from tellapart.engine.refreshing import Refresher, stale_notes
+from tellapart.engine.refreshing import Refresher, look, stale_notes
 from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
@@ -254,7 +254,7 @@ class Index:
 
     def _answer(self, request: SearchRequest) -> SearchResult:
         request.check_searchable()
-        freshness = self._refresher and self._refresher.look(encode=request.ranker not in LEXICAL_ONLY)
+        freshness = look(self._refresher, encode=request.ranker not in LEXICAL_ONLY)
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
             fetch = partial(snapshot.fetch, self.store)

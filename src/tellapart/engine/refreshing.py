@@ -62,6 +62,11 @@ class Refresher:
         return changes.added + changes.changed + changes.removed
 
 
+def look(refresher: Refresher | None, *, encode: bool) -> Freshness | None:
+    """Look where somebody is to; None elsewhere."""
+    return None if refresher is None else refresher.look(encode=encode)
+
+
 def stale_notes(freshness: Freshness | None, folder: Path) -> tuple[str, ...]:
     """Say in at most one line that an answer does not know all files as they are now."""
     note = freshness.note(folder) if freshness else None
