@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tellapart.cli.app import run as cli
 from tellapart.engine import Index
 from tellapart.index import freshness
 from tellapart.index.lock import writer_lock
+from tellapart.index.settings import keep_settings, kept_settings
+from tellapart.index.store import Store
 
 
 @pytest.fixture
@@ -159,3 +162,16 @@ def test_many_small_edits_leave_few_segments(notes):
         assert Index.open(index).search(f"edit{edit}", ranker="bm25")
     assert len(list((index / "segments").iterdir())) <= 7
     assert documents(index, "edit11") == ["5.md"]
+
+
+def test_an_encoder_that_failed_can_be_dropped(notes, capsys):
+    _, index = notes
+    failing = "openai:m@http://127.0.0.1:9/v1"
+    store = Store.create(index)
+    with store.transaction():  # as a run leaves it whose first encoder cannot be reached
+        keep_settings(store, replace(kept_settings(store), encoders=(failing,), words_only=False))
+    store.close()
+    assert cli(["index", "--drop-encoder", failing, "--index", str(index)]) == 0
+    assert Index.open(index).settings.encoders == ()
+    assert cli(["index", "--drop-encoder", failing, "--index", str(index)]) == 2
+    assert "has no encoder" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from tellapart.corpus.types import Granularity, Kind
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import TellapartError
 from tellapart.index.build import BuildReport
+from tellapart.index.build import drop_encoder as drop_from_index
 from tellapart.index.home import NAME, exists, index_folder
 from tellapart.index.settings import Settings, portable, recovered_settings
 
@@ -26,6 +27,7 @@ EXAMPLES = (
     "tellapart index ~/src/project",
     "tellapart index docs/ paper.pdf src/ --index my.idx",
     "tellapart index --encoder lsa --index my.idx        # adds an encoder; the sources stay",
+    "tellapart index --drop-encoder lsa --index my.idx   # does without it",
     "cat notes.txt | tellapart index - --index my.idx",
 )
 
@@ -71,12 +73,23 @@ def index(
             help="Read headers, footers and comments of Word files too.",
         ),
     ] = None,
+    drop_encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop-encoder",
+            metavar="NAME",
+            help="Do without this encoder from now on, made or failed (repeatable).",
+        ),
+    ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again.")] = False,
     json: options.Json = False,
 ) -> None:
     """Read, split and index; a second run does only what changed, and without PATH uses the same sources."""
     started = time.perf_counter()
     folder = index_folder(index, paths or [])
+    for name in drop_encoder or []:
+        drop_from_index(folder, name)
+        note(f"{folder}: {name} is dropped")
     settings = _settings(folder, paths or [], index is not None, rebuild=rebuild)
     settings = replace(
         settings,

@@ -291,11 +291,12 @@ def drop_encoder(folder: Path, name: str) -> None:
         try:
             catalogue = Catalogue(store)
             with store.transaction():
-                if name not in catalogue.encoders():
-                    held = ", ".join(catalogue.encoders()) or "none"
+                settings, made = kept_settings(store), catalogue.encoders()
+                if name not in made and name not in settings.encoders:
+                    held = ", ".join(dict.fromkeys((*made, *settings.encoders))) or "none"
                     raise TellapartError(f"the index {folder} has no encoder {name!r} (it has: {held})")
-                forget_encoder(catalogue, catalogue.encoders()[name])
-                settings = kept_settings(store)
+                if name in made:  # one that failed before it made any vectors is only asked for
+                    forget_encoder(catalogue, made[name])
                 left = tuple(each for each in settings.encoders if each != name)
                 keep_settings(store, replace(settings, encoders=left, words_only=not left))
                 store.next_generation()
