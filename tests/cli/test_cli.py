@@ -61,6 +61,7 @@ def test_search_json_is_the_documented_shape(indexed, call):
         "configuration",
         "why",
         "certificates",
+        "freshness",
         "hits",
     ]
     assert answer["schema"] == 1
