@@ -96,14 +96,15 @@ def brute_force(index: Index, level: Granularity, query: str) -> dict[tuple[str,
             for ordinal, (start, end) in enumerate(stored.tree.spans(level)):
                 text = f"{around[ordinal]}\n{stored.document.text[start:end]}"
                 units[stored.document.id, ordinal] = Counter(analyser.tokens(text, kind).terms)
-    average = sum(map(Counter.total, units.values())) / len(units)
+    length = {name: sum(n for term, n in unit.items() if not is_extra(term)) for name, unit in units.items()}
+    average = sum(length.values()) / len(units)
     scores = dict.fromkeys(units, 0.0)
     for term in analyser.tokens(query, kind).terms:
         df = sum(term in unit for unit in units.values())
         idf = math.log(1 + (len(units) - df + 0.5) / (df + 0.5))
         for name, unit in units.items():
             if tf := unit[term]:
-                scores[name] += idf * tf / (tf + K1 * (1 - B + B * unit.total() / average))
+                scores[name] += idf * tf / (tf + K1 * (1 - B + B * length[name] / average))
     return scores
 
 

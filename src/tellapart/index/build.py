@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tellapart.index.image_vectors import ImageEmbedder
 
 T = TypeVar("T")
+PATIENCE = 3.0
+"""Seconds to wait for another writer: a search that reads changed files again holds the lock for a second at most."""
+
 LoadEncoder = Callable[[str], Encoder]
 
 
@@ -55,7 +58,7 @@ class Builder:
     def run(self) -> BuildReport:
         """Update documents and vectors; a killed run leaves the last complete generation."""
         prepare_folder(self.folder)
-        with writer_lock(self.folder), corruption_named(self.folder / FILE):
+        with writer_lock(self.folder, patience=PATIENCE), corruption_named(self.folder / FILE):
             try:
                 return self._run_on(Store.create(self.folder, anew=self.fresh))
             except CorruptIndexError:
@@ -104,7 +107,7 @@ class Builder:
 
     def _change(self, change: Callable[[Settings], Settings], name: str) -> tuple[str, ...]:
         """Change what the index is told to hold, and make what an encoder lacks, without looking at the sources."""
-        with writer_lock(self.folder), corruption_named(self.folder / FILE):
+        with writer_lock(self.folder, patience=PATIENCE), corruption_named(self.folder / FILE):
             store = Store.create(self.folder)
             try:
                 with store.transaction():
@@ -286,7 +289,7 @@ def prepare_folder(folder: Path) -> None:
 
 def drop_encoder(folder: Path, name: str) -> None:
     """Remove an encoder's vectors from an index, for good."""
-    with writer_lock(folder), corruption_named(folder / FILE):
+    with writer_lock(folder, patience=PATIENCE), corruption_named(folder / FILE):
         store = Store.create(folder)
         try:
             catalogue = Catalogue(store)
