@@ -65,7 +65,7 @@ def test_segments_deleted_before_they_are_opened(notes, monkeypatch):
 
 def test_a_generation_that_is_held_outlives_its_files(notes):
     folder, index = notes
-    opened = Index.open(index)
+    opened = Index.open(index, refresh=False)
     with opened.reading() as held:
         merged_and_swept(folder, index)
         for level in held.granularities:
@@ -79,7 +79,7 @@ def test_a_generation_that_is_held_outlives_its_files(notes):
 
 def test_an_open_index_follows_one_that_was_removed_and_made_anew(notes):
     folder, index = notes
-    opened = Index.open(index)
+    opened = Index.open(index, refresh=False)
     assert opened.search("editiona", ranker="bm25")
     shutil.rmtree(index)
     write(folder, range(8), "b")
@@ -101,7 +101,7 @@ def test_one_open_index_during_updates(tmp_path):
         done.set()
 
     def search() -> None:
-        opened = Index.open(index)
+        opened = Index.open(index, refresh=False)
         while not done.is_set():
             try:
                 found = opened.search("constant", granularity="document", ranker="bm25", k=99)
@@ -167,12 +167,12 @@ def test_two_thousand_searches_while_writers_are_killed(tmp_path):
     made, failures, done = [], [], threading.Event()
 
     def search(*, reopening: bool) -> None:
-        opened = Index.open(index)
+        opened = Index.open(index, refresh=False)
         while not done.is_set():
             try:
                 if reopening:
                     opened.close()
-                    opened = Index.open(index)
+                    opened = Index.open(index, refresh=False)
                 found = opened.search("constant", granularity="document", ranker="bm25", k=999)
                 made.append(len(found))
                 assert len(found) == 300
