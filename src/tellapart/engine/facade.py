@@ -60,14 +60,9 @@ class Index:
 
     @classmethod
     def open(cls, path: Path | str, *, refresh: bool = True) -> Index:
-        """Open an existing index.
+        """Open an existing index; raise TellapartError where there is none or it cannot be read.
 
-        Args:
-            path: Its folder.
-            refresh: Whether a search looks at the sources first and reads again what changed (see `Freshness`).
-
-        Raises:
-            TellapartError: There is none, or it cannot be read.
+        With `refresh` a search looks at the sources first and reads again what changed (see `Freshness`).
         """
         folder = Path(path)
         return cls(folder, Store.open(folder), refresh=refresh)
@@ -259,13 +254,15 @@ class Index:
             plan, level_queries = self.level_queries(snapshot, request)
             fetch = partial(snapshot.fetch, self.store)
             hits = distinct_hits(partial(rank_units, level_queries), fetch, request.k)
-            notes = (
-                *plan.notes,
-                *about_vectors(snapshot, plan.configuration),
-                *stale_notes(freshness, self.folder),
-            )
+            notes = (*about_vectors(snapshot, plan.configuration), *stale_notes(freshness, self.folder))
             return SearchResult(
-                request, plan.configuration, plan.why, hits, notes, certificates(level_queries), freshness
+                request,
+                plan.configuration,
+                plan.why,
+                hits,
+                (*plan.notes, *notes),
+                certificates(level_queries),
+                freshness,
             )
 
     def level_queries(
