@@ -96,7 +96,7 @@ def test_too_much_to_read_is_said(notes, monkeypatch, capsys):
     folder, index = notes
     monkeypatch.setattr(freshness, "BUDGET_SECONDS", 0.0)
     (folder / "0.md").write_text("blackberry\n")
-    (folder / "1.md").write_text("blackberry\n")
+    (folder / "1.md").write_text("other blackberry jam\n")
     found = Index.open(index).search("apricot", granularity="document", ranker="bm25", k=99)
     assert found.freshness.changed == 2
     assert len(found) == 6

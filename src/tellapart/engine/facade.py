@@ -254,16 +254,10 @@ class Index:
             plan, level_queries = self.level_queries(snapshot, request)
             fetch = partial(snapshot.fetch, self.store)
             hits = distinct_hits(partial(rank_units, level_queries), fetch, request.k)
-            notes = (*about_vectors(snapshot, plan.configuration), *stale_notes(freshness, self.folder))
-            return SearchResult(
-                request,
-                plan.configuration,
-                plan.why,
-                hits,
-                (*plan.notes, *notes),
-                certificates(level_queries),
-                freshness,
-            )
+            notes = plan.notes + about_vectors(snapshot, plan.configuration)
+            notes += stale_notes(freshness, self.folder)
+            proven = certificates(level_queries)
+            return SearchResult(request, plan.configuration, plan.why, hits, notes, proven, freshness)
 
     def level_queries(
         self, snapshot: Snapshot, request: SearchRequest
