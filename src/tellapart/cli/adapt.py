@@ -57,8 +57,9 @@ def adapt(
     from tellapart.engine import Index
     from tellapart.experiments import QuerySet
     from tellapart.experiments.judgements import read_qrels, read_queries
-    from tellapart.learning.adapting.adapt import adapt_encoder
+    from tellapart.learning.adapting.adapt import adapt_encoder, check_adapter
 
+    check_adapter(adapter)
     judged = None
     if queries is not None and qrels is not None:
         judged = QuerySet(read_queries(queries).texts, read_qrels(qrels))

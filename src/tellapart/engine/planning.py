@@ -106,9 +106,11 @@ class Planner:
                 f"the ranker {ranker} needs vectors, which this index does not have:"
                 f" add them with 'tellapart index --encoder {PREFERRED_ENCODER} --index {self.snapshot.folder}'"
             )
+        fitted = chosen is None or (chosen == PREFERRED_ENCODER and "vectors" in stages())
+        if ranker == "structure" and encoder is None and not fitted:
+            chosen = None  # its second stage was fitted with one encoder: others are taken only where named
         if ranker != AUTO:
             return SearchPlan(Configuration(chosen, levels, ranker, parameters), "asked for")
-        fitted = chosen is None or (chosen == PREFERRED_ENCODER and "vectors" in stages())
         if fitted and not request.examples and self._is_code(levels):
             why = "the default for code: files by words, names and places"
             why += "; no vectors in this index" if chosen is None else ", and vectors"

@@ -104,8 +104,7 @@ def adapt_encoder(
     """
     if encoder in UNMAPPED:
         raise TellapartError(f"{encoder!r} is fitted to the corpus already: adapt minilm or another encoder")
-    if adapter not in ADAPTERS:
-        raise TellapartError(f"unknown adapter {adapter!r}; known are {', '.join(ADAPTERS)}")
+    check_adapter(adapter)
     if (output / "config.json").exists():
         raise TellapartError(f"{output} already holds an encoder: give another --output, or remove it")
     base = index.encoder(encoder)
@@ -125,6 +124,16 @@ def adapt_encoder(
         _move(place.folder, output)
     (output / "training.json").write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
     return replace(found, encoder=load_encoder(f"folder:{output}"))
+
+
+def check_adapter(name: str) -> None:
+    """Refuse a name that is no adapter's.
+
+    Raises:
+        TellapartError: There is no such adapter.
+    """
+    if name not in ADAPTERS:
+        raise TellapartError(f"unknown adapter {name!r}; known are {', '.join(ADAPTERS)}")
 
 
 def _learned(
