@@ -116,6 +116,9 @@ class HitShape(BaseModel):
     probability: float | None
     text: str
     components: dict[str, float]
+    place: str
+    unit: str
+    copies: list[str]
 
 
 class ConfigurationShape(BaseModel):
@@ -136,6 +139,7 @@ class SearchAnswerShape(BaseModel):
     configuration: ConfigurationShape
     why: str
     certificates: list[dict[str, Any]]
+    freshness: dict[str, Any] | None
     hits: list[HitShape]
     absent: str | None = Field(description="Why nothing here answers the query; null where something may.")
 
