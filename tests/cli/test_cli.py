@@ -60,9 +60,11 @@ def test_search_json_is_the_documented_shape(indexed, call):
         "unlike",
         "configuration",
         "why",
+        "calibration",
         "certificates",
         "freshness",
         "hits",
+        "absent",
     ]
     assert answer["schema"] == 1
     assert answer["configuration"] == {

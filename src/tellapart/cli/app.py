@@ -46,6 +46,10 @@ VERBS = {
     "evaluate": Verb(
         "tellapart.cli.evaluate:evaluate", "Find which configuration works here, with evidence."
     ),
+    "calibrate": Verb(
+        "tellapart.cli.calibrate:calibrate",
+        "Learn what scores mean: probabilities, and when nothing answers.",
+    ),
     "judge": Verb("tellapart.cli.judge:judge", "Judge results by hand where it decides most."),
     "inspect": Verb(
         "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and how to rank by examples."

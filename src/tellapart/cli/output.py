@@ -28,7 +28,9 @@ def note(message: str) -> None:
 
 def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
     """Print hits for a person: where, what it is, the lines of its text that match."""
-    if not result.hits:
+    if not result.hits and result.best_probability is not None:
+        note(f"no hit is certain enough (best: {result.best_probability:.2f})")
+    elif not result.hits:
         note("nothing found: no unit shares a word with the query, or none passes the filters")
     for hit in result.hits:
         print(f"{hit.rank:>2}  {styled(printable(where(hit)), BOLD)}  {styled(_detail(hit), DIM)}")
@@ -42,6 +44,8 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
             print()
     if explain:
         note(f"{result.configuration.name}: {result.why}")
+        if (kept := result.calibration) is not None:
+            note(f"P: chance of being relevant, calibrated {kept.made[:10]} on {kept.basis}")
         for certificate in result.certificates:
             note(f"svm: {certificate}")
 
@@ -63,7 +67,8 @@ def _detail(hit: Hit) -> str:
         matches
     ):  # of a regular expression: every one is perfect, and a score would only say how they are ordered
         score = f"{matches} {'match' if matches == 1 else 'matches'}"
-    return f"{hit.unit or hit.granularity}  {score}{copies}"
+    chance = "" if hit.probability is None else f"  P {hit.probability:.2f}"
+    return f"{hit.unit or hit.granularity}  {score}{chance}{copies}"
 
 
 def _marked(word: str) -> str:

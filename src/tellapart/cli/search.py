@@ -11,9 +11,9 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.output import note, print_json, print_result
 from tellapart.cli.progress import terminal_progress
-from tellapart.engine import Index
+from tellapart.engine import Index, SearchResult
 from tellapart.engine.request import SearchRequest
-from tellapart.engine.results_json import search_json
+from tellapart.engine.results_json import answer_json
 from tellapart.errors import TellapartError
 from tellapart.index.home import exists, index_folder
 from tellapart.rankers.registry import Parameters
@@ -24,6 +24,7 @@ EXAMPLES = (
     "tellapart search \"retry\" --index my.idx --where \"language = 'python' and path like 'src/%'\"",
     'tellapart search --regex "def parse_\\w+" --index my.idx',
     "tellapart search --like docs/a.md --like src/b.py:40 --unlike src/legacy/ --index my.idx",
+    'tellapart search "retry" --index my.idx --precision .9     # after tellapart calibrate',
     'echo "a long question" | tellapart search - --index my.idx --json',
 )
 
@@ -60,6 +61,22 @@ def search(
             show_default=False,
         ),
     ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            "--precision",
+            metavar="SHARE",
+            help="Only hits of which this share is relevant; needs 'calibrate'.",
+        ),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(
+            "--coverage",
+            metavar="SHARE",
+            help="The smallest list that has an answer this often, whatever -k; needs 'calibrate'.",
+        ),
+    ] = None,
     lines: options.Lines = 3,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     refresh: Annotated[
@@ -80,16 +97,34 @@ def search(
     request.check_searchable()
     folder = index_folder(index, [path])
     opened = open_or_build(folder, path, asked=index is not None, refresh=refresh)
-    result = opened.search(request)
+    result = _promised(opened, request, precision, coverage)
+    calibrated = result.calibration is not None
+    absent = nothing_relevant(opened, result) if result.hits and (calibrated or not json) else None
     for each in result.notes:
         note(each)
-    nothing = nothing_relevant(opened, result) if result.hits and not json else None
-    if nothing is not None:
-        note(f"probably nothing relevant: {nothing}")
+    if absent is not None and not calibrated:
+        note(f"probably nothing relevant: {absent}")
     if json:
-        print_json(search_json(result))
+        print_json(answer_json(result, absent))
+    elif absent is not None and calibrated:
+        print(f"nothing in this corpus answers that (best: {result.best_probability or 0.0:.2f})")
+        note(f"{absent}; --json lists the nearest")
     else:
         print_result(result, lines=lines, explain=explain)
+
+
+def _promised(
+    index: Index, request: SearchRequest, precision: float | None, coverage: float | None
+) -> SearchResult:
+    if precision is None and coverage is None:
+        return index.search(request)
+    from tellapart.scores.answers import search_with_coverage, search_with_precision
+
+    if precision is not None and coverage is not None:
+        raise TellapartError("--precision and --coverage promise different things: give one of them")
+    if precision is not None:
+        return search_with_precision(index, request, precision)
+    return search_with_coverage(index, request, float(coverage or 0.0))
 
 
 def open_or_build(folder: Path, path: Path, *, asked: bool, refresh: bool = True) -> Index:

@@ -64,6 +64,7 @@ def _print(state: IndexStatus) -> None:
     if not state.encoders:
         print("encoder      none: words only")
     print(f"verdict      {_verdict(state)}")
+    print(f"calibration  {_calibration(state)}")
 
 
 def _verdict(state: IndexStatus) -> str:
@@ -75,6 +76,16 @@ def _verdict(state: IndexStatus) -> str:
     if verdict.stale is not None:
         return f"{since}; stale, not followed: {verdict.stale}; run 'tellapart evaluate' again"
     return f"{since}: {verdict.reason}"
+
+
+def _calibration(state: IndexStatus) -> str:
+    kept = state.calibration
+    if kept is None:
+        return f"none: 'tellapart calibrate --index {state.folder}' gives hits probabilities"
+    since = f"{kept.configuration}, {kept.made[:10]}, {kept.queries:,} {kept.source} queries"
+    if kept.stale is not None:
+        return f"{since}; stale, not used: {kept.stale}; run 'tellapart calibrate' again"
+    return since
 
 
 def _staleness(state: IndexStatus) -> str:

@@ -20,12 +20,13 @@ from tellapart.engine.examples import ExampleReader
 from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
+from tellapart.engine.probabilities import calibrated_ranking
 from tellapart.engine.records import CheckedVerdict
 from tellapart.engine.refreshing import Refresher, look, stale_notes
 from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
 from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
-from tellapart.engine.searching import certificates, rank_documents, rank_units
+from tellapart.engine.searching import certificates, rank_documents
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
@@ -252,12 +253,12 @@ class Index:
         freshness = look(self._refresher, encode=request.ranker not in LEXICAL_ONLY)
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
-            fetch = partial(snapshot.fetch, self.store)
-            hits = distinct_hits(partial(rank_units, level_queries), fetch, request.k)
+            ranked = calibrated_ranking(self.store, snapshot, plan, request, level_queries)
+            hits = distinct_hits(ranked.rank, partial(snapshot.fetch, self.store), request.k)
             notes = plan.notes + about_vectors(snapshot, plan.configuration)
             notes += stale_notes(freshness, self.folder)
-            proven = certificates(level_queries)
-            return SearchResult(request, plan.configuration, plan.why, hits, notes, proven, freshness)
+            rest = certificates(level_queries), freshness, ranked.calibration, ranked.best
+            return SearchResult(request, plan.configuration, plan.why, hits, notes, *rest)
 
     def level_queries(
         self, snapshot: Snapshot, request: SearchRequest

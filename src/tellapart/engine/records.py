@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.configuration import Configuration, parse_granularities
@@ -19,6 +20,9 @@ from tellapart.index.lock import writer_lock
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.rankers.registry import Parameters
+
+if TYPE_CHECKING:
+    from tellapart.engine.probabilities import HitCalibration
 
 VERDICT = "verdict"
 
@@ -101,9 +105,7 @@ class CheckedVerdict:
         verdict = VerdictRecord.decode(text) if text else None
         if verdict is None:
             return None
-        if verdict.generation == store.generation:
-            return cls(verdict, None)
-        return cls(verdict, _changed_index(verdict, snapshot) or changed_corpus(verdict.corpus, store))
+        return cls(verdict, why_stale(verdict, store, snapshot))
 
 
 def examples_record(encoder: str, granularity: str) -> str:
@@ -134,9 +136,15 @@ def write_records(folder: Path, records: Mapping[str, str]) -> None:
             store.close()
 
 
-def _changed_index(verdict: VerdictRecord, snapshot: Snapshot) -> str | None:
-    """Say what is missing or other than it was."""
-    name, levels = verdict.configuration.encoder, verdict.configuration.granularities
+def why_stale(record: VerdictRecord | HitCalibration, store: Store, snapshot: Snapshot) -> str | None:
+    """Say what is missing or other than it was when a record was made; None where it still holds."""
+    if record.generation == store.generation:
+        return None
+    return _changed_index(record, snapshot) or changed_corpus(record.corpus, store)
+
+
+def _changed_index(record: VerdictRecord | HitCalibration, snapshot: Snapshot) -> str | None:
+    name, levels = record.configuration.encoder, record.configuration.granularities
     for level in levels:
         if level not in snapshot.granularities:
             return f"the index has no {level} units any more"
@@ -144,7 +152,7 @@ def _changed_index(verdict: VerdictRecord, snapshot: Snapshot) -> str | None:
             return f"the index has no {level} vectors of {name} any more"
     if levels == (Granularity.IMAGE,) != snapshot.granularities:
         return "it is for images, and the index holds texts too now"
-    if name is not None and snapshot.encoders[name].fingerprint != verdict.encoder_fingerprint:
+    if name is not None and snapshot.encoders[name].fingerprint != record.encoder_fingerprint:
         return f"the encoder {name} has other weights now"
     return None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from html import escape
 from importlib import import_module
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from tellapart.corpus.places import lines, place_of
 from tellapart.corpus.types import LEVELS, Granularity
@@ -19,6 +19,9 @@ from tellapart.errors import TellapartError
 from tellapart.index.freshness import Freshness
 from tellapart.index.store import StoredDocument
 from tellapart.rankers.query import Certificate
+
+if TYPE_CHECKING:
+    from tellapart.engine.probabilities import HitCalibration
 
 SHOWN_LINES, SHOWN_CHARACTERS = 4, 160
 """Of a hit's text in a notebook."""
@@ -84,6 +87,8 @@ class SearchResult(Sequence[Hit]):
     `notes` says what a user should know about the answer. `certificates` hold, by granularity, what an
     exact solver proved of its ranking. `freshness` says whether the index still shows the files on disk; None where
     nobody looked.
+    `calibration` is what the probabilities come from, None where the index holds
+    none for this search. `best_probability` is the highest of the first ten hits, however many were asked for.
     """
 
     request: SearchRequest
@@ -93,6 +98,8 @@ class SearchResult(Sequence[Hit]):
     notes: tuple[str, ...] = ()
     certificates: tuple[Certificate, ...] = ()
     freshness: Freshness | None = None
+    calibration: HitCalibration | None = None
+    best_probability: float | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

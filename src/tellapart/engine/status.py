@@ -9,6 +9,7 @@ from pathlib import Path
 from tellapart.corpus.scan import scan
 from tellapart.corpus.types import Granularity
 from tellapart.engine.facade import Index
+from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
@@ -31,6 +32,18 @@ class VerdictStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationStatus:
+    """Whose scores have probabilities, learned from what and when; `stale` says why they are not given any more."""
+
+    configuration: str
+    source: str
+    queries: int
+    answer_threshold: float | None
+    made: str
+    stale: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexStatus:
     """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`."""
 
@@ -45,6 +58,7 @@ class IndexStatus:
     changed_sources: int
     bytes: int
     verdict: VerdictStatus | None
+    calibration: CalibrationStatus | None
 
 
 def index_status(index: Index) -> IndexStatus:
@@ -64,6 +78,7 @@ def index_status(index: Index) -> IndexStatus:
             changed_sources=_changed(index),
             bytes=bytes_below(index.folder),
             verdict=_verdict(index.planner(snapshot).verdict),
+            calibration=_calibration(CheckedCalibration.of(index.store, snapshot)),
         )
 
 
@@ -73,6 +88,14 @@ def _verdict(checked: CheckedVerdict | None) -> VerdictStatus | None:
     record = checked.record
     given = record.configuration.parameters.given()
     return VerdictStatus(record.configuration.name, given, record.reason, record.made, checked.stale)
+
+
+def _calibration(checked: CheckedCalibration | None) -> CalibrationStatus | None:
+    if checked is None:
+        return None
+    kept = checked.record
+    name, threshold = kept.configuration.name, kept.answer_threshold
+    return CalibrationStatus(name, kept.provenance, kept.queries, threshold, kept.made, checked.stale)
 
 
 def verify_index(index: Index) -> None:

@@ -138,6 +138,7 @@ class SearchAnswerShape(BaseModel):
     unlike: list[str]
     configuration: ConfigurationShape
     why: str
+    calibration: dict[str, Any] | None
     certificates: list[dict[str, Any]]
     freshness: dict[str, Any] | None
     hits: list[HitShape]

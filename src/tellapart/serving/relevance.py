@@ -27,7 +27,8 @@ UNRELATED_SHARE = 0.99
 def nothing_relevant(index: Index, result: SearchResult) -> str | None:
     """Say why nothing here answers the query, or None where something may.
 
-    Calibrated hits are judged by their probability. Without a calibration this says so only where it is certain:
+    Calibrated hits are judged by the threshold that `tellapart calibrate` found, or by none where it found none; hits
+    with another probability by `LEAST_PROBABILITY`. Without a calibration this says so only where it is certain:
     no word of the query occurs in any searched unit, and no vector is nearer than those of unrelated units are to
     each other.
     """
@@ -35,14 +36,11 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
         if result.request.regex is not None:
             return "the pattern matches nowhere, or nowhere that passes the filters"
         return "no unit shares a word with the query, or none passes the filters"
+    if result.calibration is not None:
+        return _below_threshold(result.calibration.answer_threshold, result.best_probability or 0.0)
     known = [hit.probability for hit in result.hits if hit.probability is not None]
     if known and result.configuration.ranker != GIVEN_AN_ANSWER:
-        best = max(known)
-        return (
-            None
-            if best >= LEAST_PROBABILITY
-            else f"the best hit is relevant with probability {best:.2f} only"
-        )
+        return _below_threshold(LEAST_PROBABILITY, max(known))
     query = result.request.query
     if query is None or result.request.examples:
         return None
@@ -61,6 +59,12 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
     return (
         "no word of the query occurs here, and nothing is nearer to it than unrelated texts are to each other"
     )
+
+
+def _below_threshold(threshold: float | None, best: float) -> str | None:
+    if threshold is None or best >= threshold:
+        return None
+    return f"the best hit is relevant with probability {best:.2f} only (answers start at {threshold:.2f})"
 
 
 def _occurs(snapshot: Snapshot, level: Granularity, query: str) -> bool:

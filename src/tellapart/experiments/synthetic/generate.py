@@ -228,7 +228,7 @@ def run_synthetic(
             language_model=language_model if not parts else None,
             progress=progress,
         )
-        fresh = _fresh(made.query_set, known, len(parts))
+        fresh = fresh_queries(made.query_set, known, len(parts))
         if not fresh.queries:
             return Experiment.joined(parts) if parts else Experiment.without_queries(fresh, arms, measure)
         with made.masked_index(progress=progress) as masked:
@@ -237,7 +237,7 @@ def run_synthetic(
     return Experiment.joined(parts)
 
 
-def _fresh(made: QuerySet, known: set[tuple[str, str]], drawing: int) -> QuerySet:
+def fresh_queries(made: QuerySet, known: set[tuple[str, str]], drawing: int) -> QuerySet:
     """Only the queries that did not come before for the same document, with ids that no other drawing has."""
     names = {
         query: query if drawing == 0 else f"{query}+{drawing}"

@@ -1,0 +1,96 @@
+"""`tellapart calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import note, print_json
+from tellapart.cli.progress import terminal_progress
+from tellapart.engine import Index
+from tellapart.errors import TellapartError
+from tellapart.index.home import index_folder
+
+if TYPE_CHECKING:
+    from tellapart.scores.calibrating import CalibrationReport
+    from tellapart.scores.calibration import CalibrationQuality
+
+EXAMPLES = (
+    "tellapart calibrate --index my.idx                # from queries made from the corpus, marked so",
+    "tellapart calibrate --index my.idx --queries queries.jsonl --qrels qrels.tsv",
+    "tellapart calibrate --index my.idx --queries beir-folder --split dev --json",
+)
+
+
+def calibrate(
+    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    index: options.IndexFolder = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", metavar="FILE", help="queries.jsonl, id<TAB>text, or a BEIR folder."),
+    ] = None,
+    qrels: Annotated[
+        Path | None,
+        typer.Option("--qrels", metavar="FILE", help="Judgements of documents or units, BEIR or TREC."),
+    ] = None,
+    spans: Annotated[
+        Path | None,
+        typer.Option("--spans", metavar="FILE", help="Judged passages: query-id, corpus-id, start, end."),
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Which judgements of a BEIR folder.")] = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="logistic, or isotonic (a monotone map after it).")
+    ] = "logistic",
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-keep", help="Let search give probabilities, or only look.")
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    json: options.Json = False,
+) -> None:
+    """Learn what the scores of 'search' mean: the probability of each hit, and when nothing here answers."""
+    from tellapart.experiments.judged import is_judged, read_query_set
+    from tellapart.scores.calibrating import calibrate as calibrated
+
+    opened = Index.open(index_folder(index, [path]))
+    judged = None
+    if queries is None and (qrels or spans or split):
+        raise TellapartError("judgements need their queries: name them with --queries")
+    if queries is not None:
+        if not is_judged(queries, qrels, spans, split):
+            raise TellapartError(
+                f"{queries} has no judgements: name them with --qrels or --spans, or leave out --queries"
+            )
+        judged = read_query_set(opened, queries, qrels, spans, split)
+    report = calibrated(opened, judged, method=method, keep=keep, seed=seed, progress=terminal_progress())
+    for each in (*(judged.notes if judged else ()), *report.notes):
+        note(each)
+    if json:
+        print_json(report.to_json())
+    else:
+        _print(report)
+
+
+def _print(report: CalibrationReport) -> None:
+    kept = report.calibration
+    print(
+        f"{kept.configuration.name}: {kept.queries:,} {kept.provenance} queries,"
+        f" {report.independent:,} of them independent; figures are of queries that were left out of the fit"
+    )
+    print(f"first hit        {_figures(report.first)}")
+    print(f"first ten hits   {_figures(report.first_ten)}")
+    if kept.answer_threshold is None:
+        return
+    refused = "" if report.refused is None else f"; turns away {report.refused:.0%} of near misses"
+    print(
+        f"no answer        below P {kept.answer_threshold:.2f}: at most 5% of queries with an answer{refused}"
+    )
+
+
+def _figures(quality: CalibrationQuality) -> str:
+    return (
+        f"{quality.relevant:.0%} relevant; calibration error {quality.ece:.3f}, Brier score {quality.brier:.3f},"
+        f" skill {quality.skill:.2f}"
+    )

@@ -1,0 +1,225 @@
+"""Estimators that turn features of a hit into P(relevant), and how well probabilities hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tellapart.errors import TellapartError
+
+Floats = NDArray[np.float64]
+
+METHODS = ("logistic", "isotonic")
+
+FOLDS = 5
+"""Parts that whole groups are dealt to; each is predicted by a fit on the others. Our choice: the customary number."""
+
+DECILES = 10
+
+
+class HitCalibrator:
+    """P(relevant) from features: logistic regression, and with `method="isotonic"` a monotone step map after it.
+
+    Platt (1999) for the logistic map; Zadrozny and Elkan (2002) for the isotonic one, which is fitted on log odds that
+    were predicted out of fold, group by group, so that it corrects what the regression gets wrong on queries it has
+    not seen. In the manner of scikit-learn:
+
+        calibrator = HitCalibrator().fit(features, relevant, groups=clusters)
+        calibrator.predict_proba(features)[:, 1]
+
+    Args:
+        method: `logistic` or `isotonic`.
+        regularisation: C of scikit-learn's LogisticRegression on standardised features; larger = weaker.
+        folds: Parts for predictions out of fold.
+
+    Attributes:
+        means_: Of the features (d,).
+        scales_: Standard deviations (d,), 1 for a constant feature.
+        coef_: Of the standardised features (d,).
+        intercept_: Log odds at the means.
+        steps_: Log odds and probability (m, 2) of the isotonic map; empty for `logistic`.
+        classes_: 0 and 1.
+    """
+
+    def __init__(self, method: str = "logistic", *, regularisation: float = 1.0, folds: int = FOLDS) -> None:
+        if method not in METHODS:
+            raise TellapartError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+        self.method = method
+        self.regularisation = regularisation
+        self.folds = folds
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Give the arguments of the constructor, as scikit-learn's `clone` wants them."""
+        return {"method": self.method, "regularisation": self.regularisation, "folds": self.folds}
+
+    def set_params(self, **params: Any) -> Self:  # noqa: ANN401
+        """Set arguments of the constructor."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                raise TellapartError(f"HitCalibrator has no parameter {name!r}")
+            setattr(self, name, value)
+        return self
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Fit on features (n, d) and relevance 0 or 1 (n,).
+
+        Args:
+            X: Features.
+            y: Relevance.
+            groups: Cluster of queries of each hit (n,); None = each hit is its own.
+            sample_weight: How much each hit counts (n,).
+
+        Raises:
+            TellapartError: Hits of only one kind: nothing can be learned.
+        """
+        features, relevant, weights = _checked(X, y, sample_weight)
+        self._fit_logistic(features, relevant, weights)
+        self.steps_ = np.zeros((0, 2))
+        if self.method == "isotonic":
+            inner = HitCalibrator(regularisation=self.regularisation, folds=self.folds)
+            predicted = cross_fitted(inner, features, relevant, groups, weights)
+            self.steps_ = _isotonic(_log_odds(predicted), relevant, weights)
+        return self
+
+    def decision_function(self, X: ArrayLike) -> Floats:
+        """Log odds (n,) of the logistic regression."""
+        standardised = (np.asarray(X, dtype=np.float64) - self.means_) / self.scales_
+        return np.asarray(standardised @ self.coef_ + self.intercept_, dtype=np.float64)
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """P(not relevant), P(relevant) (n, 2)."""
+        log_odds = self.decision_function(X)
+        relevant = 0.5 * (1 + np.tanh(log_odds / 2))
+        if len(self.steps_):
+            relevant = np.interp(log_odds, self.steps_[:, 0], self.steps_[:, 1])
+        return np.column_stack([1 - relevant, relevant])
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Relevance (n,): 1 where more likely than not."""
+        return np.asarray(self.predict_proba(X)[:, 1] > 0.5, dtype=np.int64)
+
+    def _fit_logistic(self, features: Floats, relevant: Floats, weights: Floats) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self.classes_ = np.array([0, 1])
+        self.means_ = np.average(features, axis=0, weights=weights)
+        spread = np.sqrt(np.average((features - self.means_) ** 2, axis=0, weights=weights))
+        self.scales_ = np.where(spread > 1e-9, spread, 1.0)
+        regression = LogisticRegression(C=self.regularisation, max_iter=1000)
+        regression.fit((features - self.means_) / self.scales_, relevant, sample_weight=weights)
+        self.coef_, self.intercept_ = regression.coef_[0], float(regression.intercept_[0])
+
+
+def cross_fitted(
+    calibrator: HitCalibrator,
+    features: ArrayLike,
+    relevant: ArrayLike,
+    groups: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+) -> Floats:
+    """P(relevant) (n,) of every hit by a fit on other groups only.
+
+    Args:
+        calibrator: Says method and folds; is itself left unfitted.
+        features: (n, d).
+        relevant: 0 or 1 (n,).
+        groups: Cluster of queries of each hit (n,); None = each hit is its own.
+        weights: How much each hit counts (n,).
+        seed: Of dealing the groups.
+
+    Raises:
+        TellapartError: Fewer than two groups, or a part of the groups has hits of one kind only.
+    """
+    known, labels, counted = _checked(features, relevant, weights)
+    names = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    unique, of_hit = np.unique(names, return_inverse=True)
+    folds = min(calibrator.folds, len(unique))
+    if folds < 2:
+        raise TellapartError("one query cannot be predicted from others: give more queries")
+    dealt = np.random.default_rng(seed).permutation(len(unique)) % folds
+    predicted = np.zeros(len(labels))
+    for fold in range(folds):
+        inside = dealt[of_hit] == fold
+        fitted = HitCalibrator(**calibrator.get_params())
+        fitted.fit(known[~inside], labels[~inside], names[~inside], counted[~inside])
+        predicted[inside] = fitted.predict_proba(known[inside])[:, 1]
+    return predicted
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationQuality:
+    """How well probabilities hold: of hits that were not used to fit them.
+
+    `ece` is the expected calibration error in deciles (`expected_calibration_error`), `brier` the mean squared error,
+    `skill` how much smaller that is than the error of always saying the share of relevant hits (1 = perfect, 0 = no
+    better), `relevant` that share, `hits` how many.
+    """
+
+    ece: float
+    brier: float
+    skill: float
+    relevant: float
+    hits: int
+
+    @classmethod
+    def of(cls, probabilities: ArrayLike, relevant: ArrayLike) -> CalibrationQuality:
+        """Compare probabilities (n,) with relevance 0 or 1 (n,)."""
+        predicted, labels = (np.asarray(each, dtype=np.float64) for each in (probabilities, relevant))
+        share, brier = float(labels.mean()), float(((predicted - labels) ** 2).mean())
+        base = share * (1 - share)
+        skill = 1 - brier / base if base > 0 else 0.0
+        return cls(expected_calibration_error(predicted, labels), brier, skill, share, len(labels))
+
+
+def expected_calibration_error(probabilities: ArrayLike, relevant: ArrayLike, bins: int = DECILES) -> float:
+    """Mean |predicted - observed| over bins of equally many hits, weighed by their hits.
+
+    ECE as in Naeini et al. (2015), with bins of equal mass (Nixon et al. 2019): deciles by default. It is biased
+    upwards: perfect probabilities of n hits give about .8 sqrt(p (1 - p) bins / n).
+    """
+    predicted, labels = (np.asarray(each, dtype=np.float64) for each in (probabilities, relevant))
+    if not len(labels):
+        raise TellapartError("no hit: a calibration error needs some")
+    order = np.argsort(predicted, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    errors = [abs(float((predicted[part] - labels[part]).mean())) * len(part) for part in parts]
+    return sum(errors) / len(labels)
+
+
+def _checked(
+    features: ArrayLike, relevant: ArrayLike, weights: ArrayLike | None
+) -> tuple[Floats, Floats, Floats]:
+    known, labels = (np.asarray(each, dtype=np.float64) for each in (features, relevant))
+    if known.ndim != 2 or labels.shape != (len(known),):
+        raise TellapartError(f"features {known.shape} and relevance {labels.shape} do not belong together")
+    if not ((labels == 1).any() and (labels == 0).any()):
+        kind = "relevant" if len(labels) and labels[0] == 1 else "not relevant"
+        raise TellapartError(
+            f"all {len(labels):,} hits are {kind}: probabilities need queries with hits of both kinds"
+        )
+    counted = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=np.float64)
+    return known, labels, counted
+
+
+def _log_odds(probabilities: Floats) -> Floats:
+    safe = np.clip(probabilities, 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(safe) - np.log1p(-safe), dtype=np.float64)
+
+
+def _isotonic(log_odds: Floats, relevant: Floats, weights: Floats) -> Floats:
+    """Knots (m, 2) of the isotonic map, which is interpolated between them."""
+    from sklearn.isotonic import IsotonicRegression
+
+    fitted = IsotonicRegression(y_min=0, y_max=1).fit(log_odds, relevant, sample_weight=weights)
+    return np.column_stack([fitted.X_thresholds_, fitted.y_thresholds_])

@@ -1,0 +1,117 @@
+"""What searches find for queries with known answers: features and relevance of their hits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.engine import Index
+from tellapart.engine.configuration import Configuration
+from tellapart.engine.probabilities import COMPARED_HITS, hit_features
+from tellapart.engine.request import SearchRequest
+from tellapart.engine.searching import Found, rank_units
+from tellapart.experiments.query_set import QuerySet
+from tellapart.index.store import StoredDocument
+from tellapart.progress import Progress, silent
+
+Floats = NDArray[np.float64]
+
+DEPTH = 100
+"""Hits of a query in which its answer is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedQuery:
+    """The hits of one query with known answers.
+
+    Attributes:
+        query: Its id.
+        cluster: Group of dependent queries.
+        weight: How much it counts.
+        features: Of the first ten hits (n, 8), as `hit_features` gives them.
+        relevant: Whether each of these is (n,): its document is, or where people judged passages, it overlaps one.
+        without: Features of the first ten hits once every relevant one is gone (n, 8): a near miss, a question whose
+            answer was taken out of the corpus while its neighbours stayed.
+        reached: Score of the first relevant hit as a share of the top score; -inf where none is among the first 100.
+        shares: Scores as a share of the top score, falling, of the first 100 hits (n,).
+    """
+
+    query: str
+    cluster: str
+    weight: float
+    features: Floats
+    relevant: NDArray[np.bool_]
+    without: Floats
+    reached: float
+    shares: Floats
+
+
+def observe(
+    index: Index, query_set: QuerySet, configuration: Configuration, progress: Progress = silent
+) -> list[ObservedQuery]:
+    """Search for every query that has an answer, and say what was found; queries without any hit are left out."""
+    observed = []
+    queries = query_set.answerable()
+    with index.reading() as snapshot, progress("searching", len(queries)) as advance:
+        identifiers = index.store.identifiers()
+        for query in queries:
+            request = SearchRequest(
+                query_set.queries[query],
+                k=DEPTH,
+                ranker=configuration.ranker,
+                granularity=configuration.granularity,
+                encoder=configuration.encoder,
+                parameters=configuration.parameters,
+            )
+            _, asked = index.level_queries(snapshot, request)
+            found = rank_units(asked, DEPTH)
+            if query_set.ignore_same_id:
+                found = [each for each in found if identifiers[each.document] != query]
+            if found:
+                documents = snapshot.fetch(index.store, [each.document for each in found])
+                relevant = _relevant(found, documents, query_set, query)
+                rest = [each for each, hit in zip(found, relevant, strict=True) if not hit]
+                features = hit_features(found[:COMPARED_HITS], asked)
+                without = hit_features(rest[:COMPARED_HITS], asked)
+                scores = np.array([each.score for each in found])
+                shares = 1 - (scores[0] - scores) / max(abs(scores[0]), 1e-9)
+                first = int(np.argmax(relevant))
+                observed.append(
+                    ObservedQuery(
+                        query,
+                        query_set.cluster(query),
+                        query_set.weights.get(query, 1.0),
+                        features,
+                        relevant[:COMPARED_HITS],
+                        without,
+                        float(shares[first]) if relevant[first] else -np.inf,
+                        shares,
+                    )
+                )
+            advance(1)
+    return observed
+
+
+def _relevant(
+    found: Sequence[Found], documents: Mapping[int, StoredDocument], query_set: QuerySet, query: str
+) -> NDArray[np.bool_]:
+    """Whether each hit answers; a document that nobody judged does not."""
+    grades, spans = query_set.qrels.grades[query], query_set.spans.get(query, ())
+    answers = []
+    for each in found:
+        stored = documents[each.document]
+        name = stored.document.id
+        if spans:
+            start, end = stored.tree.span(each.granularity, each.ordinal)
+            answers.append(
+                any(
+                    span.document == name and span.grade > 0 and span.start < end and start < span.end
+                    for span in spans
+                )
+            )
+        else:
+            answers.append(grades.get(name, 0) > 0)
+    return np.array(answers, dtype=bool)
