@@ -249,8 +249,7 @@ class Index:
             return self.planner(snapshot).plan(request_of(**wishes))
 
     def _answer(self, request: SearchRequest) -> SearchResult:
-        request.check_searchable()
-        freshness = look(self._refresher, encode=request.ranker not in LEXICAL_ONLY)
+        freshness = look(self._refresher, encode=request.check_searchable().ranker not in LEXICAL_ONLY)
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
             ranked = calibrated_ranking(self.store, snapshot, plan, request, level_queries)
