@@ -76,7 +76,6 @@ def test_an_encoder_of_images_is_trained_reported_and_usable(glyphs, tmp_path, c
         (["faces"], "--output"),
         (["--output", "e"], "'images'"),
         (["faces", "--index", "my.idx", "--output", "e"], "--index"),
-        (["absent", "--output", "e"], "absent"),
     ],
 )
 def test_wrong_use_is_one_line(call, arguments, words):
@@ -84,6 +83,12 @@ def test_wrong_use_is_one_line(call, arguments, words):
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_images_that_are_not_there_are_named(call):
+    pytest.importorskip("torch", reason="needs the extra train")
+    code, _, err = call("train", "absent", "--output", "e")
+    assert (code, "absent" in err, err.count("\n")) == (2, True, 1)
 
 
 def test_an_unknown_objective_is_named(glyphs, tmp_path, call):
