@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 
 import tellapart
 
+ADDRESSED = re.compile(r"<function (\S+) at 0x[0-9a-f]+>")
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 HEAD = """# Python API
 
@@ -45,9 +48,11 @@ def section(name: str) -> Iterator[str]:
 
 
 def signature(thing: object) -> str:
-    """Give the signature as it is written; empty where there is none."""
+    """Give the signature as it is written; empty where there is none, or where every Python gives another one."""
+    if inspect.isclass(thing) and issubclass(thing, Enum | BaseException):
+        return ""
     try:
-        return str(inspect.signature(thing))  # type: ignore[arg-type]
+        return ADDRESSED.sub(r"\1", str(inspect.signature(thing)))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return ""
 

@@ -117,3 +117,15 @@ def test_inspect_reads_a_verdict(indexed, call, tmp_path):
     code, out, _ = call("inspect", "--index", indexed, "--verdict", tmp_path / "verdict.json", "--no-keep")
     assert code == 0
     assert "svm for texts, lsa/paragraph  fine     no: -0.01" in out
+
+
+def test_the_scores_of_an_svm_are_printed_from_0_to_1(indexed, call):
+    arguments = ("search", "roses", "--like", "src/client.py:10", "--index", indexed, "--ranker", "svm")
+    code, out, err = call(*arguments, "--json")
+    assert code == 0, err
+    decisions = [hit["score"] for hit in json.loads(out)["hits"]]
+    assert min(decisions) < 0, "the decision value is fitted to -1 for the corpus"
+    code, out, _ = call(*arguments)
+    printed = [float(line.split(" score ")[1].split()[0]) for line in out.splitlines() if " score " in line]
+    assert code == 0
+    assert printed == [round(max((1 + each) / 2, 0.0), 3) for each in decisions]

@@ -91,3 +91,24 @@ def test_everything_named_can_be_imported():
     for name in tellapart.__all__:
         assert getattr(tellapart, name) is not None
     assert set(tellapart.__all__) <= set(dir(tellapart))
+
+
+def test_the_line_of_an_html_file_is_that_of_the_file_on_disk_wherever_it_is_given(tmp_path):
+    head = "".join(f"<meta name=a{number} content=b>\n" for number in range(20))
+    animals = ["The wombat digs long burrows.", "The bilby digs short burrows.", "The potoroo eats truffles."]
+    body = "\n\n".join(f"<p>\n{each}\n</p>" for each in animals)
+    page = tmp_path / "site" / "animals.html"
+    page.parent.mkdir()
+    page.write_text(f"<html><head><title>Animals</title>\n{head}</head><body>\n{body}\n</body></html>\n")
+    (page.parent / "other.txt").write_text("A badger digs burrows too.\n")
+    index = Index.build(page.parent, tmp_path / "index", encoders=["lsa"])
+    for animal in animals:
+        line = page.read_text().splitlines().index(animal) + 1
+        found = index.search(animal, ranker="bm25", granularity="paragraph")[0]
+        assert (found.text.strip(), found.lines) == (animal, (line, line))
+        related = index.related(page, line, granularity="paragraph", k=20)
+        for name in (f"animals.html:{line}", f"{page}:{line}", f"animals.html:{line}-{line}"):
+            assert index.search(like=name, granularity="paragraph", k=20).hits == related.hits
+        texts = {hit.text.strip() for hit in related}
+        assert animal not in texts
+        assert set(animals) - {animal} <= texts

@@ -27,7 +27,7 @@ TEXTS = {
 
 @pytest.fixture
 def encoder(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
     monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     return word_encoder
 

@@ -14,7 +14,7 @@ from tellapart.rankers.registry import Parameters
 
 @pytest.fixture
 def encoders(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
     monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     return word_encoder
 

@@ -33,7 +33,7 @@ def write_mixed(root: Path, seed: int = 0, prose: int = 30, code: int = 8) -> No
 
 @pytest.fixture
 def encoders(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
     monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     return word_encoder
 

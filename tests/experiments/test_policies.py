@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -176,10 +178,12 @@ def test_values_measured_elsewhere_need_one_for_each_query():
         Experiment.from_values({NAMES[0]: [1, 2]}, default="x/document/knn")
 
 
-def test_a_verdict_shows_itself_in_a_notebook_and_as_rows():
+def test_a_verdict_shows_itself_in_a_notebook_and_as_rows(monkeypatch):
     verdict = decide(experiment_of(scores(np.random.default_rng(8), 60, [0, 0, 0.1])), draws=1000)
     rows = verdict.to_dicts()
     assert [row["configuration"] for row in rows if row["chosen"]] == [verdict.choice]
     assert rows[0]["mean"] >= rows[-1]["mean"]
     assert verdict.choice in verdict._repr_html_()
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=list))
+    assert verdict.to_frame() == rows
     assert Synthetic() == Synthetic()

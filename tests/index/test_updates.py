@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.engine import Index
-from tellapart.engine.facade import build_index
+from tellapart.engine.building import build_index
 from tellapart.index.build import Builder
 from tellapart.index.settings import Settings
 from tellapart.progress import silent
@@ -24,7 +24,7 @@ WORDS = "rose tomato water frost straw soil sun seed root leaf bee pole march wi
 @pytest.fixture
 def encoders(monkeypatch, word_encoder):
     """Let the engine find the encoder without weights under its own name."""
-    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
     monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     return word_encoder
 

@@ -42,7 +42,7 @@ def small_steps(corpus, monkeypatch, word_encoder):
     """Make a segment of every document, and an encoder that is interrupted in the middle."""
     monkeypatch.setattr(update, "FIRST_VECTORS", 1)
     monkeypatch.setattr(update, "LATER_VECTORS", 1)
-    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
     monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     for path in corpus.rglob("*"):
         if path.is_file():

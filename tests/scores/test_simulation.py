@@ -17,7 +17,7 @@ from tellapart.scores.texts import read_verdict, text_diagnostics
 
 @pytest.fixture
 def encoder(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.facade.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
     monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     return word_encoder
 

@@ -62,13 +62,23 @@ def where(hit: Hit) -> str:
 def _detail(hit: Hit) -> str:
     copies = f"  +{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}" if hit.copies else ""
     matches = int(hit.components.get("matches", 0))
-    score = f"score {hit.score:.3f}"
+    score = f"score {_shown(hit):.3f}"
     if (
         matches
     ):  # of a regular expression: every one is perfect, and a score would only say how they are ordered
         score = f"{matches} {'match' if matches == 1 else 'matches'}"
     chance = "" if hit.probability is None else f"  P {hit.probability:.2f}"
     return f"{hit.unit or hit.granularity}  {score}{chance}{copies}"
+
+
+def _shown(hit: Hit) -> float:
+    """Give the score to print: that of an svm from 0 (the rest of the corpus) to 1 (the examples).
+
+    Its decision value is fitted to -1 for the corpus and +1 for what is looked for, so that most good hits are below 0.
+    """
+    if hit.components.get("svm") == hit.score:  # alone: in a fusion it is one part of several
+        return max((1.0 + hit.score) / 2.0, 0.0)
+    return hit.score
 
 
 def _marked(word: str) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.config import FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors, unit_rows
+from tellapart.encoders.protocol import Encoder, OfTexts, Span, SpanEncoder, Vectors, unit_rows
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
@@ -74,7 +74,7 @@ class AdaptedConfig:
     kind: str = KIND
 
 
-class AdaptedEncoder:
+class AdaptedEncoder(OfTexts):
     """Runs the base encoder, then the map."""
 
     def __init__(self, folder: Path, load: Callable[[str], Encoder], *, name: str | None = None) -> None:

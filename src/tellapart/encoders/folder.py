@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import Span, Vectors, unit_rows
+from tellapart.encoders.protocol import OfTexts, Span, Vectors, unit_rows
 from tellapart.encoders.sessions import open_session, usable_cores
 from tellapart.encoders.tokens import TokenIds, TokenizerFile
 from tellapart.errors import TellapartError
@@ -92,7 +92,7 @@ def fingerprint_of(folder: Path, config: FolderConfig) -> str:
     return hashed.hexdigest()
 
 
-class FolderEncoder:
+class FolderEncoder(OfTexts):
     """Runs the ONNX graph of a folder on the processor; opening reads config.json only."""
 
     def __init__(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.encoders.digests import file_digest
-from tellapart.encoders.protocol import Vectors, unit_rows
+from tellapart.encoders.protocol import OfTexts, Vectors, unit_rows
 from tellapart.errors import TellapartError, require
 from tellapart.progress import Progress, silent
 
@@ -85,7 +85,7 @@ DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 """Names under which models define their prompts, in the order in which sentence-transformers looks for them."""
 
 
-class HubEncoder:
+class HubEncoder(OfTexts):
     """Runs a sentence-transformers model; padding moves a vector by some 1e-6, below float16."""
 
     def __init__(self, model: Any, *, name: str, fingerprint: str) -> None:  # noqa: ANN401 - an untyped package
@@ -163,7 +163,7 @@ def _first(prompts: dict[str, str], names: Sequence[str]) -> str:
 AVERAGED_TOGETHER = 1_024
 
 
-class Model2VecEncoder:
+class Model2VecEncoder(OfTexts):
     """Averages token vectors; texts of any length, nothing is cut."""
 
     max_tokens: int | None = None

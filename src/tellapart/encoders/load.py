@@ -58,6 +58,12 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
     return _OPENERS[kind](rest)
 
 
+def is_spec(name: str) -> bool:
+    """Whether `load_encoder` or an index opens an encoder by such a name."""
+    kind, colon, _ = name.partition(":")
+    return name in ("minilm", "lsa", PIXELS, FACE) or bool(colon and kind in (FOLDER, *_OPENERS))
+
+
 def sees_images(spec: str, *, home: Path | None = None) -> bool:
     """Whether the encoder a user named takes images rather than texts; reads its config.json at most."""
     kind, _, rest = spec.partition(":")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.protocol import Vectors, unit_rows
+from tellapart.encoders.protocol import OfTexts, Vectors, unit_rows
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.progress import Advance, Progress, silent
 
@@ -71,7 +71,7 @@ class _Fit:
     units: int
 
 
-class LsaEncoder:
+class LsaEncoder(OfTexts):
     """Folds texts into the space of a fitted decomposition.
 
     The last axis is kept free for texts without any known term: as a unit such a text stands on it with +1, as a

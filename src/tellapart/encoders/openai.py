@@ -19,7 +19,7 @@ from tellapart.encoders.endpoint import (
     Endpoint,
     EndpointError,
 )
-from tellapart.encoders.protocol import Vectors, unit_rows
+from tellapart.encoders.protocol import OfTexts, Vectors, unit_rows
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
@@ -29,7 +29,7 @@ BYTES_PER_TOKEN = 2
 BATCH_TEXTS, BATCH_BYTES = 64, 200_000
 
 
-class OpenAiEncoder:
+class OpenAiEncoder(OfTexts):
     """Asks an endpoint for vectors; waits and tries again on overload, failure and time-outs.
 
     The weights cannot be hashed from outside: `fingerprint` is a hash of server, model name and dimension, the

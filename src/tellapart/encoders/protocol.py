@@ -73,6 +73,47 @@ class SpanEncoder(Encoder, Protocol):
         ...
 
 
+class OfTexts(ABC):
+    """An encoder of texts, with `encode` as sentence-transformers has it."""
+
+    @abstractmethod
+    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
+        """Encode units: (n, dim), rows of unit length."""
+
+    def encode(
+        self,
+        sentences: str | Sequence[str],
+        batch_size: int | None = None,
+        *,
+        normalize_embeddings: bool = True,
+    ) -> Vectors:
+        """Encode texts as `SentenceTransformer.encode` does; queries are better served by `encode_query`.
+
+        Args:
+            sentences: One text, or several.
+            batch_size: Texts encoded at once, at most; None = the encoder forms its batches itself, which is faster.
+            normalize_embeddings: Vectors always have unit length; False is refused.
+
+        Returns:
+            (dim,) float32 for one text, (n, dim) for n.
+
+        Raises:
+            TellapartError: Other vectors than those of unit length are asked for, or a batch size below 1.
+        """
+        if not normalize_embeddings:
+            raise TellapartError(
+                "encoders of tellapart give vectors of unit length: leave normalize_embeddings out"
+            )
+        if batch_size is not None and batch_size < 1:
+            raise TellapartError(f"batch_size is {batch_size}: give 1 or more")
+        if isinstance(sentences, str):
+            single: Vectors = self.encode_document([sentences])[0]
+            return single
+        size = batch_size or max(len(sentences), 1)
+        starts = range(0, max(len(sentences), 1), size)
+        return np.concatenate([self.encode_document(sentences[start : start + size]) for start in starts])
+
+
 class OfImages(ABC):
     """An encoder of images: turns them, not texts, into float32 vectors of unit length.
 

@@ -29,7 +29,7 @@ from tellapart.encoders.adapted import opened_base
 from tellapart.encoders.config import FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
 from tellapart.encoders.lsa import right_directions
-from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors, unit_rows
+from tellapart.encoders.protocol import Encoder, OfTexts, Span, SpanEncoder, Vectors, unit_rows
 from tellapart.encoders.tokens import TokenIds, TokenizerFile
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
@@ -169,7 +169,7 @@ class WordedConfig:
     kind: str = KIND
 
 
-class WordEncoder:
+class WordEncoder(OfTexts):
     """The words alone; what is too long for one text is for the base to say, so that both see the same windows."""
 
     def __init__(self, table: WordTable, tokens: TokenizerFile, base: Encoder) -> None:
@@ -194,7 +194,7 @@ class WordEncoder:
         return self._base.count_tokens(texts)
 
 
-class WordedEncoder:
+class WordedEncoder(OfTexts):
     """Runs the base encoder, and puts the words beside its vectors."""
 
     def __init__(self, folder: Path, load: Callable[[str], Encoder], *, name: str | None = None) -> None:

@@ -1,7 +1,8 @@
 """The facade `Index`: puts store, encoders, rankers and kept records together, decides what `auto` means."""
 
+from tellapart.engine.building import build_index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.facade import DEFAULT_ENCODERS, Index, build_index
+from tellapart.engine.facade import DEFAULT_ENCODERS, Index
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import Hit, SearchResult
 

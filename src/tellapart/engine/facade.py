@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from tellapart.corpus.types import LEVELS, Granularity, Kind
-from tellapart.encoders.load import load_encoder, sees_images
+from tellapart.encoders.objects import EncodersGiven, named_encoders, object_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.asking import LevelQuery, QueryBuilder
+from tellapart.engine.building import NO_OBJECTS, add_encoder, build_index, builder
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document
@@ -38,7 +39,7 @@ from tellapart.rankers.registry import LEXICAL_ONLY, Parameters
 from tellapart.rankers.run import RankedDocuments, Run
 
 if TYPE_CHECKING:
-    from tellapart.index.build import Builder, BuildReport
+    from tellapart.index.build import BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
 
@@ -50,23 +51,27 @@ class Index:
     search while one writes; each search sees one complete generation.
     """
 
-    def __init__(self, folder: Path, store: Store, *, refresh: bool = True) -> None:
+    def __init__(
+        self, folder: Path, store: Store, objects: Mapping[str, Encoder] = NO_OBJECTS, *, refresh: bool = True
+    ) -> None:
         self.folder = folder
         self.store = store
         self.catalogue = Catalogue(store)
         self._generations = Generations(folder, store)
-        self._refresher = Refresher(folder, store) if refresh else None
+        self._objects = dict(objects)
+        self._refresher = Refresher(folder, store, self._objects) if refresh else None
         self._verdict: tuple[int, CheckedVerdict | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
     @classmethod
-    def open(cls, path: Path | str, *, refresh: bool = True) -> Index:
-        """Open an existing index; raise TellapartError where there is none or it cannot be read.
+    def open(cls, path: Path | str, *, encoders: EncodersGiven = (), refresh: bool = True) -> Index:
+        """Open an existing index, with the encoder objects that it was built with: `{"name": encoder}`, or a list.
 
         With `refresh` a search looks at the sources first and reads again what changed (see `Freshness`).
+        Raises TellapartError where there is none or it cannot be read.
         """
         folder = Path(path)
-        return cls(folder, Store.open(folder), refresh=refresh)
+        return cls(folder, Store.open(folder), named_encoders(encoders)[1], refresh=refresh)
 
     @classmethod
     def build(
@@ -74,7 +79,7 @@ class Index:
         sources: Names,
         path: Path | str,
         *,
-        encoders: str | Sequence[str] = DEFAULT_ENCODERS,
+        encoders: EncodersGiven = DEFAULT_ENCODERS,
         granularities: str | Sequence[Granularity | str] = (),
         kind: Kind | str | None = None,
         include: str | Sequence[str] = (),
@@ -84,38 +89,44 @@ class Index:
     ) -> Index:
         """Index `sources` (files, folders, `-`) into the folder `path`, or bring it up to date with them.
 
-        `encoders` empty means words only; `granularities` empty means all of each kind of document.
+        `encoders` are names, or objects with `encode(texts)` such as a `SentenceTransformer`, as `{"name": encoder}`
+        or by their own names; empty means words only. `granularities` empty means all of each kind of document.
         """
         folder = Path(path)
+        encoder_names, objects = named_encoders(encoders)
         settings = Settings(
             sources=portable(names(sources, "sources"), folder),
             kind=Kind(kind) if kind else None,
             include=names(include, "include"),
             max_bytes=max_bytes,
             granularities=tuple(Granularity(g) for g in names(granularities, "granularities")),
-            encoders=tuple(dict.fromkeys(names(encoders, "encoders"))),
+            encoders=encoder_names,
         )
-        build_index(folder, settings, progress=progress, fresh=fresh)
-        return cls.open(folder)
+        build_index(folder, settings, objects=objects, progress=progress, fresh=fresh)
+        return cls(folder, Store.open(folder), objects)
 
     def update(self, *, progress: Progress = silent) -> BuildReport:
         """Take over what changed in the sources since the last run."""
-        return build_index(self.folder, self.settings, progress=progress)
+        return build_index(self.folder, self.settings, objects=self._objects, progress=progress)
 
-    def add_encoder(self, name: str, *, progress: Progress = silent) -> None:
+    def add_encoder(
+        self, encoder: str | object, *, name: str | None = None, progress: Progress = silent
+    ) -> None:
         """Add the vectors of one more encoder to the documents as they are, without reading the sources.
 
-        One that sees images is the exception: with the first of them images become documents.
+        One that sees images is the exception: with the first of them images become documents. `encoder` is a name,
+        or an object with `encode(texts)`, which the index then calls `name`.
         """
-        if sees_images(name, home=self.folder.resolve().parent):
-            encoders = tuple(dict.fromkeys((*self.settings.encoders, name)))
-            build_index(self.folder, replace(self.settings, encoders=encoders), progress=progress)
-            return
-        _builder(self.folder, self.settings, progress).add_encoder(name)
+        if not isinstance(encoder, str):
+            made = object_encoder(encoder, name=name)
+            encoder = name or made.name
+            self._objects[encoder] = made
+        add_encoder(self.folder, self.settings, encoder, objects=self._objects, progress=progress)
 
     def encode_alone(self, encoder: str, *levels: Granularity, progress: Progress = silent) -> None:
         """Encode the units of these levels by themselves, where their vectors are pooled from those of others."""
-        _builder(self.folder, self.settings, progress).encode_alone(encoder, levels)
+        building = builder(self.folder, self.settings, objects=self._objects, progress=progress)
+        building.encode_alone(encoder, levels)
 
     @property
     def settings(self) -> Settings:
@@ -292,8 +303,7 @@ class Index:
 
     def encode_queries(self, encoder: str, texts: Sequence[str]) -> Vectors:
         """Encode queries with an encoder of this index: (n, dim) float32."""
-        with self.reading() as snapshot:
-            return self._encoder(encoder, snapshot.encoders[encoder].fingerprint).encode_query(texts)
+        return self.encoder(encoder).encode_query(texts)
 
     def encoder(self, name: str) -> Encoder:
         """Load an encoder of this index, made sure to be the one whose vectors it holds."""
@@ -323,15 +333,14 @@ class Index:
 
     def _encoder(self, name: str, fingerprint: str) -> Encoder:
         """Load an encoder and make sure that it is the one whose vectors the index holds."""
-        encoder = self._encoders.get(name)
-        if (
-            encoder is None or encoder.fingerprint != fingerprint
-        ):  # a writer may have fitted it anew meanwhile
+        encoder = self._objects.get(name) or self._encoders.get(name)
+        fitted_anew = encoder is not None and name not in self._objects and encoder.fingerprint != fingerprint
+        if encoder is None or fitted_anew:  # by a writer, meanwhile
             encoder = self._encoders[name] = open_encoder(self.folder, self.store, name, fingerprint)
         if encoder.fingerprint != fingerprint:
             raise StaleIndexError(
-                f"the vectors in {self.folder} were made by another version of {name!r}:"
-                f" make new ones with 'tellapart index --index {self.folder}'"
+                f"the vectors in {self.folder} were made by another version of {name!r}: make new ones with"
+                f" 'tellapart index --index {self.folder}', or Index.update() for an encoder object"
             )
         return encoder
 
@@ -342,19 +351,3 @@ class Index:
                 f"no document {identifier!r} in the index {self.folder}: give a path as 'tellapart search' prints it"
             )
         return stored
-
-
-def build_index(
-    folder: Path, settings: Settings, *, progress: Progress = silent, fresh: bool = False
-) -> BuildReport:
-    """Bring the index in `folder` to what `settings` ask for."""
-    images = any(sees_images(name, home=folder.resolve().parent) for name in settings.encoders)
-    return _builder(folder, replace(settings, images=images), progress, fresh=fresh).run()
-
-
-def _builder(folder: Path, settings: Settings, progress: Progress, *, fresh: bool = False) -> Builder:
-    from tellapart.encoders.cache import open_cache
-    from tellapart.index.build import Builder  # readers and splitters, which a search need not load
-
-    home = folder.resolve().parent
-    return Builder(folder, settings, partial(load_encoder, home=home), open_cache(), progress, fresh)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tellapart.encoders.load import load_encoder
+from tellapart.encoders.protocol import Encoder
+from tellapart.engine.building import NO_OBJECTS, builder
 from tellapart.index.freshness import Freshness, keep_fresh
 from tellapart.index.settings import kept_settings
 from tellapart.index.store import FILE, Store, corruption_named
-from tellapart.progress import silent
 
 if TYPE_CHECKING:
     from tellapart.corpus.sources import Source
@@ -29,9 +29,10 @@ texts of 120 tokens a second, each character in about four units)."""
 class Refresher:
     """Looks at the sources of an index before a search; one instance per open index."""
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: Store, objects: Mapping[str, Encoder] = NO_OBJECTS) -> None:
         self.folder = folder
         self.store = store
+        self.objects = objects
         self._freshness: Freshness | None = None
         self._next_look = 0.0
 
@@ -53,12 +54,8 @@ class Refresher:
 
     def _reread(self, sources: Sequence[Source] | None, *, encode: bool) -> int:
         """Bring the index up to date with these sources; returns how many documents came, went or changed."""
-        from tellapart.encoders.cache import open_cache
-        from tellapart.index.build import Builder  # readers and splitters, which few searches need
-
-        load = partial(load_encoder, home=self.folder.resolve().parent)
-        builder = Builder(self.folder, kept_settings(self.store), load, open_cache(), silent)
-        changes = builder.reread(sources, encoded_characters=ENCODED_CHARACTERS if encode else 0)
+        rereading = builder(self.folder, kept_settings(self.store), objects=self.objects)
+        changes = rereading.reread(sources, encoded_characters=ENCODED_CHARACTERS if encode else 0)
         return changes.added + changes.changed + changes.removed
 
 

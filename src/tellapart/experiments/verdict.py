@@ -14,6 +14,7 @@ from typing import Any
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.records import VERDICT, VerdictRecord, corpus_state, examples_record, write_records
+from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError
 from tellapart.experiments.experiment import Cost
 from tellapart.experiments.query_set import Provenance
@@ -192,6 +193,14 @@ class Verdict:
             }
             for each in self.ranked()
         ]
+
+    def to_frame(self) -> Any:  # noqa: ANN401
+        """Give the rows of `to_dicts` as a data frame: of pandas if it is installed, else of polars.
+
+        Raises:
+            TellapartError: Neither is installed.
+        """
+        return frame_of(self.to_dicts())
 
     def to_json(self) -> dict[str, Any]:
         """Give the documented shape (schema 1); figures that do not exist (one query has no interval) are None."""

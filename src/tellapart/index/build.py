@@ -13,7 +13,7 @@ from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.embedding import Embedder, in_words, pooled_levels, units_in
-from tellapart.index.latent import LSA, fitted_lsa, sweep_encoders
+from tellapart.index.latent import LSA, fitted_lsa, need_spec, sweep_encoders
 from tellapart.index.lock import writer_lock
 from tellapart.index.merging import merge_where_worthwhile
 from tellapart.index.segments import Segment, live_segments, vectors_folder, vectors_name
@@ -226,7 +226,12 @@ class Builder:
     ) -> tuple[Encoder, int]:
         if name == LSA:
             return fitted_lsa(self.folder, store, segments, kept, changes, self.progress)
-        return self.load(name), 0
+        try:
+            return self.load(name), 0
+        except TellapartError:
+            if kept:
+                need_spec(name, self.folder)
+            raise
 
     def _derive(self, store: Store) -> None:
         """Build what speeds up large indexes; without it a search is only slower."""

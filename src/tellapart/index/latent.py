@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.corpus.units import contexts
-from tellapart.encoders.load import load_encoder
+from tellapart.encoders.load import is_spec, load_encoder
 from tellapart.encoders.protocol import Encoder
-from tellapart.errors import CorruptIndexError
+from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.files import files_below, remove, sync
 from tellapart.index.lexical import analyse_query
@@ -38,8 +38,21 @@ KIND = "lsa_kind"
 def open_encoder(index: Path, store: Store, name: str, fingerprint: str) -> Encoder:
     """Load the encoder that an index names; `lsa` lies in the index itself."""
     if name != LSA:
-        return load_encoder(name, home=index.resolve().parent)
+        try:
+            return load_encoder(name, home=index.resolve().parent)
+        except TellapartError:
+            need_spec(name, index)
+            raise
     return _load(index, fingerprint, Kind(store.meta(KIND) or Kind.PROSE))
+
+
+def need_spec(name: str, index: Path) -> None:
+    """Say how to pass an encoder that the index holds by a name that opens nothing: it was an object."""
+    if not is_spec(name):
+        raise TellapartError(
+            f"the encoder {name!r} of the index {index} was a Python object: pass it again with"
+            f" Index.open({str(index)!r}, encoders={{{name!r}: encoder}}), or search with the ranker bm25"
+        )
 
 
 def fitted_lsa(

@@ -1,0 +1,65 @@
+"""Bringing an index to what its settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tellapart.encoders.load import load_encoder, sees_images
+from tellapart.encoders.protocol import Encoder
+from tellapart.index.settings import Settings
+from tellapart.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from tellapart.index.build import Builder, BuildReport
+
+NO_OBJECTS: Mapping[str, Encoder] = MappingProxyType({})
+
+
+def build_index(
+    folder: Path,
+    settings: Settings,
+    *,
+    objects: Mapping[str, Encoder] = NO_OBJECTS,
+    progress: Progress = silent,
+    fresh: bool = False,
+) -> BuildReport:
+    """Bring the index in `folder` to what `settings` ask for; `objects` are encoders that no name opens."""
+    home = folder.resolve().parent
+    images = any(sees_images(name, home=home) for name in settings.encoders if name not in objects)
+    wanted = replace(settings, images=images)
+    return builder(folder, wanted, objects=objects, progress=progress, fresh=fresh).run()
+
+
+def add_encoder(
+    folder: Path, settings: Settings, name: str, *, objects: Mapping[str, Encoder], progress: Progress
+) -> None:
+    """Add the vectors of one more encoder, without reading the sources unless it sees images."""
+    if name not in objects and sees_images(name, home=folder.resolve().parent):
+        wanted = replace(settings, encoders=tuple(dict.fromkeys((*settings.encoders, name))))
+        build_index(folder, wanted, objects=objects, progress=progress)
+    else:
+        builder(folder, settings, objects=objects, progress=progress).add_encoder(name)
+
+
+def builder(
+    folder: Path,
+    settings: Settings,
+    *,
+    objects: Mapping[str, Encoder] = NO_OBJECTS,
+    progress: Progress = silent,
+    fresh: bool = False,
+) -> Builder:
+    """Give what builds the index in `folder`, with the readers and splitters, which a search need not load."""
+    from tellapart.encoders.cache import open_cache
+    from tellapart.index.build import Builder
+
+    home = folder.resolve().parent
+
+    def load(name: str) -> Encoder:
+        return objects[name] if name in objects else load_encoder(name, home=home)
+
+    return Builder(folder, settings, load, open_cache(), progress, fresh)
