@@ -89,7 +89,7 @@ class Builder:
                     changes = reread_documents(self.folder, store, self.settings, self.progress, sources)
                     if encoded_characters and 0 < changes.characters <= encoded_characters:
                         for name in Catalogue(store).encoders():
-                            self._encoder(store, name, changes)
+                            self._encoder(store, name, changes, renew=name == LSA)
                     merged = changes.any and self._merge(store)
                 if merged:
                     sweep(self.folder, Catalogue(store))
@@ -165,8 +165,14 @@ class Builder:
             notes += self._encoder(store, name, changes, in_parts=in_parts)
         return notes
 
-    def _encoder(self, store: Store, name: str, changes: Changes, *, in_parts: bool = False) -> list[str]:
-        """Let an encoder cover every live unit; `in_parts` lets readers see the vectors of the first segments early."""
+    def _encoder(
+        self, store: Store, name: str, changes: Changes, *, in_parts: bool = False, renew: bool = True
+    ) -> list[str]:
+        """Let an encoder cover every live unit.
+
+        `in_parts` lets readers see the vectors of the first segments early. Without `renew` the vectors of another
+        version of the encoder stay: a search must not encode a whole corpus.
+        """
         catalogue = Catalogue(store)
         segments = live_segments(self.folder, catalogue)
         kept = catalogue.encoders().get(name)
@@ -174,6 +180,8 @@ class Builder:
             return ["lsa: the index holds images only, and no text that it could be fitted to"]
         encoder, fitted = self._load(store, name, segments, kept, changes)
         if kept and kept.fingerprint != encoder.fingerprint:
+            if not renew:
+                return []
             forget_encoder(catalogue, kept)
             kept = None
         levels = _levels(segments, self.settings.granularities, of_images=isinstance(encoder, OfImages))
