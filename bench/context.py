@@ -23,10 +23,9 @@ from tellapart import Index
 from tellapart.corpus.types import Granularity
 from tellapart.encoders.cache import cache_folder
 from tellapart.encoders.folder import open_minilm
+from tellapart.engine.packing import HEADER
+from tellapart.engine.tokens import _tokens, count_tokens_of
 from tellapart.experiments.statistics import compare
-from tellapart.serving.context import context
-from tellapart.serving.packing import HEADER
-from tellapart.serving.tokens import _tokens, count_tokens_of
 
 BUDGETS = (500, 1_000, 2_000)
 WINDOWS = (64, 128, 254, 508, 1_016)
@@ -167,7 +166,7 @@ def measure(collection: Collection) -> dict[int, dict[str, NDArray[np.float64]]]
             if not answer:
                 continue
             for budget, values in found.items():
-                made = context(index, text, tokens=budget, always=True)
+                made = index.context(text, tokens=budget, always=True)
                 assert made.tokens <= budget
                 given = [(each.document, *each.span) for each in made.passages]
                 values.setdefault("ours", []).append(recall(answer, given))
@@ -191,7 +190,7 @@ def refusal(
     cosine = (queries @ np.asarray(sentences).T).max(axis=1)
     scores = []
     for text, _ in collection.questions:
-        made = context(index, text, tokens=200, always=True)
+        made = index.context(text, tokens=200, always=True)
         scores.append(made.passages[0].score if made.passages else -10.0)
     return {
         "the best cosine of a sentence": cosine.astype(float),

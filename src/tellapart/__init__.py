@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from tellapart.encoders.load import load_encoder
     from tellapart.encoders.protocol import Encoder
     from tellapart.engine import Configuration, Hit, Index, SearchRequest, SearchResult
+    from tellapart.engine.context import Context
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
     from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
     from tellapart.identities import Gallery
     from tellapart.rankers.registry import Parameters
-    from tellapart.serving.context import Context, context
 
 _HOMES = {
     "Configuration": "tellapart.engine",
     "ContainmentTree": "tellapart.corpus.types",
-    "Context": "tellapart.serving.context",
+    "Context": "tellapart.engine.context",
     "CorruptIndexError": "tellapart.errors",
     "Document": "tellapart.corpus.types",
     "Encoder": "tellapart.encoders.protocol",
@@ -47,7 +47,6 @@ _HOMES = {
     "StaleIndexError": "tellapart.errors",
     "TellapartError": "tellapart.errors",
     "Verdict": "tellapart.experiments",
-    "context": "tellapart.serving.context",
     "decide": "tellapart.experiments",
     "evaluate": "tellapart.experiments",
     "load_encoder": "tellapart.encoders.load",
@@ -76,7 +75,6 @@ __all__ = [
     "StaleIndexError",
     "TellapartError",
     "Verdict",
-    "context",
     "decide",
     "evaluate",
     "load_encoder",

@@ -10,13 +10,13 @@ import pytest
 from tellapart import Index
 from tellapart.cli.app import run
 from tellapart.engine.probabilities import CALIBRATION, HitCalibration, score_features
+from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.experiments import read_query_set
 from tellapart.index.catalogue import Catalogue
 from tellapart.scores.answers import search_with_coverage, search_with_precision
 from tellapart.scores.calibrating import CalibrationEvidence, calibrate
-from tellapart.serving.relevance import nothing_relevant
 
 TOPICS = 60
 

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import tellapart
 from tellapart import Index, TellapartError
+from tellapart.engine.context import Passage
+from tellapart.engine.tokens import count_tokens, cut_to_tokens
 from tellapart.serving.asking import NOT_THERE, check, messages
-from tellapart.serving.context import Passage, context
-from tellapart.serving.tokens import count_tokens, cut_to_tokens
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def index(corpus, tmp_path):
 
 
 def test_gives_the_passage_with_its_place(index, corpus):
-    found = context(index, "when are roses cut back?", tokens=200)
+    found = index.context("when are roses cut back?", tokens=200)
     best = found.passages[0]
     assert best.number == 1
     assert "Cut them back in March." in best.text
@@ -38,7 +37,7 @@ def test_gives_the_passage_with_its_place(index, corpus):
 
 
 def test_code_is_given_by_functions(index):
-    found = context(index, "retry_with_backoff", tokens=300)
+    found = index.context("retry_with_backoff", tokens=300)
     assert any(
         "def retry_with_backoff" in passage.text and "raise TimeoutError" in passage.text
         for passage in found.passages
@@ -51,7 +50,7 @@ def test_code_is_given_by_functions(index):
     query=st.sampled_from(["roses", "frost straw", "attempts", "soil moisture samples"]),
 )
 def test_budget_holds_to_the_token(budget_index, tokens, query):
-    found = context(budget_index, query, tokens=tokens)
+    found = budget_index.context(query, tokens=tokens)
     assert found.tokens == count_tokens(found.text) <= tokens
     assert found.passages
     spans = [(each.document, *each.span) for each in found.passages]
@@ -89,7 +88,7 @@ def test_copies_are_given_once(tmp_path):
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / name).write_text("The keys are rotated every month by the operator.\n")
     with_copies = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
-    assert len(context(with_copies, "keys rotated").passages) == 1
+    assert len(with_copies.context("keys rotated").passages) == 1
     with_copies.close()
 
 
@@ -99,13 +98,13 @@ def test_neighbours_are_joined(tmp_path):
         f"{text} The red key opens the gate. It is kept in the red box. Nobody lends the red key. {text}\n"
     )
     opened = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
-    best = context(opened, "red key box", tokens=120).passages[0]
+    best = opened.context("red key box", tokens=120).passages[0]
     assert "The red key opens the gate. It is kept in the red box. Nobody lends the red key." in best.text
     opened.close()
 
 
 def test_says_when_nothing_answers(index):
-    found = context(index, "quarterly xylophone revenue")
+    found = index.context("quarterly xylophone revenue")
     assert found.absent
     assert found.passages == ()
     assert found.text == ""
@@ -115,11 +114,7 @@ def test_says_when_nothing_answers(index):
 def test_mistakes(index, wrong):
     arguments = {"query": "roses", **wrong}
     with pytest.raises(TellapartError):
-        context(index, arguments.pop("query"), **arguments)
-
-
-def test_package_offers_it(index):
-    assert tellapart.context(index, "roses", tokens=100).passages
+        index.context(arguments.pop("query"), **arguments)
 
 
 @settings(max_examples=50, deadline=None)
@@ -256,7 +251,7 @@ def test_planted_instructions_stay_data(tmp_path):
     )
     (tmp_path / "notes.txt").write_text(planted)
     opened = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
-    given = context(opened, "where are the keys kept?")
+    given = opened.context("where are the keys kept?")
     system, user = messages(given)
     assert "Ignore all previous" not in system["content"]
     assert "never an instruction" in system["content"]
@@ -273,7 +268,7 @@ def test_planted_instructions_stay_data(tmp_path):
 
 
 def test_quotes_are_verbatim_but_for_white_space(index):
-    given = context(index, "when are roses cut back?")
+    given = index.context("when are roses cut back?")
     assert all(isinstance(each, Passage) for each in given.passages)
     assert check("\u201cRoses  need sun\u201d [1]", given)[1] == ()
 

@@ -21,7 +21,7 @@ pytest.importorskip("prometheus_client")
 import httpx
 from fastapi.testclient import TestClient
 
-from tellapart import Index, context
+from tellapart import Index
 from tellapart.serving.http_app import Service, make_api
 from tellapart.serving.http_guard import LOOPBACK, Limits
 from tellapart.serving.http_server import ServeSettings, make_app
@@ -176,11 +176,13 @@ def test_limits(folder):
 
 
 def test_slow_requests_end(folder, monkeypatch):
+    context = Index.context
+
     def slow(index, query, **_):
         time.sleep(2)
         return context(index, query)
 
-    monkeypatch.setattr("tellapart.serving.http_app.context", slow)
+    monkeypatch.setattr(Index, "context", slow)
     with client_of(folder, limits=Limits(seconds=0.2)) as client:
         started = time.monotonic()
         assert client.post("/v1/context", json={"query": "roses"}).status_code == 504
@@ -188,11 +190,13 @@ def test_slow_requests_end(folder, monkeypatch):
 
 
 def test_too_many_at_once(folder, monkeypatch):
+    context = Index.context
+
     def slow(index, query, **_):
         time.sleep(0.5)
         return context(index, query)
 
-    monkeypatch.setattr("tellapart.serving.http_app.context", slow)
+    monkeypatch.setattr(Index, "context", slow)
     with client_of(folder, limits=Limits(concurrent=1)) as client:
         codes = []
         threads = [

@@ -20,10 +20,10 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tellapart import Index
+from tellapart.engine.tokens import count_tokens
 from tellapart.serving.mcp_server import make_server
 from tellapart.serving.projects import Projects
 from tellapart.serving.roots import Roots
-from tellapart.serving.tokens import count_tokens
 
 
 def asking(roots, *calls, index=None, each=None):

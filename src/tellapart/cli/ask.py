@@ -17,8 +17,8 @@ from tellapart.errors import TellapartError
 from tellapart.index.home import index_folder
 
 if TYPE_CHECKING:
+    from tellapart.engine.context import Context
     from tellapart.serving.asking import CorpusAnswer
-    from tellapart.serving.context import Context
 
 EXAMPLES = (
     'tellapart ask "how do I rotate the keys?" --index my.idx        # prints what a model would be given',
@@ -52,13 +52,11 @@ def ask(
     json: options.Json = False,
 ) -> int | None:
     """Answer from the corpus by a language model, with checked citations; say so where the corpus has no answer."""
-    from tellapart.serving.context import context
-
     if endpoint is not None and model is None:
         raise TellapartError("--endpoint serves a model: name it with --model")
     text = sys.stdin.read() if question == "-" else question
     opened = Index.open(index_folder(index, [path]))
-    given = context(opened, text, tokens=tokens, where=where or ())
+    given = opened.context(text, tokens=tokens, where=where or ())
     if model is None:
         _print_context(given, json=json)
         return None
@@ -88,7 +86,7 @@ def _print_piece(piece: str) -> None:
 
 def _print_context(given: Context, *, json: bool) -> None:
     if json:
-        from tellapart.serving.context import context_json
+        from tellapart.engine.context import context_json
 
         print_json({"schema": SCHEMA, **context_json(given)})
     elif given.absent is not None:

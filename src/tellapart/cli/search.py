@@ -88,7 +88,7 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Find the units that answer a query, or are like examples; without an index, builds one of the words first."""
-    from tellapart.serving.relevance import nothing_relevant
+    from tellapart.engine.relevance import nothing_relevant
 
     text = sys.stdin.read() if query == "-" else query
     parameters = Parameters(k1, b, weight, regularisation, c, solver)

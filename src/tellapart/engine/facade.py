@@ -10,8 +10,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import numpy as np
-
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.encoders.objects import EncodersGiven, named_encoders, object_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
@@ -25,9 +23,18 @@ from tellapart.engine.probabilities import calibrated_ranking
 from tellapart.engine.records import CheckedVerdict
 from tellapart.engine.refreshing import Refresher, look, stale_notes
 from tellapart.engine.regex import words_of_pattern
-from tellapart.engine.request import AUTO, Names, SearchRequest, SearchWishes, Wishes, names, request_of
-from tellapart.engine.results import Hit, SearchResult, make_hit, parse_unit_id, unit_ids
-from tellapart.engine.searching import certificates, rank_documents
+from tellapart.engine.request import (
+    AUTO,
+    DEFAULT_TOKENS,
+    Names,
+    SearchRequest,
+    SearchWishes,
+    Wishes,
+    names,
+    request_of,
+)
+from tellapart.engine.results import Hit, SearchResult, hit_of, parse_unit_id
+from tellapart.engine.searching import certificates, rank_queries
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
@@ -36,9 +43,10 @@ from tellapart.index.snapshot import Generations, Snapshot
 from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
 from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import LEXICAL_ONLY, Parameters
-from tellapart.rankers.run import RankedDocuments, Run
+from tellapart.rankers.run import Run
 
 if TYPE_CHECKING:
+    from tellapart.engine.context import Context
     from tellapart.index.build import BuildReport
 
 DEFAULT_ENCODERS = ("minilm",)
@@ -228,6 +236,17 @@ class Index:
             request = replace(request, granularity=LEVELS[whole][-1])
         return self._answer(request)
 
+    def context(
+        self, query: str, *, tokens: int = DEFAULT_TOKENS, where: Names = (), always: bool = False
+    ) -> Context:
+        """Choose passages for a language model that answers a question: `tokens` (50 at least) of them at most.
+
+        `always` gives the nearest passages even where nothing seems to answer. docs/context.md says more.
+        """
+        from tellapart.engine.context import choose_context
+
+        return choose_context(self, query, tokens=tokens, where=names(where, "where"), always=always)
+
     def run(
         self,
         queries: Mapping[str, str],
@@ -244,14 +263,8 @@ class Index:
         with self.reading() as snapshot:
             plan = self.planner(snapshot).plan(request_of(**wishes))
             builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
-            identifiers = self.store.identifiers()
-            ranked: dict[str, RankedDocuments] = {}
             with progress("searching", len(queries)) as advance:
-                for name, level_queries in builder.for_texts(queries):
-                    numbers, scores = rank_documents(level_queries, depth)
-                    documents = tuple(identifiers[number] for number in numbers)
-                    ranked[name] = RankedDocuments(documents, np.asarray(scores, dtype=np.float64))
-                    advance(1)
+                ranked = rank_queries(builder.for_texts(queries), self.store.identifiers(), depth, advance)
             return Run(ranked, tag=plan.configuration.name)
 
     def plan(self, **wishes: Unpack[Wishes]) -> SearchPlan:
@@ -288,13 +301,7 @@ class Index:
     def get(self, identifier: str) -> Hit:
         """Fetch one unit or document by the id that a search gave it."""
         with self.reading():
-            parsed = parse_unit_id(identifier)
-            stored = self._document(parsed[0] if parsed else identifier)
-            granularity = parsed[1] if parsed else list(stored.tree.levels)[-1]
-            names = unit_ids(stored, granularity)
-            if identifier not in names:
-                raise TellapartError(f"the unit {identifier!r} is not in the index any more: search again")
-            return make_hit(1, stored, granularity, names.index(identifier), 0.0, {})
+            return hit_of(self._document((parse_unit_id(identifier) or (identifier,))[0]), identifier)
 
     def document_at(self, file: str) -> str:
         """Find the id of the document that a file on disk, or a path as search prints it, stands for."""

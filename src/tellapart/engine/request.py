@@ -13,6 +13,9 @@ from tellapart.rankers.registry import Parameters
 AUTO = "auto"
 """The ranker of a user who leaves the choice to tellapart."""
 
+DEFAULT_TOKENS = 1_000
+"""Of a context where nobody says how many."""
+
 MAX_QUERY_CHARACTERS = 100_000
 """A longer query is refused: an encoder reads its first 256 tokens, and words beyond this only cost time."""
 

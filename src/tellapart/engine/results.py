@@ -213,6 +213,20 @@ def make_hit(
     )
 
 
+def hit_of(stored: StoredDocument, identifier: str) -> Hit:
+    """Give the unit of a document that goes by an id, as a hit without a score.
+
+    Raises:
+        TellapartError: The document has no such unit any more.
+    """
+    parsed = parse_unit_id(identifier)
+    granularity = parsed[1] if parsed else list(stored.tree.levels)[-1]
+    names = unit_ids(stored, granularity)
+    if identifier not in names:
+        raise TellapartError(f"the unit {identifier!r} is not in the index any more: search again")
+    return make_hit(1, stored, granularity, names.index(identifier), 0.0, {})
+
+
 def frame_of(records: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401
     """Make a data frame of records: of pandas if it is installed, else of polars.
 

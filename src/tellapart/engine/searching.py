@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.asking import LevelQuery
+from tellapart.progress import Advance
 from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.hybrid import Hybrid
 from tellapart.rankers.query import Certificate, Spread, Spreads
+from tellapart.rankers.run import RankedDocuments
 from tellapart.rankers.structure import Structure, side_of
 from tellapart.rankers.vectors import VectorRanker
 
@@ -35,6 +37,22 @@ class Found:
     score: float
     components: Mapping[str, float]
     probability: float | None = None
+
+
+def rank_queries(
+    asked: Iterable[tuple[str, Sequence[LevelQuery]]],
+    identifiers: Mapping[int, str],
+    depth: int,
+    advance: Advance,
+) -> dict[str, RankedDocuments]:
+    """Rank documents for every query that `QueryBuilder.for_texts` put, under the query's name."""
+    ranked = {}
+    for name, queries in asked:
+        numbers, scores = rank_documents(queries, depth)
+        documents = tuple(identifiers[number] for number in numbers)
+        ranked[name] = RankedDocuments(documents, np.asarray(scores, dtype=np.float64))
+        advance(1)
+    return ranked
 
 
 def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:

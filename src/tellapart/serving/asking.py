@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 from tellapart.encoders.endpoint import EXCERPT, Client
-from tellapart.serving.context import Context, context_json
+from tellapart.engine.context import Context, context_json
 
 PATH = "chat/completions"
 ANSWER_TOKENS = 1_000

@@ -9,9 +9,9 @@ import numpy as np
 from tellapart.corpus.types import KIND_OF
 from tellapart.engine import Index
 from tellapart.engine.asking import terms_of
+from tellapart.engine.relevance import unrelated_cosine
 from tellapart.engine.request import SearchRequest
 from tellapart.index.lexical.bm25 import defaults
-from tellapart.serving.relevance import unrelated_cosine
 from tellapart.serving.units import Located
 
 

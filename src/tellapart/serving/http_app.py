@@ -18,14 +18,14 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.engine import Index
+from tellapart.engine.context import context_json
+from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.results_json import search_json
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.serving import http_models as shapes
-from tellapart.serving.context import context, context_json
 from tellapart.serving.explaining import explain
 from tellapart.serving.jobs import Job, Jobs, evaluation
-from tellapart.serving.relevance import nothing_relevant
 from tellapart.serving.shared import SharedIndex
 from tellapart.serving.units import locate
 
@@ -160,7 +160,7 @@ def _add_searching(app: FastAPI, service: Service) -> None:
     def context_for(body: shapes.ContextBody) -> dict[str, Any]:
         """Give passages for a language model, within a budget of tokens."""
         with service.index(body.index).use() as index:
-            made = context(index, body.query, tokens=body.tokens, where=tuple(body.where), always=body.always)
+            made = index.context(body.query, tokens=body.tokens, where=tuple(body.where), always=body.always)
             return context_json(made)
 
     @app.get(

@@ -8,11 +8,12 @@ from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document as LangChainDocument
 from langchain_core.retrievers import BaseRetriever
 
-from tellapart.serving.context import DEFAULT_TOKENS, Passage, context
+from tellapart.engine import DEFAULT_TOKENS
+from tellapart.engine.context import Passage
 
 
 class TellapartRetriever(BaseRetriever):
-    """Gives the passages of `context(index, query, tokens=)`; none where nothing in the corpus answers."""
+    """Gives the passages of `Index.context(query, tokens=)`; none where nothing in the corpus answers."""
 
     index: Any
     tokens: int = DEFAULT_TOKENS
@@ -20,7 +21,7 @@ class TellapartRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[LangChainDocument]:
-        given = context(self.index, query, tokens=self.tokens)
+        given = self.index.context(query, tokens=self.tokens)
         return [
             LangChainDocument(page_content=each.text, metadata=_metadata(each)) for each in given.passages
         ]

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tellapart.engine import Hit, Index, SearchResult
+from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.status import index_status
+from tellapart.engine.tokens import count_tokens, cut_to_tokens
 from tellapart.errors import TellapartError
 from tellapart.index.settings import located
 from tellapart.serving.explaining import explain
@@ -25,9 +27,7 @@ from tellapart.serving.mcp_models import (
     UnitAnswer,
 )
 from tellapart.serving.projects import Project
-from tellapart.serving.relevance import nothing_relevant
 from tellapart.serving.roots import Roots
-from tellapart.serving.tokens import count_tokens, cut_to_tokens
 from tellapart.serving.units import locate
 
 RANKERS = {"auto": "auto", "words": "bm25", "meaning": "knn", "exact": "auto", "regex": "auto"}

@@ -16,15 +16,14 @@ from tellapart.corpus.places import place_of
 from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.engine import Configuration, Hit, Index, SearchResult
 from tellapart.engine.asking import LevelQuery
+from tellapart.engine.packing import Piece, PieceRun, pack
+from tellapart.engine.relevance import GIVEN_AN_ANSWER, nothing_relevant
 from tellapart.engine.request import SearchRequest
+from tellapart.engine.tokens import TOKENIZER, count_tokens, count_tokens_of
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import StoredDocument
-from tellapart.serving.packing import Piece, PieceRun, pack
-from tellapart.serving.relevance import GIVEN_AN_ANSWER, nothing_relevant
-from tellapart.serving.tokens import TOKENIZER, count_tokens, count_tokens_of
 
-DEFAULT_TOKENS = 1_000
 FEWEST_TOKENS = 50
 
 FINE_DEPTH, COARSE_DEPTH = 400, 100
@@ -89,21 +88,10 @@ def rendered(number: int, place: str, text: str) -> str:
     return f"[{number}] {place}\n{text}"
 
 
-def context(
-    index: Index, query: str, *, tokens: int = DEFAULT_TOKENS, where: Sequence[str] = (), always: bool = False
+def choose_context(
+    index: Index, query: str, *, tokens: int, where: Sequence[str] = (), always: bool = False
 ) -> Context:
-    """Choose passages for a question.
-
-    Args:
-        index: Where to look.
-        query: The question.
-        tokens: Most tokens that `Context.text` may have, counted with the tokenizer it names.
-        where: Conditions on documents, as in a search.
-        always: Give the nearest passages even where nothing seems to answer; `absent` still says so.
-
-    Raises:
-        TellapartError: The query is empty, or `tokens` is too small for one passage.
-    """
+    """Choose passages for a question: what `Index.context` does, which says more."""
     if tokens < FEWEST_TOKENS:
         raise TellapartError(f"tokens is {tokens}: give at least {FEWEST_TOKENS}, room for one passage")
     with index.reading() as snapshot:

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tellapart.engine.tokens import count_tokens, cut_to_tokens
 from tellapart.index.store import StoredDocument
-from tellapart.serving.tokens import count_tokens, cut_to_tokens
 
 HEADER = 14
 """Tokens that a passage's number and place are expected to take; the finished text is counted exactly."""
