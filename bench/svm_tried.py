@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svm_draws import Draw
-from svm_methods import Method, Score, linear
+from svm_methods import CentredRocchio, Method, Score, linear
 from svm_sets import Collection, Floats
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.ridge import Ridge
@@ -50,7 +50,7 @@ def tried(collection: Collection, other: Collection) -> tuple[Method, ...]:
     graph = _graph(_unit(seen.rows))
     scores: dict[str, Score] = {
         "mean": linear(Rocchio(1, 1, 0), text=False),
-        "centred mean": linear(Rocchio(1, 1, 0, centred=True), text=False),
+        "centred mean": linear(CentredRocchio(1, 1, 0), text=False),
         "ridge (lambda 10)": linear(RIDGE, text=False),
         "half whitened: covariance to the power -1/2": _by_rows(lambda rows: _whitened(seen, rows)),
         "dimensions weighed by how much the examples differ": _by_rows(lambda rows: _fisher(seen, rows)),

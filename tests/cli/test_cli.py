@@ -212,7 +212,7 @@ def test_standard_input_is_a_source(tmp_path):
         (["search", "x", "--ranker", "best", "--index", "INDEX"], "unknown ranker 'best'"),
         (
             ["search", "x", "--ranker", "best", "--index", "INDEX"],
-            "with --like: pooled-svm, ridge, expanded-ridge",
+            "with --like: ridge, expanded-ridge",
         ),
         (["search", "x", "--colour", "red"], "No such option: --colour"),
         (["search", "x", "-k", "many"], "'many' is not a valid"),

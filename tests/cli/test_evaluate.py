@@ -191,7 +191,7 @@ def test_a_corpus_that_offers_nothing_keeps_the_default_and_says_why(tmp_path, c
         (["--queries", "QUERIES", "--qrels", "ZERO"], "none of the 1 judged queries has a relevant document"),
         (["--queries", "QUERIES", "--qrels", "OTHER"], "judged documents are not in the index"),
         (["--queries", "TWICE", "--qrels", "QRELS"], "comes twice with two texts"),
-        (["--queries", "QUERIES", "--qrels", "QRELS", "--against", "QRELS"], "is no saved evaluation"),
+        (["--queries", "QUERIES", "--qrels", "QRELS", "--against", "QRELS"], "is not a saved evaluation"),
         (["--runs", "somewhere"], "--runs answers judged queries"),
         (["--queries", "QUERIES", "--qrels", "QRELS", "--language-model", "m"], "leave out one of both"),
     ],

@@ -70,7 +70,7 @@ def test_sampling_is_said_on_stderr(tmp_path, call):
         (["search", "--unlike", "notes/"], "nothing to search for"),
         (["search", "--like", "nowhere.md"], "no document 'nowhere.md'"),
         (["search", "--like", "README.md", "--unlike", "README.md"], "is liked and unliked"),
-        (["search", "roses", "--ranker", "centroid"], "name some with --like"),
+        (["search", "roses", "--ranker", "rocchio"], "name some with --like"),
         (["search", "--like", "README.md", "--ranker", "best"], "unknown ranker 'best'"),
         (["inspect", "--encoder", "minilm"], "no vectors of encoder 'minilm'"),
         (["inspect", "--verdict", "nowhere.json"], "is no verdict"),

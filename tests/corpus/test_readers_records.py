@@ -153,7 +153,7 @@ def test_a_huge_record_is_skipped(tmp_path, monkeypatch):
     path.write_text('{"text": "x"}\n{"text": "' + "y" * 120 + '"}\n{"text": "z"}\n')
     found, skipped = read_all(path)
     assert [document.text for document in found] == ["x", "z"]
-    assert skipped == {"x.jsonl:2": "a line of over 50 bytes is no record"}
+    assert skipped == {"x.jsonl:2": "a line of over 50 bytes is not a record"}
 
 
 def test_uncertain_records_follow_the_majority(tmp_path):

@@ -281,7 +281,7 @@ def test_exported_and_imported_it_answers_the_same(many, tmp_path, word_encoder)
         with pytest.raises(TellapartError, match="already as"):
             copy.enrol("somebody", phrases(3, 1)[0])
         (tmp_path / "bad.jsonl").write_text("[]\n")
-        with pytest.raises(TellapartError, match="is no exported gallery"):
+        with pytest.raises(TellapartError, match="is not an exported gallery"):
             import_gallery(copy, tmp_path / "bad.jsonl")
 
 

@@ -77,7 +77,7 @@ def _places(
     if scope not in set(Scope):
         raise TellapartError(f"unknown scope {scope!r}: choose project or user")
     if not path.is_dir():
-        raise TellapartError(f"{path} is no folder: name the project's folder")
+        raise TellapartError(f"{path} is not a folder: name the project's folder")
     for name in dict.fromkeys(agents):
         if name not in AGENTS:
             raise TellapartError(f"unknown agent {name!r}: choose {NAMES}")

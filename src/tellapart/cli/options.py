@@ -58,10 +58,8 @@ Where = Annotated[
     ),
 ]
 Lines = Annotated[int, typer.Option("--lines", help="Lines of text shown per hit; 0 shows places only.")]
-K1 = Annotated[
-    float | None, typer.Option("--k1", help="BM25: how soon more of the same word stops counting.")
-]
-B = Annotated[float | None, typer.Option("--b", help="BM25: how much long units are held back, 0 to 1.")]
+K1 = Annotated[float | None, typer.Option("--k1", help="BM25: term-frequency saturation.")]
+B = Annotated[float | None, typer.Option("--b", help="BM25: length normalisation, 0 to 1.")]
 Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]
 Regularisation = Annotated[
     float | None,

@@ -87,7 +87,7 @@ def search(
     ] = True,
     json: options.Json = False,
 ) -> None:
-    """Find the units that answer a query, or are like examples; without an index, builds one of the words first."""
+    """Find the units that answer a query, or are like examples; without an index, build a keyword index first."""
     from tellapart.engine.relevance import nothing_relevant
 
     text = sys.stdin.read() if query == "-" else query

@@ -30,7 +30,7 @@ def read_content(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TellapartError(
-            f"{folder} is no encoder folder: it has no {FILE}; name one made by 'train'"
+            f"{folder} is not an encoder folder: it has no {FILE}; name one made by 'train'"
         ) from None
     except (OSError, ValueError) as error:
         raise TellapartError(f"cannot read {path}: {error}; make or copy the encoder again") from error

@@ -30,7 +30,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern, re.MULTILINE)
     except (re.error, OverflowError, RecursionError) as error:
-        raise TellapartError(f"{pattern!r} is no regular expression: {error}") from None
+        raise TellapartError(f"{pattern!r} is not a regular expression: {error}") from None
 
 
 def words_of_pattern(pattern: str) -> str:

@@ -96,7 +96,7 @@ def read_saved(path: Path) -> Saved:
         )
     except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
         raise TellapartError(
-            f"{path} is no saved evaluation: make one with 'tellapart evaluate --json > {path}'"
+            f"{path} is not a saved evaluation: make one with 'tellapart evaluate --json > {path}'"
         ) from None
 
 

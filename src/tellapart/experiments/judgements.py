@@ -192,9 +192,13 @@ def _integer(path: Path, number: int, name: str, field: str) -> int:
         value = float(field)
         whole = int(value)
     except (ValueError, OverflowError):
-        raise LineError(path, number, f"the {name} {field!r} is no whole number; write 0, 1, 2 ...") from None
+        raise LineError(
+            path, number, f"the {name} {field!r} is not a whole number; write 0, 1, 2 ..."
+        ) from None
     if whole != value or abs(whole) > LARGEST_NUMBER:
-        raise LineError(path, number, f"the {name} {field!r} is no whole number in range; write 0, 1, 2 ...")
+        raise LineError(
+            path, number, f"the {name} {field!r} is not a whole number in range; write 0, 1, 2 ..."
+        )
     return whole
 
 
@@ -226,7 +230,7 @@ def _first_present(folder: Path, name: str) -> Path:
         if candidate.is_file():
             return candidate
     raise TellapartError(
-        f"{folder} is no BEIR folder: it holds no {name}; give a folder with queries and qrels/"
+        f"{folder} is not a BEIR folder: it has no {name}; give a folder with queries and qrels/"
     )
 
 
@@ -275,7 +279,7 @@ def _span(path: Path, number: int, columns: list[str], line: str, document_colum
     start = _integer(path, number, "start", row["start"])
     end = _integer(path, number, "end", row["end"])
     if not 0 <= start < end:
-        raise LineError(path, number, f"[{start}, {end}) is no span; need 0 <= start < end")
+        raise LineError(path, number, f"[{start}, {end}) is not a span; need 0 <= start < end")
     grade = _integer(path, number, "grade", row["score"]) if "score" in row else 1
     return SpanJudgement(row["query-id"].strip(), row[document_column].strip(), start, end, grade)
 

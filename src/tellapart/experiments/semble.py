@@ -58,7 +58,7 @@ def read_semble(path: Path) -> Annotations:
             f"{path} is not JSON ({broken}); give one of semble's annotation files"
         ) from None
     if not isinstance(entries, list) or not entries:
-        raise TellapartError(f"{path} is no list of annotations; give one of semble's annotation files")
+        raise TellapartError(f"{path} is not a list of annotations; give one of semble's annotation files")
     name = path.name.removesuffix(".gz").removesuffix(".json")
     texts: dict[str, str] = {}
     targets: dict[str, tuple[Target, ...]] = {}
@@ -81,7 +81,7 @@ def _targets(where: str, entry: Mapping[str, object]) -> tuple[Target, ...]:
     for field in ("relevant", "secondary"):
         values = entry.get(field, [])
         if not isinstance(values, list):
-            raise TellapartError(f"{where}: {field!r} is no list; write a list of paths")
+            raise TellapartError(f"{where}: {field!r} is not a list; write a list of paths")
         found.extend(_target(where, value, secondary=field == "secondary") for value in values)
     if not found:
         raise TellapartError(f"{where}: no relevant file; name one or take the query out")

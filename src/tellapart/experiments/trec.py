@@ -81,7 +81,7 @@ def read_run(path: Path) -> Run:
         try:
             of_query[document] = float(score)
         except ValueError:
-            raise LineError(path, number, f"the score {score!r} is no number; write one") from None
+            raise LineError(path, number, f"the score {score!r} is not a number; write one") from None
     rankings = {query: _ranked(path, query, scores) for query, scores in found.items()}
     return Run(rankings, tag or "unknown")
 
@@ -89,7 +89,9 @@ def read_run(path: Path) -> Run:
 def _ranked(path: Path, query: str, scores: dict[str, float]) -> RankedDocuments:
     ranking = rank_documents(list(scores), list(scores.values()))
     if not np.isfinite(ranking.scores).all():
-        raise TellapartError(f"{path}: query {query!r} has a score that is no finite number; score it anew")
+        raise TellapartError(
+            f"{path}: query {query!r} has a score that is not a finite number; score it anew"
+        )
     return ranking
 
 

@@ -67,7 +67,9 @@ def _done(output: Path) -> set[str]:
     try:
         found = {json.loads(line)["source"] for line in whole.splitlines()}
     except (ValueError, KeyError, TypeError) as error:
-        raise TellapartError(f"{output} is no list of answers: choose another file with --output") from error
+        raise TellapartError(
+            f"{output} is not a list of answers: choose another file with --output"
+        ) from error
     if len(whole) < len(content):
         with output.open("r+b") as stream:
             stream.truncate(len(whole))

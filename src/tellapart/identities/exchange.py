@@ -45,7 +45,7 @@ def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
     """Add what another gallery exported, all or nothing; says how many templates were added and how many known.
 
     Raises:
-        TellapartError: The file is no export, or one of another encoder.
+        TellapartError: The file is not an export, or one of another encoder.
     """
     lines = iter(numbered_lines(path))
     try:
@@ -53,7 +53,7 @@ def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
         head = json.loads(first)
         fingerprint = head["fingerprint"]
     except (StopIteration, ValueError, KeyError, TypeError) as error:
-        raise TellapartError(f"{path} is no exported gallery") from error
+        raise TellapartError(f"{path} is not an exported gallery") from error
     if fingerprint != gallery.encoder.fingerprint:
         raise TellapartError(
             f"{path} was exported from a gallery of the encoder {head.get('encoder')!r}, this one is of"

@@ -97,7 +97,7 @@ def read_list(path: Path) -> list[tuple[str, str, int, str]]:
     """Read it again: group, name ("" = not confirmed), number of the face, file.
 
     Raises:
-        TellapartError: A line is no line of such a list.
+        TellapartError: A line is not a line of such a list.
     """
     found = []
     for number, line in numbered_lines(path):

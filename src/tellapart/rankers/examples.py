@@ -32,16 +32,6 @@ class Weighted:
         total: Doubles = np.abs(self.weights[chosen]) @ self.vectors[chosen]
         return total
 
-    def pooled(self) -> Weighted:
-        """Replace the vectors of each side by their weighted mean."""
-        weights = [self.weights[np.sign(self.weights) == sign].sum() for sign in (1, -1)]
-        means = [
-            self.side(sign) / abs(weight) for sign, weight in zip((1, -1), weights, strict=True) if weight
-        ]
-        return Weighted(
-            np.array(means).reshape(-1, self.vectors.shape[1]), np.array([w for w in weights if w])
-        )
-
     def normalised(self) -> Weighted:
         """Let what should be found weigh 1 together."""
         total = self.weights[self.weights > 0].sum()

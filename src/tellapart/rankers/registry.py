@@ -24,17 +24,12 @@ from tellapart.rankers.vectors import Direction, VectorRanker
 FEEDBACK: Mapping[str, Direction] = MappingProxyType(
     {
         "svm": ClosedFormSVM(),
-        "pooled-svm": ClosedFormSVM(pooled=True),
         "ridge": Ridge(),
         "expanded-ridge": ExpandedRidge(),
         "rocchio": Rocchio(),
-        "centroid": Rocchio(1.0, 1.0, 0.0),
-        "centred-centroid": Rocchio(1.0, 1.0, 0.0, centred=True),
-        "centred-rocchio": Rocchio(centred=True),
     }
 )
-"""`pooled-svm` takes the mean of the examples for one example; `centroid` gives a text query as much weight as
-all examples together and refuses counter-examples."""
+"""Rankers that take examples. Others were tried, and gain nothing over these: bench/svm_methods.py."""
 
 
 def feedback(name: str) -> VectorRanker:

@@ -72,7 +72,7 @@ def _validate(query: str, ranking: RankedDocuments) -> None:
     if not np.isfinite(scores).all():
         worst = documents[int(np.flatnonzero(~np.isfinite(scores))[0])]
         raise TellapartError(
-            f"query {query!r}: document {worst!r} has a score that is no number; score it anew"
+            f"query {query!r}: document {worst!r} has a score that is not a number; compute it again"
         )
     if (scores[1:] > scores[:-1]).any():
         raise ValueError(f"query {query!r}: the scores increase down the ranking")

@@ -77,14 +77,13 @@ class ClosedFormSVM:
     """Rank by the exemplar SVM's closed form; `ratio` = lambda in mean eigenvalues, or else a fixed `c`.
 
     Beside a text query the examples weigh `liked` together, the query 1 - `liked`; counter-examples weigh
-    `unliked` together. `pooled` takes the mean of each side for a single example.
+    `unliked` together.
     """
 
     ratio: float = DEFAULT_RATIO
     c: float | None = None
     liked: float = 0.5  # our choice, not measured: as much as the query
     unliked: float = 0.25  # our choice, not measured
-    pooled: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (
@@ -118,14 +117,17 @@ class ClosedFormSVM:
         problem = self.pose(query, vectors)
         return nothing(vectors) if problem is None else problem.linear(self.solve(problem, vectors))
 
+    def weighted(self, query: Query) -> Weighted:
+        """Weigh the text query, the examples and the counter-examples."""
+        return weigh(query, text=1.0 - self.liked, liked=self.liked, unliked=self.unliked)
+
     def pose(self, query: Query, vectors: VectorIndex) -> Problem | None:
         """Turn a query into the problem to solve; None where there is no unit, or no vector to look for."""
-        given = weigh(query, text=1.0 - self.liked, liked=self.liked, unliked=self.unliked)
+        given = self.weighted(query)
         if not vectors.n_alive or not len(given):
             return None
         reverse = bool((given.weights < 0).all())
         given = (given.turned() if reverse else given).normalised()
-        given = given.pooled() if self.pooled else given
         rows, own = live_rows(vectors, query.own_rows)
         spectrum = vectors.spectrum()
         negatives = spectrum.n - len(own)

@@ -29,7 +29,7 @@ def read_verdict(path: Path) -> Mapping[str, Any]:
             raise ValueError
     except (OSError, ValueError, KeyError) as error:
         raise TellapartError(
-            f"{path} is no verdict: give a file that 'tellapart evaluate --json' printed"
+            f"{path} is not a verdict: give a file that 'tellapart evaluate --json' printed"
         ) from error
     return shape
 

@@ -63,7 +63,7 @@ def lower_quantile(values: ArrayLike, share: float, what: str = "queries") -> fl
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     if not 0 < share < 1:
-        raise TellapartError(f"a share of {share:g} is none: give one between 0 and 1")
+        raise TellapartError(f"a share of {share:g} is impossible: give one between 0 and 1")
     rank = math.floor(share * (len(ordered) + 1) * (1 + ROUNDING))
     if rank < 1:
         needed = math.ceil(1 / share - 1 - ROUNDING)

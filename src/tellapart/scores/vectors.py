@@ -63,9 +63,8 @@ def common_direction(moments: Moments) -> Diagnostic:
         healthy="no range holds for all encoders; near 0 a cosine can be read as it stands",
         meaning="this part of every cosine says nothing about what a unit is, and favours the units nearest to the"
         " mean; the more examples are averaged, the more it counts",
-        action="read scores as ranks, never as degrees; with examples use a ranker that takes the mean away"
-        " (svm, centred-rocchio)",
-        verify="tellapart search --like A --like B --ranker centroid, and --ranker centred-centroid",
+        action="compare scores of one query only; with examples use a ranker that takes the mean away (ridge, svm)",
+        verify="tellapart search --like A --like B --ranker rocchio, and --ranker ridge",
     )
 
 

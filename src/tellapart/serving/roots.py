@@ -27,7 +27,7 @@ class Roots:
         for folder in folders:
             path = Path(folder).expanduser()
             if not path.is_dir():
-                raise TellapartError(f"{folder} is no folder: name a folder that may be searched")
+                raise TellapartError(f"{folder} is not a folder: name a folder that may be searched")
             real.append(path.resolve())
         return cls(tuple(dict.fromkeys(real)))
 
@@ -53,5 +53,5 @@ class Roots:
                 f"{name!r} is outside of what may be searched here ({allowed}): name a folder in it"
             )
         if not path.is_dir():
-            raise TellapartError(f"{name!r} is no folder: name one below {self.folders[0]}")
+            raise TellapartError(f"{name!r} is not a folder: name one below {self.folders[0]}")
         return path

@@ -36,7 +36,7 @@ Prior = Annotated[
 def share(prior: float) -> float:
     """Refuse a prior that is no probability."""
     if not 0 < prior < 1:
-        raise TellapartError(f"--prior {prior:g} is no probability between 0 and 1")
+        raise TellapartError(f"--prior {prior:g} is not a probability between 0 and 1")
     return prior
 
 

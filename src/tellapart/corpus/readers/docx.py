@@ -63,7 +63,7 @@ def extract_docx(content: bytes, *, comments: bool = False) -> Extracted:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             body = _part(archive, "word/document.xml")
             if body is None:
-                raise NotReadableError("no Word document: word/document.xml is missing")
+                raise NotReadableError("not a Word document: word/document.xml is missing")
             styles = _styles(_part(archive, "word/styles.xml"))
             blocks = list(_blocks(body.find(f"{_W}body"), styles))
             for notes in ("footnotes", "endnotes", "comments") if comments else ("footnotes", "endnotes"):

@@ -17,7 +17,7 @@ def extract_notebook(content: str) -> Extracted:
     try:
         notebook = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise NotReadableError(f"no notebook: not JSON ({error})") from error
+        raise NotReadableError(f"not a notebook: not JSON ({error})") from error
     cells = _cells(notebook)
     language = _language(notebook)
     text, places = "", []
@@ -38,7 +38,7 @@ def _cells(notebook: object) -> list[Any]:
             cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
         if isinstance(cells, list):
             return cells
-    raise NotReadableError("no notebook: it holds no cells")
+    raise NotReadableError("not a notebook: it has no cells")
 
 
 def _block(cell: dict[str, Any], language: str) -> str:

@@ -167,7 +167,7 @@ def _record(line: str | None, number: int) -> _Record:
         _OddRecordError: it is no record; the message says why.
     """
     if line is None:
-        raise _OddRecordError(f"a line of over {_MAX_LINE:,} bytes is no record")
+        raise _OddRecordError(f"a line of over {_MAX_LINE:,} bytes is not a record")
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:

@@ -228,7 +228,7 @@ def _parsed(path: Path, raw: bytes) -> tuple[dict[str, Any], list[dict[str, Any]
         _check(head, queries, events)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise TellapartError(
-            f"{path} is no judging session or is damaged; move it away, or give another --qrels"
+            f"{path} is not a judging session, or is damaged; move it away, or give another --qrels"
         ) from None
     return head, queries, events, len(whole)
 

@@ -84,4 +84,4 @@ def check_labels(labels: Tensor, classes: int) -> None:
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
             wrong = low if low < 0 else high
-            raise TellapartError(f"label {wrong} is no class: there are {classes:,}, numbered from 0")
+            raise TellapartError(f"label {wrong} is not a class: there are {classes:,}, numbered from 0")

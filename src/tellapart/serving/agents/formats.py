@@ -57,7 +57,7 @@ class JsonSettings:
         try:
             return jsonc.remove(text, self.path, NAME)
         except jsonc.NotJsonError as error:
-            raise TellapartError(f"line {error.line} is no JSON: mend it and run this again") from error
+            raise TellapartError(f"line {error.line} is not JSON: correct it and run this again") from error
 
 
 def _pasted(path: Sequence[str], value: Mapping[str, object]) -> str:
