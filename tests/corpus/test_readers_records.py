@@ -1,7 +1,6 @@
 """BEIR and JSONL records."""
 
 import json
-import time
 
 import pytest
 
@@ -166,13 +165,11 @@ def test_uncertain_records_follow_the_majority(tmp_path):
 
 
 def test_scifact(data):
-    started = time.perf_counter()
     found = documents(data / "scifact")
     assert len(found) == len({document.id for document in found}) == 5_183
     assert {document.kind for document in found} == {Kind.PROSE}
     first = json.loads((data / "scifact/corpus.jsonl").read_text().split("\n", 1)[0])
     assert found[0].text == f"{first['title']}\n{first['text']}"
-    assert time.perf_counter() - started < 15
 
 
 def test_code_collections(data):
