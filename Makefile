@@ -8,18 +8,18 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
-BENCHES := calibration quality context verdict verdict_statistics grid_speed judging synthetic svm_solver svm_speed svm_evidence svm_expansion svm_defaults whole_process \
+BENCHES := calibration rerank quality context verdict verdict_statistics grid_speed judging synthetic svm_solver svm_speed svm_evidence svm_expansion svm_defaults whole_process \
   bm25_speed lexical_indexing knn_speed encoder_speed long_units one_pass lsa sentences sharded_softmax softmax_precision sampled_softmax sampling \
   adaptation omniglot images softmax_and_margins identity_faces identity_rates
 
-.PHONY: demo check test test-slow lint format model bench install clean
+.PHONY: demo check test test-slow lint format model models bench install clean
 
 demo: $(INSTALLED)
 	@$(BIN)/python tools/demo.py
 
 install: $(INSTALLED)
 
-test: $(INSTALLED_DEV)
+test: $(INSTALLED_DEV) models
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 # what a change most often breaks, in under a minute
@@ -42,6 +42,10 @@ lint: $(INSTALLED_DEV)
 format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# what some tests need of the shelf; without a network they are skipped
+models: $(INSTALLED_DEV)
+	@TELLAPART_CACHE=build/cache $(BIN)/tellapart models add ms-marco-minilm || echo "tests of the cross-encoder are skipped"
 
 model: $(INSTALLED_TRAIN)
 	$(BIN)/python tools/build_minilm.py

@@ -57,6 +57,7 @@ VERBS = {
     "clones": Verb("tellapart.cli.clones:clones", "Find functions that are nearly the same, or do the same."),
     "train": Verb("tellapart.cli.train:train", "Train an encoder of images."),
     "adapt": Verb("tellapart.cli.adapt:adapt", "Adapt an encoder to an index, if that helps."),
+    "models": Verb("tellapart.cli.models:app", "List models that can be fetched, and fetch one."),
     "identity": Verb("tellapart.cli.identity:app", 'Say who or what it is, by a gallery, or "unknown".'),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),

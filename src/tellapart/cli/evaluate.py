@@ -68,6 +68,16 @@ def evaluate(
         list[str] | None,
         typer.Option("--ranker", metavar="NAME", help="Compare only this [default: bm25, knn, svm, hybrid]."),
     ] = None,
+    rerank: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rerank",
+            metavar="NAME",
+            help="Cross-encoder to compare as a second look, however long it takes (repeatable)"
+            " [default: those of 'tellapart models' that are here, if that is done within ten minutes].",
+            show_default=False,
+        ),
+    ] = None,
     language_model: Annotated[
         str | None,
         typer.Option(
@@ -122,6 +132,7 @@ def evaluate(
         "encoders": tuple(encoder or ()),
         "granularities": tuple(granularity or ()),
         "rankers": tuple(ranker or COMPARED),
+        "rerank": tuple(rerank) if rerank else None,
         "measure": measure,
         "seed": seed,
         "progress": terminal_progress(),
@@ -157,6 +168,7 @@ class _Compared(TypedDict):
     encoders: tuple[str, ...]
     granularities: tuple[str, ...]
     rankers: tuple[str, ...]
+    rerank: tuple[str, ...] | None
     measure: str | None
     seed: int
     progress: Progress

@@ -68,6 +68,21 @@ Regularisation = Annotated[
 C = Annotated[
     float | None, typer.Option("--c", help="svm: regularisation as liblinear's C, instead of --lambda.")
 ]
+Rerank = Annotated[
+    str | None,
+    typer.Option(
+        "--rerank",
+        metavar="NAME",
+        help="Let a cross-encoder look again at the first hits: of 'tellapart models', onnx:FOLDER, or none.",
+        show_default=False,
+    ),
+]
+RerankMs = Annotated[
+    float | None,
+    typer.Option(
+        "--rerank-ms", metavar="MS", help="Time for that, which says how many hits [default: 1000]."
+    ),
+]
 Solver = Annotated[
     str | None,
     typer.Option(

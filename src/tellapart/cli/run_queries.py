@@ -50,6 +50,8 @@ def run(
     regularisation: options.Regularisation = None,
     c: options.C = None,
     solver: options.Solver = None,
+    rerank: options.Rerank = None,
+    rerank_ms: options.RerankMs = None,
 ) -> None:
     """Answer a query set with ranked documents, as a TREC run; a document scores as its best unit."""
     from tellapart.experiments.judgements import read_queries
@@ -62,6 +64,7 @@ def run(
             )
         parsed = Configuration.parse(configuration)
         ranker, granularity, encoder = parsed.ranker, parsed.granularity, parsed.encoder
+        rerank = rerank or parsed.parameters.rerank
     opened = Index.open(index_folder(index, []))
     answered = opened.run(
         read_queries(queries).texts,
@@ -69,7 +72,7 @@ def run(
         ranker=ranker,
         granularity=granularity,
         encoder=encoder,
-        parameters=Parameters(k1, b, weight, regularisation, c, solver),
+        parameters=Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms),
         progress=terminal_progress(),
     )
     if ignore_same_id:

@@ -25,6 +25,7 @@ EXAMPLES = (
     'tellapart search --regex "def parse_\\w+" --index my.idx',
     "tellapart search --like docs/a.md --like src/b.py:40 --unlike src/legacy/ --index my.idx",
     'tellapart search "retry" --index my.idx --precision .9     # after tellapart calibrate',
+    'tellapart search "who wrote it" --index my.idx --rerank ms-marco-minilm     # a second look',
     'echo "a long question" | tellapart search - --index my.idx --json',
 )
 
@@ -52,6 +53,8 @@ def search(
     regularisation: options.Regularisation = None,
     c: options.C = None,
     solver: options.Solver = None,
+    rerank: options.Rerank = None,
+    rerank_ms: options.RerankMs = None,
     regex: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +94,7 @@ def search(
     from tellapart.engine.relevance import nothing_relevant
 
     text = sys.stdin.read() if query == "-" else query
-    parameters = Parameters(k1, b, weight, regularisation, c, solver)
+    parameters = Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms)
     examples, conditions = (tuple(like or ()), tuple(unlike or ())), tuple(where or ())
     request = SearchRequest(text, *examples, k, ranker, granularity, encoder, conditions, parameters, regex)
     request.check_searchable()

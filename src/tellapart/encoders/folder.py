@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
 from tellapart.encoders.digests import file_digest
+from tellapart.encoders.export import TEXTS, described_export, is_ours
 from tellapart.encoders.protocol import OfTexts, Span, Vectors, unit_rows
 from tellapart.encoders.sessions import open_session, usable_cores
 from tellapart.encoders.tokens import TokenIds, TokenizerFile
@@ -41,7 +42,7 @@ from tellapart.progress import Progress, silent
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-KIND = "onnx-text"
+KIND = TEXTS
 POOLINGS = ("mean", "cls", "last", "none")
 KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
 
@@ -82,6 +83,13 @@ def read_config(folder: Path) -> FolderConfig:
     return config
 
 
+def _described(folder: Path) -> FolderConfig:
+    described = described_export(folder)
+    if described["kind"] != KIND:
+        raise TellapartError(f"{folder} is a cross-encoder: use it with 'search --rerank onnx:{folder}'")
+    return FolderConfig(**described)
+
+
 def fingerprint_of(folder: Path, config: FolderConfig) -> str:
     """Hash everything that changes vectors: graph, tokenizer, pooling, length and prompts."""
     hashed = hashlib.blake2b(digest_size=16)
@@ -96,7 +104,13 @@ class FolderEncoder(OfTexts):
     """Runs the ONNX graph of a folder on the processor; opening reads config.json only."""
 
     def __init__(
-        self, folder: Path, *, name: str | None = None, trusted: bool = False, threads: int | None = None
+        self,
+        folder: Path,
+        *,
+        name: str | None = None,
+        trusted: bool = False,
+        threads: int | None = None,
+        export: bool = False,
     ) -> None:
         """Open a folder.
 
@@ -105,9 +119,11 @@ class FolderEncoder(OfTexts):
             name: What the encoder calls itself; None = `folder:PATH`.
             trusted: Believe the fingerprint in config.json instead of hashing the files.
             threads: Texts encoded at the same time; None = one for each core this process may use.
+            export: It may be a plain ONNX export of others, and its weights are of all 8 bits (`open_session`).
         """
         self.folder = folder
-        self.config = read_config(folder)
+        self.config = _described(folder) if export and not is_ours(folder) else read_config(folder)
+        self._exact = export
         need_files(folder, self.config.model, self.config.tokenizer)
         self.name = name or f"folder:{folder}"
         self.dim = self.config.dim
@@ -216,13 +232,18 @@ class FolderEncoder(OfTexts):
     def _session(self) -> tuple[InferenceSession, dict[str, Any]]:
         """The graph and how each of its inputs is made from token numbers."""
         path = self.folder / self.config.model
-        session = open_session(path, threads=1)  # threads run texts, not parts of one text
+        session = open_session(path, threads=1, exact=self._exact)  # threads run texts, not parts of one text
         names = [entry.name for entry in session.get_inputs()]
         if unknown := sorted(set(names) - KNOWN_INPUTS):
             raise TellapartError(
                 f"{path} asks for inputs {unknown}, known are {sorted(KNOWN_INPUTS)}: export it again"
             )
         return session, {name: _INPUTS[name] for name in names}
+
+
+def encoder_inputs(ids: TokenIds) -> dict[str, NDArray[np.int64]]:
+    """Give everything that graphs ask for of one text (1, tokens)."""
+    return {name: made(ids) for name, made in _INPUTS.items()}
 
 
 _INPUTS: dict[str, Any] = {

@@ -7,11 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from tellapart.encoders.protocol import Encoder
+from tellapart.encoders.shelf import SHELF, fetched, need_fetched
 from tellapart.errors import TellapartError
 
 KINDS = (
     "minilm (bundled), lsa (fitted on the corpus), pixels (of images), face (of the faces in images),"
-    " hub:ORG/MODEL, model2vec:NAME, openai:MODEL[@BASE-URL], folder:PATH, onnx:FILE (a face network)"
+    " hub:ORG/MODEL, model2vec:NAME, openai:MODEL[@BASE-URL], folder:PATH, onnx:FOLDER (an exported encoder of texts),"
+    " onnx:FILE (a face network), and what 'tellapart models' lists"
 )
 
 PIXELS = "pixels"
@@ -25,7 +27,7 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
 
     Args:
         spec: `minilm`, `pixels`, `face`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]`,
-            `folder:PATH` or `onnx:FILE`.
+            `folder:PATH`, `onnx:FOLDER`, `onnx:FILE`, or a fetched model (`tellapart models`).
         home: Where a relative path is looked for too, if the working folder has none.
 
     Raises:
@@ -49,12 +51,20 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
             " (tellapart index --encoder lsa), or fit one with tellapart.encoders.lsa.LsaEncoder.fit"
         )
     kind, colon, rest = spec.partition(":")
+    if not colon and (spec in SHELF or fetched(spec)):
+        from tellapart.encoders.folder import FolderEncoder
+
+        return FolderEncoder(need_fetched(spec), name=spec, export=True)
     if not colon or kind not in (FOLDER, *_OPENERS):
         raise TellapartError(f"unknown encoder {spec!r}; known are {KINDS}")
     if not rest.strip():
         raise TellapartError(f"the encoder {spec!r} names nothing after the colon; known are {KINDS}")
     if kind == FOLDER:
         return _folder(rest, home)
+    if kind == ONNX and (exported := _located(rest, home)).is_dir():
+        from tellapart.encoders.folder import FolderEncoder
+
+        return FolderEncoder(exported, name=spec, export=True)
     return _OPENERS[kind](rest)
 
 
@@ -67,8 +77,10 @@ def is_spec(name: str) -> bool:
 def sees_images(spec: str, *, home: Path | None = None) -> bool:
     """Whether the encoder a user named takes images rather than texts; reads its config.json at most."""
     kind, _, rest = spec.partition(":")
+    if kind == ONNX and rest:
+        return not _located(rest, home).is_dir()
     if kind != FOLDER or not rest:
-        return spec in (PIXELS, FACE) or kind == ONNX
+        return spec in (PIXELS, FACE)
     from tellapart.encoders.config import IMAGE_KIND, read_content
 
     return bool(read_content(_located(rest, home)).get("kind") == IMAGE_KIND)

@@ -67,6 +67,20 @@ class TokenizerFile:
             made.append((self._cut(ids, limit), self._cut(starts, limit)))
         return made
 
+    def pair(self, query: str, text: str, limit: int) -> tuple[TokenIds, TokenIds]:
+        """Token and segment numbers of a query and a text together; the text is cut so that all are `limit`.
+
+        A query that leaves it less than half is cut too.
+        """
+        asked = self.tokenizer.encode(_whole(query), add_special_tokens=False)
+        asked.truncate(limit // 2)
+        found = self.tokenizer.encode(_whole(text), add_special_tokens=False)
+        found.truncate(
+            max(limit - len(asked.ids) - self.tokenizer.num_special_tokens_to_add(is_pair=True), 1)
+        )
+        both = self.tokenizer.post_process(asked, found)
+        return np.array(both.ids, dtype=np.int64), np.array(both.type_ids, dtype=np.int64)
+
     def counts(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text (n,), special tokens included, uncut."""
         return np.fromiter((len(ids) for ids in self._encoded(texts)), dtype=np.int32, count=len(texts))

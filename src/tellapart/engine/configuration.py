@@ -29,14 +29,16 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """For example `minilm/paragraph/hybrid` or `paragraph/bm25`."""
-        parts = (self.encoder, self.granularity, self.ranker)
+        """For example `minilm/paragraph/hybrid`, `paragraph/bm25` or `minilm/paragraph/hybrid+ms-marco-minilm`."""
+        ranker = BETWEEN_LEVELS.join(filter(None, (self.ranker, self.parameters.rerank)))
+        parts = (self.encoder, self.granularity, ranker)
         return "/".join(part for part in parts if part)
 
     @classmethod
     def parse(cls, name: str) -> Configuration:
         """Read a name from the right, since an encoder's name may hold slashes itself."""
-        head, _, ranker = name.rpartition("/")
+        before, plus, rerank = _split_rerank(name)
+        head, _, ranker = before.rpartition("/")
         encoder, _, granularity = head.rpartition("/")
         if ranker not in RANKERS or not granularity:
             raise TellapartError(
@@ -46,7 +48,17 @@ class Configuration:
         if (ranker in LEXICAL_ONLY) if encoder else (ranker not in WITHOUT_VECTORS):
             wanted = f"{granularity}/{ranker}" if encoder else f"ENCODER/{granularity}/{ranker}"
             raise TellapartError(f"cannot read the configuration {name!r}: write {wanted}")
-        return cls(encoder or None, parse_granularities(granularity), ranker)
+        parameters = Parameters(rerank=rerank) if plus else Parameters()
+        return cls(encoder or None, parse_granularities(granularity), ranker, parameters)
+
+
+def _split_rerank(name: str) -> tuple[str, str, str]:
+    """Cut the name of a cross-encoder, which may hold slashes, from behind the ranker's."""
+    for ranker in RANKERS:
+        before, plus, rerank = name.partition(f"/{ranker}{BETWEEN_LEVELS}")
+        if plus and rerank:
+            return f"{before}/{ranker}", plus, rerank
+    return name, "", ""
 
 
 def parse_granularities(text: str) -> tuple[Granularity, ...]:

@@ -34,7 +34,8 @@ from tellapart.engine.request import (
     request_of,
 )
 from tellapart.engine.results import Hit, SearchResult, hit_of, parse_unit_id
-from tellapart.engine.searching import certificates, rank_queries
+from tellapart.engine.searching import certificates
+from tellapart.engine.second_look import rank_queries
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
@@ -263,8 +264,9 @@ class Index:
         with self.reading() as snapshot:
             plan = self.planner(snapshot).plan(request_of(**wishes))
             builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
+            asked, parameters = builder.for_texts(queries), plan.configuration.parameters
             with progress("searching", len(queries)) as advance:
-                ranked = rank_queries(builder.for_texts(queries), self.store.identifiers(), depth, advance)
+                ranked = rank_queries(self.store, snapshot, parameters, asked, depth, advance)
             return Run(ranked, tag=plan.configuration.name)
 
     def plan(self, **wishes: Unpack[Wishes]) -> SearchPlan:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.load import PIXELS
+from tellapart.encoders.shelf import fetched
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
 from tellapart.engine.examples import are_images, is_single_unit
 from tellapart.engine.records import CheckedVerdict, VerdictRecord, examples_record
@@ -28,6 +29,9 @@ nDCG@10 more than their mean, and beside a query .027 more than Rocchio (docs/sv
 ONE_EXAMPLE = "knn"
 """Ranks by a single example: no other ranker was shown to find more there (docs/benchmarks/svm_evidence.md, rows of 1
 example), and the score is a cosine, 1 for a copy."""
+
+NO_RERANK = "none"
+"""Declines the second look that a verdict asks for."""
 
 IMAGES = (Granularity.IMAGE,)
 
@@ -74,8 +78,12 @@ class Planner:
         Raises:
             TellapartError: The index does not have what was asked for.
         """
+        if request.parameters.rerank == NO_RERANK:
+            return _without_second_look(
+                self.plan(replace(request, parameters=replace(request.parameters, rerank=None)))
+            )
         if request.examples:
-            return self._with_examples(request)
+            return _without_second_look(self._with_examples(request))
         plan = self._verdict_or_default(request)
         chosen = plan.configuration
         if chosen.granularities != IMAGES or (request.ranker, request.encoder) != (AUTO, None):
@@ -217,12 +225,23 @@ def _check_ranker(ranker: str, *, by_examples: bool) -> None:
 
 
 def _followed(record: VerdictRecord, parameters: Parameters) -> SearchPlan:
-    """Take the verdict's configuration; parameters that the user gave win over tuned ones."""
-    chosen = record.configuration
-    return SearchPlan(
-        replace(chosen, parameters=parameters.over(chosen.parameters)),
-        f"the verdict of {record.made[:10]}: {record.reason}",
-    )
+    """Take the verdict's configuration; parameters that the user gave win over tuned ones.
+
+    A cross-encoder that is not on this machine is left out, and the reason says so.
+    """
+    tuned, why = record.configuration.parameters, f"the verdict of {record.made[:10]}: {record.reason}"
+    absent = tuned.rerank is not None and ":" not in tuned.rerank and fetched(tuned.rerank) is None
+    if absent and parameters.rerank is None:
+        why += f"; without its second look: 'tellapart models add {tuned.rerank}' fetches what that needs"
+        tuned = replace(tuned, rerank=None, depth=None, rerank_ms=None)
+    return SearchPlan(replace(record.configuration, parameters=parameters.over(tuned)), why)
+
+
+def _without_second_look(plan: SearchPlan) -> SearchPlan:
+    """Leave out the cross-encoder: it was declined, or there is no query that it could read."""
+    chosen = plan.configuration
+    parameters = replace(chosen.parameters, rerank=None, depth=None, rerank_ms=None)
+    return replace(plan, configuration=replace(chosen, parameters=parameters))
 
 
 def about_vectors(snapshot: Snapshot, chosen: Configuration) -> tuple[str, ...]:

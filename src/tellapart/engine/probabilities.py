@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -22,7 +21,8 @@ from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.engine.planning import SearchPlan
 from tellapart.engine.records import CorpusState, why_stale
 from tellapart.engine.request import SearchRequest
-from tellapart.engine.searching import Found, rank_units
+from tellapart.engine.searching import Found
+from tellapart.engine.second_look import units_ranking
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.lexical.bm25 import defaults
@@ -165,11 +165,14 @@ def calibrated_ranking(
     """
     kept = CheckedCalibration.of(store, snapshot)
     if kept is None or not kept.applies(plan, request):
-        return CalibratedRanking(partial(rank_units, queries), None, None)
+        return CalibratedRanking(
+            units_ranking(store, snapshot, plan.configuration.parameters, queries), None, None
+        )
     record = kept.record
+    ranked = units_ranking(store, snapshot, plan.configuration.parameters, queries)
 
     def rank(k: int) -> list[Found]:
-        found = rank_units(queries, max(k, COMPARED_HITS))
+        found = ranked(max(k, COMPARED_HITS))
         values = record.probabilities(hit_features(found, queries)).tolist()
         return [replace(each, probability=value) for each, value in zip(found[:k], values, strict=False)]
 

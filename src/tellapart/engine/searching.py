@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.asking import LevelQuery
-from tellapart.progress import Advance
 from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.hybrid import Hybrid
 from tellapart.rankers.query import Certificate, Spread, Spreads
-from tellapart.rankers.run import RankedDocuments
 from tellapart.rankers.structure import Structure, side_of
 from tellapart.rankers.vectors import VectorRanker
 
@@ -37,22 +35,6 @@ class Found:
     score: float
     components: Mapping[str, float]
     probability: float | None = None
-
-
-def rank_queries(
-    asked: Iterable[tuple[str, Sequence[LevelQuery]]],
-    identifiers: Mapping[int, str],
-    depth: int,
-    advance: Advance,
-) -> dict[str, RankedDocuments]:
-    """Rank documents for every query that `QueryBuilder.for_texts` put, under the query's name."""
-    ranked = {}
-    for name, queries in asked:
-        numbers, scores = rank_documents(queries, depth)
-        documents = tuple(identifiers[number] for number in numbers)
-        ranked[name] = RankedDocuments(documents, np.asarray(scores, dtype=np.float64))
-        advance(1)
-    return ranked
 
 
 def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
@@ -187,14 +169,17 @@ def _pooled(spreads: Sequence[Spread]) -> Spread:
     return Spread(n, mean, max(square - mean * mean, 0.0) ** 0.5)
 
 
-def rank_documents(queries: Sequence[LevelQuery], depth: int) -> tuple[list[int], list[float]]:
+def rank_documents(
+    queries: Sequence[LevelQuery], depth: int, scored: Sequence[NDArray[np.float32]] | None = None
+) -> tuple[list[int], list[float]]:
     """Rank documents by their best unit: numbers and scores, best first, at most `depth`.
 
-    Every unit is scored, so the maximum is exact; documents without any score are left out.
+    Every unit is scored (`scored`, where that was done before), so the maximum is exact; documents without any score
+    are left out.
     """
     numbers: list[NDArray[np.int64]] = []
     best: list[NDArray[np.float32]] = []
-    for each, scores in zip(queries, unit_scores(queries), strict=True):
+    for each, scores in zip(queries, scored or unit_scores(queries), strict=True):
         offsets = each.table.offsets
         filled = np.flatnonzero(np.diff(offsets))
         if not len(filled):

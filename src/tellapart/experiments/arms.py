@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.encoders.export import PAIRS
+from tellapart.encoders.pairs import open_cross_encoder
+from tellapart.encoders.shelf import fetched_of_kind
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
 from tellapart.engine.request import SearchRequest
+from tellapart.engine.second_look import depth_within
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress, silent
@@ -29,6 +33,9 @@ TIERS = (
     (Granularity.DOCUMENT, Granularity.FILE),
 )
 """Granularities of prose and code that are searched together."""
+
+LOOKING_SECONDS = 600.0
+"""A second look that takes longer is compared only where it is named. Our choice: an evaluation is waited for."""
 
 TRIED: dict[str, tuple[Parameters, ...]] = {
     "bm25": (
@@ -140,6 +147,41 @@ def text_arms(
                 if all(snapshot.has_vectors(encoder, level) for level in tier):
                     others += [Arm.tuned(encoder, tier, r) for r in own if r not in LEXICAL_ONLY]
     return Arms.of(Arm.fixed(default), Arm.fixed(Configuration(None, whole, "bm25")), others)
+
+
+def with_second_looks(
+    arms: Arms, queries: int, named: Sequence[str] | None = None
+) -> tuple[Arms, tuple[str, ...]]:
+    """Add the default followed by a second look, one arm for each cross-encoder.
+
+    How many hits it looks at is decided here, by its time budget on this machine, and stays with the arm. The ranker
+    of code is left alone: cross-encoders are trained on prose.
+
+    Args:
+        arms: What else is compared.
+        queries: How many will be asked.
+        named: Cross-encoders to compare; None = those in the user's cache that take less than `LOOKING_SECONDS`.
+
+    Returns:
+        The arms, and what a user should know about those left out.
+    """
+    default = arms.arms[0].variants[0]
+    if default.ranker == "structure" and named is None:
+        return arms, ()
+    added, notes = [], []
+    for name in fetched_of_kind(PAIRS) if named is None else named:
+        encoder = open_cross_encoder(name)
+        depth = depth_within(encoder, Parameters())
+        seconds = queries * depth * encoder.milliseconds / 1000
+        if named is None and seconds > LOOKING_SECONDS:
+            minutes = f"{seconds / 60:,.0f} minutes"
+            notes.append(
+                f"a second look by {name} was not compared, it takes some {minutes}: --rerank {name} does"
+            )
+            continue
+        parameters = replace(default.parameters, rerank=name, depth=depth)
+        added.append(Arm.fixed(replace(default, parameters=parameters)))
+    return replace(arms, arms=(*arms.arms, *added)), tuple(notes)
 
 
 def encode_sentences(index: Index, arms: Arms, progress: Progress = silent) -> None:

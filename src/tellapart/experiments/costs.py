@@ -155,13 +155,14 @@ def bytes_read(snapshot: Snapshot, configuration: Configuration) -> int:
 def cost_order(snapshot: Snapshot, configurations: Sequence[Configuration]) -> list[int]:
     """Positions of configurations, the cheapest first, by what does not depend on the machine's mood.
 
-    Words only come first, then the bytes read, then the work per unit in the order of the rankers; equal ones
-    keep their order.
+    Words only come first, then the bytes read, then the work per unit in the order of the rankers; equal ones keep
+    their order. A second look comes last.
     """
 
-    def key(position: int) -> tuple[bool, int, int, int]:
+    def key(position: int) -> tuple[bool, bool, int, int, int]:
         each = configurations[position]
         ranker = (*RANKERS, *EXAMPLE_RANKERS).index(each.ranker)
-        return each.encoder is not None, bytes_read(snapshot, each), ranker, position
+        looks_again = each.parameters.rerank is not None
+        return looks_again, each.encoder is not None, bytes_read(snapshot, each), ranker, position
 
     return sorted(range(len(configurations)), key=key)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
 from tellapart.engine.records import corpus_state
-from tellapart.experiments.arms import COMPARED, encode_sentences, text_arms
+from tellapart.experiments.arms import COMPARED, encode_sentences, text_arms, with_second_looks
 from tellapart.experiments.costs import bytes_read, with_costs
 from tellapart.experiments.deciding import decide, undecided
 from tellapart.experiments.examples import image_arms, image_query_set, run_examples
@@ -21,7 +21,7 @@ from tellapart.experiments.judgements import Qrels, read_qrels
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.running import run_texts
-from tellapart.experiments.synthetic.generate import run_synthetic
+from tellapart.experiments.synthetic.generate import AT_MOST, run_synthetic
 from tellapart.experiments.verdict import Verdict
 from tellapart.progress import Progress, silent
 
@@ -36,6 +36,7 @@ def evaluate(
     encoders: Sequence[str] = (),
     granularities: Sequence[str] = (),
     rankers: Sequence[str] = COMPARED,
+    rerank: Sequence[str] | None = None,
     measure: Measure | str | None = None,
     query_log: Mapping[str, str] | None = None,
     language_model: str | None = None,
@@ -56,6 +57,8 @@ def evaluate(
         encoders: Compare only these; empty = all that the index has.
         granularities: Compare only these; empty = all that the index has.
         rankers: Compare only these.
+        rerank: Cross-encoders that look again at the default's first hits; None = those in the user's cache that are
+            done within ten minutes.
         measure: None = nDCG@10 by documents, or recall within a reading budget where every query was judged by passage.
         query_log: Queries that users typed, by id, without judgements: synthetic queries are weighted to be like them.
         language_model: MODEL[@BASE-URL] that writes further synthetic queries; it is sent parts of the corpus.
@@ -67,6 +70,7 @@ def evaluate(
         TellapartError: The index lacks what was asked for, or nothing can be measured with these judgements.
     """
     wanted = Measure.parse(measure) if isinstance(measure, str) else measure
+    notes: tuple[str, ...] = ()
     if asks_for_images(index, granularities):
         judged = None if qrels is None else read_qrels(Path(qrels))
         experiment = compare_images(index, judged, encoders, rankers, wanted, seed=seed, progress=progress)
@@ -74,6 +78,8 @@ def evaluate(
         arms = text_arms(index, encoders, granularities, rankers)
         encode_sentences(index, arms, progress)
         query_set = _query_set(index, queries, qrels, spans, split)
+        asked = AT_MOST if query_set is None else len(query_set.answerable())
+        arms, notes = with_second_looks(arms, asked, rerank)
         if query_set is not None:
             experiment = run_texts(index, query_set, arms, wanted, progress)
         else:
@@ -89,6 +95,9 @@ def evaluate(
     experiment = _of_index(experiment, index)
     if not experiment.queries:
         return _undecided(experiment, index)
+    experiment = replace(
+        experiment, query_set=replace(experiment.query_set, notes=(*experiment.query_set.notes, *notes))
+    )
     experiment = with_costs(experiment, index, progress)
     with progress("weighing the evidence", None):
         verdict = decide(experiment, seed=seed)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from tellapart.corpus.types import Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
+from tellapart.engine.configuration import Configuration
+from tellapart.engine.second_look import SecondLook
 from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.experiment import ArmValues, Experiment
 from tellapart.experiments.judgements import Qrels
@@ -128,10 +130,22 @@ class _Job:
         self, block: QueryBlock, table: ArmValues, start: int, stop: int, units: UnitSpans | None
     ) -> None:
         for column, configuration in enumerate(table.arm.variants):
-            scores = block.unit_scores(configuration)
+            scores = self._looked_again(block, configuration, block.unit_scores(configuration))
             table.values[start:stop, column] = self._values(block.tier, scores, start, stop)
             if units is not None and table.spans is not None:
                 table.spans[start:stop, column] = recall_within(scores, units, self.passages[start:stop])
+
+    def _looked_again(
+        self, block: QueryBlock, configuration: Configuration, scores: list[Scores]
+    ) -> list[Scores]:
+        """Let a cross-encoder reorder the first units of each query, where the configuration has one."""
+        look = SecondLook.of(self.index.store, self.snapshot, configuration.parameters)
+        if look is None:
+            return scores
+        tier, looked = block.tier, []
+        for text, *own in zip(block.texts, *scores, strict=True):
+            looked.append(look.rescored(text, tier.levels, tier.tables, own))
+        return [np.stack(level) for level in zip(*looked, strict=True)]
 
     def _values(self, tier: Tier, scores: Sequence[Scores], start: int, stop: int) -> Values:
         queries = self.queries[start:stop]

@@ -30,7 +30,7 @@ SPELLED = {Provenance.SYNTHETIC: "generated"}
 
 def described(name: str, configuration: Configuration) -> str:
     """Give a finding's name with the parameters that were chosen: `minilm/paragraph/hybrid (weight 0.5)`."""
-    given = ", ".join(f"{key} {value:g}" for key, value in configuration.parameters.given().items())
+    given = configuration.parameters.shown()
     return f"{configuration.name} ({given})" if given else name
 
 

@@ -55,6 +55,8 @@ LIMITS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "weight": (0.0, 1.0),
         "regularisation": (1e-6, 1e12),
         "c": (1e-9, 1e6),
+        "depth": (1, 100),
+        "rerank_ms": (1.0, 1e6),
     }
 )
 
@@ -68,7 +70,8 @@ class Parameters:
     """What a user set; None = the default of the kind of document.
 
     `regularisation` is the lambda of svm, ridge and expanded-ridge as a multiple of the mean eigenvalue; `c` says
-    the svm's as liblinear does.
+    the svm's as liblinear does. `rerank` names a cross-encoder that looks again at the first `depth` hits, or at as
+    many as it reads within `rerank_ms` milliseconds; "none" = no second look, whatever a verdict says.
     """
 
     k1: float | None = None
@@ -77,6 +80,9 @@ class Parameters:
     regularisation: float | None = None
     c: float | None = None
     solver: str | None = None
+    rerank: str | None = None
+    depth: int | None = None
+    rerank_ms: float | None = None
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -91,6 +97,14 @@ class Parameters:
     def given(self) -> dict[str, float | str]:
         """Map the names of what was set to the values."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+
+    def shown(self) -> str:
+        """Write what was set, but for what the configuration's name says already: `weight 0.5, depth 12`."""
+        return ", ".join(
+            f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+            for name, value in self.given().items()
+            if name != "rerank"
+        )
 
     def over(self, tuned: Parameters) -> Parameters:
         """Take the tuned values where the user gave none; lambda and C displace each other."""

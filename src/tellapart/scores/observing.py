@@ -12,7 +12,8 @@ from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.probabilities import COMPARED_HITS, hit_features
 from tellapart.engine.request import SearchRequest
-from tellapart.engine.searching import Found, rank_units
+from tellapart.engine.searching import Found
+from tellapart.engine.second_look import units_ranking
 from tellapart.experiments.query_set import QuerySet
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
@@ -67,7 +68,7 @@ def observe(
                 parameters=configuration.parameters,
             )
             _, asked = index.level_queries(snapshot, request)
-            found = rank_units(asked, DEPTH)
+            found = units_ranking(index.store, snapshot, configuration.parameters, asked)(DEPTH)
             if query_set.ignore_same_id:
                 found = [each for each in found if identifiers[each.document] != query]
             if found:

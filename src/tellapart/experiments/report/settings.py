@@ -18,9 +18,9 @@ def score_settings(verdict: Verdict) -> tuple[tuple[str, str], ...]:
     """Names and values; parameters chosen on these queries stand with their configuration."""
     (k1, b), (k1_code, b_code) = defaults(Kind.PROSE), defaults(Kind.CODE)
     given = [
-        f"{finding.name}: {', '.join(f'{name} {value:g}' for name, value in set_to.items())}"
+        f"{finding.name}: {set_to}"
         for finding in verdict.findings
-        if (set_to := finding.configuration.parameters.given())
+        if (set_to := finding.configuration.parameters.shown())
     ]
     if all(finding.configuration.granularities == (Granularity.IMAGE,) for finding in verdict.findings):
         return _of_images(verdict, given)

@@ -1,0 +1,272 @@
+"""A second look by a cross-encoder: what it adds to the default on judged collections, what it costs, and what it
+knows about questions without an answer.
+
+    TELLAPART_DATA=... python bench/rerank.py --work build/rerank --output docs/benchmarks/rerank.md
+
+Needs `tellapart models add ms-marco-minilm`. Scores of pairs are kept in the work folder, so that a run that was stopped
+(`--seconds`) goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from judged import data_folder, publish, table
+from tellapart.encoders.pairs import CrossEncoder, open_cross_encoder
+from tellapart.engine import Index
+from tellapart.engine.asking import QueryBuilder
+from tellapart.engine.request import SearchRequest
+from tellapart.engine.searching import Found, rank_units
+from tellapart.engine.second_look import SecondLook, fused
+from tellapart.experiments.judgements import read_beir
+from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.statistics import compare
+from tellapart.rankers.run import RankedDocuments, Run
+
+MODEL = "ms-marco-minilm"
+DEPTH = 10
+LISTED = 100
+SHARES = (1.0, 0.7, 0.5)
+MEASURE = Measure.parse("nDCG@10")
+FIRST = Measure.parse("RR@6")
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A judged collection; `queries` are drawn of it (seed 0)."""
+
+    name: str
+    split: str
+    queries: int = 100
+
+
+COLLECTIONS = (
+    Collection("wikiqa", "dev", 1000),
+    Collection("scifact", "train"),
+    Collection("cranfield", "test"),
+    Collection("cosqa", "dev"),
+    Collection("mbpp", "train"),
+    Collection("cacm", "test"),
+    Collection("med", "test"),
+    Collection("cisi", "test", 50),
+)
+
+
+class KeptScores:
+    """A cross-encoder whose scores are kept in a file, with the time that the new ones took."""
+
+    name = MODEL
+
+    def __init__(self, encoder: CrossEncoder, place: Path, seconds: float) -> None:
+        self.encoder = encoder
+        self.place = place
+        self.left = seconds
+        self.known: dict[str, list[float]] = json.loads(place.read_text()) if place.exists() else {}
+
+    def scores(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        found = []
+        for text in texts:
+            key = blake2b(f"{query}\0{text}".encode(), digest_size=12).hexdigest()
+            if key not in self.known:
+                if self.left <= 0:
+                    self.keep()
+                    sys.exit("the time is over: run it again to go on")
+                started = time.perf_counter()
+                score = float(self.encoder.scores(query, [text])[0])
+                took = time.perf_counter() - started
+                self.left -= took
+                self.known[key] = [score, took]
+            found.append(self.known[key][0])
+        return np.array(found, dtype=np.float32)
+
+    def keep(self) -> None:
+        self.place.write_text(json.dumps(self.known))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """First hits of one query, before the second look, with the cross-encoder's scores of the first ten."""
+
+    query: str
+    found: tuple[Found, ...]
+    cosine: float
+    logits: NDArray[np.float64]
+
+    def order(self, share: float | None) -> list[int]:
+        """Positions of the hits in their order; None = as the default gives them."""
+        every = list(range(len(self.found)))
+        if share is None:
+            return every
+        head = len(self.logits)
+        scores = fused(np.array([each.score for each in self.found[:head]]), self.logits, share)
+        return [*np.argsort(-scores, kind="stable").tolist(), *every[head:]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("build") / "rerank")
+    parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--seconds", type=float, default=3600.0, help="of new scores at most")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    kept = KeptScores(open_cross_encoder(MODEL), arguments.work / "scores.json", arguments.seconds)
+    gains, answers = [], ""
+    for collection in COLLECTIONS:
+        if arguments.only and collection.name not in arguments.only:
+            continue
+        looked, qrels, unanswered = look(collection, arguments.work, kept)
+        kept.keep()
+        gains += gain_rows(collection, looked, qrels)
+        if collection.name == "wikiqa":
+            answers = no_answer(looked, qrels, unanswered)
+    times = [1000 * took for _, took in kept.known.values()]
+    publish(page(gains, answers, times), arguments.output)
+
+
+def look(collection: Collection, work: Path, kept: KeptScores):  # noqa: ANN201
+    """Search the queries, answerable first, and let the cross-encoder score the first ten hits of each."""
+    data = data_folder()
+    folder = work / collection.name
+    index = (
+        Index.open(folder)
+        if (folder / "store.sqlite").is_file()
+        else Index.build(
+            [data / collection.name / "corpus.jsonl"], folder, granularities=("paragraph", "function")
+        )
+    )
+    judged = read_beir(data / collection.name, collection.split)
+    texts = judged.queries.texts
+    order = np.random.default_rng(0).permutation(sorted(judged.qrels.grades)).tolist()
+    has = {query: any(grade > 0 for grade in judged.qrels.grades[query].values()) for query in order}
+    chosen = [query for query in order if has[query]][: collection.queries]
+    unanswered = [query for query in order if not has[query]] if collection.name == "wikiqa" else []
+    looked = {}
+    with index.reading() as snapshot:
+        plan = index.planner(snapshot).default(SearchRequest(ranker="hybrid"))
+        builder = QueryBuilder(snapshot, index.store, index._encoder, plan)
+        names = index.store.identifiers()
+        second = SecondLook(index.store, snapshot, kept, DEPTH)  # type: ignore[arg-type]
+        for query, asked in builder.for_texts({query: texts[query] for query in (*chosen, *unanswered)}):
+            found = [each for each in rank_units(asked, LISTED) if names[each.document] != query]
+            places = [(each.document, each.granularity, each.ordinal) for each in found[:DEPTH]]
+            logits = second.logits(texts[query], places)
+            cosine = max(each.components["knn"] for each in found)
+            named = tuple(Found(names[each.document], *_rest(each)) for each in found)  # type: ignore[arg-type]
+            looked[query] = Looked(query, named, cosine, logits)
+    index.close()
+    return looked, judged.qrels, unanswered
+
+
+def _rest(each: Found) -> tuple[object, ...]:
+    return each.granularity, each.ordinal, each.score, each.components
+
+
+def gain_rows(collection: Collection, looked, qrels):  # noqa: ANN001, ANN201
+    """One row for each share of the cross-encoder: measures, gain over the default."""
+    queries = [query for query in looked if any(grade > 0 for grade in qrels.grades[query].values())]
+    judged = type(qrels)({query: qrels.grades[query] for query in queries})
+    rows = []
+    before = _values(looked, queries, judged, None)
+    for measure in (MEASURE, FIRST) if collection.name == "wikiqa" else (MEASURE,):
+        for share in SHARES:
+            after = _values(looked, queries, judged, share)
+            found = compare(after[measure], before[measure])
+            rows.append(
+                [
+                    f"{collection.name} {collection.split} ({len(queries)})",
+                    str(measure),
+                    f"{before[measure].mean():.3f}",
+                    f"{share:g}",
+                    f"{after[measure].mean():.3f}",
+                    f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]",
+                    f"{found.p:.3f}",
+                ]
+            )
+    return rows
+
+
+def _values(looked, queries, judged, share):  # noqa: ANN001, ANN202
+    rankings = {}
+    for query in queries:
+        own = looked[query]
+        names = list(dict.fromkeys(own.found[position].document for position in own.order(share)))
+        rankings[query] = RankedDocuments(tuple(names), -np.arange(len(names), dtype=np.float64))
+    return evaluate_run(Run(rankings), judged, [MEASURE, FIRST]).values
+
+
+def no_answer(looked, qrels, unanswered) -> str:  # noqa: ANN001
+    """How well maxima of scores tell questions that have an answer in the corpus."""
+    without = set(unanswered)
+    labels = np.array([query not in without for query in looked])
+    every = list(looked.values())
+    features = {
+        "best cosine": np.array([each.cosine for each in every]),
+        "best score of the hybrid": np.array([each.found[0].score for each in every]),
+        "best cross-encoder score of ten": np.array([each.logits.max() for each in every]),
+        "the same of six": np.array([each.logits[:6].max() for each in every]),
+    }
+    rows = []
+    cosine = features["best cosine"]
+    for name, values in features.items():
+        area, low, high = _interval(labels, values)
+        gain = _interval(labels, values, cosine)
+        rows.append(
+            [
+                name,
+                f"{area:.3f} [{low:.3f}, {high:.3f}]",
+                "" if values is cosine else f"{gain[0]:+.3f} [{gain[1]:+.3f}, {gain[2]:+.3f}]",
+                f"{_refused(labels, values):.0%}",
+            ]
+        )
+    head = ["by", "AUROC", "minus that of the cosine", "refused at 90 % of answerable kept"]
+    return (
+        f"\n## Questions without an answer: wikiqa dev\n\n{labels.sum()} questions with an answer among 26,270 sentences"
+        f" and {len(unanswered)} without.\n\n" + table(head, rows)
+    )
+
+
+def _refused(labels: NDArray[np.bool_], values: NDArray[np.float64]) -> float:
+    return float((values[~labels] < np.quantile(values[labels], 0.1)).mean())
+
+
+def _interval(labels, values, other=None):  # noqa: ANN001, ANN202
+    draw = np.random.default_rng(0)
+
+    def area(rows: NDArray[np.int64]) -> float:
+        own = float(roc_auc_score(labels[rows], values[rows]))
+        return own if other is None else own - float(roc_auc_score(labels[rows], other[rows]))
+
+    drawn = [area(draw.integers(len(labels), size=len(labels))) for _ in range(DRAWS)]
+    return area(np.arange(len(labels))), *np.percentile(drawn, [2.5, 97.5])
+
+
+def page(gains: Sequence[Sequence[str]], answers: str, times: Sequence[float]) -> str:
+    head = ["collection (queries)", "measure", "default", "share", "second look", "gain", "p"]
+    return (
+        "# A second look\n\n"
+        f"The first {DEPTH} hits of the default (minilm/paragraph/hybrid) are scored again by the cross-encoder\n"
+        f"`{MODEL}`; *share* is its part of the new order, 1 = it alone. Queries are drawn (seed 0); intervals 95 %,\n"
+        "paired.\n\n"
+        + table(head, gains)
+        + answers
+        + f"\nOne pair takes {np.median(times):.0f} ms (median; {np.percentile(times, 90):.0f} ms for one in ten) on one"
+        f" core of a busy machine without VNNI,\n{len(times):,} pairs. `search --rerank` looks at as many hits as fit"
+        " into a second, six at least.\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
