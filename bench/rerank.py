@@ -1,10 +1,9 @@
-"""A second look by a cross-encoder: what it adds to the default on judged collections, what it costs, and what it
-knows about questions without an answer.
+"""A second look by a cross-encoder: what it adds, what it costs, what it knows about questions without an answer.
 
     TELLAPART_DATA=... python bench/rerank.py --work build/rerank --output docs/benchmarks/rerank.md
 
-Needs `tellapart models add ms-marco-minilm`. Scores of pairs are kept in the work folder, so that a run that was stopped
-(`--seconds`) goes on where it was.
+Needs `tellapart models add ms-marco-minilm`. Scores of pairs are kept in the work folder, so that a run that was
+stopped (`--seconds`) goes on where it was.
 """
 
 from __future__ import annotations
@@ -76,6 +75,7 @@ class KeptScores:
         self.known: dict[str, list[float]] = json.loads(place.read_text()) if place.exists() else {}
 
     def scores(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Score texts (n,), those known from before out of the file."""
         found = []
         for text in texts:
             key = blake2b(f"{query}\0{text}".encode(), digest_size=12).hexdigest()
@@ -92,6 +92,7 @@ class KeptScores:
         return np.array(found, dtype=np.float32)
 
     def keep(self) -> None:
+        """Write the file."""
         self.place.write_text(json.dumps(self.known))
 
 
@@ -233,8 +234,8 @@ def no_answer(looked, qrels, unanswered) -> str:  # noqa: ANN001
         )
     head = ["by", "AUROC", "minus that of the cosine", "refused at 90 % of answerable kept"]
     return (
-        f"\n## Questions without an answer: wikiqa dev\n\n{labels.sum()} questions with an answer among 26,270 sentences"
-        f" and {len(unanswered)} without.\n\n" + table(head, rows)
+        f"\n## Questions without an answer: wikiqa dev\n\n{labels.sum()} questions with an answer among 26,270"
+        f" sentences and {len(unanswered)} without.\n\n" + table(head, rows)
     )
 
 
@@ -262,8 +263,8 @@ def page(gains: Sequence[Sequence[str]], answers: str, times: Sequence[float]) -
         "paired.\n\n"
         + table(head, gains)
         + answers
-        + f"\nOne pair takes {np.median(times):.0f} ms (median; {np.percentile(times, 90):.0f} ms for one in ten) on one"
-        f" core of a busy machine without VNNI,\n{len(times):,} pairs. `search --rerank` looks at as many hits as fit"
+        + f"\nOne pair takes {np.median(times):.0f} ms (median; {np.percentile(times, 90):.0f} ms for one in ten)"
+        f" on one core of a busy machine without VNNI,\n{len(times):,} pairs. `search --rerank` looks at as many hits as fit"
         " into a second, six at least.\n"
     )
 
