@@ -141,13 +141,8 @@ def look(collection: Collection, work: Path, kept: KeptScores):  # noqa: ANN201
     """Search the queries, answerable first, and let the cross-encoder score the first ten hits of each."""
     data = data_folder()
     folder = work / collection.name
-    index = (
-        Index.open(folder)
-        if (folder / "store.sqlite").is_file()
-        else Index.build(
-            [data / collection.name / "corpus.jsonl"], folder, granularities=("paragraph", "function")
-        )
-    )
+    corpus = data / collection.name / "corpus.jsonl"
+    index = Index.build([corpus], folder, granularities=("paragraph", "function"))
     judged = read_beir(data / collection.name, collection.split)
     texts = judged.queries.texts
     order = np.random.default_rng(0).permutation(sorted(judged.qrels.grades)).tolist()
@@ -264,8 +259,8 @@ def page(gains: Sequence[Sequence[str]], answers: str, times: Sequence[float]) -
         + table(head, gains)
         + answers
         + f"\nOne pair takes {np.median(times):.0f} ms (median; {np.percentile(times, 90):.0f} ms for one in ten)"
-        f" on one core of a busy machine without VNNI,\n{len(times):,} pairs. `search --rerank` looks at as many hits as fit"
-        " into a second, six at least.\n"
+        f" on one core of a busy machine without VNNI,\n{len(times):,} pairs. `search --rerank` looks at as many"
+        " hits as fit into a second, six at least.\n"
     )
 
 
