@@ -17,7 +17,9 @@ MODEL = Path(__file__).parents[2] / "build" / "cache" / "models" / "ms-marco-min
 @pytest.fixture(scope="session")
 def cross_encoder() -> CrossEncoder:
     if not MODEL.is_dir():
-        pytest.skip("the cross-encoder is not here: TELLAPART_CACHE=build/cache tellapart models add ms-marco-minilm")
+        pytest.skip(
+            "the cross-encoder is not here: TELLAPART_CACHE=build/cache tellapart models add ms-marco-minilm"
+        )
     return CrossEncoder(MODEL, name="ms-marco-minilm")
 
 

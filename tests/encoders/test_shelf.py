@@ -117,7 +117,9 @@ class Hub(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        files = [path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()]
+        files = [
+            path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file()
+        ]
         if self.path.startswith("/api/models/org/tiny"):
             siblings = [self.about(name) for name in files]
             self.answer(json.dumps({"id": "org/tiny", "sha": "a" * 40, "siblings": siblings}).encode(), {})
