@@ -263,10 +263,9 @@ class Index:
         """
         with self.reading() as snapshot:
             plan = self.planner(snapshot).plan(request_of(**wishes))
-            builder = QueryBuilder(snapshot, self.store, self._encoder, plan)
-            asked, parameters = builder.for_texts(queries), plan.configuration.parameters
+            asked = QueryBuilder(snapshot, self.store, self._encoder, plan).for_texts(queries)
             with progress("searching", len(queries)) as advance:
-                ranked = rank_queries(self.store, snapshot, parameters, asked, depth, advance)
+                ranked = rank_queries(self.store, snapshot, plan, asked, depth, advance)
             return Run(ranked, tag=plan.configuration.name)
 
     def plan(self, **wishes: Unpack[Wishes]) -> SearchPlan:

@@ -13,6 +13,7 @@ from tellapart.corpus.types import Granularity
 from tellapart.encoders.pairs import CrossEncoder, open_cross_encoder
 from tellapart.encoders.windows import whole
 from tellapart.engine.asking import LevelQuery
+from tellapart.engine.planning import SearchPlan
 from tellapart.engine.searching import Found, rank_documents, rank_units, unit_scores
 from tellapart.errors import TellapartError
 from tellapart.index.embedding import unit_texts
@@ -165,7 +166,7 @@ def units_ranking(
 def rank_queries(
     store: Store,
     snapshot: Snapshot,
-    parameters: Parameters,
+    plan: SearchPlan,
     asked: Iterable[tuple[str, Sequence[LevelQuery]]],
     depth: int,
     advance: Advance,
@@ -174,7 +175,8 @@ def rank_queries(
 
     A document counts as its best unit does, after the second look if there is one.
     """
-    look, identifiers, ranked = SecondLook.of(store, snapshot, parameters), store.identifiers(), {}
+    look, ranked = SecondLook.of(store, snapshot, plan.configuration.parameters), {}
+    identifiers = store.identifiers()
     for name, queries in asked:
         scored = unit_scores(queries)
         if look is not None:
