@@ -265,8 +265,7 @@ class Index:
             plan = self.planner(snapshot).plan(request_of(**wishes))
             asked = QueryBuilder(snapshot, self.store, self._encoder, plan).for_texts(queries)
             with progress("searching", len(queries)) as advance:
-                ranked = rank_queries(self.store, snapshot, plan, asked, depth, advance)
-            return Run(ranked, tag=plan.configuration.name)
+                return rank_queries(self.store, snapshot, plan, asked, depth, advance)
 
     def plan(self, **wishes: Unpack[Wishes]) -> SearchPlan:
         """Say what a search with these wishes (fields of `SearchRequest`) would use."""

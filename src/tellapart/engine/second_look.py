@@ -21,7 +21,7 @@ from tellapart.index.snapshot import Snapshot, UnitTable
 from tellapart.index.store import Store
 from tellapart.progress import Advance
 from tellapart.rankers.registry import Parameters
-from tellapart.rankers.run import RankedDocuments
+from tellapart.rankers.run import RankedDocuments, Run
 
 Floats = NDArray[np.float64]
 Place = tuple[int, Granularity, int]
@@ -170,12 +170,13 @@ def rank_queries(
     asked: Iterable[tuple[str, Sequence[LevelQuery]]],
     depth: int,
     advance: Advance,
-) -> dict[str, RankedDocuments]:
+) -> Run:
     """Rank documents for every query that `QueryBuilder.for_texts` put, under the query's name.
 
     A document counts as its best unit does, after the second look if there is one.
     """
-    look, ranked = SecondLook.of(store, snapshot, plan.configuration.parameters), {}
+    look = SecondLook.of(store, snapshot, plan.configuration.parameters)
+    ranked: dict[str, RankedDocuments] = {}
     identifiers = store.identifiers()
     for name, queries in asked:
         scored = unit_scores(queries)
@@ -186,4 +187,4 @@ def rank_queries(
         documents = tuple(identifiers[number] for number in numbers)
         ranked[name] = RankedDocuments(documents, np.asarray(scores, dtype=np.float64))
         advance(1)
-    return ranked
+    return Run(ranked, tag=plan.configuration.name)
