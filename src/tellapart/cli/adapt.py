@@ -11,7 +11,6 @@ from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.errors import TellapartError
-from tellapart.index.home import index_folder
 
 if TYPE_CHECKING:
     from tellapart.experiments import Verdict
@@ -27,6 +26,7 @@ FAILED = 1
 
 def adapt(
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder of the new encoder.")],
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     encoder: Annotated[str, typer.Option("--encoder", metavar="NAME", help="Adapt this one.")] = "minilm",
     adapter: Annotated[
@@ -50,8 +50,6 @@ def adapt(
 
     Held-out queries decide; without judged ones, queries are made from the corpus. Exit code 1: not recommended.
     """
-    if index is None:
-        raise TellapartError("--index is required: adapt learns from the documents of an index")
     if (queries is None) != (qrels is None):
         raise TellapartError("--queries and --qrels belong together: give both or none")
     from tellapart.engine import Index
@@ -63,8 +61,9 @@ def adapt(
     judged = None
     if queries is not None and qrels is not None:
         judged = QuerySet(read_queries(queries).texts, read_qrels(qrels))
+    folder = options.whole_index(index, path)
     done = adapt_encoder(
-        Index.open(index_folder(index, [])),
+        Index.open(folder),
         output,
         encoder=encoder,
         adapter=adapter,
@@ -77,7 +76,7 @@ def adapt(
         written = str(output) if done.encoder else None
         print_json({"schema": SCHEMA, "output": written, "adapter": adapter, **done.to_json()})
     else:
-        _print(done, output, index)
+        _print(done, output, folder)
     return 0 if done.encoder else FAILED
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +13,7 @@ from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.snippets import printable
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.index.home import index_folder
+from tellapart.index.home import find_home
 
 if TYPE_CHECKING:
     from tellapart.engine.context import Context
@@ -31,7 +30,7 @@ TIMEOUT = 60.0
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question; '-' reads it from standard input.")],
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     model: Annotated[
         str | None,
@@ -55,8 +54,9 @@ def ask(
     if endpoint is not None and model is None:
         raise TellapartError("--endpoint serves a model: name it with --model")
     text = sys.stdin.read() if question == "-" else question
-    opened = Index.open(index_folder(index, [path]))
-    given = opened.context(text, tokens=tokens, where=where or ())
+    home = find_home(index, path)
+    opened = Index.open(home.folder)
+    given = opened.context(text, tokens=tokens, where=(*home.where, *(where or ())))
     if model is None:
         _print_context(given, json=json)
         return None

@@ -12,7 +12,6 @@ from tellapart.cli.output import note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.index.home import index_folder
 
 if TYPE_CHECKING:
     from tellapart.scores.calibrating import CalibrationReport
@@ -26,7 +25,7 @@ EXAMPLES = (
 
 
 def calibrate(
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     queries: Annotated[
         Path | None,
@@ -54,7 +53,7 @@ def calibrate(
     from tellapart.experiments.judged import is_judged, read_query_set
     from tellapart.scores.calibrating import calibrate as calibrated
 
-    opened = Index.open(index_folder(index, [path]))
+    opened = Index.open(options.whole_index(index, path))
     judged = None
     if queries is None and (qrels or spans or split):
         raise TellapartError("judgements need their queries: name them with --queries")

@@ -13,7 +13,7 @@ from tellapart.cli.output import note
 from tellapart.encoders.cache import open_cache
 from tellapart.errors import TellapartError
 from tellapart.index.build import drop_encoder
-from tellapart.index.home import exists, index_folder
+from tellapart.index.home import exists, find_home
 from tellapart.index.lock import writer_lock
 
 EXAMPLES = (
@@ -23,7 +23,7 @@ EXAMPLES = (
 
 
 def clear(
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     encoder: Annotated[
         str | None, typer.Option("--encoder", metavar="NAME", help="Drop only this encoder's vectors.")
@@ -40,7 +40,12 @@ def clear(
         vectors.clear()
         note(f"emptied the vector cache in {vectors.folder}")
         return
-    folder = index_folder(index, [path])
+    home = find_home(index, path)
+    folder = home.folder
+    if home.where:
+        raise TellapartError(
+            f"{path or Path()} has no index of its own: 'tellapart clear --index {folder}' removes the one around it"
+        )
     if not exists(folder):
         raise TellapartError(f"no index in {folder}: nothing to remove")
     if encoder:

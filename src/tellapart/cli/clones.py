@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,9 @@ from tellapart.cli.output import BOLD, DIM, note, print_json, styled
 from tellapart.cli.progress import terminal_progress
 from tellapart.cli.search import open_or_build
 from tellapart.cli.snippets import printable
-from tellapart.index.home import index_folder
+from tellapart.engine import Index
+from tellapart.index.home import Home, find_home
+from tellapart.index.where import matching_documents
 from tellapart.scores.clones import MIN_TOKENS, CloneGroup, Clones, clones_json, find_clones
 
 EXAMPLES = (
@@ -24,18 +25,22 @@ EXAMPLES = (
 
 
 def clones(
-    path: Annotated[Path, typer.Argument(help="File or folder of code.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     encoder: options.EncoderName = None,
     k: Annotated[int, typer.Option("-k", "--top-k", help="How many groups.")] = 10,
+    yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
     """Find functions that are nearly the same, or do the same, and say how unusual that is in this code.
 
     Names, texts, numbers and comments do not count for near-duplicates. Functional clones need vectors of functions.
     """
-    opened = open_or_build(index_folder(index, [path]), path, asked=index is not None)
+    home = find_home(index, path)
+    opened = open_or_build(home, path, asked=index is not None, yes=yes)
     found = find_clones(opened, encoder=encoder, progress=terminal_progress())
+    if home.where:
+        found = replace(found, groups=_below(found, opened, home))
     shown = replace(found, groups=found.groups[: max(k, 0)])
     if json:
         print_json({**clones_json(shown), "found": len(found.groups)})
@@ -43,6 +48,13 @@ def clones(
     for rank, group in enumerate(shown.groups, start=1):
         _print(rank, group, found)
     _end(found, len(shown.groups))
+
+
+def _below(found: Clones, index: Index, home: Home) -> tuple[CloneGroup, ...]:
+    """Groups that have a function in the part of the index that was asked for."""
+    names = index.store.identifiers()
+    inside = {names[number] for number in matching_documents(index.store, home.where)}
+    return tuple(group for group in found.groups if any(each.document in inside for each in group.functions))
 
 
 def _print(rank: int, group: CloneGroup, found: Clones) -> None:

@@ -17,7 +17,7 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.index.home import NAME, index_folder
+from tellapart.index.home import NAME
 from tellapart.index.latent import LSA
 from tellapart.progress import Progress
 
@@ -36,7 +36,7 @@ EXAMPLES = (
 
 
 def evaluate(
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     queries: Annotated[
         Path | None,
@@ -127,7 +127,7 @@ def evaluate(
     if gate and against is None:
         raise TellapartError("--gate compares with a saved evaluation: name it with --against")
     saved = read_saved(against) if against else None
-    opened = Index.open(index_folder(index, [path]))
+    opened = Index.open(options.whole_index(index, path))
     wanted: _Compared = {
         "encoders": tuple(encoder or ()),
         "granularities": tuple(granularity or ()),

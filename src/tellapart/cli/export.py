@@ -12,7 +12,6 @@ from tellapart.cli.output import note
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.exporting import export_units
-from tellapart.index.home import index_folder
 
 EXAMPLES = (
     "tellapart export --index my.idx --granularity function --output out/",
@@ -22,6 +21,7 @@ EXAMPLES = (
 
 def export(
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="Folder to write to.")],
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     encoder: options.EncoderName = None,
     granularity: options.GranularityName = None,
@@ -33,7 +33,7 @@ def export(
     """Write vectors.npy and units.jsonl (same order) of one encoder and granularity, for other tools."""
     from tellapart.experiments.judgements import read_queries
 
-    opened = Index.open(index_folder(index, []))
+    opened = Index.open(options.whole_index(index, path))
     texts = read_queries(queries).texts if queries else None
     count = export_units(opened, output, encoder, granularity, texts, terminal_progress())
     note(f"{output}: {count:,} units")

@@ -13,13 +13,14 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
+from tellapart.cli.search import confirm
 from tellapart.corpus.types import Granularity, Kind
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import TellapartError
 from tellapart.index.build import BuildReport
 from tellapart.index.build import drop_encoder as drop_from_index
-from tellapart.index.home import NAME, exists, index_folder
-from tellapart.index.settings import Settings, portable, recovered_settings
+from tellapart.index.home import NAME, exists, find_home, names_of, reads
+from tellapart.index.settings import STDIN, Settings, located, portable, recovered_settings
 
 NO_ENCODER = "none"
 
@@ -82,11 +83,12 @@ def index(
         ),
     ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again.")] = False,
+    yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
     """Read, split and index; a second run does only what changed, and without PATH uses the same sources."""
     started = time.perf_counter()
-    folder = index_folder(index, paths or [])
+    folder = _folder(index, paths or [], yes=yes)
     for name in drop_encoder or []:
         drop_from_index(folder, name)
         note(f"{folder}: {name} is dropped")
@@ -110,6 +112,21 @@ def index(
         _print(folder, report, seconds)
 
 
+def _folder(index: Path | None, paths: list[Path], *, yes: bool) -> Path:
+    """Choose the folder of the index: one around the paths only if it reads all of them."""
+    if index is not None:
+        return find_home(index).folder
+    homes = [find_home(None, path) for path in paths if str(path) != STDIN or len(paths) == 1]
+    if homes and homes[0].where and len({home.folder for home in homes}) > 1:
+        raise TellapartError(
+            f"{paths[0]} has the index {homes[0].folder}, which does not hold the other paths: say which with --index"
+        )
+    folder = homes[0].folder if homes else find_home(None).folder
+    if not (paths or yes or exists(folder)):
+        confirm(Path())
+    return folder
+
+
 def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) -> Settings:
     """Take what the index holds already and add the new paths."""
     kept = Settings()
@@ -124,8 +141,18 @@ def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) ->
         raise TellapartError(
             f"no index in {folder} yet: say what to index, as in 'tellapart index PATH --index {folder}'"
         )
-    new = portable(paths or ([] if kept.sources else [Path()]), folder)
+    new = portable(_not_held(kept, folder, paths) if paths else [] if kept.sources else [Path()], folder)
     return replace(kept, sources=tuple(dict.fromkeys([*kept.sources, *new])))
+
+
+def _not_held(kept: Settings, folder: Path, paths: list[Path]) -> list[Path]:
+    """Leave out what the sources hold already: named twice, every document would get another id."""
+    sources = located(kept.sources, folder)
+    return [
+        path
+        for path in paths
+        if str(path) == STDIN or not names_of(sources, path) or not reads(folder, sources, path)
+    ]
 
 
 def _around(folder: Path, paths: list[Path]) -> Settings:

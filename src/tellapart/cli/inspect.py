@@ -13,7 +13,6 @@ from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
-from tellapart.index.home import index_folder
 from tellapart.scores.diagnostic import Diagnostic
 from tellapart.scores.inspecting import Inspection, inspect_index
 from tellapart.scores.texts import read_verdict, text_diagnostics
@@ -25,7 +24,7 @@ EXAMPLES = (
 
 
 def inspect(
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     encoder: options.EncoderName = None,
     granularity: options.GranularityName = None,
@@ -50,7 +49,7 @@ def inspect(
     json: options.Json = False,
 ) -> None:
     """Say what the vectors of an index are worth, and how to rank by examples here."""
-    opened = Index.open(index_folder(index, [path]))
+    opened = Index.open(options.whole_index(index, path))
     texts = text_diagnostics(read_verdict(verdict), seed=seed) if verdict else ()
     inspections = inspect_index(
         opened, encoder=encoder, granularity=granularity, seed=seed, progress=terminal_progress()

@@ -12,7 +12,6 @@ from tellapart.cli import options
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Configuration, Index
 from tellapart.errors import TellapartError
-from tellapart.index.home import index_folder
 
 if TYPE_CHECKING:
     from tellapart.experiments.judging.session import Session
@@ -28,6 +27,7 @@ SESSION = ".session.jsonl"
 
 
 def judge(
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     queries: Annotated[
         Path | None,
@@ -59,7 +59,7 @@ def judge(
     from tellapart.cli.judging import Conversation
     from tellapart.experiments.judging.leaders import Passages
 
-    opened = Index.open(index_folder(index, []))
+    opened = Index.open(options.whole_index(index, path))
     session = _session(opened, queries, qrels, configuration, seed)
     try:
         Conversation(

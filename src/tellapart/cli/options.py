@@ -7,13 +7,24 @@ from typing import Annotated
 
 import typer
 
+from tellapart.cli.output import note
 from tellapart.corpus.types import Granularity
+from tellapart.index.home import Home, find_home
 from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, SOLVERS
 
 IndexFolder = Annotated[
     Path | None,
-    typer.Option("--index", metavar="DIR", help="Folder of the index [default: .tellapart in PATH]."),
+    typer.Option(
+        "--index", metavar="DIR", help="Folder of the index [default: .tellapart in PATH or above it]."
+    ),
 ]
+PathIn = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[PATH]", help="File or folder [default: the current folder].", show_default=False
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Index your home folder or / without asking.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
 TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
 EXAMPLE = "a FILE, FILE:LINE, the id of a unit, or a folder (repeatable)."
@@ -92,3 +103,11 @@ Solver = Annotated[
         autocompletion=lambda: list(SOLVERS),
     ),
 ]
+
+
+def whole_index(index: Path | None, path: Path | None) -> Path:
+    """Find the index of a path for a verb that works on all of it; says so where the path is only a part."""
+    home: Home = find_home(index, path)
+    if home.where:
+        note(f"{home.folder}: all of this index counts, not only {path or 'the current folder'}")
+    return home.folder

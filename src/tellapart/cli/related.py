@@ -13,7 +13,7 @@ from tellapart.cli.output import note, print_json, print_result
 from tellapart.engine import Index
 from tellapart.engine.lookup import split_line
 from tellapart.engine.results_json import search_json
-from tellapart.index.home import NAME, exists, index_folder
+from tellapart.index.home import find_home
 
 EXAMPLES = (
     "tellapart related src/client.py:120 --index my.idx",
@@ -36,8 +36,7 @@ def related(
 ) -> None:
     """Find units like the one at a line of a file, or documents like a whole one."""
     file, line = split_line(place)
-    folder = index_folder(index, [_nearest(file)])
-    opened = Index.open(folder)
+    opened = Index.open(find_home(index, None if index else _around(file)).folder)
     result = opened.related(
         file, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
     )
@@ -49,10 +48,7 @@ def related(
         print_result(result, lines=lines, explain=False)
 
 
-def _nearest(file: str) -> Path:
-    """Folder around a file that holds an index, as git finds its repository."""
-    start = Path(os.path.abspath(file)).parent
-    for folder in (start, *start.parents):
-        if exists(folder / NAME):
-            return folder
-    return Path()
+def _around(file: str) -> Path | None:
+    """Where to look for the index: around a file on disk, else in the current folder."""
+    parent = Path(os.path.abspath(file)).parent
+    return parent if os.path.exists(file) else None

@@ -13,7 +13,6 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
-from tellapart.index.home import index_folder
 from tellapart.rankers.registry import Parameters
 
 EXAMPLES = (
@@ -29,6 +28,7 @@ def run(
     output: Annotated[
         Path, typer.Option("--output", metavar="FILE", help="TREC run to write; .gz compresses.")
     ],
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     configuration: Annotated[
         str | None,
@@ -65,7 +65,7 @@ def run(
         parsed = Configuration.parse(configuration)
         ranker, granularity, encoder = parsed.ranker, parsed.granularity, parsed.encoder
         rerank = rerank or parsed.parameters.rerank
-    opened = Index.open(index_folder(index, []))
+    opened = Index.open(options.whole_index(index, path))
     answered = opened.run(
         read_queries(queries).texts,
         depth=depth + ignore_same_id,

@@ -15,7 +15,7 @@ from tellapart.engine import Index, SearchResult
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.results_json import answer_json
 from tellapart.errors import TellapartError
-from tellapart.index.home import exists, index_folder
+from tellapart.index.home import Home, exists, find_home, too_much
 from tellapart.rankers.registry import Parameters
 
 EXAMPLES = (
@@ -38,7 +38,7 @@ def search(
             show_default=False,
         ),
     ] = None,
-    path: Annotated[Path, typer.Argument(help="File or folder to search in.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     like: options.Like = None,
     unlike: options.Unlike = None,
@@ -80,6 +80,7 @@ def search(
             help="The smallest list that has an answer this often, whatever -k; needs 'calibrate'.",
         ),
     ] = None,
+    yes: options.Yes = False,
     lines: options.Lines = 3,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     refresh: Annotated[
@@ -95,11 +96,11 @@ def search(
 
     text = sys.stdin.read() if query == "-" else query
     parameters = Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms)
-    examples, conditions = (tuple(like or ()), tuple(unlike or ())), tuple(where or ())
+    home = find_home(index, path)
+    examples, conditions = (tuple(like or ()), tuple(unlike or ())), (*home.where, *(where or ()))
     request = SearchRequest(text, *examples, k, ranker, granularity, encoder, conditions, parameters, regex)
     request.check_searchable()
-    folder = index_folder(index, [path])
-    opened = open_or_build(folder, path, asked=index is not None, refresh=refresh)
+    opened = open_or_build(home, path, asked=index is not None, yes=yes, refresh=refresh)
     result = _promised(opened, request, precision, coverage)
     calibrated = result.calibration is not None
     absent = nothing_relevant(opened, result) if result.hits and (calibrated or not json) else None
@@ -114,6 +115,8 @@ def search(
         note(f"{absent}; --json lists the nearest")
     else:
         print_result(result, lines=lines, explain=explain)
+        if home.where and not result.hits:
+            note(f"only {path or 'the current folder'} was searched, of the index {home.folder}")
 
 
 def _promised(
@@ -130,13 +133,36 @@ def _promised(
     return search_with_coverage(index, request, float(coverage or 0.0))
 
 
-def open_or_build(folder: Path, path: Path, *, asked: bool, refresh: bool = True) -> Index:
+def open_or_build(
+    home: Home, path: Path | None, *, asked: bool, yes: bool = False, refresh: bool = True
+) -> Index:
     """Open the index of a path; without one, build one of the words first."""
+    folder = home.folder
     if exists(folder):
         return Index.open(folder, refresh=refresh)
-    if asked and path == Path():
+    if asked and path is None:
         raise TellapartError(f"no index in {folder}: build one with 'tellapart index PATH --index {folder}'")
-    opened = Index.build([path], folder, encoders=(), progress=terminal_progress())
-    where = path if not asked else f"{path} --index {folder}"
-    note(f"built a word index of {path} in {folder}; 'tellapart index {where}' adds vectors (minilm)")
+    place = path or Path()
+    if not yes:
+        confirm(place)
+    opened = Index.build([place], folder, encoders=(), progress=terminal_progress())
+    where = place if not asked else f"{place} --index {folder}"
+    note(f"built a word index of {place} in {folder}; 'tellapart index {where}' adds vectors (minilm)")
     return opened
+
+
+def confirm(path: Path) -> None:
+    """Ask before a home folder, or what holds it, is indexed; without a terminal that is refused.
+
+    Raises:
+        TellapartError: Nobody can be asked, or the answer is no.
+    """
+    what = too_much(path)
+    if what is None:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise TellapartError(
+            f"{path.absolute()} is {what} and has no index: name a folder in it, or add --yes to index all of it"
+        )
+    if not typer.confirm(f"{path.absolute()} is {what} and has no index. Index all of it?", err=True):
+        raise TellapartError("nothing was indexed: name a folder to search in")

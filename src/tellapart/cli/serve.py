@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from tellapart.cli import options
 from tellapart.cli.output import note
 from tellapart.engine import Index
 from tellapart.errors import TellapartError, require
-from tellapart.index.home import NAME, index_folder
+from tellapart.index.home import NAME
 
 EXAMPLES = (
     "tellapart serve --index my.idx                        # http://127.0.0.1:8765, the page and the API",
@@ -25,11 +26,13 @@ LONGEST_QUEUE = 2048
 
 
 def serve(
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    path: options.PathIn = None,
     index: Annotated[
         list[Path] | None,
         typer.Option(
-            "--index", metavar="DIR", help="Folder of an index (repeatable) [default: .tellapart in PATH]."
+            "--index",
+            metavar="DIR",
+            help="Folder of an index (repeatable) [default: .tellapart in PATH or above it].",
         ),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
@@ -66,7 +69,7 @@ def serve(
         raise TellapartError(
             f"--host {host} can be reached by others: set {TOKEN} to a secret that they must send"
         )
-    folders = index or [index_folder(None, [path])]
+    folders = index or [options.whole_index(None, path)]
     settings = ServeSettings(
         _named(folders),
         (*LOOPBACK, host, *(allow_host or ())),

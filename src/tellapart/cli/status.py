@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.engine import Index
 from tellapart.engine.status import IndexStatus, index_status, verify_index
 from tellapart.index.embedding import in_words
-from tellapart.index.home import index_folder
+from tellapart.index.home import find_home
 
 EXAMPLES = (
     "tellapart status --index my.idx",
@@ -22,14 +21,14 @@ EXAMPLES = (
 
 
 def status(
-    path: Annotated[Path, typer.Argument(help="Folder that was indexed.")] = Path(),
+    path: options.PathIn = None,
     index: options.IndexFolder = None,
     skipped: Annotated[bool, typer.Option("--skipped", help="List what was not indexed, and why.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare checksums.")] = False,
     json: options.Json = False,
 ) -> None:
     """Say what an index holds, how old it is, and with which encoders."""
-    folder = index_folder(index, [path])
+    folder = find_home(index, path).folder
     opened = Index.open(folder)
     if skipped:
         entries = opened.skipped()

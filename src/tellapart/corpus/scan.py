@@ -55,7 +55,7 @@ def scan(
         raise TellapartError("-: standard input can be read only once; name it once")
     walker = Walker(options, None if index_folder is None else os.path.realpath(index_folder))
     seen: dict[str, str] = {}
-    for path, label in zip(given, _labels(given), strict=True):
+    for path, label in zip(given, labels_of(given), strict=True):
         before = len(walker.sources)
         if path == STDIN:
             walker.sources.append(_stdin(label))
@@ -118,7 +118,7 @@ def _single(path: str, label: str, options: ScanOptions) -> Source | Skipped:
     )
 
 
-def _labels(given: Sequence[str]) -> list[str]:
+def labels_of(given: Sequence[str]) -> list[str]:
     """The first part of every key: "" for a single path, else the path's last part made unique.
 
     Equal last parts are numbered in the order of the whole paths, so that ids do not depend on the order

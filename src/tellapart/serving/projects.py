@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tellapart.engine import DEFAULT_ENCODERS, Index
 from tellapart.errors import LockedIndexError, TellapartError
-from tellapart.index.home import NAME, exists, index_folder
+from tellapart.index.home import NAME, conditions_below, exists, find_home, too_much
 from tellapart.index.settings import located
 from tellapart.progress import Advance
 from tellapart.serving.roots import Roots
@@ -191,12 +191,17 @@ class Projects:
         folder = self.roots.resolve(repo)
         root = self._root_of(folder)
         with self._lock:
-            place = index_folder(None, [root])
+            place = find_home(None, root).folder
             if place not in self._known:
                 self._known[place] = Project(root, place, given=False, vectors=self.vectors)
             project = self._known[place]
         self._refuse_foreign(project)
-        return project, below(project, folder)
+        what = None if exists(place) else too_much(root)
+        if what is not None:
+            raise TellapartError(
+                f"{root} is {what} and has no index: name a folder in it as repo, or run 'tellapart index {root}'"
+            )
+        return project, conditions_below([str(root)], folder) or ()
 
     def close(self) -> None:
         """Stop all background work."""
@@ -224,22 +229,6 @@ class Projects:
             raise TellapartError(
                 f"the index {project.shared.folder} holds {foreign[0]}, which is outside of what may be searched"
             )
-
-
-def below(project: Project, folder: Path) -> tuple[str, ...]:
-    """Condition on documents that lie below a folder of a project; none for its root."""
-    if folder == project.root:
-        return ()
-    relative = folder.relative_to(project.root).as_posix()
-    patterns = (relative, f"{project.root.name}/{relative}")
-    tests = [f"id glob '{_escaped(pattern)}/*'" for pattern in patterns]
-    return (" or ".join(tests),)
-
-
-def _escaped(path: str) -> str:
-    for character in "[*?":
-        path = path.replace(character, f"[{character}]")
-    return path.replace("'", "''")
 
 
 def _writable(folder: Path) -> bool:
