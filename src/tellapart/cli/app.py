@@ -60,6 +60,7 @@ VERBS = {
     "models": Verb("tellapart.cli.models:app", "List models that can be fetched, and fetch one."),
     "identity": Verb("tellapart.cli.identity:app", 'Say who or what it is, by a gallery, or "unknown".'),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
+    "watch": Verb("tellapart.cli.watch:watch", "Keep an index fresh while its files change."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "ask": Verb("tellapart.cli.ask:ask", "Answer a question from the corpus, with citations."),
     "serve": Verb("tellapart.cli.serve:serve", "Serve search over HTTP, with a page for people."),

@@ -18,7 +18,7 @@ BOLD, DIM, MATCH, PLAIN = "\033[1m", "\033[2m", "\033[1;33m", "\033[0m"
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on a line."""
-    print(json.dumps(value, ensure_ascii=False))
+    print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
 def note(message: str) -> None:

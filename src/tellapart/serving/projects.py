@@ -45,11 +45,11 @@ class Work:
 
 
 class Project:
-    """A folder and its index; `given` is an index that the user named, which is served as it is."""
+    """A folder and its index; `given` is an index that the user named: its searches look at the files."""
 
     def __init__(self, root: Path, folder: Path, *, given: bool, vectors: bool) -> None:
         self.root = root
-        self.shared = SharedIndex(folder)
+        self.shared = SharedIndex(folder, refresh=given)  # others are refreshed by `begin`
         self.given = given
         self.vectors = vectors
         self.failure: TellapartError | None = None

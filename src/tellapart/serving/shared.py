@@ -18,8 +18,10 @@ class SharedIndex:
     in progress keeps what it began with.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, refresh: bool = True) -> None:
+        """`refresh` lets searches look at the sources first, and read again what changed."""
         self.folder = folder
+        self.refresh = refresh
         self._lock = threading.Lock()
         self._index: Index | None = None
         self._identity: tuple[int, int] | None = None
@@ -37,7 +39,7 @@ class SharedIndex:
                 self._index.close()
                 self._index = None
             if self._index is None:
-                self._index, self._identity = Index.open(self.folder, refresh=False), identity
+                self._index, self._identity = Index.open(self.folder, refresh=self.refresh), identity
             yield self._index
 
     def close(self) -> None:
