@@ -55,10 +55,7 @@ class QueryBuilder:
         self.load = load
         self.plan = plan
         levels = plan.configuration.granularities
-        # `structure` was fitted with the statistics of each granularity, every other ranker wants those of all.
-        alone = plan.configuration.ranker == "structure"
-        lexical = map(snapshot.lexical, levels) if alone else snapshot.lexical_together(levels)
-        self._lexical = dict(zip(levels, lexical, strict=True))
+        self._lexical = dict(zip(levels, snapshot.lexical_together(levels), strict=True))
 
     def for_text(self, text: str, where: Sequence[str] = (), regex: str | None = None) -> list[LevelQuery]:
         """Put a text query to every granularity, restricted to documents that meet all conditions.

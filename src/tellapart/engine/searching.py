@@ -145,28 +145,20 @@ def joint_spreads(own: Sequence[Spreads]) -> list[Spreads]:
     2004). Words weigh against vectors as they do within the granularity, but a word is never worth more than among
     all units: otherwise the side wins in which the words are rare. docs/benchmarks/mixed.md shows what else was tried.
     """
-    pooled = {name: _pooled([spreads[name] for spreads in own]) for name in own[0]}
+    pooled = {name: Spread.of_all([spreads[name] for spreads in own]) for name in own[0]}
     return [{name: _joint(name, spreads, pooled) for name in spreads} for spreads in own]
 
 
 def _joint(name: str, own: Spreads, pooled: Spreads) -> Spread:
-    leaning = {each: _pooled([own[each], Spread(LEAN, pooled[each].mean, pooled[each].std)]) for each in own}
+    leaning = {
+        each: Spread.of_all([own[each], Spread(LEAN, pooled[each].mean, pooled[each].std)]) for each in own
+    }
     if name != WORDS:
         nearer = leaning[name].mean - pooled[name].mean
         return Spread(own[name].n, pooled[name].mean - nearer, pooled[name].std)
     (side,) = [each for each in own if each != WORDS]
     scale = pooled[side].std / leaning[side].std if leaning[side].std > 0 else 1.0
     return Spread(own[name].n, pooled[name].mean, scale * max(leaning[name].std, pooled[name].std))
-
-
-def _pooled(spreads: Sequence[Spread]) -> Spread:
-    """Spread of the union of several populations."""
-    n = sum(spread.n for spread in spreads)
-    if not n:
-        return Spread(0, 0.0, 0.0)
-    mean = sum(spread.n * spread.mean for spread in spreads) / n
-    square = sum(spread.n * (spread.std**2 + spread.mean**2) for spread in spreads) / n
-    return Spread(n, mean, max(square - mean * mean, 0.0) ** 0.5)
 
 
 def rank_documents(

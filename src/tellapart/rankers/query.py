@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -117,6 +117,16 @@ class Spread:
     n: int
     mean: float
     std: float
+
+    @classmethod
+    def of_all(cls, spreads: Sequence[Spread]) -> Spread:
+        """Spread of the union of several populations."""
+        n = sum(spread.n for spread in spreads)
+        if not n:
+            return cls(0, 0.0, 0.0)
+        mean = sum(spread.n * spread.mean for spread in spreads) / n
+        square = sum(spread.n * (spread.std**2 + spread.mean**2) for spread in spreads) / n
+        return cls(n, mean, max(square - mean * mean, 0.0) ** 0.5)
 
     def standardise(self, scores: Dense) -> Dense:
         """Give z-scores; all 0 where every unit scores the same."""

@@ -181,7 +181,7 @@ class Structure:
 
     def find(self, sides: Sequence[Side]) -> tuple[Candidates, list[Dense] | None]:
         """Measure the candidate files; with vectors, also give the similarity of every row."""
-        near = [self._near(side) for side in sides] if self._sees(sides) else None
+        near = self._near(sides) if self._sees(sides) else None
         asked = Asked.read(sides[0].query.text)
         return candidates(asked, sides, _names(sides), self.k1, self.b, near), near
 
@@ -215,11 +215,12 @@ class Structure:
     def _fitted_for_vectors(self) -> bool:
         return "vectors" in stages() if self.fitted is None else "near_best" in self.fitted.features
 
-    def _near(self, side: Side) -> Dense:
-        """Standardised similarity of every row."""
-        assert self.semantic is not None
-        spread: Spread = self.semantic.spreads(side.query, side.units)[self.semantic.name]
-        return spread.standardise(self.semantic.scores(side.query, side.units))
+    def _near(self, sides: Sequence[Side]) -> list[Dense]:
+        """Similarity of every row, standardised over the units of all sides: prose and code are told apart by it."""
+        semantic = self.semantic
+        assert semantic is not None
+        spread = Spread.of_all([semantic.spreads(side.query, side.units)[semantic.name] for side in sides])
+        return [spread.standardise(semantic.scores(side.query, side.units)) for side in sides]
 
     def _units(
         self, files: _Files, sides: Sequence[Side], position: int, most: int
