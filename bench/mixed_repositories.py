@@ -19,7 +19,9 @@ from code_data import Target, repositories, value
 from tellapart.engine import Index
 
 DOCUMENTATION = frozenset({".md", ".markdown", ".rst", ".adoc", ".txt", ".html"})
-HEADINGS = re.compile(r"^#{1,6} +(?P<hashes>.+?) *#*$|^(?P<line>\w.{2,80})\n(?P<under>[=~^\"'*+-])(?P=under){2,}$", re.M)
+HEADINGS = re.compile(
+    r"^#{1,6} +(?P<hashes>.+?) *#*$|^(?P<line>\w.{2,80})\n(?P<under>[=~^\"'*+-])(?P=under){2,}$", re.M
+)
 LARGEST = 25_000_000
 """Bytes of a checkout; larger ones are left out (rails, curl and some others), which take most of the time."""
 QUERIES = 40
@@ -32,7 +34,9 @@ def sides(data: Path, checkouts: Path, place: Path) -> Iterator[tuple[str, str, 
     """Give name, side, and the values alone and mixed of every repository that has queries of both sides."""
     for repository in repositories(data, checkouts):
         root = checkouts / repository.name
-        size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file() and ".git" not in path.parts)
+        size = sum(
+            path.stat().st_size for path in root.rglob("*") if path.is_file() and ".git" not in path.parts
+        )
         asked = headings(root)
         if size > LARGEST or len(asked) < QUERIES // 4:
             continue
@@ -43,7 +47,10 @@ def sides(data: Path, checkouts: Path, place: Path) -> Iterator[tuple[str, str, 
             for query, targets in repository.annotations.targets.items()
         }
         both = indexed(root, place / repository.name / "both", lambda _: True)
-        for side, queries, wanted in (("code", judged, _is_code), ("documentation", asked, _is_documentation)):
+        for side, queries, wanted in (
+            ("code", judged, _is_code),
+            ("documentation", asked, _is_documentation),
+        ):
             alone = indexed(root, place / repository.name / side, wanted)
             yield repository.name, side, values(alone, queries), values(both, queries)
             alone.close()
