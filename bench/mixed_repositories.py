@@ -57,6 +57,20 @@ def sides(data: Path, checkouts: Path, place: Path) -> Iterator[tuple[str, str, 
         both.close()
 
 
+def documentation(checkouts: Path, place: Path) -> Iterator[tuple[str, Index, Asked]]:
+    """Give name, index and headings of the documentation of every repository that has enough of it."""
+    for root in sorted(checkouts.iterdir()):
+        asked = headings(root)
+        if len(asked) >= QUERIES // 2 and size_of(root) <= LARGEST:
+            yield root.name, indexed(root, place / root.name / "documentation", _is_documentation), asked
+
+
+def size_of(root: Path) -> int:
+    """Bytes of a checkout."""
+    files = (path for path in root.rglob("*") if path.is_file() and ".git" not in path.parts)
+    return sum(path.stat().st_size for path in files)
+
+
 def values(index: Index, queries: Asked) -> list[float]:
     """NDCG@10 of what `search` does by itself, a query each."""
     found = []

@@ -242,8 +242,8 @@ REMARK = "The notes mention {} once, in passing.\n\n"
 FUNCTION = 'def {}_{}(value):\n    """{}: {}."""\n    return value\n\n\n'
 
 
-@pytest.mark.parametrize("vectors", [True, False])
-def test_the_side_where_the_words_are_rare_does_not_win(tmp_path, encoders, vectors):
+@pytest.mark.parametrize(("vectors", "ranker"), [(True, "hybrid"), (False, "bm25"), (False, "auto")])
+def test_the_side_where_the_words_are_rare_does_not_win(tmp_path, encoders, vectors, ranker):
     """Code is about matrices and the notes are not; then the notes about licences and the code is not."""
     plants = [
         f"{name} grows slowly in the shade of {name} number {n}" for n, name in enumerate("abcdefgh" * 5)
@@ -259,13 +259,13 @@ def test_the_side_where_the_words_are_rare_does_not_win(tmp_path, encoders, vect
     licences = "\n\n".join(f"A licence of kind {n} must keep its notice." for n in range(40))
     (root / "notes.md").write_text(prose + "\n\n" + licences + "\n\n" + REMARK.format("a sparse matrix"))
     opened = Index.build([root], tmp_path / "both.idx", encoders=["words"] if vectors else [])
-    found = opened.search("sparse matrix multiplication", k=1, ranker="hybrid" if vectors else "bm25")
+    found = opened.search("sparse matrix multiplication", k=1, ranker=ranker)
     assert found[0].document == "lib.py"
     assert vectors or "def multiply_sparse" in found[0].text
-    assert (
-        "permission to copy"
-        in opened.search("licence permission notice", k=1, ranker=found.configuration.ranker)[0].text
-    )
+    assert "permission to copy" in opened.search("licence permission notice", k=1, ranker=ranker)[0].text
+    if ranker == "auto":  # ranked by files: what the notes say of the code's subject is found in the notes
+        assert found.configuration.ranker == "structure"
+        assert opened.search("mention a sparse matrix in passing", k=1)[0].document == "notes.md"
 
 
 def test_scores_of_one_ranker_are_the_rankers_own(index):

@@ -277,7 +277,8 @@ class Index:
         with self.reading() as snapshot:
             plan, level_queries = self.level_queries(snapshot, request)
             ranked = calibrated_ranking(self.store, snapshot, plan, request, level_queries)
-            hits = distinct_hits(ranked.rank, partial(snapshot.fetch, self.store), request.k)
+            fetch = partial(snapshot.fetch, self.store)
+            hits = distinct_hits(ranked.rank, fetch, request.k, hold_back=request.left_open)
             notes = plan.notes + about_vectors(snapshot, plan.configuration)
             notes += stale_notes(freshness, self.folder)
             rest = certificates(level_queries), freshness, ranked.calibration, ranked.best

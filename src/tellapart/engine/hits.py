@@ -2,50 +2,111 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine.results import Hit, make_hit
 from tellapart.engine.searching import Found
+from tellapart.index.lexical.characters import is_unspaced
 from tellapart.index.store import StoredDocument
 
 SPARE = 20
 """Units ranked beyond those asked for, to take the places of copies. Our choice: more copies than this leave gaps."""
 
+SUBSTANCE = 5
+"""Different words from which on a unit says enough. A heading, an anchor or a link by itself has fewer; of the judged
+paragraphs of cranfield, cisi and wikiqa next to none has, and their rankings stay as they are (bench/substance.py)."""
+
+WORDS = re.compile(r"[^\W\d_]+")
+ADDRESSES = re.compile(r"\w+://\S+|\S+@\S+\.\w+")
+BLOCK = "block"
+HELD_BACK = "substance"
+"""Names the share among what a score is made of."""
+OF_FILE = "file"
+"""Names what a unit's file scores, where files are ranked first."""
+
 Fetch = Callable[[Sequence[int]], Mapping[int, StoredDocument]]
 """Fetches documents by number."""
 
 
-def distinct_hits(rank: Callable[[int], Sequence[Found]], fetch: Fetch, k: int) -> tuple[Hit, ...]:
+def distinct_hits(
+    rank: Callable[[int], Sequence[Found]], fetch: Fetch, k: int, *, hold_back: bool = False
+) -> tuple[Hit, ...]:
     """Make hits of the best k units, of which those with the same text are one; its copies are named.
 
-    `rank` gives so many of the best. Spare ones are only asked for where there are copies to replace.
+    Args:
+        rank: Gives so many of the best. Spare ones are only asked for where there are places to fill.
+        fetch: Fetches documents by number.
+        k: How many hits.
+        hold_back: Whether units that say next to nothing score only a share of what they would (see `substance`).
     """
-    hits = _collapsed(rank(k + 1), fetch, k)
-    return _collapsed(rank(k + SPARE), fetch, k) if any(hit.copies for hit in hits) else hits
+    made = _made(rank(k + 1), fetch, hold_back=hold_back)
+    hits = _collapsed(made, k)
+    if any(hit.copies for hit in hits) or any(HELD_BACK in hit.components for hit in made):
+        hits = _collapsed(_made(rank(k + SPARE), fetch, hold_back=hold_back), k)
+    return hits
 
 
-def _collapsed(found: Sequence[Found], fetch: Fetch, k: int) -> tuple[Hit, ...]:
+def substance(hit: Hit, stored: StoredDocument) -> float:
+    """How much a unit says, from 0 to 1: its different words, addresses aside, as a share of `SUBSTANCE`.
+
+    Only paragraphs and blocks of code are measured, which are cut out of documents whatever they hold. What is a
+    document of its own, was defined by somebody, or was asked for as a sentence is as short as it should be.
+    """
+    measured = hit.granularity is Granularity.PARAGRAPH or hit.unit == BLOCK
+    if not measured or len(stored.tree.levels[hit.granularity].starts) == 1:
+        return 1.0
+    words = {word.lower() for word in WORDS.findall(ADDRESSES.sub(" ", hit.text))}
+    # A letter is no word, but scripts without spaces write many words in a row.
+    count = sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
+    return min(1.0, count / SUBSTANCE)
+
+
+def _made(found: Sequence[Found], fetch: Fetch, *, hold_back: bool) -> list[Hit]:
+    hits = []
+    for each in found:
+        stored = fetch([each.document])[each.document]
+        place = each.granularity, each.ordinal
+        hit = make_hit(len(hits) + 1, stored, *place, each.score, each.components, each.probability)
+        share = substance(hit, stored) if hold_back and each.score > 0 else 1.0
+        hits.append(replace(hit, components={**hit.components, HELD_BACK: share}) if share < 1 else hit)
+    if any(HELD_BACK in hit.components for hit in hits):
+        hits = _speaking(hits) if OF_FILE in hits[0].components else [*map(_held_back, hits)]
+        hits.sort(key=lambda hit: -hit.score)
+    return hits
+
+
+def _held_back(hit: Hit) -> Hit:
+    return replace(hit, score=hit.score * hit.components.get(HELD_BACK, 1.0))
+
+
+def _speaking(hits: list[Hit]) -> list[Hit]:
+    """Let a file stand for itself by a unit that says something, where the ranker has put files in order."""
+    of_file: dict[str, list[int]] = {}
+    for at, hit in enumerate(hits):
+        of_file.setdefault(hit.document, []).append(at)
+    for places in of_file.values():
+        scores = [hits[at].score for at in places]
+        # Stable: among those that say something, and among those that do not, the order stays.
+        order = sorted(places, key=lambda at: HELD_BACK in hits[at].components)
+        for at, score in zip(order, scores, strict=True):
+            hits[at] = replace(hits[at], score=score)
+    return hits
+
+
+def _collapsed(made: Sequence[Hit], k: int) -> tuple[Hit, ...]:
     texts: dict[tuple[Granularity, str], int] = {}
     hits: list[Hit] = []
-    for each in found:
-        hit = make_hit(
-            len(hits) + 1,
-            fetch([each.document])[each.document],
-            each.granularity,
-            each.ordinal,
-            each.score,
-            each.components,
-            each.probability,
-        )
+    for hit in made:
         # The text of an image is its caption: equal captions are no copies.
-        own = hit.id if each.granularity is Granularity.IMAGE else hit.text.strip()
-        at = texts.setdefault((each.granularity, own), len(hits))
+        own = hit.id if hit.granularity is Granularity.IMAGE else hit.text.strip()
+        at = texts.setdefault((hit.granularity, own), len(hits))
         if at < len(hits):
             hits[at] = replace(hits[at], copies=(*hits[at].copies, hit.id))
         elif len(hits) == k:
             break
         else:
-            hits.append(hit)
+            hits.append(replace(hit, rank=len(hits) + 1))
     return tuple(hits)

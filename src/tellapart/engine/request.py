@@ -102,6 +102,11 @@ class SearchRequest:
         """Names of all examples, liked and unliked."""
         return (*self.like, *self.unlike)
 
+    @property
+    def left_open(self) -> bool:
+        """Whether words are looked for and the ranker is left to tellapart: who names one wants its scores as is."""
+        return self.ranker == AUTO and self.query is not None and self.regex is None
+
     def check_searchable(self) -> SearchRequest:
         """Give the request back if there is something to search for; raise TellapartError otherwise."""
         if self.regex is not None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.index.names import Names
 from tellapart.rankers.query import Dense, Query, Ranking, Spread, Spreads, Units
@@ -39,6 +39,15 @@ the judged queries name no paths."""
 
 MOST_UNITS = 20
 """Units of one file that are told apart; what comes after them has no place in a list of ten."""
+
+LEAD, LEAD_INTERCEPT = 3.8, -2.8
+"""Log odds that a query wants documentation and not code: LEAD x log(best paragraph by BM25 / best function) +
+LEAD_INTERCEPT. Logistic regression on judged queries of code and headings of documentation in ten repositories, each
+left out in turn; the intercept takes one query of ten to be about documentation (bench/mixed.py has both sides)."""
+
+SHARPNESS = 15.0
+"""P(file) among the documentation is proportional to exp(SHARPNESS x its best paragraph / the best of all). 8 was no
+better there."""
 
 BEYOND = 1e-6
 """Files that are no candidates but share a word with the query score at most this share of the last candidate."""
@@ -189,8 +198,7 @@ class Structure:
         found, near = self.find(sides)
         fitted = self.fitted or weights("words" if near is None else "vectors")
         logits = found.features.astype(np.float64) @ fitted.of(found.asked) + NAMED_PATH * found.named
-        shares = np.exp(logits - logits.max(initial=-np.inf))
-        shares /= max(float(shares.sum()), 1e-300)
+        shares = _with_documentation(_softmax(logits), found, sides)
         highest = max((float(dense.max(initial=0.0)) for dense in found.dense), default=0.0) or 1.0
         worth = tuple(dense / np.float32(highest) for dense in found.dense)
         if near is not None:
@@ -250,6 +258,37 @@ class Structure:
                 rows += [at for at in order if at != first and worth[at] > 0]
             shown.append((number, [low + row for row in rows[:most]]))
         return shown
+
+
+def _with_documentation(
+    shares: NDArray[np.float64], found: Candidates, sides: Sequence[Side]
+) -> NDArray[np.float64]:
+    """Mix P(file) of a query for code with that of one for documentation, by how likely it is the one or the other.
+
+    What was fitted on queries for code all but hides documentation; where its words answer clearly better than those
+    of the code, it is what was asked for.
+    """
+    best = {Kind.PROSE: np.zeros(len(shares)), Kind.CODE: np.zeros(len(shares))}
+    for side, dense in zip(sides, found.dense, strict=True):
+        may = visible(side.units)
+        dense = dense if may is None else np.where(may, dense, np.float32(0))
+        own = best[KIND_OF[side.granularity]]
+        for at, (low, high) in enumerate(
+            zip(side.offsets[found.positions], side.offsets[found.positions + 1], strict=True)
+        ):
+            own[at] = max(own[at], float(dense[low:high].max(initial=0.0)))
+    prose, code = (float(best[kind].max(initial=0.0)) for kind in (Kind.PROSE, Kind.CODE))
+    if prose <= 0 or found.named.any():  # where a file is named, that is what is wanted
+        return shares
+    lead = math.log(prose / code) if code > 0 else math.inf
+    wanted = 1 / (1 + math.exp(-min(LEAD * lead + LEAD_INTERCEPT, 700.0)))
+    answers = np.where(best[Kind.PROSE] > 0, SHARPNESS * (best[Kind.PROSE] / prose - 1), -np.inf)
+    return wanted * _softmax(answers) + (1 - wanted) * shares
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = np.exp(logits - logits.max(initial=-np.inf))
+    return shares / max(float(shares.sum()), 1e-300)
 
 
 NEAR_UNIT = 4.0
