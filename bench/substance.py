@@ -102,8 +102,8 @@ def ranked(index: Index, text: str, *, hold_back: bool) -> RankedDocuments:
 HEAD = """# Units that say next to nothing
 
 Command: `python bench/substance.py`. nDCG@10 of documents in the order of their first hits, words only, default
-granularities, without and with holding back paragraphs and blocks of few different words (a unit scores the share that
-it has of so many; engine/hits.py). Differences are paired, intervals of 95 %; "the same" where no query's value changed.
+granularities, without and with holding back paragraphs and blocks of few different words (a unit scores the share
+that it has of so many; engine/hits.py). Differences are paired, intervals of 95 %; "the same" where no value changed.
 In documentation of repositories headings that stand once are asked for, and the file that has the heading answers.
 
 """
