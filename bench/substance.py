@@ -59,9 +59,9 @@ def collections(
 ) -> Iterator[tuple[str, Index, Mapping[str, str], Grades]]:
     """Give name, index, queries and judgements of everything that is measured."""
     for name, split, corpus in SETS:
-        folder = place / name
+        folder = place / "sets" / name
         if not (folder / "index" / "store.sqlite").is_file():
-            (folder / "source").mkdir(parents=True)
+            (folder / "source").mkdir(parents=True, exist_ok=True)
             (folder / "source" / "corpus.jsonl").write_bytes((data_folder() / name / corpus).read_bytes())
             Index.build(folder / "source", folder / "index", encoders=()).close()
         judged = read_beir(data_folder() / name, split)

@@ -66,6 +66,15 @@ def index(
         list[str] | None,
         typer.Option("--include", metavar="GLOB", help="Index these although ignored (repeatable)."),
     ] = None,
+    vectors_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vectors-for",
+            metavar="GLOB",
+            help="Only these documents get vectors, e.g. 'src/' or '*.md'; others are found by words (repeatable, kept"
+            " until given again; '*' is all).",
+        ),
+    ] = None,
     max_bytes: Annotated[int | None, typer.Option("--max-bytes", help="Skip larger files.")] = None,
     comments: Annotated[
         bool | None,
@@ -100,6 +109,7 @@ def index(
         max_bytes=max_bytes or settings.max_bytes,
         comments=settings.comments if comments is None else comments,
         granularities=tuple(granularity or settings.granularities),
+        vectors_for=_globs(vectors_for, settings.vectors_for),
         encoders=_encoders(settings, encoder or []),
         encoded=tuple(dict.fromkeys([*settings.encoded, *(encode or [])])),
         words_only=NO_ENCODER in (encoder or []) or (settings.words_only and not encoder),
@@ -162,6 +172,14 @@ def _around(folder: Path, paths: list[Path]) -> Settings:
             f"what {folder} was made from is lost: name it, as in 'tellapart index PATH --rebuild --index {folder}'"
         )
     return Settings() if paths else Settings(sources=(".",))
+
+
+def _globs(asked: list[str] | None, kept: tuple[str, ...]) -> tuple[str, ...]:
+    if asked is None:
+        return kept
+    if blank := [glob for glob in asked if not glob.strip("!/ ")]:
+        raise TellapartError(f"--vectors-for {blank[0]!r}: give a glob of paths such as 'src/' or '*.md'")
+    return () if "*" in asked and len(asked) == 1 else tuple(dict.fromkeys(asked))
 
 
 def _encoders(settings: Settings, asked: list[str]) -> tuple[str, ...]:

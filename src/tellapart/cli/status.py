@@ -10,6 +10,7 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.engine import Index
+from tellapart.engine.planning import only_some
 from tellapart.engine.status import IndexStatus, index_status, verify_index
 from tellapart.index.embedding import in_words
 from tellapart.index.home import find_home
@@ -60,6 +61,8 @@ def _print(state: IndexStatus) -> None:
         print(f"encoder      {encoder.name}  {encoder.dim} dimensions, {encoder.fingerprint[:12]}; {levels}")
         if words := in_words(encoder):
             print(f"             {words}")
+    if state.vectors_for:
+        print(f"             {only_some(state.vectors_for)}")
     if not state.encoders:
         print("encoder      none: words only")
     print(f"verdict      {_verdict(state)}")

@@ -81,6 +81,23 @@ def deciding_rule(files: Sequence[RuleFile], path: bytes, *, folder: bool) -> tu
     return None
 
 
+class Named:
+    """Globs in .gitignore syntax, the last that fits decides: `src/` names all below, `!src/gen/` not these."""
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        self._rules = RuleFile("globs", parse_rules(b"\n".join(map(os.fsencode, globs))))
+
+    def covers(self, path: str) -> bool:
+        """Whether a path (forward slashes) or a folder that it lies in is named."""
+        parts = os.fsencode(path).split(b"/")
+        rules = (
+            self._rules.deciding(b"/".join(parts[:end]), folder=end < len(parts))
+            for end in range(1, len(parts) + 1)
+        )
+        last = max((rule for rule in rules if rule is not None), key=lambda rule: rule.line, default=None)
+        return last is not None and not last.negated
+
+
 class ForceInclude:
     """Globs that take files back in whatever else speaks against them."""
 

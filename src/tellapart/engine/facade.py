@@ -93,6 +93,7 @@ class Index:
         kind: Kind | str | None = None,
         include: str | Sequence[str] = (),
         max_bytes: int | None = None,
+        vectors_for: str | Sequence[str] = (),
         progress: Progress = silent,
         fresh: bool = False,
     ) -> Index:
@@ -100,6 +101,7 @@ class Index:
 
         `encoders` are names, or objects with `encode(texts)` such as a `SentenceTransformer`, as `{"name": encoder}`
         or by their own names; empty means words only. `granularities` empty means all of each kind of document.
+        `vectors_for` are globs of the documents that get vectors (empty = all).
         """
         folder = Path(path)
         encoder_names, objects = named_encoders(encoders)
@@ -108,6 +110,7 @@ class Index:
             kind=Kind(kind) if kind else None,
             include=names(include, "include"),
             max_bytes=max_bytes,
+            vectors_for=names(vectors_for, "vectors_for"),
             granularities=tuple(Granularity(g) for g in names(granularities, "granularities")),
             encoders=encoder_names,
         )
@@ -279,7 +282,7 @@ class Index:
             ranked = calibrated_ranking(self.store, snapshot, plan, request, level_queries)
             fetch = partial(snapshot.fetch, self.store)
             hits = distinct_hits(ranked.rank, fetch, request.k, hold_back=request.left_open)
-            notes = plan.notes + about_vectors(snapshot, plan.configuration)
+            notes = plan.notes + about_vectors(snapshot, plan.configuration, self.settings.vectors_for)
             notes += stale_notes(freshness, self.folder)
             rest = certificates(level_queries), freshness, ranked.calibration, ranked.best
             return SearchResult(request, plan.configuration, plan.why, hits, notes, *rest)

@@ -65,7 +65,7 @@ def substance(hit: Hit, stored: StoredDocument) -> float:
 
 
 def _made(found: Sequence[Found], fetch: Fetch, *, hold_back: bool) -> list[Hit]:
-    hits = []
+    hits: list[Hit] = []
     for each in found:
         stored = fetch([each.document])[each.document]
         place = each.granularity, each.ordinal

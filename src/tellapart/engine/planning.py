@@ -244,11 +244,14 @@ def _without_second_look(plan: SearchPlan) -> SearchPlan:
     return replace(plan, configuration=replace(chosen, parameters=parameters))
 
 
-def about_vectors(snapshot: Snapshot, chosen: Configuration) -> tuple[str, ...]:
-    """Say what a user should know about the vectors that a search looks at: not all there yet, or a stand-in."""
+def about_vectors(snapshot: Snapshot, chosen: Configuration, globs: Sequence[str]) -> tuple[str, ...]:
+    """Say what a user should know about the vectors that a search looks at: not all there, or a stand-in.
+
+    `globs` name the documents that are to have vectors, as the index was told.
+    """
     if chosen.encoder is None:
         return ()
-    notes = []
+    notes = [only_some(globs)] if globs else []
     share = snapshot.coverage(chosen.encoder, *chosen.granularities)
     if share < 1 and chosen.granularities:
         notes.append(
@@ -263,3 +266,8 @@ def about_vectors(snapshot: Snapshot, chosen: Configuration) -> tuple[str, ...]:
             f" 'tellapart index --encode sentence --index {snapshot.folder}' encodes each by itself"
         )
     return tuple(notes)
+
+
+def only_some(globs: Sequence[str]) -> str:
+    """Say which documents have vectors where not all do."""
+    return f"only documents that match {' or '.join(globs)} have vectors (index --vectors-for), others words only"

@@ -45,7 +45,10 @@ class CalibrationStatus:
 
 @dataclass(frozen=True, slots=True)
 class IndexStatus:
-    """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`."""
+    """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`.
+
+    `vectors_for` are globs of the documents that have vectors, empty where all have.
+    """
 
     folder: str
     generation: int
@@ -55,6 +58,7 @@ class IndexStatus:
     skipped: int
     units: dict[str, int]
     encoders: tuple[StoredEncoder, ...]
+    vectors_for: tuple[str, ...]
     changed_sources: int
     bytes: int
     verdict: VerdictStatus | None
@@ -75,6 +79,7 @@ def index_status(index: Index) -> IndexStatus:
             skipped=len(index.skipped()),
             units={g.value: snapshot.units(g).n_alive for g in snapshot.granularities},
             encoders=tuple(snapshot.encoders.values()),
+            vectors_for=settings.vectors_for,
             changed_sources=_changed(index),
             bytes=bytes_below(index.folder),
             verdict=_verdict(index.planner(snapshot).verdict),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tellapart.encoders.load import load_encoder
+from tellapart.engine.building import builder
 from tellapart.engine.refreshing import ENCODED_CHARACTERS
 from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
@@ -119,9 +119,6 @@ def _matters(own: str, _: object, path: str) -> bool:
 
 def _round(folder: Path, progress: Progress) -> tuple[WatchUpdate | None, bool]:
     """Take over what differs from the index; says what was done, and whether to try again soon."""
-    from tellapart.encoders.cache import open_cache
-    from tellapart.index.build import Builder
-
     started = time.perf_counter()
     with closing(Store.open(folder)) as store:
         settings = kept_settings(store)
@@ -130,14 +127,13 @@ def _round(folder: Path, progress: Progress) -> tuple[WatchUpdate | None, bool]:
         found = differences(folder, store)
         sources = changed_sources(folder, store, found) if found else []
         encoders = tuple(Catalogue(store).encoders())
-    load = partial(load_encoder, home=folder.resolve().parent)
-    builder = Builder(folder, settings, load, open_cache(), progress)
+    rereading = builder(folder, settings, progress=progress)
     try:
         if found:
-            changes = builder.reread(sources, encoded_characters=ENCODED_CHARACTERS)
+            changes = rereading.reread(sources, encoded_characters=ENCODED_CHARACTERS)
             if changes.characters > ENCODED_CHARACTERS:
                 for name in encoders:
-                    builder.add_encoder(name)
+                    rereading.add_encoder(name)
             if changes.any:
                 took = time.perf_counter() - started
                 return WatchUpdate(changes.added, changes.changed, changes.removed, took), False

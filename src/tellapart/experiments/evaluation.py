@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
+from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
 from tellapart.experiments.arms import COMPARED, encode_sentences, text_arms, with_second_looks
 from tellapart.experiments.costs import bytes_read, with_costs
@@ -101,6 +102,8 @@ def evaluate(
     experiment = with_costs(experiment, index, progress)
     with progress("weighing the evidence", None):
         verdict = decide(experiment, seed=seed)
+    if globs := index.settings.vectors_for:
+        verdict = replace(verdict, notes=(*verdict.notes, only_some(globs)))
     if keep:
         verdict.keep(index)
     return verdict

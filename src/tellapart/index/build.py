@@ -130,6 +130,11 @@ class Builder:
             self.settings.granularities,
         ):
             self.fresh = True  # documents that did not change would keep their old units
+        if kept.sources and kept.vectors_for != self.settings.vectors_for:
+            with store.transaction():  # made again with the next vectors; what stays the same is in the cache
+                for encoder in catalogue.encoders().values():
+                    forget_encoder(catalogue, encoder)
+                keep_settings(store, replace(kept, vectors_for=self.settings.vectors_for))
         notes: list[str] = []
         if not catalogue.encoders():
             with store.transaction():  # searchable by its words while the first vectors are made
@@ -219,7 +224,8 @@ class Builder:
         self, store: Store, encoder: Encoder, cache: VectorCache | None, pooled: tuple[Granularity, ...]
     ) -> Embedder | ImageEmbedder:
         if not isinstance(encoder, OfImages):
-            return Embedder(store, encoder, cache, self.progress, pooled=pooled)
+            wanted = documents_named(store, kept_settings(store).vectors_for)
+            return Embedder(store, encoder, cache, self.progress, pooled=pooled, wanted=wanted)
         from tellapart.index.image_vectors import ImageEmbedder
 
         return ImageEmbedder(self.folder, store, self.settings, encoder, cache, self.progress)
@@ -285,6 +291,17 @@ def forget_encoder(catalogue: Catalogue, encoder: StoredEncoder) -> None:
     for number, _ in catalogue.segments():
         catalogue.remove_files(number, f"{vectors_folder(encoder.fingerprint)}/")
     catalogue.remove_encoder(encoder.name)
+
+
+def documents_named(store: Store, globs: Sequence[str]) -> Callable[[int], bool] | None:
+    """Tell by its number whether a document's path or id is named by globs; None where there are no globs."""
+    if not globs:
+        return None
+    from tellapart.corpus.ignore import Named
+
+    named = Named(globs)
+    rows = store.connection.execute("SELECT number, id, COALESCE(path, id) FROM documents")
+    return {number for number, name, path in rows if named.covers(name) or named.covers(path)}.__contains__
 
 
 def prepare_folder(folder: Path) -> None:

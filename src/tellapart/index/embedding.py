@@ -147,7 +147,8 @@ def unit_texts(stored: StoredDocument, granularity: Granularity) -> list[UnitTex
 class Embedder:
     """Writes the vectors of one encoder for whole segments.
 
-    `pooled` levels take theirs from the windows of others; `texts` says what is encoded of a document's units.
+    `pooled` levels take theirs from the windows of others; `texts` says what is encoded of a document's units;
+    documents that are not `wanted` get rows of zeros, which are never found.
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class Embedder:
         *,
         pooled: Collection[Granularity] = (),
         texts: UnitTexts = unit_texts,
+        wanted: Callable[[int], bool] | None = None,
     ) -> None:
         self.store = store
         self.catalogue = Catalogue(store)
@@ -167,6 +169,7 @@ class Embedder:
         self.progress = progress
         self.pooled = pooled
         self.texts = texts
+        self.wanted = wanted
         self.reports: list[EmbedReport] = []
 
     def cover(self, missing: Sequence[Missing], *, commit: Callable[[], None] | None = None) -> None:
@@ -185,7 +188,7 @@ class Embedder:
 
     def _work(self, segment: Segment, levels: Sequence[Granularity], lengths: Mapping[int, int]) -> int:
         """Estimate the tokens to be read for a segment from all its characters and a sample of its documents."""
-        alive = segment.documents[~segment.dead].tolist()
+        alive = segment.documents[self._positions(segment)].tolist()
         if not alive:
             return 0
         sample = alive[:: max(1, len(alive) // SAMPLED_DOCUMENTS)]
@@ -214,10 +217,17 @@ class Embedder:
             paths.append(path)
         self.catalogue.put_files(segment.number, seal(segment.folder, paths))
 
+    def _positions(self, segment: Segment) -> list[int]:
+        """Positions of the documents of a segment that are to have vectors."""
+        positions: list[int] = np.flatnonzero(~segment.dead).tolist()
+        if self.wanted is None:
+            return positions
+        return [position for position in positions if self.wanted(int(segment.documents[position]))]
+
     def _chunks(self, segment: Segment, wanted: Sequence[Granularity]) -> Iterator[_Chunk]:
         offsets = {g: segment.offsets(g) for g in wanted}
         chunk = _Chunk(self.texts, self.pooled)
-        for position in np.flatnonzero(~segment.dead).tolist():
+        for position in self._positions(segment):
             number = int(segment.documents[position])
             first_rows = {g: int(of[position]) for g, of in offsets.items()}
             chunk.add(self.store.documents([number])[number], first_rows)

@@ -29,7 +29,8 @@ class Settings:
 
     `encoded` are levels whose units are encoded by themselves although their vectors could be pooled from those of
     others. `words_only` says that the user wants no encoder, and not only has none yet; `images` that an encoder
-    sees them; `comments` that headers, footers and comments of Word documents are read.
+    sees them; `comments` that headers, footers and comments of Word documents are read; `vectors_for` holds globs of
+    the documents that get vectors, in .gitignore syntax (empty = all).
     """
 
     sources: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Settings:
     images: bool = False
     encoded: tuple[Granularity, ...] = ()
     comments: bool = False
+    vectors_for: tuple[str, ...] = ()
 
     def scan_options(self) -> ScanOptions:
         """Give the options for finding and reading the sources."""
@@ -93,6 +95,7 @@ def _parsed(content: str) -> Settings:
         images=kept.get("images", False),
         encoded=tuple(Granularity(g) for g in kept.get("encoded", ())),
         comments=kept.get("comments", False),
+        vectors_for=tuple(kept.get("vectors_for", ())),
     )
 
 

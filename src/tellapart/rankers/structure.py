@@ -158,7 +158,7 @@ class Structure:
     def dense_together(self, sides: Sequence[Side]) -> list[Dense]:
         """Score every row of every side, -inf where no file is a candidate and no word is shared."""
         files = self._files(sides)
-        lowest = float(files.shares.min(initial=1.0)) * self.decay**MOST_UNITS * BEYOND
+        lowest = max(float(files.shares.min(initial=1.0)), 1e-30) * self.decay**MOST_UNITS * BEYOND
         scores = []
         for number, side in enumerate(sides):
             words = files.found.dense[number]
