@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +29,9 @@ TICK_NS = 20_000_000
 have changed again without another time: its content decides the next time."""
 
 UNKNOWN = -1
+ON_DISK = frozenset({"file", "size", "mtime_ns"})
+"""Fields of a source that are read anew; `asdict` would copy deeply, and took most of the time of noting sources."""
+
 RELATIVE = b"./"
 
 BUDGET_SECONDS = 1.0
@@ -243,9 +246,7 @@ def _full(path: bytes, home: str) -> str:
 
 
 def _encode(source: Source) -> str:
-    kept = asdict(source)
-    for field in ("file", "size", "mtime_ns"):
-        del kept[field]
+    kept = {name: getattr(source, name) for name in Source.__dataclass_fields__ if name not in ON_DISK}
     return json.dumps(kept)
 
 
