@@ -60,6 +60,11 @@ def covered(index: Path) -> float:
         return snapshot.coverage("minilm", *snapshot.granularities)
 
 
+def hears_ctrl_c() -> None:
+    """What a shell starts in the background, such as these tests, ignores it, and so do its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def soon(holds: Callable[[], bool]) -> bool:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -142,7 +147,7 @@ def test_vectors_follow_the_words(folder, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_ends_at_once_and_leaves_a_complete_index(number, folder, tmp_path):
     command = [sys.executable, "-m", "tellapart", "watch", str(folder), "--index", str(tmp_path / "my.idx")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c)
     assert process.stderr is not None
     lines = iter(process.stderr.readline, "")
     assert any("watching" in line for line in lines)

@@ -13,7 +13,7 @@ import numpy as np
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.query_set import Provenance
-from tellapart.experiments.statistics import ALPHA, FEW_QUERIES, Comparison, compare
+from tellapart.experiments.statistics import FEW_QUERIES, Comparison, compare
 from tellapart.experiments.textfiles import read_text
 from tellapart.experiments.verdict import SCHEMA, SPELLED, Verdict
 from tellapart.index.store import Store
@@ -56,8 +56,8 @@ class Regression:
 
     @property
     def significant(self) -> bool:
-        """Whether the choice is worse now, at 5 %."""
-        return self.comparison.difference < 0 and self.comparison.p <= ALPHA
+        """Whether the choice is worse now, at 5 %, with an interval below 0."""
+        return self.comparison.worse
 
     @property
     def sentence(self) -> str:

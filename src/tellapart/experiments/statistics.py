@@ -55,6 +55,11 @@ class Comparison:
     n: int
     detectable: float
 
+    @property
+    def worse(self) -> bool:
+        """Whether a is worse than b: both the test and the interval say so, whose limits need not agree."""
+        return self.p <= ALPHA and self.difference < 0 and not self.high >= 0
+
     def detectable_among(self, comparisons: int) -> float:
         """The difference that would be shown in 80 % of trials if Holm corrects for so many comparisons.
 
