@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.corpus.language import FUNCTION_WORDS
 from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Kind, Level
+from tellapart.engine import Index
 from tellapart.index.lexical import Bm25, LexicalSegment, LexicalWriter, analyse_query, merge
 from tellapart.index.lexical.tokens import Analyser
+from tellapart.index.lexical.variants import without_function_words
 
 
 def indexed(folder: Path, texts: list[str], kind: Kind = Kind.PROSE) -> Bm25:
@@ -117,3 +120,44 @@ def test_places_of_extra_terms():
     ]
     assert extra == [("10,000", 3), ("1,234,567", 13)]
     assert (np.diff(tokens.starts) >= 0).all()
+
+
+ROSES = "Die Rosen werden im März geschnitten, und danach ist es für die Blumen wichtig, dass sie Wasser bekommen. "
+
+
+def test_a_query_in_the_language_of_the_documents_loses_its_function_words():
+    asked = "Wie werden die Rosen geschnitten?"
+    assert without_function_words(asked, ()) == asked
+    assert without_function_words(asked, ("german",)) == "Rosen geschnitten?"
+    assert without_function_words("war crimes in Bosnia", ("german",)) == "war crimes in Bosnia"
+    assert without_function_words("wie werden die", ("german",)) == "wie werden die"
+    assert (
+        without_function_words("Ποια είναι η πρωτεύουσα της Ελλάδας;", ("greek",))
+        == "Ποια πρωτεύουσα Ελλάδας;"
+    )
+    assert without_function_words("comment tailler les rosiers dans le jardin", ("french", "german")) == (
+        "tailler rosiers jardin"
+        if "comment" in FUNCTION_WORDS["french"]
+        else "comment tailler rosiers jardin"
+    )
+
+
+def test_a_text_that_shares_only_function_words_with_the_query_is_not_found(tmp_path):
+    (tmp_path / "docs").mkdir()
+    for number in range(12):
+        (tmp_path / "docs" / f"{number}.md").write_text(ROSES * 2 + f"Nummer {number}.\n")
+    (tmp_path / "docs" / "other.md").write_text(
+        "Wie werden die Maschinen geprüft, und wer ist für sie da?\n" * 3
+    )
+    index = Index.build(tmp_path / "docs", tmp_path / "my.idx", encoders=())
+    found = index.search("Wie werden die Rosen geschnitten?", k=20, granularity="document")
+    assert len(found) == 12
+    assert "other.md" not in {hit.document for hit in found}
+    index.close()
+
+
+def test_every_language_of_the_stemmer_has_function_words():
+    import Stemmer
+
+    variants = {"porter", "dutch_porter"}
+    assert set(Stemmer.algorithms()) - variants <= set(FUNCTION_WORDS)

@@ -104,10 +104,20 @@ _WORDS = {
 """Frequent function words of each language, from general knowledge of the languages. `tests/corpus/test_language.py`
 holds what they are worth: the first article of the Declaration of Human Rights, and the judged English sets."""
 
+_OF_SCRIPTS = {
+    "greek": "και το η ο του της να τα με που για στο στη στην στον τον την οι των από είναι δεν θα ένα μια σε ότι "
+    "ως αν αλλά ή όπως πως μας τους αυτό αυτή πιο μου σας τι πολύ μετά πριν όταν ήταν έχει τις στα στις ένας μία",
+    "armenian": "և է որ են ի իր մեջ համար այս այդ նա էր որը հետ իսկ կամ բայց եթե նրա մի մասին ինչպես երբ չի եմ "
+    "մենք նրանք էին թե նաև պետք ինչ որի որոնք մինչև շատ",
+    "tamil": "மற்றும் ஒரு என்று இந்த அந்த இது அது என இருந்து உள்ள போது அவர் என்ற எந்த அல்லது ஆனால் மேலும் கொண்டு பற்றி "
+    "மூலம் எப்படி என்ன ஏன் எங்கே தான் இல்லை ஆகும் வேண்டும்",
+}
+"""Function words of languages that are known by their script."""
+
 FUNCTION_WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         language: frozenset(words.split() + _WORDS.get(f"{language} cyrillic", "").split())
-        for language, words in _WORDS.items()
+        for language, words in (_WORDS | _OF_SCRIPTS).items()
         if language.isalpha()
     }
 )

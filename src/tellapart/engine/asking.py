@@ -90,7 +90,7 @@ class QueryBuilder:
                 name,
                 [
                     self._level_query(
-                        level, Query(terms_of(text, KIND_OF[level]), vector, text=text), numbers, "knn"
+                        level, Query(self._terms(text, level), vector, text=text), numbers, "knn"
                     )
                     for level in self.plan.configuration.granularities
                 ],
@@ -114,6 +114,9 @@ class QueryBuilder:
             queries.append(self._level_query(level, query, numbers, self.plan.by_examples))
         _refuse_nothing_left(queries)
         return queries
+
+    def _terms(self, text: str, level: Granularity) -> tuple[str, ...]:
+        return terms_of(text, KIND_OF[level], self.snapshot.languages)
 
     def _level_query(
         self, level: Granularity, query: Query, numbers: list[int] | None, vector_side: str
@@ -181,7 +184,7 @@ class QueryBuilder:
         counter-example says too tells nothing apart, and is left out.
         """
         kind = KIND_OF[level]
-        asked = () if text is None else terms_of(text, kind)
+        asked = () if text is None else self._terms(text, level)
         liked = examples.texts(examples.liked)
         shared = _shared_words(liked, kind)
         for word in {*asked, *_shared_words(examples.texts(examples.unliked), kind)}:
@@ -193,9 +196,9 @@ class QueryBuilder:
         return (*asked * max(len(liked), 1), *repeated)
 
 
-def terms_of(text: str, kind: Kind) -> tuple[str, ...]:
-    """Cut a query into the words of one kind of document."""
-    return tuple(analyse_query(text, kind))
+def terms_of(text: str, kind: Kind, languages: Sequence[str] = ()) -> tuple[str, ...]:
+    """Cut a query into the words of one kind of document; `languages` are those of the documents."""
+    return tuple(analyse_query(text, kind, languages))
 
 
 def _pixels(encoder: OfImages, file: Path) -> NDArray[np.uint8]:

@@ -63,13 +63,14 @@ class Tier:
         """How many units there are, dead ones included."""
         return sum(table.n_rows for table in self.tables)
 
-    def units(self, level: Granularity, encoder: str | None, *, alone: bool = False) -> Units:
-        """What a ranker may look at; `alone` counts words in the units of this level only."""
+    def units(self, level: Granularity, encoder: str | None) -> Units:
+        """What a ranker may look at."""
         table = self.snapshot.units(level)
         vectors = None if encoder is None else self.snapshot.vectors(encoder, level)
-        lexical = self.snapshot.lexical(level) if alone else self._lexical[level]
         names = self.snapshot.names
-        return Units(table.n_rows, lexical, vectors, table.alive, offsets=table.offsets, names=names)
+        return Units(
+            table.n_rows, self._lexical[level], vectors, table.alive, offsets=table.offsets, names=names
+        )
 
     def roll_up(self, scores: Sequence[Scores]) -> Scores:
         """Give each document its best unit's score: (queries, documents), -inf where nothing may be found."""
@@ -187,7 +188,7 @@ class QueryBlock:
 
     def _together(self, ranker: Structure, encoder: str | None) -> list[Scores]:
         """Ask a ranker that looks at all levels at once."""
-        units = [self.tier.units(level, encoder, alone=True) for level in self.tier.levels]
+        units = [self.tier.units(level, encoder) for level in self.tier.levels]
         terms = [self._analysed(level) for level in self.tier.levels]
         blocks = []
         for number, text in enumerate(self.texts):
@@ -202,7 +203,8 @@ class QueryBlock:
     def _analysed(self, level: Granularity) -> list[tuple[str, ...]]:
         kind = KIND_OF[level]
         if kind not in self._terms:
-            self._terms[kind] = [tuple(analyse_query(text, kind)) for text in self.texts]
+            languages = self.tier.snapshot.languages
+            self._terms[kind] = [tuple(analyse_query(text, kind, languages)) for text in self.texts]
         return self._terms[kind]
 
 

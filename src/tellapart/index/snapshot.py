@@ -127,6 +127,13 @@ class Snapshot:
         """Levels that have units, in the order of `Granularity`."""
         return tuple(g for g in Granularity if self.units(g).n_alive)
 
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """Languages other than English that many of the documents are written in."""
+        return tuple(
+            sorted({language for segment in self.segments for language in segment.lexical.languages})
+        )
+
     def units(self, granularity: Granularity) -> UnitTable:
         """Give the units of one granularity."""
         if granularity not in self._tables:

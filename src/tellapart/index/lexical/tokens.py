@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.types import Kind
 from tellapart.index.lexical.characters import cut
+from tellapart.index.lexical.variants import without_function_words
 
 ANALYSER_VERSION = 2
 """Raised whenever the same text would give other terms: an index of another version must be rebuilt."""
@@ -123,12 +124,15 @@ BYTES_PER_ENTRY = 170
 """A short string (some 60), its slot in a dictionary and its numbers in the lexicon."""
 
 
-def analyse_query(text: str, kind: Kind) -> list[str]:
+def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[str]:
     """Give the terms of a query, to be matched against units of one kind; repetition counts.
+
+    `languages` are those of the documents, English aside: a query in one of them loses its function words.
 
     Code is indexed with its stop words, so that `is not` can be found; a longer question about code loses
     its own, which would match any code: nDCG@10 .359 -> .499 on mbpp train, .393 -> .381 on cosqa dev.
     """
+    text = without_function_words(text, languages)
     placed: list[tuple[int, str]] = []
     for offset, block in blocks(text):
         found = cut(block, kind, query=True)

@@ -29,6 +29,8 @@ SAMPLED = 200
 """Documents per segment whose language is looked at: the share above is seen within .03 at 95 %."""
 
 ENGLISH = "english"
+TELLING_WORDS = 2
+PUNCTUATION = ".,;:!?¿¡()[]{}\"'«»„“”‚‘’…;·՞՜।"
 
 
 def keys(term: str, languages: Sequence[str] = ()) -> set[str]:
@@ -77,6 +79,34 @@ def _stemmer(language: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- 
     import Stemmer
 
     return Stemmer.Stemmer(language)
+
+
+def without_function_words(query: str, languages: Sequence[str]) -> str:
+    """Leave the function words of a query's own language out; the query itself where nothing would be left.
+
+    A query is too short for the detector. It is taken to be in one of the languages of the documents where two of
+    the words that are used there, and not in English, stand in it: "war crimes" asks for no German documents.
+
+    Args:
+        query: As typed.
+        languages: Those that many documents are in, English aside.
+    """
+    if not languages:
+        return query
+    from tellapart.corpus.language import FUNCTION_WORDS
+
+    pieces = [(piece, _bare(piece)) for piece in query.split()]
+    dropped: set[str] = set()
+    for language in languages:
+        words = FUNCTION_WORDS.get(language, frozenset())
+        telling = {word for _, word in pieces if len(word) > 1 and word in words} - FUNCTION_WORDS[ENGLISH]
+        if len(telling) >= TELLING_WORDS:
+            dropped |= words
+    return " ".join(piece for piece, word in pieces if word not in dropped) or query
+
+
+def _bare(piece: str) -> str:
+    return unicodedata.normalize("NFC", piece.lower()).strip(PUNCTUATION)
 
 
 def languages_of(texts: Iterable[str]) -> list[str]:
