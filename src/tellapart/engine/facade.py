@@ -17,7 +17,7 @@ from tellapart.engine.asking import LevelQuery, QueryBuilder
 from tellapart.engine.building import NO_OBJECTS, add_encoder, build_index, builder
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.hits import distinct_hits
-from tellapart.engine.lookup import find_document
+from tellapart.engine.lookup import find_document, stored_document
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.probabilities import calibrated_ranking
 from tellapart.engine.records import CheckedVerdict
@@ -36,7 +36,7 @@ from tellapart.engine.request import (
 from tellapart.engine.results import Hit, SearchResult, hit_of, parse_unit_id
 from tellapart.engine.searching import certificates
 from tellapart.engine.second_look import rank_queries
-from tellapart.errors import StaleIndexError, TellapartError
+from tellapart.errors import StaleIndexError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
 from tellapart.index.settings import Settings, kept_settings, located, portable
@@ -236,7 +236,7 @@ class Index:
         name = fspath(document) if line is None else f"{fspath(document)}:{line}"
         request = request_of(like=name, **wishes)
         if line is None and request.granularity is None:
-            whole = self._document(self.document_at(name)).tree.kind
+            whole = stored_document(self.store, self.document_at(name)).tree.kind
             request = replace(request, granularity=LEVELS[whole][-1])
         return self._answer(request)
 
@@ -305,7 +305,9 @@ class Index:
     def get(self, identifier: str) -> Hit:
         """Fetch one unit or document by the id that a search gave it."""
         with self.reading():
-            return hit_of(self._document((parse_unit_id(identifier) or (identifier,))[0]), identifier)
+            return hit_of(
+                stored_document(self.store, (parse_unit_id(identifier) or (identifier,))[0]), identifier
+            )
 
     def document_at(self, file: str) -> str:
         """Find the id of the document that a file on disk, or a path as search prints it, stands for."""
@@ -354,11 +356,3 @@ class Index:
                 f" 'tellapart index --index {self.folder}', or Index.update() for an encoder object"
             )
         return encoder
-
-    def _document(self, identifier: str) -> StoredDocument:
-        stored = self.store.document(identifier)
-        if stored is None:
-            raise TellapartError(
-                f"no document {identifier!r} in the index {self.folder}: give a path as 'tellapart search' prints it"
-            )
-        return stored

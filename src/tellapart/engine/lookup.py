@@ -38,6 +38,21 @@ def known_document(store: Store, file: str, sources: Sequence[str]) -> str | Non
     return next((each for each in candidates if number_of(store, each) is not None), None)
 
 
+def stored_document(store: Store, identifier: str) -> StoredDocument:
+    """Fetch a document by its id.
+
+    Raises:
+        TellapartError: There is none.
+    """
+    stored = store.document(identifier)
+    if stored is None:
+        raise TellapartError(
+            f"no document {identifier!r} in the index {store.path.parent}:"
+            " give a path as 'tellapart search' prints it"
+        )
+    return stored
+
+
 def number_of(store: Store, identifier: str) -> int | None:
     """Number of a document, without fetching it."""
     row = store.connection.execute("SELECT number FROM documents WHERE id = ?", (identifier,)).fetchone()

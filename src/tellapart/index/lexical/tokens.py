@@ -127,14 +127,12 @@ BYTES_PER_ENTRY = 170
 def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[str]:
     """Give the terms of a query, to be matched against units of one kind; repetition counts.
 
-    `languages` are those of the documents, English aside: a query in one of them loses its function words.
-
-    Code is indexed with its stop words, so that `is not` can be found; a longer question about code loses
-    its own, which would match any code: nDCG@10 .359 -> .499 on mbpp train, .393 -> .381 on cosqa dev.
+    A query in one of the `languages` of the documents, English aside, loses the function words of that language. Code
+    is indexed with its stop words, so that `is not` can be found; a longer question about code loses its own, which
+    would match any code: nDCG@10 .359 -> .499 on mbpp train, .393 -> .381 on cosqa dev.
     """
-    text = without_function_words(text, languages)
     placed: list[tuple[int, str]] = []
-    for offset, block in blocks(text):
+    for offset, block in blocks(text := without_function_words(text, languages)):
         found = cut(block, kind, query=True)
         placed += zip((found.starts + offset).tolist(), found.raw, strict=True)
     distinct = list(dict.fromkeys(word for _, word in placed))
