@@ -73,7 +73,7 @@ def judged_collections(data: Path, place: Path) -> Iterator[Collection]:
             for query in judged.queries
         }
         for encoder in ENCODERS:
-            yield _collection(f"{folder} {split}", "judged", index, encoder, judged.queries, gold)
+            yield collection_of(f"{folder} {split}", "judged", index, encoder, judged.queries, gold)
         index.close()
 
 
@@ -92,7 +92,7 @@ def concepts(data: Path, place: Path, most: int = CONCEPTS) -> Iterator[Collecti
     for name, texts in (("concepts, nouns", named), ("concepts, nouns explained", explained)):
         index = _indexed(texts, place, name.replace(", ", "-").replace(" ", "-"))
         for encoder in ENCODERS:
-            yield _collection(name, "concepts", index, encoder, queries, gold)
+            yield collection_of(name, "concepts", index, encoder, queries, gold)
         index.close()
 
 
@@ -106,7 +106,7 @@ def intents(data: Path, place: Path) -> Iterator[Collection]:
     index = _indexed(texts, place, "intents")
     for encoder in ENCODERS:
         queries = {label: label.replace("_", " ") for label in sorted(gold)}
-        yield _collection("intents", "concepts", index, encoder, queries, gold)
+        yield collection_of("intents", "concepts", index, encoder, queries, gold)
     index.close()
 
 
@@ -130,7 +130,7 @@ def images(data: Path) -> Iterator[Collection]:
         yield Collection(name, "images", "pixels", pixels, targets, None)
 
 
-def _collection(
+def collection_of(
     name: str,
     family: str,
     index: Index,

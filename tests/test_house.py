@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "tellapart"
 ROOMS = (
     "errors",
+    "arguments",
     "progress",
+    "public",
     "pages",
     "corpus",
     "encoders",
@@ -20,6 +22,7 @@ ROOMS = (
     "engine",
     "experiments",
     "scores",
+    "metrics",
     "learning",
     "identities",
     "serving",

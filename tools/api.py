@@ -1,4 +1,4 @@
-"""Write docs/api.md from the docstrings of everything that `tellapart` names.
+"""Write docs/api.md from the docstrings of everything that the public modules name.
 
 python tools/api.py [--check]
 """
@@ -11,28 +11,44 @@ import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
+from importlib import import_module
 from pathlib import Path
 
-import tellapart
+PUBLIC = ("tellapart", "tellapart.experiments", "tellapart.metrics", "tellapart.scores", "tellapart.rankers")
+WITH_TORCH = "tellapart.learning"
+"""Its names are listed and nothing more: the page must be the same with and without the extra `train`."""
 
 ADDRESSED = re.compile(r"<function (\S+) at 0x[0-9a-f]+>")
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 HEAD = """# Python API
 
-Written by `python tools/api.py` from the docstrings: change those. All of this is imported from `tellapart`.
+Written by `python tools/api.py` from the docstrings: change those. A name is imported from the module whose heading it
+stands under; nothing else of tellapart is public.
 """
 
 
 def page() -> str:
     """Give the whole page."""
-    return "\n".join(
-        [HEAD, *(line for name in sorted(tellapart.__all__, key=str.lower) for line in section(name))]
+    lines, seen = [HEAD], set[str]()
+    for module in map(import_module, PUBLIC):
+        lines += [f"# {module.__name__}\n", *text_of(module)]
+        for name in sorted(module.__all__, key=str.lower):
+            if name in seen:
+                lines.append(f"## {name}\n\nSee above.\n")
+            else:
+                lines += section(name, getattr(module, name))
+            seen.add(name)
+    learning = import_module(WITH_TORCH)
+    names = ", ".join(f"`{name}`" for name in learning.__all__)
+    lines += [f"# {WITH_TORCH}\n", *text_of(learning)]
+    lines.append(
+        f"{names}: see [losses](losses.md), [objectives](objectives.md) and [training](training.md).\n"
     )
+    return "\n".join(lines)
 
 
-def section(name: str) -> Iterator[str]:
+def section(name: str, thing: object) -> Iterator[str]:
     """Give one name: its signature, what it says of itself, and its public methods."""
-    thing = getattr(tellapart, name)
     yield f"## {name}\n"
     yield f"```python\n{name}{signature(thing)}\n```\n"
     yield from text_of(thing)

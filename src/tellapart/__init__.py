@@ -11,8 +11,9 @@ Everything a caller may use is named here; it is imported on first use, so that 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tellapart.public import lazily
 
 if TYPE_CHECKING:
     from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind
@@ -24,34 +25,6 @@ if TYPE_CHECKING:
     from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
     from tellapart.identities import Gallery
     from tellapart.rankers.registry import Parameters
-
-_HOMES = {
-    "Configuration": "tellapart.engine",
-    "ContainmentTree": "tellapart.corpus.types",
-    "Context": "tellapart.engine.context",
-    "CorruptIndexError": "tellapart.errors",
-    "Document": "tellapart.corpus.types",
-    "Encoder": "tellapart.encoders.protocol",
-    "Experiment": "tellapart.experiments",
-    "Finding": "tellapart.experiments",
-    "Gallery": "tellapart.identities",
-    "Granularity": "tellapart.corpus.types",
-    "Hit": "tellapart.engine",
-    "Index": "tellapart.engine",
-    "Kind": "tellapart.corpus.types",
-    "LockedIndexError": "tellapart.errors",
-    "Parameters": "tellapart.rankers.registry",
-    "QuerySet": "tellapart.experiments",
-    "SearchRequest": "tellapart.engine",
-    "SearchResult": "tellapart.engine",
-    "StaleIndexError": "tellapart.errors",
-    "TellapartError": "tellapart.errors",
-    "Verdict": "tellapart.experiments",
-    "decide": "tellapart.experiments",
-    "evaluate": "tellapart.experiments",
-    "load_encoder": "tellapart.encoders.load",
-    "read_query_set": "tellapart.experiments",
-}
 
 __all__ = [
     "Configuration",
@@ -81,11 +54,44 @@ __all__ = [
     "read_query_set",
 ]
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tellapart' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "tellapart.corpus.types": (
+            "ContainmentTree",
+            "Document",
+            "Granularity",
+            "Kind",
+        ),
+        "tellapart.encoders.load": ("load_encoder",),
+        "tellapart.engine.context": ("Context",),
+        "tellapart.encoders.protocol": ("Encoder",),
+        "tellapart.engine": (
+            "Configuration",
+            "Hit",
+            "Index",
+            "SearchRequest",
+            "SearchResult",
+        ),
+        "tellapart.errors": (
+            "CorruptIndexError",
+            "LockedIndexError",
+            "StaleIndexError",
+            "TellapartError",
+        ),
+        "tellapart.experiments": (
+            "Experiment",
+            "Finding",
+            "QuerySet",
+            "Verdict",
+            "decide",
+            "evaluate",
+            "read_query_set",
+        ),
+        "tellapart.identities": ("Gallery",),
+        "tellapart.rankers.registry": ("Parameters",),
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from tellapart.errors import TellapartError
 from tellapart.experiments.statistics import (
     POWER_FACTOR,
     Comparison,
@@ -246,7 +247,7 @@ def test_the_tied_group_holds_the_best_and_leaves_out_the_bad():
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([1, 2], [1]), ([1, float("nan")], [1, 2])])
 def test_refuses_what_is_not_paired(a, b):
-    with pytest.raises(ValueError, match=r"paired|no query|finite"):
+    with pytest.raises(TellapartError, match=r"paired|no query|finite"):
         compare(a, b)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tellapart.arguments import need
 from tellapart.encoders.protocol import Encoder
 from tellapart.encoders.shelf import SHELF, fetched, need_fetched
 from tellapart.errors import TellapartError
@@ -33,6 +34,7 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
     Raises:
         TellapartError: No such kind, nothing after the colon, a missing extra, file or key.
     """
+    need(spec, str, "the encoder", f"its name; known are {KINDS}")
     if spec == "minilm":
         from tellapart.encoders.folder import open_minilm
 

@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tellapart.arguments import texts
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
@@ -106,12 +107,13 @@ class OfTexts(ABC):
             )
         if batch_size is not None and batch_size < 1:
             raise TellapartError(f"batch_size is {batch_size}: give 1 or more")
+        given = texts(sentences, "sentences")
         if isinstance(sentences, str):
-            single: Vectors = self.encode_document([sentences])[0]
+            single: Vectors = self.encode_document(given)[0]
             return single
-        size = batch_size or max(len(sentences), 1)
-        starts = range(0, max(len(sentences), 1), size)
-        return np.concatenate([self.encode_document(sentences[start : start + size]) for start in starts])
+        size = batch_size or max(len(given), 1)
+        starts = range(0, max(len(given), 1), size)
+        return np.concatenate([self.encode_document(given[start : start + size]) for start in starts])
 
 
 class OfImages(ABC):

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tellapart.arguments import Names, member, names, whole_number
+from tellapart.corpus.types import Granularity, Kind
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder
-from tellapart.index.settings import Settings
+from tellapart.index.settings import Settings, portable
 from tellapart.progress import Progress, silent
 
 if TYPE_CHECKING:
     from tellapart.index.build import Builder, BuildReport
 
 NO_OBJECTS: Mapping[str, Encoder] = MappingProxyType({})
+
+
+def settings_of(
+    folder: Path,
+    sources: Names,
+    encoders: tuple[str, ...],
+    granularities: str | Iterable[Granularity | str],
+    kind: Kind | str | None,
+    include: Names,
+    max_bytes: int | None,
+    vectors_for: Names,
+) -> Settings:
+    """Check what an index in `folder` is to hold; the arguments are those of `Index.build`."""
+    return Settings(
+        sources=portable(names(sources, "sources"), folder),
+        kind=None if kind is None else member(Kind, kind, "kind"),
+        include=names(include, "include"),
+        max_bytes=None if max_bytes is None else whole_number(max_bytes, "max_bytes", least=1),
+        granularities=tuple(
+            member(Granularity, each, "granularity") for each in names(granularities, "granularities")
+        ),
+        encoders=encoders,
+        vectors_for=names(vectors_for, "vectors_for"),
+    )
 
 
 def build_index(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tellapart.arguments import need
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
@@ -37,6 +38,7 @@ class Configuration:
     @classmethod
     def parse(cls, name: str) -> Configuration:
         """Read a name from the right, since an encoder's name may hold slashes itself."""
+        need(name, str, "the configuration", "a name such as minilm/paragraph/hybrid")
         before, plus, rerank = _split_rerank(name)
         head, _, ranker = before.rpartition("/")
         encoder, _, granularity = head.rpartition("/")

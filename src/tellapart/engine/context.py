@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from tellapart.arguments import whole_number
 from tellapart.corpus.places import place_of
 from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.engine import Configuration, Hit, Index, SearchResult
@@ -92,7 +93,7 @@ def choose_context(
     index: Index, query: str, *, tokens: int, where: Sequence[str] = (), always: bool = False
 ) -> Context:
     """Choose passages for a question: what `Index.context` does, which says more."""
-    if tokens < FEWEST_TOKENS:
+    if whole_number(tokens, "tokens") < FEWEST_TOKENS:
         raise TellapartError(f"tokens is {tokens}: give at least {FEWEST_TOKENS}, room for one passage")
     with index.reading() as snapshot:
         found = index.search(query, k=LOOKED_AT, where=where)

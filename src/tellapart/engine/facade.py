@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from tellapart.arguments import Names, names, need, path_of, texts, whole_number
 from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.encoders.objects import EncodersGiven, named_encoders, object_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.asking import LevelQuery, QueryBuilder
-from tellapart.engine.building import NO_OBJECTS, add_encoder, build_index, builder
+from tellapart.engine.building import NO_OBJECTS, add_encoder, build_index, builder, settings_of
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document, stored_document
@@ -26,11 +27,10 @@ from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import (
     AUTO,
     DEFAULT_TOKENS,
-    Names,
     SearchRequest,
     SearchWishes,
     Wishes,
-    names,
+    check_queries,
     request_of,
 )
 from tellapart.engine.results import Hit, SearchResult, hit_of, parse_unit_id
@@ -39,7 +39,7 @@ from tellapart.engine.second_look import rank_queries
 from tellapart.errors import StaleIndexError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
-from tellapart.index.settings import Settings, kept_settings, located, portable
+from tellapart.index.settings import Settings, kept_settings, located
 from tellapart.index.snapshot import Generations, Snapshot
 from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
 from tellapart.progress import Progress, silent
@@ -79,7 +79,7 @@ class Index:
         With `refresh` a search looks at the sources first and reads again what changed (see `Freshness`).
         Raises TellapartError where there is none or it cannot be read.
         """
-        folder = Path(path)
+        folder = path_of(path, "path")
         return cls(folder, Store.open(folder), named_encoders(encoders)[1], refresh=refresh)
 
     @classmethod
@@ -103,16 +103,10 @@ class Index:
         or by their own names; empty means words only. `granularities` empty means all of each kind of document.
         `vectors_for` are globs of the documents that get vectors (empty = all).
         """
-        folder = Path(path)
+        folder = path_of(path, "path")
         encoder_names, objects = named_encoders(encoders)
-        settings = Settings(
-            sources=portable(names(sources, "sources"), folder),
-            kind=Kind(kind) if kind else None,
-            include=names(include, "include"),
-            max_bytes=max_bytes,
-            vectors_for=names(vectors_for, "vectors_for"),
-            granularities=tuple(Granularity(g) for g in names(granularities, "granularities")),
-            encoders=encoder_names,
+        settings = settings_of(
+            folder, sources, encoder_names, granularities, kind, include, max_bytes, vectors_for
         )
         build_index(folder, settings, objects=objects, progress=progress, fresh=fresh)
         return cls(folder, Store.open(folder), objects)
@@ -233,7 +227,9 @@ class Index:
 
         Short for `search(like=f"{document}:{line}")`. `document` is an id, a file on disk, or the end of its path.
         """
-        name = fspath(document) if line is None else f"{fspath(document)}:{line}"
+        name = (
+            str(path_of(document, "document")) if line is None else f"{document}:{whole_number(line, 'line')}"
+        )
         request = request_of(like=name, **wishes)
         if line is None and request.granularity is None:
             whole = stored_document(self.store, self.document_at(name)).tree.kind
@@ -264,6 +260,7 @@ class Index:
         A document scores as its best unit of the granularity; the maximum is taken before the cut.
         `ranker`, `granularity`, `encoder` and `parameters` are those of `SearchRequest`.
         """
+        check_queries(queries, depth)
         with self.reading() as snapshot:
             plan = self.planner(snapshot).plan(request_of(**wishes))
             asked = QueryBuilder(snapshot, self.store, self._encoder, plan).for_texts(queries)
@@ -304,6 +301,7 @@ class Index:
 
     def get(self, identifier: str) -> Hit:
         """Fetch one unit or document by the id that a search gave it."""
+        need(identifier, str, "identifier", "the id of a unit, as a search gives it")
         with self.reading():
             return hit_of(
                 stored_document(self.store, (parse_unit_id(identifier) or (identifier,))[0]), identifier
@@ -311,12 +309,13 @@ class Index:
 
     def document_at(self, file: str) -> str:
         """Find the id of the document that a file on disk, or a path as search prints it, stands for."""
+        file = str(path_of(file, "file"))
         with corruption_named(self.folder / FILE), self.store.reading():
             return find_document(self.store, file, self._sources())
 
-    def encode_queries(self, encoder: str, texts: Sequence[str]) -> Vectors:
+    def encode_queries(self, encoder: str, queries: str | Sequence[str]) -> Vectors:
         """Encode queries with an encoder of this index: (n, dim) float32."""
-        return self.encoder(encoder).encode_query(texts)
+        return self.encoder(encoder).encode_query(texts(queries, "queries"))
 
     def encoder(self, name: str) -> Encoder:
         """Load an encoder of this index, made sure to be the one whose vectors it holds."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from os import PathLike, fspath
 from typing import TypedDict, Unpack, cast
 
+from tellapart.arguments import Names, names, need, shown, texts, whole_number
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import Parameters
 
@@ -18,9 +18,6 @@ DEFAULT_TOKENS = 1_000
 
 MAX_QUERY_CHARACTERS = 100_000
 """A longer query is refused: an encoder reads its first 256 tokens, and words beyond this only cost time."""
-
-Names = str | PathLike[str] | Iterable[str | PathLike[str]]
-"""One name (a file, a condition, the id of a unit), or several. A `str` or `Path` is always one."""
 
 
 class _Choices(TypedDict, total=False):
@@ -87,13 +84,9 @@ class SearchRequest:
         for name in ("query", "ranker", "granularity", "encoder", "regex"):
             value = getattr(self, name)
             if not isinstance(value, str) and (value is not None or name == "ranker"):
-                raise TellapartError(f"{name} is {_shown(value)}: give a text")
-        if not isinstance(self.parameters, Parameters):
-            raise TellapartError(f"parameters is {_shown(self.parameters)}: give tellapart.Parameters(...)")
-        if isinstance(self.k, bool) or not isinstance(self.k, int):
-            raise TellapartError(f"k is {_shown(self.k)}: give a whole number of hits")
-        if self.k < 1:
-            raise TellapartError(f"k is {self.k}: ask for at least 1 hit")
+                raise TellapartError(f"{name} is {shown(value)}: give a text")
+        need(self.parameters, Parameters, "parameters", "tellapart.Parameters(...)")
+        whole_number(self.k, "k", least=1)
         if self.query is not None:
             _check_text(self.query)
 
@@ -129,23 +122,6 @@ def request_of(like: Names = (), **wishes: Unpack[SearchWishes]) -> SearchReques
     return SearchRequest(like=names(like, "like"), where=where, parameters=parameters, **choices)
 
 
-def names(given: Names | None, what: str) -> tuple[str, ...]:
-    """Turn one name or several into a tuple; `what` names the argument in the error.
-
-    Raises:
-        TellapartError: Something else than text or a path was given.
-    """
-    if given is None:
-        return ()
-    if isinstance(given, bytes) or not isinstance(given, str | PathLike | Iterable):
-        raise TellapartError(f"{what} is {_shown(given)}: give a text, a path or a list of them")
-    several = (given,) if isinstance(given, str | PathLike) else tuple(given)
-    for each in several:
-        if not isinstance(each, str | PathLike):
-            raise TellapartError(f"{what} holds {_shown(each)}: give texts or paths")
-    return tuple(str(fspath(each)) for each in several)
-
-
 def _check_text(query: str) -> None:
     if not query.strip():
         raise TellapartError("the query is empty: give some words to search for")
@@ -155,6 +131,13 @@ def _check_text(query: str) -> None:
         )
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:59] + '…'} ({type(value).__name__})"
+def check_queries(queries: object, depth: int) -> None:
+    """Check the queries of a run and how many documents it wants of each.
+
+    Raises:
+        TellapartError: They are no mapping from ids to texts, or the depth is no whole number from 1 on.
+    """
+    texts(
+        need(queries, Mapping, "queries", "a mapping from the id of a query to its text").values(), "queries"
+    )
+    whole_number(depth, "depth", least=1)

@@ -26,8 +26,9 @@ same way:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tellapart.public import lazily
 
 if TYPE_CHECKING:
     from tellapart.experiments.arms import Arm, Arms, text_arms
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tellapart.experiments.experiment import ArmValues, Cost, Experiment
     from tellapart.experiments.gate import compare_with, read_saved
     from tellapart.experiments.judged import read_query_set
+    from tellapart.experiments.judgements import Qrels, QueryTexts
     from tellapart.experiments.measures import Measure, evaluate_run
     from tellapart.experiments.policies import EverySource, Judged, Policy, Synthetic
     from tellapart.experiments.query_set import Provenance, QuerySet
@@ -45,42 +47,6 @@ if TYPE_CHECKING:
     from tellapart.experiments.synthetic.generate import generate, run_synthetic
     from tellapart.experiments.trec import read_run, write_run
     from tellapart.experiments.verdict import Finding, Verdict
-
-_HOMES = {
-    "Arm": "arms",
-    "ArmValues": "experiment",
-    "Arms": "arms",
-    "Comparison": "statistics",
-    "Cost": "experiment",
-    "EverySource": "policies",
-    "Experiment": "experiment",
-    "Finding": "verdict",
-    "Judged": "policies",
-    "Measure": "measures",
-    "Policy": "policies",
-    "Provenance": "query_set",
-    "QuerySet": "query_set",
-    "Synthetic": "policies",
-    "Verdict": "verdict",
-    "compare": "statistics",
-    "compare_images": "evaluation",
-    "compare_with": "gate",
-    "decide": "deciding",
-    "evaluate": "evaluation",
-    "evaluate_run": "measures",
-    "generate": "synthetic.generate",
-    "holm": "statistics",
-    "image_query_set": "examples",
-    "read_query_set": "judged",
-    "read_run": "trec",
-    "read_saved": "gate",
-    "run_examples": "examples",
-    "run_synthetic": "synthetic.generate",
-    "run_texts": "running",
-    "text_arms": "arms",
-    "unit_query_set": "examples",
-    "write_run": "trec",
-}
 
 __all__ = [
     "Arm",
@@ -95,7 +61,9 @@ __all__ = [
     "Measure",
     "Policy",
     "Provenance",
+    "Qrels",
     "QuerySet",
+    "QueryTexts",
     "Synthetic",
     "Verdict",
     "compare",
@@ -118,11 +86,72 @@ __all__ = [
     "write_run",
 ]
 
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tellapart.experiments' has no attribute {name!r}")
-    return getattr(import_module(f"tellapart.experiments.{_HOMES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "tellapart.experiments.arms": (
+            "Arm",
+            "Arms",
+            "text_arms",
+        ),
+        "tellapart.experiments.deciding": ("decide",),
+        "tellapart.experiments.evaluation": (
+            "compare_images",
+            "evaluate",
+        ),
+        "tellapart.experiments.examples": (
+            "image_query_set",
+            "run_examples",
+            "unit_query_set",
+        ),
+        "tellapart.experiments.experiment": (
+            "ArmValues",
+            "Cost",
+            "Experiment",
+        ),
+        "tellapart.experiments.gate": (
+            "compare_with",
+            "read_saved",
+        ),
+        "tellapart.experiments.judged": ("read_query_set",),
+        "tellapart.experiments.judgements": (
+            "Qrels",
+            "QueryTexts",
+        ),
+        "tellapart.experiments.measures": (
+            "Measure",
+            "evaluate_run",
+        ),
+        "tellapart.experiments.policies": (
+            "EverySource",
+            "Judged",
+            "Policy",
+            "Synthetic",
+        ),
+        "tellapart.experiments.query_set": (
+            "Provenance",
+            "QuerySet",
+        ),
+        "tellapart.experiments.running": ("run_texts",),
+        "tellapart.experiments.statistics": (
+            "Comparison",
+            "compare",
+            "holm",
+        ),
+        "tellapart.experiments.synthetic.generate": (
+            "generate",
+            "run_synthetic",
+        ),
+        "tellapart.experiments.trec": (
+            "read_run",
+            "write_run",
+        ),
+        "tellapart.experiments.verdict": (
+            "Finding",
+            "Verdict",
+        ),
+    },
+)
 
 
 def __dir__() -> list[str]:

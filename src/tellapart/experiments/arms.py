@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tellapart.arguments import Names, names, need
 from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.export import PAIRS
 from tellapart.encoders.pairs import open_cross_encoder
@@ -112,9 +113,9 @@ class Arms:
 
 def text_arms(
     index: Index,
-    encoders: Sequence[str] = (),
-    granularities: Sequence[str] = (),
-    rankers: Sequence[str] = COMPARED,
+    encoders: Names = (),
+    granularities: Names = (),
+    rankers: Names = COMPARED,
 ) -> Arms:
     """List what to compare for queries of words; empty means all that the index has.
 
@@ -124,6 +125,9 @@ def text_arms(
     Raises:
         TellapartError: The index is empty, or lacks what was asked for.
     """
+    need(index, Index, "index", "an open tellapart.Index")
+    encoders, granularities = names(encoders, "encoders"), names(granularities, "granularities")
+    rankers = names(rankers, "rankers")
     for ranker in rankers:
         if ranker not in RANKERS:
             raise TellapartError(f"unknown ranker {ranker!r}: choose among {', '.join(RANKERS)}")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.arguments import need
 from tellapart.experiments.experiment import Cost, Experiment, assign_folds, optimism
 from tellapart.experiments.policies import Evidence, Policy, policy_for
 from tellapart.experiments.query_set import Provenance, QuerySet
@@ -40,6 +41,14 @@ def decide(
     Returns:
         The verdict, with a finding for each arm.
     """
+    need(
+        experiment,
+        Experiment,
+        "experiment",
+        "an Experiment, as run_texts or Experiment.from_values makes one",
+    )
+    if policy is not None:
+        need(policy, Policy, "policy", "a policy of tellapart.experiments, such as Judged()")
     policy = policy or policy_for(experiment.query_set)
     evidence = Evidence.of(experiment, seed=seed, draws=draws)
     decision = policy.decide(evidence)

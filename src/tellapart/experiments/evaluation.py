@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tellapart.arguments import Names, names, need, path_of, whole_number
 from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
 from tellapart.engine.planning import only_some
@@ -34,10 +35,10 @@ def evaluate(
     *,
     spans: Path | str | None = None,
     split: str | None = None,
-    encoders: Sequence[str] = (),
-    granularities: Sequence[str] = (),
-    rankers: Sequence[str] = COMPARED,
-    rerank: Sequence[str] | None = None,
+    encoders: Names = (),
+    granularities: Names = (),
+    rankers: Names = COMPARED,
+    rerank: Names | None = None,
     measure: Measure | str | None = None,
     query_log: Mapping[str, str] | None = None,
     language_model: str | None = None,
@@ -70,10 +71,20 @@ def evaluate(
     Raises:
         TellapartError: The index lacks what was asked for, or nothing can be measured with these judgements.
     """
-    wanted = Measure.parse(measure) if isinstance(measure, str) else measure
+    need(index, Index, "index", "an open tellapart.Index")
+    whole_number(seed, "seed", least=0)
+    if query_log is not None:
+        need(query_log, Mapping, "query_log", "a mapping from the id of a query to its text")
+    encoders, granularities, rankers = (
+        names(encoders, "encoders"),
+        names(granularities, "granularities"),
+        names(rankers, "rankers"),
+    )
+    rerank = None if rerank is None else names(rerank, "rerank")
+    wanted = measure if measure is None or isinstance(measure, Measure) else Measure.parse(measure)
     notes: tuple[str, ...] = ()
     if asks_for_images(index, granularities):
-        judged = None if qrels is None else read_qrels(Path(qrels))
+        judged = None if qrels is None else read_qrels(path_of(qrels, "qrels"))
         experiment = compare_images(index, judged, encoders, rankers, wanted, seed=seed, progress=progress)
     else:
         arms = text_arms(index, encoders, granularities, rankers)
@@ -144,8 +155,7 @@ def _query_set(
 ) -> QuerySet | None:
     if queries is None or isinstance(queries, QuerySet):
         return queries
-    judgements, passages = (None if each is None else Path(each) for each in (qrels, spans))
-    return read_query_set(index, Path(queries), judgements, passages, split)
+    return read_query_set(index, path_of(queries, "queries"), qrels, spans, split)
 
 
 def _of_index(experiment: Experiment, index: Index) -> Experiment:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tellapart.arguments import need
 from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
 from tellapart.experiments.arms import Arm, Arms
@@ -103,7 +104,13 @@ class Experiment:
         Raises:
             TellapartError: Lengths differ, or `default` or `reference` has no values.
         """
-        columns = {name: np.asarray(of, dtype=np.float64) for name, of in values.items()}
+        need(values, Mapping, "values", "a mapping from the name of a configuration to its values")
+        try:
+            columns = {name: np.asarray(of, dtype=np.float64) for name, of in values.items()}
+        except (TypeError, ValueError) as error:
+            raise TellapartError(f"values hold something that is no number: {error}") from error
+        if not columns:
+            raise TellapartError("values are empty: give those of two configurations or more")
         lengths = {len(column) for column in columns.values()}
         if len(lengths) != 1:
             raise TellapartError(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from tellapart.arguments import need, path_of
 from tellapart.corpus.places import offset_of_line
 from tellapart.engine import Index
 from tellapart.engine.results import parse_unit_id, unit_ids
@@ -33,9 +34,9 @@ LISTED = 5
 
 def read_query_set(
     index: Index,
-    queries: Path,
-    qrels: Path | None = None,
-    spans: Path | None = None,
+    queries: Path | str,
+    qrels: Path | str | None = None,
+    spans: Path | str | None = None,
     split: str | None = None,
     *,
     ignore_same_id: bool = False,
@@ -53,7 +54,12 @@ def read_query_set(
     Raises:
         TellapartError: Nothing is judged, nothing is relevant, or too many judged documents are not in the index.
     """
-    read = _by_form(index, queries, qrels, spans, split)
+    need(index, Index, "index", "an open tellapart.Index")
+    judgements, passages = (
+        None if given is None else path_of(given, what)
+        for given, what in ((qrels, "qrels"), (spans, "spans"))
+    )
+    read = _by_form(index, path_of(queries, "queries"), judgements, passages, split)
     return replace(_fitted(index, read, notes=[]), ignore_same_id=ignore_same_id)
 
 

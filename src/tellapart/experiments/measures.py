@@ -48,7 +48,7 @@ class Measure:
         Raises:
             TellapartError: The spelling names no measure known here.
         """
-        match = _SPELLING.fullmatch(spelling.strip())
+        match = _SPELLING.fullmatch(spelling.strip()) if isinstance(spelling, str) else None
         if match is None or match["name"] not in _FORMULAS:
             raise TellapartError(f"unknown measure {spelling!r}; known are {', '.join(SPELLINGS)}")
         return cls(match["name"], int(match["cutoff"]) if match["cutoff"] else None)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +172,7 @@ class Decision:
     sources: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Policy(Protocol):
     """A rule that turns evidence into a decision."""
 

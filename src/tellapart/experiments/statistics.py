@@ -10,6 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tellapart.errors import TellapartError
 from tellapart.experiments.resampling import Clusters, Floats, bootstrap_t, permutation_p
 
 DRAWS = 10_000
@@ -124,10 +125,10 @@ def compare(
         confidence: Of the bootstrap-t interval.
 
     Raises:
-        ValueError: The arrays differ in length, are empty, or hold values that are not finite.
+        TellapartError: The arrays differ in length, are empty, or hold values that are not finite.
     """
     return compare_all(
-        np.asarray(a, dtype=np.float64)[:, None],
+        np.atleast_2d(_numbers(a)).T,
         b,
         clusters=clusters,
         draws=draws,
@@ -233,14 +234,23 @@ def tied_group(
     return TiedGroup(best, tuple(column for column, p in enumerate(ps) if p > alpha), ps)
 
 
+def _numbers(values: ArrayLike) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TellapartError(f"values hold something that is no number: {error}") from error
+
+
 def _differences(values: ArrayLike, reference: ArrayLike) -> Floats:
-    matrix = np.asarray(values, dtype=np.float64)
-    base = np.asarray(reference, dtype=np.float64)
+    matrix = _numbers(values)
+    base = _numbers(reference)
     if matrix.ndim != 2 or base.shape != (len(matrix),):
-        raise ValueError(f"values of shape {matrix.shape} cannot be paired with {base.shape}")
+        raise TellapartError(
+            f"{len(matrix)} values cannot be paired with {base.size}: give one for each query on both sides"
+        )
     if len(matrix) == 0:
-        raise ValueError("there is no query to compare on")
+        raise TellapartError("there is no query to compare on: give one value for each query")
     differences = matrix - base[:, None]
     if not np.isfinite(differences).all():
-        raise ValueError("a value is not a finite number")
+        raise TellapartError("a value is not a finite number: leave its query out on both sides")
     return differences

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.arguments import need, path_of
 from tellapart.errors import TellapartError
 from tellapart.experiments.textfiles import LineError, numbered_lines, replacing
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents
@@ -19,7 +20,7 @@ LARGEST_SCORE = 1e38
 """A third of the largest float32, which leaves room to step down from any tie."""
 
 
-def write_run(run: Run, path: Path) -> int:
+def write_run(run: Run, path: Path | str) -> int:
     """Write lines of `query Q0 document rank score tag`, gz if the name ends so; all or nothing.
 
     Scores decrease strictly in single precision, because trec_eval and its wrappers sort by score in that
@@ -31,7 +32,8 @@ def write_run(run: Run, path: Path) -> int:
     Raises:
         TellapartError: An id cannot stand in such a file, or the file cannot be written.
     """
-    _refuse_ids(run)
+    path = path_of(path, "path")
+    _refuse_ids(need(run, Run, "run", "a Run, as Index.run makes one"))
     spaced: set[str] = set()
     with replacing(path) as stream:
         for query, ranking in run.rankings.items():
@@ -62,12 +64,13 @@ def strictly_decreasing(scores: NDArray[np.float64]) -> NDArray[np.float32]:
     return patterns.astype(np.uint32).view(np.float32)
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path | str) -> Run:
     """Read a TREC run, plain or gz, `-` is stdin; the rank column is ignored, as trec_eval ignores it.
 
     Raises:
         TellapartError: A line has another form, or a document stands twice in a query; names file and line.
     """
+    path = path_of(path, "path")
     found: dict[str, dict[str, float]] = {}
     tag = ""
     for number, line in numbered_lines(path):

@@ -11,6 +11,7 @@ from html import escape
 from types import MappingProxyType
 from typing import Any
 
+from tellapart.arguments import need
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.records import VERDICT, VerdictRecord, corpus_state, examples_record, write_records
@@ -251,14 +252,20 @@ class Verdict:
     def keep(self, index: Index, *, now: datetime | None = None) -> None:
         """Let searches of an index follow this verdict, in place of the one that it holds.
 
+        A verdict on values that were measured elsewhere names no corpus: it is kept for the documents as they are now.
+
         Raises:
-            TellapartError: The index cannot be written, or holds other documents than were measured.
+            TellapartError: The index cannot be written, lacks the encoder of the choice, or holds other documents than
+                were measured.
         """
+        need(index, Index, "index", "an open tellapart.Index")
         configuration = self.chosen.configuration
         encoder = configuration.encoder
         with index.reading() as snapshot:
             state = corpus_state(index.store)
-            if state.fingerprint != self.corpus:
+            if encoder is not None and encoder not in snapshot.encoders:
+                raise snapshot.unknown_encoder(encoder)
+            if self.corpus and state.fingerprint != self.corpus:
                 raise TellapartError(
                     f"the index {index.folder} changed meanwhile: run 'tellapart evaluate' again"
                 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from tellapart.arguments import path_of
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError, require
@@ -73,7 +74,7 @@ class OpenGallery:
             TellapartError: The key is missing or wrong, or there is no gallery.
             CorruptIndexError: The gallery is cut off or damaged.
         """
-        folder = Path(path)
+        folder = path_of(path, "path")
         passphrase = passphrase if passphrase is not None else os.environ.get(VARIABLE) or None
         if GalleryStore.encrypted(folder) is None and create:
             if folder.is_file():

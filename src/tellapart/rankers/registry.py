@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+from tellapart.arguments import shown
 from tellapart.corpus.types import Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
@@ -87,6 +88,8 @@ class Parameters:
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float | None):
+                raise TellapartError(f"{name} is {shown(value)}: give a number")
             if value is not None and not (math.isfinite(value) and low <= value <= high):
                 raise TellapartError(f"{name} {value} is out of range: give {low:g} to {high:g}")
         if self.regularisation is not None and self.c is not None:
