@@ -21,7 +21,7 @@ from judged import data_folder, publish, table
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
 from tellapart.experiments import Comparison, QuerySet, compare
-from tellapart.experiments.judgements import read_qrels, read_queries
+from tellapart.experiments.qrels import read_qrels, read_queries
 from tellapart.learning.adapting.adapt import Adapted, conclude
 from tellapart.learning.adapting.adapters import Adapter, LinearMap, WordsBeside
 from tellapart.learning.adapting.queries import (

@@ -30,7 +30,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from passages import passages, queries
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
 from tellapart.index.lexical import Analyser, Bm25, LexicalSegment, LexicalWriter, analyse_query
 
 K = 10

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.corpus.places import lines
-from tellapart.corpus.types import KIND_OF, Granularity
 from tellapart.engine import Index
 from tellapart.experiments.semble import Annotations, Target, read_semble
 from tellapart.index.lexical import B_CODE, K1_CODE, analyse_query

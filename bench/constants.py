@@ -28,8 +28,8 @@ from svm_draws import Draw, by_query, example_draws, worth
 from svm_methods import linear
 from svm_sets import JUDGED, Collection, collection_of
 from tellapart.engine import Index, asking, searching
-from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.statistics import compare, holm
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.hybrid import ReciprocalRankFusion

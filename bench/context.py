@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from judged import data_folder, publish, table
 from tellapart import Index
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.encoders.cache import cache_folder
 from tellapart.encoders.folder import open_minilm
 from tellapart.engine.packing import HEADER

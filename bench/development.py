@@ -15,7 +15,7 @@ from pathlib import Path
 
 from judged import data_folder
 from tellapart.engine import Index
-from tellapart.experiments.judgements import JudgedQueries, read_beir
+from tellapart.experiments.qrels import JudgedQueries, read_beir
 
 ENCODERS = ("minilm", "lsa")
 PLACE = Path("build") / "indexes"

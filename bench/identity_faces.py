@@ -24,11 +24,11 @@ from tellapart.experiments.verification import (
     tar_at_far,
     threshold_at_far,
 )
+from tellapart.identities.answers import Scoring
 from tellapart.identities.calibration import ASSUMED
 from tellapart.identities.clustering import cluster
 from tellapart.identities.matching import Reference, Whitening, unit
 from tellapart.identities.odds import Odds
-from tellapart.identities.types import Scoring
 
 Vectors = NDArray[np.float32]
 SPLITS = 100

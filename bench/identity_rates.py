@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from judged import data_folder, publish, table
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.encoders.faces import open_face
 from tellapart.encoders.lsa import LsaEncoder
 from tellapart.encoders.protocol import unit_rows
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import Scoring
 from tellapart.identities.calibration import calibrate
 from tellapart.identities.matching import Reference
 from tellapart.identities.store import Templates
-from tellapart.identities.types import Scoring
 from tellapart.index.lexical import analyse_query
 
 Vectors = NDArray[np.float32]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.experiments.judgements import Qrels, read_qrels
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels, read_qrels
 from tellapart.rankers.run import Run, rank_documents
 
 MEASURE = Measure.parse("nDCG@10")

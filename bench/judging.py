@@ -24,8 +24,8 @@ import development
 from judged import data_folder, publish, table
 from judging_sessions import WAYS, Pair, Ranked, null_pairs, pooled, simulate
 from tellapart.engine import Index
-from tellapart.experiments.judgements import read_beir
 from tellapart.experiments.judging.pools import Floats
+from tellapart.experiments.qrels import read_beir
 
 CONFIGURATIONS = ("bm25", *(f"{e}/{r}" for e in ("minilm", "lsa") for r in ("knn", "svm", "hybrid", "rrf")))
 

@@ -20,7 +20,7 @@ import numpy as np
 import Stemmer
 
 from passages import passages
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
 from tellapart.index.lexical import LexicalWriter
 from tellapart.index.lexical.tokens import STOP_WORDS
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from judged import Judged, load, ndcg, publish, table
+from tellapart.corpus.document import Document, Granularity, Kind
 from tellapart.corpus.split import split
-from tellapart.corpus.types import Document, Granularity, Kind
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import embed

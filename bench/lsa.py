@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from judged import load, ndcg, publish, table
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.encoders.lsa import DIM, LsaEncoder
 from tellapart.index.lexical.tokens import Analyser
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from judged import MEASURE, data_folder, publish, table
 from mixed_sets import ENCODER, PAIRS, Judged, Side, build, judged_side, records
-from tellapart.corpus.types import KIND_OF
+from tellapart.corpus.document import KIND_OF
 from tellapart.engine import Index
 from tellapart.engine.asking import terms_of
-from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import evaluate_run
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.statistics import compare
 from tellapart.index.lexical import defaults
 from tellapart.rankers.query import Spread

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tellapart.engine import Index
-from tellapart.experiments.judgements import read_beir
+from tellapart.experiments.qrels import read_beir
 
 LEVELS = ("paragraph", "function")
 ENCODER = "minilm"

@@ -17,13 +17,13 @@ import numpy as np
 
 from judged import Judged, data_folder, load, ndcg, publish, table
 from parts import Parts, scifact_rationales, scifact_sentences, texts_of, wikiqa_sentences
+from tellapart.corpus.document import LEVELS, Document, Granularity, Kind
 from tellapart.corpus.split import split
-from tellapart.corpus.types import LEVELS, Document, Granularity, Kind
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import pool
 from tellapart.encoders.windows import Layout, UnitText, inside, joined, lay_out
-from tellapart.experiments.judgements import JudgedQueries, Qrels, QueryTexts
+from tellapart.experiments.qrels import JudgedQueries, Qrels, QueryTexts
 from tellapart.experiments.statistics import compare
 from tellapart.index.embedding import TILES, unit_texts
 from tellapart.index.store import StoredDocument

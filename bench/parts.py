@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tellapart.experiments.judgements import JudgedQueries, Qrels, QueryTexts, read_queries
+from tellapart.experiments.qrels import JudgedQueries, Qrels, QueryTexts, read_queries
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from parts import (
     xquad_paragraphs,
 )
 from tellapart.engine import Index
-from tellapart.experiments.judgements import JudgedQueries, read_beir
 from tellapart.experiments.measures import Evaluation, Measure, evaluate_run
+from tellapart.experiments.qrels import JudgedQueries, read_beir
 from tellapart.experiments.statistics import Comparison, compare_all, holm
 from tellapart.rankers.run import RankedDocuments, Run
 

@@ -28,8 +28,8 @@ from tellapart.engine.asking import QueryBuilder
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found, rank_units
 from tellapart.engine.second_look import SecondLook, fused
-from tellapart.experiments.judgements import read_beir
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import read_beir
 from tellapart.experiments.statistics import compare
 from tellapart.rankers.run import RankedDocuments, Run
 

@@ -20,11 +20,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from judged import data_folder, publish, table
+from tellapart.corpus.document import Document, Granularity, Kind
 from tellapart.corpus.prose import sentence_starts, split
 from tellapart.corpus.prose.sentences import LONGEST_SENTENCE
 from tellapart.corpus.prose.split import LONGEST_PARAGRAPH
 from tellapart.corpus.recognise import recognise
-from tellapart.corpus.types import Document, Granularity, Kind
 
 Segmenter = Callable[[str], list[int]]
 Abstract = tuple[str, frozenset[int]]

@@ -21,8 +21,8 @@ from judged import MEASURE, data_folder, publish, table
 from mixed_repositories import documentation
 from tellapart.engine import Index, SearchRequest, hits
 from tellapart.engine.searching import rank_units
-from tellapart.experiments.judgements import Qrels, read_beir
 from tellapart.experiments.measures import evaluate_run
+from tellapart.experiments.qrels import Qrels, read_beir
 from tellapart.experiments.statistics import compare
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from judged import load
 from quality import ROWS, build
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 
 Floats = NDArray[np.float32]

@@ -20,7 +20,7 @@ import numpy as np
 from development import PLACE
 from judged import data_folder, load, publish, table
 from svm_speed import K, liblinear, machine
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.exact import exact_svm

@@ -23,7 +23,7 @@ from development import PLACE
 from judged import data_folder, publish, table
 from tellapart.experiments import Arm, ArmValues, Experiment, Provenance, QuerySet
 from tellapart.experiments.experiment import assign_folds, cross_fitted
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.statistics import FEW_QUERIES, Comparison, compare
 from tellapart.experiments.transfer import ExpectedGain, choose_by_transfer
 from transfer import LEFT_OUT, Setting, configuration_of, fitted, settings

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
-    from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind
+    from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
     from tellapart.encoders.load import load_encoder
     from tellapart.encoders.protocol import Encoder
     from tellapart.engine import Configuration, Hit, Index, SearchRequest, SearchResult
@@ -57,7 +57,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "tellapart.corpus.types": (
+        "tellapart.corpus.document": (
             "ContainmentTree",
             "Document",
             "Granularity",

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
-    from tellapart.experiments.judgements import Qrels, read_qrels
     from tellapart.experiments.measures import Evaluation, Measure, evaluate_run
+    from tellapart.experiments.qrels import Qrels, read_qrels
     from tellapart.experiments.statistics import Comparison, compare, holm
     from tellapart.experiments.trec import read_run, write_run
     from tellapart.experiments.verification import (
@@ -69,7 +69,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "tellapart.experiments.judgements": (
+        "tellapart.experiments.qrels": (
             "Qrels",
             "read_qrels",
         ),

@@ -16,8 +16,8 @@ import pytest
 
 from tellapart.cli.app import run
 from tellapart.engine import Index
-from tellapart.experiments.judgements import read_qrels
 from tellapart.experiments.judging.leaders import default_leaders
+from tellapart.experiments.qrels import read_qrels
 
 pty = pytest.importorskip("pty")
 ANSWERED = "answer"

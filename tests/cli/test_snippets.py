@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tellapart.cli.snippets import WIDTH, printable, snippet
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 
 LONG = "def process(data):\n" + "".join(f"    step_{n} = data + {n}\n" for n in range(40))
 LONG += '    raise RuntimeError("warp core breach")\n'

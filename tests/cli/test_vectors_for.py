@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
+from tellapart.corpus.document import Granularity
 from tellapart.corpus.ignore import Named
-from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments import evaluate

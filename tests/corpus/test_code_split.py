@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
 from tellapart.corpus.recognise import recognise
 from tellapart.corpus.split import split
-from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "code"
 FUNCTION, CLASS = Granularity.FUNCTION, Granularity.CLASS

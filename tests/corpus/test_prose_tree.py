@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tellapart.corpus.document import LEVELS, Document, Granularity, Kind
 from tellapart.corpus.prose import split
 from tellapart.corpus.prose.sentences import LONGEST_SENTENCE
 from tellapart.corpus.prose.split import LONGEST_PARAGRAPH
-from tellapart.corpus.types import LEVELS, Document, Granularity, Kind
 
 LANGUAGES = [None, "markdown", "rst"]
 FRAGMENTS = [

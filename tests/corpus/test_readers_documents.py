@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.places import place_of
 from tellapart.corpus.read import read
 from tellapart.corpus.readers.docx import extract_docx
@@ -16,7 +17,6 @@ from tellapart.corpus.readers.notebook import extract_notebook
 from tellapart.corpus.readers.pdf import extract_pdf
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import ScanOptions, Unreadable
-from tellapart.corpus.types import Document, Kind
 
 
 def reason(reader, content) -> str:

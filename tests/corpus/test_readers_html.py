@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.places import offset_of_line, place_of
 from tellapart.corpus.readers.html import extract_html
-from tellapart.corpus.types import Document, Kind
 
 
 def text(html: str) -> str:

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.places import place_of
 from tellapart.corpus.read import read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import ScanOptions
-from tellapart.corpus.types import Document, Kind
 from tellapart.errors import TellapartError
 
 DEFAULT = ScanOptions()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.corpus.document import Kind
 from tellapart.corpus.recognise import Recognised, recognise
-from tellapart.corpus.types import Kind
 
 PROSE, CODE = Kind.PROSE, Kind.CODE
 

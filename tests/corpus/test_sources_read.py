@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tellapart.corpus import read as reading
+from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.read import read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import Format, ScanOptions, Source, Unreadable
-from tellapart.corpus.types import Document, Kind
 
 DEFAULT = ScanOptions()
 

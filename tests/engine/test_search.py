@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine import Configuration, Index
 from tellapart.engine.configuration import present_levels
 from tellapart.engine.results import unit_id, unit_ids

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tellapart.engine import Index
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 
 WORDS = [

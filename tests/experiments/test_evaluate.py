@@ -12,8 +12,8 @@ from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.evaluation import evaluate
 from tellapart.experiments.gate import compare_with, read_saved
-from tellapart.experiments.judgements import Qrels, SpanJudgement
 from tellapart.experiments.measures import Measure
+from tellapart.experiments.qrels import Qrels, SpanJudgement
 from tellapart.experiments.query_set import QuerySet
 
 from .conftest import WORDS, write_mixed

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judged import read_query_set
+from tellapart.experiments.query_files import read_query_set
 
 
 def write(path, *lines):

@@ -8,8 +8,8 @@ import pytest
 
 from tellapart.experiments.arms import text_arms
 from tellapart.experiments.experiment import assign_folds, cross_fitted, optimism
-from tellapart.experiments.judgements import SpanJudgement
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import SpanJudgement
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.running import run_texts
 

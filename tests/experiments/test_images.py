@@ -15,7 +15,7 @@ from tellapart.experiments import examples
 from tellapart.experiments.deciding import decide
 from tellapart.experiments.evaluation import compare_images, evaluate
 from tellapart.experiments.examples import image_query_set
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 
 ir_measures = pytest.importorskip("ir_measures")
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import Qrels, read_qrels, write_qrels
 from tellapart.experiments.judging.asking import Judging, JudgingQuestion, SequentialTest
 from tellapart.experiments.judging.pools import Pools, first_ranks
 from tellapart.experiments.judging.session import Session
 from tellapart.experiments.judging.standing import Status, certain_limits, standing
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels, read_qrels, write_qrels
 from tellapart.rankers.run import Run
 
 LISTS = st.lists(st.permutations(list("abcdefgh")).map(lambda p: tuple(p[:5])), min_size=2, max_size=2)

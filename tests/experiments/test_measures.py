@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import Qrels, read_beir
 from tellapart.experiments.measures import SPELLINGS, Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels, read_beir
 from tellapart.rankers.run import RankedDocuments, Run
 
 ALL = [Measure.parse(s) for s in (*SPELLINGS, "nDCG@3", "AP@3", "R@2", "P@20", "RR@3", "Success@5", "Judged")]

@@ -12,8 +12,8 @@ import pytest
 from tellapart.errors import TellapartError
 from tellapart.experiments.deciding import decide
 from tellapart.experiments.experiment import Experiment
-from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.policies import EverySource, Evidence, Judged, Synthetic
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 
 NAMES = [f"arm{number}/document/knn" for number in range(10)]

@@ -11,7 +11,7 @@ import pytest
 
 from tellapart.engine import Configuration, Index
 from tellapart.experiments.experiment import Cost
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.report.contents import Contents, ReportExample, ReportSide, Shown
 from tellapart.experiments.report.examples import worst_examples

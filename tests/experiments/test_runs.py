@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.trec import read_run, strictly_decreasing, write_run
 from tellapart.rankers.run import RankedDocuments, Run
 

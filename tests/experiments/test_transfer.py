@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine.configuration import Configuration
 from tellapart.experiments.arms import Arm
 from tellapart.experiments.experiment import ArmValues, Experiment
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.transfer import (
     Move,

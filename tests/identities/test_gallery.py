@@ -15,9 +15,9 @@ from crowds import crowd, phrases, views_of
 
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.identities import Gallery
+from tellapart.identities.answers import Origin
 from tellapart.identities.drift import find_drift
 from tellapart.identities.exchange import export_gallery, import_gallery
-from tellapart.identities.types import Origin
 
 
 @pytest.fixture

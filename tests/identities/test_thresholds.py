@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import Scoring, View
 from tellapart.identities.clustering import cluster, same_picture
 from tellapart.identities.evaluating import evaluate_identities
 from tellapart.identities.matching import Reference
@@ -19,7 +20,6 @@ from tellapart.identities.thresholds import (
     identities_for_fpir,
     refuse_far,
 )
-from tellapart.identities.types import Scoring, View
 
 
 @settings(max_examples=60, deadline=None)

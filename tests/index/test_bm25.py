@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import Bm25, LexicalSegment, LexicalWriter
 

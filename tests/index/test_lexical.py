@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
 from tellapart.corpus.units import contexts
 from tellapart.errors import CorruptIndexError, StaleIndexError
 from tellapart.index.lexical import Analyser, Bm25, LexicalSegment, LexicalWriter, layout, merge, writer

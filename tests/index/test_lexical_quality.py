@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Kind, Level
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Kind, Level
 from tellapart.index.lexical import Bm25, LexicalSegment, LexicalWriter, analyse_query, defaults
 
 ir_measures = pytest.importorskip("ir_measures")

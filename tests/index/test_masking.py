@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tellapart.corpus.types import KIND_OF, ContainmentTree, Granularity, Kind, Level
+from tellapart.corpus.document import KIND_OF, ContainmentTree, Granularity, Kind, Level
 from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.pooling import embed

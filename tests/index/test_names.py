@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.split import split
-from tellapart.corpus.types import Document, Kind
 from tellapart.engine import Index
 from tellapart.index.names import FILE, Names, NamesWriter, SegmentNames, last_name, plain, words_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Kind, Level
 from tellapart.corpus.language import FUNCTION_WORDS
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Kind, Level
 from tellapart.engine import Index
 from tellapart.index.lexical import Bm25, LexicalSegment, LexicalWriter, analyse_query, merge
 from tellapart.index.lexical.tokens import Analyser

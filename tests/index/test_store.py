@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tellapart.corpus.document import Document, Granularity, Kind
 from tellapart.corpus.split import split
-from tellapart.corpus.types import Document, Granularity, Kind
 from tellapart.index.store import Store, digest_of
 
 

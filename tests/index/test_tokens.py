@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.index.lexical import Analyser, analyse_query
 from tellapart.index.lexical import tokens as tokens_module
 from tellapart.index.lexical.characters import MAX_WORD

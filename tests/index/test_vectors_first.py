@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.corpus.document import Granularity
 from tellapart.corpus.sources import Source
-from tellapart.corpus.types import Granularity
 from tellapart.engine import Index
 from tellapart.engine.status import verify_index
 from tellapart.index import update

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.corpus.units import contexts
 from tellapart.engine import Index
 from tellapart.engine.status import verify_index

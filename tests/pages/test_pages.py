@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tellapart.identities.answers import View
 from tellapart.identities.clustering import Clustering, Group
 from tellapart.identities.sheet import contact_sheet
-from tellapart.identities.types import View
 from tellapart.pages.charts import MARKS, Scale, curve, fitting
 from tellapart.pages.rendering import render_page
 

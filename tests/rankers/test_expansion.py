@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.examples import like_rows
 from tellapart.rankers.query import Query

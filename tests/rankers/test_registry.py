@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import Parameters, make_ranker
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index
 from tellapart.index.lexical import analyse_query
 from tellapart.rankers.query import Query, Units

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.examples import unit_query_set

@@ -54,7 +54,7 @@ def adapt(
         raise TellapartError("--queries and --qrels belong together: give both or none")
     from tellapart.engine import Index
     from tellapart.experiments import QuerySet
-    from tellapart.experiments.judgements import read_qrels, read_queries
+    from tellapart.experiments.qrels import read_qrels, read_queries
     from tellapart.learning.adapting.adapt import adapt_encoder, check_adapter
 
     check_adapter(adapter)

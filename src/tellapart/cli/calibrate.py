@@ -50,7 +50,7 @@ def calibrate(
     json: options.Json = False,
 ) -> None:
     """Learn what the scores of 'search' mean: the probability of each hit, and when nothing here answers."""
-    from tellapart.experiments.judged import is_judged, read_query_set
+    from tellapart.experiments.query_files import is_judged, read_query_set
     from tellapart.scores.calibrating import calibrate as calibrated
 
     opened = Index.open(options.whole_index(index, path))

@@ -199,7 +199,7 @@ def _judged(
     ignore_same_id: bool,
 ) -> QuerySet | None:
     """Read judged queries; None where there is nothing but a log of queries, or nothing at all."""
-    from tellapart.experiments.judged import is_judged, read_query_set
+    from tellapart.experiments.query_files import is_judged, read_query_set
 
     if queries is None:
         for name, given in (("--qrels", qrels), ("--spans", spans), ("--split", split)):
@@ -213,7 +213,7 @@ def _judged(
 
 def _log(queries: Path | None) -> Mapping[str, str] | None:
     """Read queries that users typed, which nobody judged."""
-    from tellapart.experiments.judgements import read_queries
+    from tellapart.experiments.qrels import read_queries
 
     return None if queries is None else read_queries(queries).texts
 

@@ -31,7 +31,7 @@ def export(
     ] = None,
 ) -> None:
     """Write vectors.npy and units.jsonl (same order) of one encoder and granularity, for other tools."""
-    from tellapart.experiments.judgements import read_queries
+    from tellapart.experiments.qrels import read_queries
 
     opened = Index.open(options.whole_index(index, path))
     texts = read_queries(queries).texts if queries else None

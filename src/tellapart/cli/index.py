@@ -14,7 +14,7 @@ from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.cli.search import confirm
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import TellapartError
 from tellapart.index.build import BuildReport

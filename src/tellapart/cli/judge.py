@@ -56,7 +56,7 @@ def judge(
     Only documents are judged, by their best passage. A query is written to the qrels when the first five
     documents of every configuration are judged for it.
     """
-    from tellapart.cli.judging import Conversation
+    from tellapart.cli.conversation import Conversation
     from tellapart.experiments.judging.leaders import Passages
 
     opened = Index.open(options.whole_index(index, path))
@@ -78,9 +78,9 @@ def judge(
 def _session(
     index: Index, queries: Path | None, qrels: Path, configuration: list[str] | None, seed: int
 ) -> Session:
-    from tellapart.experiments.judgements import read_queries
     from tellapart.experiments.judging.leaders import default_leaders, pool
     from tellapart.experiments.judging.session import Session
+    from tellapart.experiments.qrels import read_queries
 
     path = qrels.with_name(qrels.name + SESSION)
     asked = [Configuration.parse(name) for name in configuration or ()]
@@ -104,7 +104,7 @@ def _session(
 
 def _same(session: Session, queries: Path | None, leaders: list[str], path: Path) -> None:
     """Refuse to go on with a session that is about something else."""
-    from tellapart.experiments.judgements import read_queries
+    from tellapart.experiments.qrels import read_queries
 
     if leaders and leaders != list(session.pools.leaders):
         raise TellapartError(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.cli.output import note
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.index.home import Home, find_home
 from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, SOLVERS
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tellapart.cli.snippets import printable, snippet
-from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine.results import Hit, SearchResult
 
 SCHEMA = 1

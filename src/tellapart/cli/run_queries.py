@@ -54,7 +54,7 @@ def run(
     rerank_ms: options.RerankMs = None,
 ) -> None:
     """Answer a query set with ranked documents, as a TREC run; a document scores as its best unit."""
-    from tellapart.experiments.judgements import read_queries
+    from tellapart.experiments.qrels import read_queries
     from tellapart.experiments.trec import write_run
 
     if configuration is not None:

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 
 WIDTH = 160
 """Characters of a line that are shown; what matches is among them."""

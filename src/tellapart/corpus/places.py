@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from tellapart.corpus.types import Document
+from tellapart.corpus.document import Document
 
 _TABLES = (".csv", ".tsv")
 _QUOTED = re.compile(r'"[^"]*"?')

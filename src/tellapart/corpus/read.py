@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from tellapart.corpus.decode import decode, is_binary
+from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.readers.extracted import Extracted, NotReadableError
 from tellapart.corpus.sources import COLLECTIONS, UNSEEN, Format, ScanOptions, Skipped, Source, Unreadable
-from tellapart.corpus.types import Document, Kind
 
 _MARKUP = {Format.MARKDOWN: "markdown", Format.RST: "rst", Format.HTML: "html"}
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from tellapart.corpus import signatures
 from tellapart.corpus.code.languages import INTERPRETERS, language_of_path
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 
 _SAMPLE = 4_096
 """Characters of a text that are looked at; records and most functions are shorter."""

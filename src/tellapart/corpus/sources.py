@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.errors import TellapartError
 
 DEFAULT_MAX_BYTES = 2_000_000

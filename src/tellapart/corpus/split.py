@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind, Level
 
 SPLITTER_VERSION = 2
 """Raised whenever the same text would give other units: an index of another version is rebuilt."""

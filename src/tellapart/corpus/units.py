@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity
 
 SEPARATOR = " > "
 """Between the headings of a section's label."""

@@ -133,9 +133,9 @@ def _folder(name: str, home: Path | None) -> Encoder:
 
             return AdaptedEncoder(folder, partial(load_encoder, home=home), name=spec)
         case "worded":
-            from tellapart.encoders.words import WordedEncoder
+            from tellapart.encoders.word_vectors import HybridEncoder
 
-            return WordedEncoder(folder, partial(load_encoder, home=home), name=spec)
+            return HybridEncoder(folder, partial(load_encoder, home=home), name=spec)
         case _:
             from tellapart.encoders.folder import FolderEncoder
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.corpus.readers.extracted import NotReadableError
-from tellapart.corpus.types import KIND_OF, Granularity, Kind
 from tellapart.encoders.protocol import Encoder, OfImages, Vectors
 from tellapart.engine.examples import ExampleSet, vectors_of
 from tellapart.engine.planning import IMAGES, SearchPlan

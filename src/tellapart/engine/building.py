@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tellapart.arguments import Names, member, names, whole_number
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder
 from tellapart.index.settings import Settings, portable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tellapart.arguments import need
-from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
 

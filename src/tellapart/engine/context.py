@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tellapart.arguments import whole_number
+from tellapart.corpus.document import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.corpus.places import place_of
-from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.engine import Configuration, Hit, Index, SearchResult
 from tellapart.engine.asking import LevelQuery
 from tellapart.engine.packing import Piece, PieceRun, pack

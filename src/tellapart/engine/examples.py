@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.corpus.document import LEVELS, Granularity, Kind
 from tellapart.corpus.sources import Format, format_of
-from tellapart.corpus.types import LEVELS, Granularity, Kind
 from tellapart.engine.configuration import present_levels
 from tellapart.engine.lookup import (
     documents_below,

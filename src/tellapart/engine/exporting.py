@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine.facade import Index
 from tellapart.engine.results import unit_ids
 from tellapart.errors import TellapartError

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from tellapart.arguments import Names, names, need, path_of, texts, whole_number
-from tellapart.corpus.types import LEVELS, Granularity, Kind
+from tellapart.corpus.document import LEVELS, Granularity, Kind
 from tellapart.encoders.objects import EncodersGiven, named_encoders, object_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.asking import LevelQuery, QueryBuilder

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine.results import Hit, make_hit
 from tellapart.engine.searching import Found
 from tellapart.index.lexical.characters import is_unspaced

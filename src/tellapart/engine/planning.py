@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.encoders.load import PIXELS
 from tellapart.encoders.shelf import fetched
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine.asking import LevelQuery
 from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.engine.planning import SearchPlan

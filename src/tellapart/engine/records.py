@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index, SearchResult
 from tellapart.engine.asking import terms_of
 from tellapart.index.snapshot import Snapshot

@@ -11,8 +11,8 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
+from tellapart.corpus.document import LEVELS, Granularity
 from tellapart.corpus.places import lines, place_of
-from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine.asking import LevelQuery
 from tellapart.rankers.exact import ExactSVM
 from tellapart.rankers.hybrid import Hybrid

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.encoders.pairs import CrossEncoder, open_cross_encoder
 from tellapart.encoders.windows import whole
 from tellapart.engine.asking import LevelQuery

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tellapart.corpus.document import Granularity
 from tellapart.corpus.scan import scan
-from tellapart.corpus.types import Granularity
 from tellapart.engine.facade import Index
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.records import CheckedVerdict

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from tellapart.experiments.examples import image_query_set, run_examples, unit_query_set
     from tellapart.experiments.experiment import ArmValues, Cost, Experiment
     from tellapart.experiments.gate import compare_with, read_saved
-    from tellapart.experiments.judged import read_query_set
-    from tellapart.experiments.judgements import Qrels, QueryTexts
     from tellapart.experiments.measures import Measure, evaluate_run
     from tellapart.experiments.policies import EverySource, Judged, Policy, Synthetic
+    from tellapart.experiments.qrels import Qrels, QueryTexts
+    from tellapart.experiments.query_files import read_query_set
     from tellapart.experiments.query_set import Provenance, QuerySet
     from tellapart.experiments.running import run_texts
     from tellapart.experiments.statistics import Comparison, compare, holm
@@ -113,8 +113,8 @@ __getattr__ = lazily(
             "compare_with",
             "read_saved",
         ),
-        "tellapart.experiments.judged": ("read_query_set",),
-        "tellapart.experiments.judgements": (
+        "tellapart.experiments.query_files": ("read_query_set",),
+        "tellapart.experiments.qrels": (
             "Qrels",
             "QueryTexts",
         ),

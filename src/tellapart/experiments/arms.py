@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tellapart.arguments import Names, names, need
-from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.encoders.export import PAIRS
 from tellapart.encoders.pairs import open_cross_encoder
 from tellapart.encoders.shelf import fetched_of_kind

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.encoders.pooling import embed
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.engine import Index

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tellapart.arguments import Names, names, need, path_of, whole_number
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
@@ -18,9 +18,9 @@ from tellapart.experiments.deciding import decide, undecided
 from tellapart.experiments.examples import image_arms, image_query_set, run_examples
 from tellapart.experiments.experiment import Cost, Experiment
 from tellapart.experiments.gate import corpus_sketch
-from tellapart.experiments.judged import read_query_set
-from tellapart.experiments.judgements import Qrels, read_qrels
 from tellapart.experiments.measures import Measure
+from tellapart.experiments.qrels import Qrels, read_qrels
+from tellapart.experiments.query_files import read_query_set
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.running import run_texts
 from tellapart.experiments.synthetic.generate import AT_MOST, run_synthetic

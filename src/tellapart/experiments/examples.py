@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import KIND_OF, LEVELS, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
@@ -23,8 +23,8 @@ from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.experiments.arms import COMPARED, Arm, Arms
 from tellapart.experiments.experiment import ArmValues, Experiment
-from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.running import BLOCK_CELLS, DEEPEST, MEASURE, best_columns
 from tellapart.index.snapshot import Snapshot

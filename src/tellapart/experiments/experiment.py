@@ -17,7 +17,7 @@ from tellapart.arguments import need
 from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
 from tellapart.experiments.arms import Arm, Arms
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 
 FOLDS = 5

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.rankers.run import Run
 
 PerQuery = NDArray[np.float64]

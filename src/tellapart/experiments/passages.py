@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.engine import Index
-from tellapart.experiments.judgements import SpanJudgement
+from tellapart.experiments.qrels import SpanJudgement
 from tellapart.experiments.scoring import Scores, Tier
 
 TOKENS = 1_000

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import Qrels, SpanJudgement
+from tellapart.experiments.qrels import Qrels, SpanJudgement
 
 JUDGED_SOURCE = "judged"
 """Source of a query whose answers people judged; synthetic ones are named by what they were made from."""

@@ -9,16 +9,16 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.second_look import SecondLook
 from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.experiment import ArmValues, Experiment
-from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
 from tellapart.experiments.passages import SPELLING, JudgedPassage, UnitSpans, located, recall_within
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.scoring import QueryBlock, Scores, Tier
 from tellapart.index.snapshot import Snapshot

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import KIND_OF, Granularity
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.searching import joint_spreads

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import Qrels, QueryTexts
+from tellapart.experiments.qrels import Qrels, QueryTexts
 from tellapart.experiments.textfiles import read_text
 
 

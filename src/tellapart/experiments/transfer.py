@@ -19,7 +19,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import KIND_OF
+from tellapart.corpus.document import KIND_OF
 from tellapart.engine.configuration import Configuration
 from tellapart.experiments.experiment import Experiment
 from tellapart.experiments.statistics import ALPHA, DRAWS, compare, holm

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import Identified
 from tellapart.identities.gallery import Gallery
-from tellapart.identities.types import Identified
 from tellapart.progress import Progress, silent
 
 FLUSHED = 20

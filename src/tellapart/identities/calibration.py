@@ -11,11 +11,11 @@ import numpy as np
 
 from tellapart.encoders.protocol import Vectors
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import Bound, Floats, Rows, Scoring
 from tellapart.identities.matching import Reference
 from tellapart.identities.odds import Odds
 from tellapart.identities.store import Templates
 from tellapart.identities.thresholds import grouped_threshold, least_rate, refuse_far, refuse_fpir
-from tellapart.identities.types import Bound, Floats, Rows, Scoring
 
 SAMPLED = 2_000
 """Templates that are compared in pairs, and that play strangers, at most: 2 million pairs (our choice)."""

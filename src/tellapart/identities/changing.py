@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import Origin, View
 from tellapart.identities.calibration import FPIR
 from tellapart.identities.matching import unit
 from tellapart.identities.odds import PRIOR
 from tellapart.identities.opening import OpenGallery
-from tellapart.identities.types import Origin, View
 from tellapart.identities.views import Item, content_of
 from tellapart.progress import Progress, silent
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import Floats, View
 from tellapart.identities.odds import Odds
-from tellapart.identities.types import Floats, View
 
 MOST = 20_000
 """Views that are grouped at once: their pairs take 1.6 GB as float32."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.textfiles import numbered_lines, replacing
+from tellapart.identities.answers import Origin, View
 from tellapart.identities.gallery import Gallery
-from tellapart.identities.types import Origin, View
 
 FORMAT = 1
 

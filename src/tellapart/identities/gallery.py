@@ -9,9 +9,9 @@ from typing import cast
 import numpy as np
 
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import Bound, Candidate, Identified, Origin, Verified, View
 from tellapart.identities.changing import ChangingGallery
 from tellapart.identities.odds import PRIOR
-from tellapart.identities.types import Bound, Candidate, Identified, Origin, Verified, View
 from tellapart.identities.views import Item
 
 SHOWN = 3

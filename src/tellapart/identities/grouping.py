@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from tellapart.errors import TellapartError
+from tellapart.identities.answers import View
 from tellapart.identities.clustering import Clustering, cluster, same_picture
 from tellapart.identities.gallery import Gallery
 from tellapart.identities.sheet import read_list
-from tellapart.identities.types import View
 from tellapart.identities.views import NoFaceError
 from tellapart.progress import Progress, silent
 

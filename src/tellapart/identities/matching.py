@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Vectors
-from tellapart.identities.types import Floats, Rows, Scoring
+from tellapart.identities.answers import Floats, Rows, Scoring
 from tellapart.index.vectors.native import faiss, search
 
 CODED_ROWS = 50_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tellapart.identities.types import Floats
+from tellapart.identities.answers import Floats
 
 LEAST_GENUINE = 5
 """Genuine scores below which nothing is fitted (our choice)."""

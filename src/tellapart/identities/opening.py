@@ -14,12 +14,12 @@ from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError, require
 from tellapart.identities import calibration as measured
+from tellapart.identities.answers import Entry, Identity, Rows, Scoring
 from tellapart.identities.calibration import ASSUMED, Assumed, Calibration
 from tellapart.identities.keys import VARIABLE
 from tellapart.identities.matching import FITTED, Reference, Whitening, unit
 from tellapart.identities.odds import Odds
 from tellapart.identities.store import GalleryStore, StoredView, Templates
-from tellapart.identities.types import Entry, Identity, Rows, Scoring
 from tellapart.identities.views import ViewReader
 
 if TYPE_CHECKING:

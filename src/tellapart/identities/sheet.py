@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.textfiles import numbered_lines, replacing
+from tellapart.identities.answers import View
 from tellapart.identities.clustering import Clustering, Group
-from tellapart.identities.types import View
 from tellapart.pages.rendering import render_page
 
 SHOWN = 60

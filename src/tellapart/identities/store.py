@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Vectors
 from tellapart.errors import CorruptIndexError
+from tellapart.identities.answers import Entry, Floats, Identity, Origin, Rows, View
 from tellapart.identities.file import GalleryFile, now
 from tellapart.identities.keys import Sealed
-from tellapart.identities.types import Entry, Floats, Identity, Origin, Rows, View
 
 
 @dataclass(frozen=True, slots=True, eq=False)

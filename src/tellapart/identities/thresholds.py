@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from tellapart.errors import TellapartError
-from tellapart.identities.types import Floats, Rows
+from tellapart.identities.answers import Floats, Rows
 
 ROUNDING = 1e-12
 

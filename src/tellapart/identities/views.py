@@ -15,7 +15,7 @@ from tellapart.encoders.faces import FaceEncoder
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.encoders.scaling import scaled
 from tellapart.errors import TellapartError
-from tellapart.identities.types import View
+from tellapart.identities.answers import View
 
 Item = Path | str | np.ndarray
 """A file, a text, or an image (height, width[, 3]) uint8."""

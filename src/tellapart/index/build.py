@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import CorruptIndexError, TellapartError

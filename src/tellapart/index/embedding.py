@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from tellapart.corpus.types import LEVELS, ContainmentTree, Granularity, Kind
+from tellapart.corpus.document import LEVELS, ContainmentTree, Granularity, Kind
 from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.pooling import EmbedReport, pool, report_of

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.corpus.document import Document, Granularity
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import content_hash, pixels_of
 from tellapart.corpus.scan import scan
-from tellapart.corpus.types import Document, Granularity
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import OfImages, Vectors, stored_precision
 from tellapart.encoders.scaling import fitted, scaled

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tellapart.corpus.types import LEVELS, Granularity, Kind
+from tellapart.corpus.document import LEVELS, Granularity, Kind
 from tellapart.corpus.units import contexts
 from tellapart.encoders.load import is_spec, load_encoder
 from tellapart.encoders.protocol import Encoder

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder
 from tellapart.encoders.windows import UnitText

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.lexical import merge as merge_postings
 from tellapart.index.names import NamesWriter

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind
+from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
 from tellapart.index.lexical.tokens import analyse_all_parts, identifier_parts
 
 FILE = "names.npz"

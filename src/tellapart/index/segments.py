@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import Catalogue, Mask, StoredFile
 from tellapart.index.files import check, files_below, seal

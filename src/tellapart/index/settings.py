@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.index.database import connect_reading
 from tellapart.index.store import FILE, Store
 

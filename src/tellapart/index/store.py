@@ -15,8 +15,8 @@ from hashlib import blake2b
 from pathlib import Path
 from zlib import crc32
 
+from tellapart.corpus.document import ContainmentTree, Document, Kind
 from tellapart.corpus.split import SPLITTER_VERSION
-from tellapart.corpus.types import ContainmentTree, Document, Kind
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.index import database
 from tellapart.index.trees import decode_tree, encode_tree

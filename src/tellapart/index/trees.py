@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from tellapart.corpus.types import ContainmentTree, Granularity, Kind, Level
+from tellapart.corpus.document import ContainmentTree, Granularity, Kind, Level
 
 
 def encode_tree(tree: ContainmentTree) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tellapart.corpus.document import Document
 from tellapart.corpus.read import read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable
 from tellapart.corpus.split import SPLITTER_VERSION, split
-from tellapart.corpus.types import Document
 from tellapart.index.catalogue import Catalogue, StoredSource
 from tellapart.index.files import files_below, remove
 from tellapart.index.freshness import CHECKED, READ_RATE, SCAN_SECONDS, watch

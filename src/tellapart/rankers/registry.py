@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tellapart.arguments import shown
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import KIND_OF, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.index.names import Names
 from tellapart.rankers.query import Dense, Query, Ranking, Spread, Spreads, Units

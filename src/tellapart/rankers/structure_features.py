@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.index.names import Names
 from tellapart.rankers.query import Query, Units
 from tellapart.rankers.structure_names import (

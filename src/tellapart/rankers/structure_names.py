@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.index.lexical.tokens import STOP_WORDS, analyse_parts
 from tellapart.index.names import Names, SegmentNames, last_name, plain, stem_of, words_of
 

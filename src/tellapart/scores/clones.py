@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.code.normalised import normalised_tokens
 from tellapart.corpus.code.split import language_of
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.corpus.places import lines
-from tellapart.corpus.types import Granularity, Kind
 from tellapart.engine import Index
 from tellapart.engine.results import unit_id
 from tellapart.errors import TellapartError

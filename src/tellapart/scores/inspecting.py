@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.engine.facade import Index
 from tellapart.engine.records import corpus_state
 from tellapart.experiments.deciding import decide

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tellapart.corpus.types import KIND_OF
+from tellapart.corpus.document import KIND_OF
 from tellapart.engine import Index
 from tellapart.engine.asking import terms_of
 from tellapart.engine.relevance import unrelated_cosine

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tellapart.corpus.document import LEVELS, Granularity
 from tellapart.corpus.places import lines
-from tellapart.corpus.types import LEVELS, Granularity
 from tellapart.engine import Index
 from tellapart.engine.lookup import offset_of, split_line
 from tellapart.engine.results import parse_unit_id, unit_ids

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tellapart import Index
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.encoders.protocol import unit_rows
 from tellapart.encoders.windows import UnitText
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.learning.adapting.queries import AdaptationQueries
 from tellapart.learning.adapting.units import UnitMatrix

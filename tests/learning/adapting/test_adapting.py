@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.encoders.protocol import unit_rows
 from tellapart.learning.adapting.adapt import conclude
 from tellapart.learning.adapting.adapters import LinearMap

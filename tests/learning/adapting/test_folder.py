@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tellapart import Index, TellapartError, load_encoder
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.encoders.protocol import unit_rows
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.learning.adapting import adapt
 from tellapart.learning.adapting.adapt import adapt_encoder

@@ -11,7 +11,7 @@ import pytest
 from tellapart import Index, TellapartError, load_encoder
 from tellapart.encoders.protocol import unit_rows
 from tellapart.encoders.windows import UnitText
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.learning.adapting import adapt
 from tellapart.learning.adapting.adapt import adapt_encoder

@@ -15,8 +15,8 @@ from tellapart.cli.snippets import printable
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
+    from tellapart.identities.answers import Identified
     from tellapart.identities.gallery import Gallery
-    from tellapart.identities.types import Identified
 
 
 def enrol(

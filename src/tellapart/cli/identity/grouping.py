@@ -15,9 +15,9 @@ from tellapart.cli.snippets import printable
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
+    from tellapart.identities.answers import View
     from tellapart.identities.gallery import Gallery
     from tellapart.identities.grouping import Grouped
-    from tellapart.identities.types import View
 
 
 def cluster(

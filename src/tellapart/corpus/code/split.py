@@ -11,7 +11,7 @@ from tellapart.corpus.code import cuts
 from tellapart.corpus.code.languages import LANGUAGES, Language
 from tellapart.corpus.code.outline import Mark, Outline, outline
 from tellapart.corpus.code.parsing import Parsed, parse
-from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
+from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind, Level
 
 
 def split(document: Document) -> ContainmentTree:

@@ -9,12 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind, Level
 from tellapart.corpus.prose.blocks import Block, Shape
 from tellapart.corpus.prose.markdown import markdown_blocks
 from tellapart.corpus.prose.plain import plain_blocks
 from tellapart.corpus.prose.rst import rst_blocks
 from tellapart.corpus.prose.sentences import cut_long, sentence_starts
-from tellapart.corpus.types import ContainmentTree, Document, Granularity, Kind, Level
 from tellapart.corpus.units import SEPARATOR
 
 _SCANNERS = {"markdown": markdown_blocks, "rst": rst_blocks}

@@ -13,8 +13,8 @@ import zipfile
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from tellapart.corpus.document import Places
 from tellapart.corpus.readers.extracted import SPACE, Extracted, NotReadableError, clean, collapsed
-from tellapart.corpus.types import Places
 from tellapart.corpus.units import SEPARATOR
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"

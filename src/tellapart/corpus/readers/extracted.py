@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from tellapart.corpus.types import Places
+from tellapart.corpus.document import Places
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from tellapart.corpus.decode import decode, is_binary
+from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.readers.extracted import clean
 from tellapart.corpus.sources import Skipped, Source, printable
-from tellapart.corpus.types import Document, Kind
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import LARGEST_NUMBER, Qrels
 from tellapart.experiments.judging.asking import Judging, JudgingQuestion
 from tellapart.experiments.judging.pools import DEPTH, Pools
+from tellapart.experiments.qrels import LARGEST_NUMBER, Qrels
 from tellapart.experiments.textfiles import replacing
 
 FORMAT = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.experiments.verdict import Verdict
 from tellapart.index.lexical import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS

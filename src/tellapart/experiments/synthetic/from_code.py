@@ -8,10 +8,10 @@ from functools import cache
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.experiments.synthetic.material import PYTHON, Comment, FunctionUnit, Material
+from tellapart.experiments.synthetic.phrases import LETTERS, content_words, plain
 from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span
-from tellapart.experiments.synthetic.words import LETTERS, content_words, plain
 from tellapart.index.lexical.tokens import identifier_parts
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.corpus.scan import scan
-from tellapart.corpus.types import Granularity, Kind
 from tellapart.errors import TellapartError
+from tellapart.experiments.synthetic.phrases import PHRASE_WORDS, content_words, phrase, plain
 from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span
-from tellapart.experiments.synthetic.words import PHRASE_WORDS, content_words, phrase, plain
 from tellapart.index.settings import located
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from hashlib import blake2b
 
+from tellapart.corpus.document import Granularity
 from tellapart.corpus.prose.split import plain_title
-from tellapart.corpus.types import Granularity
 from tellapart.corpus.units import SEPARATOR
 from tellapart.experiments.synthetic.material import Material
+from tellapart.experiments.synthetic.phrases import PHRASE_WORDS, content_words, phrase, plain
 from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span
-from tellapart.experiments.synthetic.words import PHRASE_WORDS, content_words, phrase, plain
 
 TITLE_CONTENT = 2
 """Content words of a title or heading, at least."""

@@ -11,11 +11,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from tellapart.corpus.types import LEVELS, Granularity, Kind
+from tellapart.corpus.document import LEVELS, Granularity, Kind
 from tellapart.encoders.endpoint import EXCERPT, Client, Endpoint
 from tellapart.experiments.synthetic.material import Material
+from tellapart.experiments.synthetic.phrases import LETTERS, PHRASE_WORDS, content_words, plain
 from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span
-from tellapart.experiments.synthetic.words import LETTERS, PHRASE_WORDS, content_words, plain
 from tellapart.index.lexical import Analyser
 from tellapart.index.snapshot import Snapshot
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.experiments.synthetic.from_code import comments, docstrings, identifiers
 from tellapart.experiments.synthetic.from_commits import commits
 from tellapart.experiments.synthetic.from_prose import first_sentences, headings, inner_sentences, titles
 from tellapart.experiments.synthetic.from_units import QueryWriter, RareTerms
 from tellapart.experiments.synthetic.masks import Occurrences
 from tellapart.experiments.synthetic.material import Material
+from tellapart.experiments.synthetic.phrases import Phrase, phrase
 from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span, SyntheticQuestion
-from tellapart.experiments.synthetic.words import Phrase, phrase
 from tellapart.index.snapshot import Snapshot
 from tellapart.progress import Progress
 

@@ -12,8 +12,8 @@ from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.arms import Arms
 from tellapart.experiments.experiment import Experiment
-from tellapart.experiments.judgements import Qrels, SpanJudgement
 from tellapart.experiments.measures import Measure
+from tellapart.experiments.qrels import Qrels, SpanJudgement
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.running import run_texts
 from tellapart.experiments.synthetic import log

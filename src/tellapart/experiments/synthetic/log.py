@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import KIND_OF
+from tellapart.corpus.document import KIND_OF
 from tellapart.index.lexical import analyse_query, defaults
 
 if TYPE_CHECKING:

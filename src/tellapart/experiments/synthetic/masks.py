@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tellapart.corpus.types import ContainmentTree, Granularity, Level
+from tellapart.corpus.document import ContainmentTree, Granularity, Level
 from tellapart.corpus.units import contexts
 from tellapart.errors import CorruptIndexError
+from tellapart.experiments.synthetic.phrases import PHRASE_WORDS, Phrase, Phrases, phrase
 from tellapart.experiments.synthetic.queries import QuerySource, Span, SyntheticQueries, SyntheticQuestion
-from tellapart.experiments.synthetic.words import PHRASE_WORDS, Phrase, Phrases, phrase
 from tellapart.index.store import Store, StoredDocument
 from tellapart.progress import Progress
 

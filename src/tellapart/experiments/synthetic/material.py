@@ -13,9 +13,9 @@ from tellapart.corpus.code.definitions import Role
 from tellapart.corpus.code.languages import Language
 from tellapart.corpus.code.parsing import Parsed, parse
 from tellapart.corpus.code.split import language_of
-from tellapart.corpus.types import LEVELS, ContainmentTree, Document, Granularity, Kind
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind
+from tellapart.experiments.synthetic.phrases import LETTERS
 from tellapart.experiments.synthetic.queries import Span
-from tellapart.experiments.synthetic.words import LETTERS
 from tellapart.index.store import StoredDocument
 
 PYTHON = "python"

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical.characters import is_unspaced
 from tellapart.index.lexical.segment import LexicalSegment, Postings

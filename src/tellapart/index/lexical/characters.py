@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 
 MAX_WORD = 100
 """Longer words (encoded data, mostly) are cut here; long enough for any identifier people write."""

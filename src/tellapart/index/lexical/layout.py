@@ -28,7 +28,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.errors import CorruptIndexError, StaleIndexError
 from tellapart.index.files import sync
 from tellapart.index.lexical.tokens import ANALYSER_VERSION

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.index.lexical.layout import SegmentFiles
 from tellapart.index.lexical.segment import LexicalSegment
 

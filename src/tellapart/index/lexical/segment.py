@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.index.lexical import layout
 from tellapart.index.lexical.layout import Header
 from tellapart.index.lexical.variants import keys as other_keys

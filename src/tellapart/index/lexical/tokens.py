@@ -15,7 +15,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.index.lexical.characters import cut
 from tellapart.index.lexical.variants import without_function_words
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import KIND_OF, ContainmentTree, Document, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, ContainmentTree, Document, Granularity, Kind
 from tellapart.corpus.units import contexts
 from tellapart.index.lexical.layout import SegmentFiles
 from tellapart.index.lexical.tokens import Analyser, is_extra

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index

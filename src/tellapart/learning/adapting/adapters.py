@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Kind
+from tellapart.corpus.document import Kind
 from tellapart.encoders.adapted import AdaptedConfig, VectorMap, apply_map, write_map
 from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import open_minilm
@@ -19,7 +19,7 @@ from tellapart.encoders.pooling import embed
 from tellapart.encoders.protocol import Encoder, Vectors, unit_rows
 from tellapart.encoders.tokens import TokenizerFile
 from tellapart.encoders.windows import UnitText, whole
-from tellapart.encoders.words import WordedConfig, WordEncoder, WordTable, bare_ids, beside
+from tellapart.encoders.word_vectors import WordedConfig, WordEncoder, WordTable, bare_ids, beside
 from tellapart.index.lexical import defaults
 from tellapart.learning.adapting.components import Components
 from tellapart.learning.adapting.queries import FEWEST, AdaptationQueries, Rows

@@ -9,14 +9,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity, Kind
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.encoders.protocol import Vectors
 from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.experiment import FOLDS, assign_folds
-from tellapart.experiments.judgements import Qrels
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.synthetic import QuerySource, generate, leaks
 from tellapart.learning.adapting.units import UnitMatrix, contents_of, of_documents, read_units

@@ -23,9 +23,9 @@ from tellapart.learning.images.exporting import export_encoder
 from tellapart.learning.images.reading import LabelledImages, read_images
 from tellapart.learning.images.samples import ImageSamples
 from tellapart.learning.training.checkpoints import remove_checkpoint
+from tellapart.learning.training.evaluation import Judgement, judge_encoder
 from tellapart.learning.training.feeding import SampleFeed
 from tellapart.learning.training.history import History, Look
-from tellapart.learning.training.judging import Judgement, judge_encoder
 from tellapart.learning.training.objectives import make_objective, strength
 from tellapart.learning.training.options import Objective, TrainingOptions
 from tellapart.learning.training.report import report_html, summary

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tellapart.experiments.statistics import Estimate
+from tellapart.learning.training.evaluation import Judgement
 from tellapart.learning.training.history import History, Look
-from tellapart.learning.training.judging import Judgement
 from tellapart.pages.charts import Chart, curve, histogram
 from tellapart.pages.rendering import render_page
 

@@ -12,7 +12,7 @@ from tellapart.corpus.places import offset_of_line
 from tellapart.engine import Index
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import (
+from tellapart.experiments.qrels import (
     JudgedQueries,
     Qrels,
     SpanJudgement,

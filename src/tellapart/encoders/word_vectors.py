@@ -4,7 +4,7 @@ BM25 is a product of two sparse vectors over tokens: sqrt(idf) for each token of
 sqrt(idf) tf / (tf + k1 (1 - b + b length / average)) for a unit. Both are projected onto the leading right singular
 vectors of the units' matrix, which is the nearest product that so few dimensions can hold (Eckart and Young 1936).
 
-`WordedEncoder` is another encoder with the words of a text beside its vectors, kept in a folder: config.json,
+`HybridEncoder` is another encoder with the words of a text beside its vectors, kept in a folder: config.json,
 words.npz and tokenizer.json.
 
     {"format": 1, "kind": "worded", "name": "adapted", "base": "minilm", "base_fingerprint": "...", "dim": 768,
@@ -194,7 +194,7 @@ class WordEncoder(OfTexts):
         return self._base.count_tokens(texts)
 
 
-class WordedEncoder(OfTexts):
+class HybridEncoder(OfTexts):
     """Runs the base encoder, and puts the words beside its vectors."""
 
     def __init__(self, folder: Path, load: Callable[[str], Encoder], *, name: str | None = None) -> None:

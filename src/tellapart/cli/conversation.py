@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
 from pathlib import Path
 from typing import IO, Any
 
-from tellapart.cli.keys import END, read_key
 from tellapart.cli.output import BOLD, DIM, SCHEMA, print_json, styled
 from tellapart.cli.snippets import printable
-from tellapart.experiments.judgements import write_qrels
 from tellapart.experiments.judging.asking import JudgingQuestion
 from tellapart.experiments.judging.leaders import Passages
 from tellapart.experiments.judging.session import Session
 from tellapart.experiments.judging.standing import PairStanding, Standing, Status, standing
+from tellapart.experiments.qrels import write_qrels
 
 GRADES = {"y": 1, "n": 0, "0": 0, "1": 1, "2": 2, "3": 3}
 KEYS = "y yes  n no  0-3 grade  s cannot say  x skip query  u undo  q quit"
 WIDEST = 100
 """Characters a line of a passage has at most: longer ones are hard to read."""
+
+END = ""
+"""What is read when there is nothing more to read."""
 
 
 class Conversation:
@@ -223,3 +226,29 @@ def standing_json(now: Standing) -> dict[str, Any]:
             for pair in now.pairs
         ],
     }
+
+
+def read_key() -> str:
+    """Wait for a key, or for a line where standard input is no terminal; END when it is closed.
+
+    Not `typer.getchar`: it drops what was typed ahead, and a quick judge loses answers.
+    """
+    if not sys.stdin.isatty():
+        line = sys.stdin.readline()
+        return END if line == "" else line.strip()
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows
+        import msvcrt
+
+        return str(msvcrt.getwch())  # type: ignore[attr-defined,unused-ignore]
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        # Waiting until the output is written, but not dropping what was typed ahead.
+        tty.setcbreak(descriptor, termios.TCSADRAIN)
+        pressed = os.read(descriptor, 1)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+    return END if pressed in (b"", b"\x04") else pressed.decode("ascii", errors="replace")

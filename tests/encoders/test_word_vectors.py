@@ -15,7 +15,7 @@ from tellapart import TellapartError, load_encoder
 from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import MINILM_FOLDER, open_minilm
 from tellapart.encoders.tokens import TokenizerFile
-from tellapart.encoders.words import WordedConfig, WordTable, bare_ids
+from tellapart.encoders.word_vectors import WordedConfig, WordTable, bare_ids
 
 TEXTS = ["water the roses", "roses in frost", "valves and pumps", "the frost, the frost", "straw"]
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.judgements import (
+from tellapart.experiments.qrels import (
     SpanJudgement,
     read_beir,
     read_qrels,
