@@ -23,8 +23,7 @@ from tellapart import Index
 from tellapart.corpus.document import Granularity
 from tellapart.encoders.cache import cache_folder
 from tellapart.encoders.folder import open_minilm
-from tellapart.engine.packing import HEADER
-from tellapart.engine.tokens import _tokens, count_tokens_of
+from tellapart.engine.packing import HEADER, _tokens, count_tokens_of
 from tellapart.experiments.statistics import compare
 
 BUDGETS = (500, 1_000, 2_000)

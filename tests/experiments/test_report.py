@@ -13,12 +13,18 @@ from tellapart.engine import Configuration, Index
 from tellapart.experiments.experiment import Cost
 from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.report.contents import Contents, ReportExample, ReportSide, Shown
 from tellapart.experiments.report.examples import worst_examples
-from tellapart.experiments.report.page import render, write_report
-from tellapart.experiments.report.settings import score_settings
+from tellapart.experiments.report.page import (
+    Contents,
+    ReportExample,
+    ReportSide,
+    Shown,
+    render,
+    score_settings,
+    write_report,
+)
 from tellapart.experiments.verdict import Difference, Finding, LengthBin, SourceFinding, Verdict
-from tellapart.pages.figures import interval, milliseconds, number, signed, size
+from tellapart.pages.rendering import interval, milliseconds, number, signed, size
 
 QUERIES = tuple(f"q{n}" for n in range(6))
 HOSTILE = "</style><script>alert('x')</script>\"'<img src=//e.vil onerror=x>&amp;"

@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from tellapart.index.vectors import VectorIndex
-from tellapart.scores.diagnostic import Concern
-from tellapart.scores.hubness import hubness, occurrences, skew
-from tellapart.scores.vectors import common_direction, copies, effective_rank, without_vector
+from tellapart.scores.vectors import (
+    Concern,
+    common_direction,
+    copies,
+    effective_rank,
+    hubness,
+    occurrences,
+    skew,
+    without_vector,
+)
 
 
 def unit_rows(n, dim, seed=0):

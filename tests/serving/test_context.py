@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tellapart import Index, TellapartError
 from tellapart.engine.context import Passage
-from tellapart.engine.tokens import count_tokens, cut_to_tokens
+from tellapart.engine.packing import count_tokens, cut_to_tokens
 from tellapart.serving.asking import NOT_THERE, check, messages
 
 

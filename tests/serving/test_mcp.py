@@ -20,7 +20,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tellapart import Index
-from tellapart.engine.tokens import count_tokens
+from tellapart.engine.packing import count_tokens
 from tellapart.serving.mcp_server import make_server
 from tellapart.serving.projects import Projects
 from tellapart.serving.roots import Roots

@@ -244,10 +244,8 @@ def _write_report(index: Index, judged: QuerySet | None, verdict: Verdict, path:
     if not verdict.queries:
         note("no report: nothing was measured")
         return
-    from tellapart.experiments.report.contents import Contents
     from tellapart.experiments.report.examples import worst_examples
-    from tellapart.experiments.report.page import write_report
-    from tellapart.experiments.report.settings import score_settings
+    from tellapart.experiments.report.page import Contents, score_settings, write_report
 
     contents = Contents(
         verdict,

@@ -13,9 +13,9 @@ from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
-from tellapart.scores.diagnostic import Diagnostic
 from tellapart.scores.inspecting import Inspection, inspect_index
 from tellapart.scores.texts import read_verdict, text_diagnostics
+from tellapart.scores.vectors import Diagnostic
 
 EXAMPLES = (
     "tellapart inspect",

@@ -12,7 +12,7 @@ from tellapart.cli import options
 from tellapart.cli.output import note, print_json, print_result
 from tellapart.engine import Index
 from tellapart.engine.lookup import split_line
-from tellapart.engine.results_json import search_json
+from tellapart.engine.results import search_json
 from tellapart.index.home import find_home
 
 EXAMPLES = (

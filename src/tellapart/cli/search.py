@@ -13,7 +13,7 @@ from tellapart.cli.output import note, print_json, print_result
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index, SearchResult
 from tellapart.engine.request import SearchRequest
-from tellapart.engine.results_json import answer_json
+from tellapart.engine.results import answer_json
 from tellapart.errors import TellapartError
 from tellapart.index.home import Home, exists, find_home, too_much
 from tellapart.rankers.registry import Parameters

@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.config import FORMAT, config_of, need_files
-from tellapart.encoders.digests import file_digest
+from tellapart.encoders.config import FORMAT, config_of, file_digest, need_files
 from tellapart.encoders.protocol import Encoder, OfTexts, Span, SpanEncoder, Vectors, unit_rows
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent

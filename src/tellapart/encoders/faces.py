@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tellapart.encoders.digests import file_digest
+from tellapart.encoders.config import file_digest
 from tellapart.encoders.images import ImageEncoder
 from tellapart.encoders.protocol import OfImages, Vectors, unit_rows
 from tellapart.encoders.scaling import scaled

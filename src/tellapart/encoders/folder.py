@@ -30,8 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.config import FILE, FORMAT, config_of, need_files
-from tellapart.encoders.digests import file_digest
+from tellapart.encoders.config import FILE, FORMAT, config_of, file_digest, need_files
 from tellapart.encoders.export import TEXTS, described_export, is_ours
 from tellapart.encoders.protocol import OfTexts, Span, Vectors, unit_rows
 from tellapart.encoders.sessions import open_session, usable_cores

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.digests import file_digest
+from tellapart.encoders.config import file_digest
 from tellapart.encoders.protocol import OfTexts, Vectors, unit_rows
 from tellapart.errors import TellapartError, require
 from tellapart.progress import Progress, silent

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tellapart.encoders.config import FILE, FORMAT, IMAGE_KIND, config_of, need_files
-from tellapart.encoders.digests import file_digest
+from tellapart.encoders.config import FILE, FORMAT, IMAGE_KIND, config_of, file_digest, need_files
 from tellapart.encoders.protocol import OfImages, Vectors, unit_rows
 from tellapart.encoders.scaling import scaled
 from tellapart.encoders.sessions import open_session, usable_cores

@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.config import FORMAT, config_of, need_files
-from tellapart.encoders.digests import file_digest
+from tellapart.encoders.config import FORMAT, config_of, file_digest, need_files
 from tellapart.encoders.export import PAIRS, described_export, is_ours
 from tellapart.encoders.folder import encoder_inputs
 from tellapart.encoders.sessions import open_session, usable_cores

@@ -26,8 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.encoders.adapted import opened_base
-from tellapart.encoders.config import FORMAT, config_of, need_files
-from tellapart.encoders.digests import file_digest
+from tellapart.encoders.config import FORMAT, config_of, file_digest, need_files
 from tellapart.encoders.lsa import right_directions
 from tellapart.encoders.protocol import Encoder, OfTexts, Span, SpanEncoder, Vectors, unit_rows
 from tellapart.encoders.tokens import TokenIds, TokenizerFile

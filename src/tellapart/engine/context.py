@@ -17,10 +17,9 @@ from tellapart.corpus.document import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.corpus.places import place_of
 from tellapart.engine import Configuration, Hit, Index, SearchResult
 from tellapart.engine.asking import LevelQuery
-from tellapart.engine.packing import Piece, PieceRun, pack
+from tellapart.engine.packing import TOKENIZER, Piece, PieceRun, count_tokens, count_tokens_of, pack
 from tellapart.engine.relevance import GIVEN_AN_ANSWER, nothing_relevant
 from tellapart.engine.request import SearchRequest
-from tellapart.engine.tokens import TOKENIZER, count_tokens, count_tokens_of
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import StoredDocument

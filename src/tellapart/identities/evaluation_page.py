@@ -8,8 +8,7 @@ import numpy as np
 
 from tellapart.identities.evaluating import IdentityEvaluation
 from tellapart.pages.charts import Chart, Scale, histogram, line, upward
-from tellapart.pages.figures import number
-from tellapart.pages.rendering import render_page
+from tellapart.pages.rendering import number, render_page
 
 DECADES = 5
 """Powers of ten of the false-accept rate that are drawn (our choice)."""

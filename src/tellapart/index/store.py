@@ -19,7 +19,7 @@ from tellapart.corpus.document import ContainmentTree, Document, Kind
 from tellapart.corpus.split import SPLITTER_VERSION
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.index import database
-from tellapart.index.trees import decode_tree, encode_tree
+from tellapart.index.database import decode_tree, encode_tree
 
 FILE = "store.sqlite"
 

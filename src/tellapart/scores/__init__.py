@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         expected_calibration_error,
     )
     from tellapart.scores.clones import Clones, find_clones
-    from tellapart.scores.diagnostic import Diagnostic
     from tellapart.scores.inspecting import Inspection, inspect_index
     from tellapart.scores.thresholds import (
         KeptThreshold,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         precision_threshold,
         recall_threshold,
     )
+    from tellapart.scores.vectors import Diagnostic
 
 __all__ = [
     "CalibrationQuality",
@@ -71,7 +71,7 @@ __getattr__ = lazily(
             "Clones",
             "find_clones",
         ),
-        "tellapart.scores.diagnostic": ("Diagnostic",),
+        "tellapart.scores.vectors": ("Diagnostic",),
         "tellapart.scores.inspecting": (
             "Inspection",
             "inspect_index",

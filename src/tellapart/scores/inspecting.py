@@ -12,9 +12,15 @@ from tellapart.experiments.examples import EXAMPLES, TARGETS, example_arms, run_
 from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.experiments.verdict import Verdict
 from tellapart.progress import Progress, silent
-from tellapart.scores.diagnostic import Concern, Diagnostic
-from tellapart.scores.hubness import hubness
-from tellapart.scores.vectors import common_direction, copies, effective_rank, without_vector
+from tellapart.scores.vectors import (
+    Concern,
+    Diagnostic,
+    common_direction,
+    copies,
+    effective_rank,
+    hubness,
+    without_vector,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.statistics import FEW_QUERIES, compare
-from tellapart.scores.diagnostic import Concern, Diagnostic
+from tellapart.scores.vectors import Concern, Diagnostic
 
 SVM, KNN = "svm", "knn"
 

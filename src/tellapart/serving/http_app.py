@@ -21,7 +21,7 @@ from tellapart.engine import Index
 from tellapart.engine.context import context_json
 from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
-from tellapart.engine.results_json import search_json
+from tellapart.engine.results import search_json
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.serving import http_models as shapes
 from tellapart.serving.explaining import explain

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tellapart.engine import Hit, Index, SearchResult
+from tellapart.engine.packing import count_tokens, cut_to_tokens
 from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.status import index_status
-from tellapart.engine.tokens import count_tokens, cut_to_tokens
 from tellapart.errors import TellapartError
 from tellapart.index.settings import located
 from tellapart.serving.explaining import explain

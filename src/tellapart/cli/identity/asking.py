@@ -161,7 +161,7 @@ def identify(
     json: options.Json = False,
 ) -> int:
     """Say who each face, picture or text shows."""
-    from tellapart.identities.batch import identify_files
+    from tellapart.identities.exchange import identify_files
     from tellapart.identities.views import expanded
 
     with opened(gallery) as people:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tellapart.experiments.verdict import Finding, LengthBin, Verdict
 from tellapart.pages.charts import Badge, Chart, Point, Scale, Stroke, dot, fitting, line, upward
-from tellapart.pages.figures import milliseconds, number
+from tellapart.pages.rendering import milliseconds, number
 
 BADGE_WIDTH, BADGE_HEIGHT = 3.6, 8.0
 """Room of a badge in percent of the chart's sides."""

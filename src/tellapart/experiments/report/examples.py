@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tellapart.engine import Configuration, Index
 from tellapart.engine.request import SearchRequest
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.report.contents import ReportExample, ReportSide, Shown
+from tellapart.experiments.report.page import ReportExample, ReportSide, Shown
 from tellapart.experiments.verdict import Verdict
 
 SHOWN = 12

@@ -3,17 +3,65 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
+from tellapart.corpus.document import Granularity, Kind
 from tellapart.experiments.report.charts import cost_chart, length_chart, ordered, quality_scale, role
-from tellapart.experiments.report.contents import Contents
 from tellapart.experiments.textfiles import replacing
 from tellapart.experiments.verdict import Finding, Verdict
-from tellapart.pages.figures import breakable, number
-from tellapart.pages.rendering import render_page
+from tellapart.index.lexical import defaults
+from tellapart.index.lexical.tokens import STOP_WORDS
+from tellapart.pages.rendering import breakable, number, render_page
+from tellapart.rankers.registry import WEIGHT
+from tellapart.rankers.svm import DEFAULT_RATIO
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A hit beside a query: where it is, its first words, and its grade (None: nobody judged it)."""
+
+    place: str
+    text: str
+    grade: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSide:
+    """What one configuration returned for a query, and what that was worth."""
+
+    name: str
+    value: float
+    hits: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportExample:
+    """A query answered by the choice and by the reference."""
+
+    query: str
+    choice: ReportSide
+    reference: ReportSide
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything on the page.
+
+    `categories` groups queries by id (empty: no such table); `settings` are names and values of what the
+    scores were made with; `command` makes the report again.
+    """
+
+    verdict: Verdict
+    title: str
+    command: str
+    settings: tuple[tuple[str, str], ...] = ()
+    examples: tuple[ReportExample, ...] = ()
+    categories: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def render(contents: Contents) -> str:
@@ -86,3 +134,47 @@ def _by_granularity(findings: list[Finding]) -> list[Row]:
         level = finding.configuration.granularity
         best.setdefault(level, (level, number(recall), breakable(finding.name)))
     return list(best.values())
+
+
+TESTED = ("intervals, p", "paired bootstrap-t and sign flips, 10,000 draws; Holm over all configurations")
+
+
+def score_settings(verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    """Names and values; parameters chosen on these queries stand with their configuration."""
+    (k1, b), (k1_code, b_code) = defaults(Kind.PROSE), defaults(Kind.CODE)
+    given = [
+        f"{finding.name}: {set_to}"
+        for finding in verdict.findings
+        if (set_to := finding.configuration.parameters.shown())
+    ]
+    if all(finding.configuration.granularities == (Granularity.IMAGE,) for finding in verdict.findings):
+        return _of_images(verdict, given)
+    return (
+        ("measure", f"{verdict.measure}; linear gains, documents without a judgement are not relevant"),
+        (
+            "words",
+            f"Porter stems and {len(STOP_WORDS)} stop words for prose; identifiers whole and in parts for code",
+        ),
+        (
+            "bm25",
+            f"k1 {k1:g}, b {b:g} for prose; k1 {k1_code:g}, b {b_code:g} for code;"
+            " idf ln(1 + (N - df + .5) / (df + .5))",
+        ),
+        (
+            "hybrid",
+            f"z-scores; weight of the vectors {WEIGHT[Kind.PROSE]:g} for prose, {WEIGHT[Kind.CODE]:g} for code",
+        ),
+        ("svm", f"ridge of {DEFAULT_RATIO:g} mean eigenvalues"),
+        ("document score", "the best of its units"),
+        TESTED,
+        *((("chosen here", "; ".join(given)),) if given else ()),
+    )
+
+
+def _of_images(verdict: Verdict, given: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return (
+        ("measure", f"{verdict.measure}; the query's own image is never found"),
+        ("svm, ridge", f"ridge of {DEFAULT_RATIO:g} mean eigenvalues; one image as example"),
+        TESTED,
+        *((("chosen here", "; ".join(given)),) if given else ()),
+    )

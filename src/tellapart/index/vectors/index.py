@@ -24,16 +24,17 @@ from tellapart.index.vectors.candidates import (
     float32_error,
     settle,
 )
-from tellapart.index.vectors.derived import combined, fingerprint
-from tellapart.index.vectors.halves import Floats, Halves, blocks, widen
-from tellapart.index.vectors.moments import Moments, Spectrum
-from tellapart.index.vectors.scan import FaissScan, batch_candidates, dense_scores
-from tellapart.index.vectors.statistics import (
+from tellapart.index.vectors.derived import (
+    combined,
+    fingerprint,
     moments_name,
     segment_moments,
     spectrum_name,
     stored_spectrum,
 )
+from tellapart.index.vectors.halves import Floats, Halves, blocks, widen
+from tellapart.index.vectors.moments import Moments, Spectrum
+from tellapart.index.vectors.scan import FaissScan, batch_candidates, dense_scores
 from tellapart.progress import Progress, silent
 
 # Candidates beyond k: enough that the last one usually lies clearly below the k-th (2e-5 of its score).
