@@ -170,7 +170,7 @@ def test_refuses_judged_queries_without_text(tmp_path):
     write(folder / "queries.jsonl", '{"_id": "q1", "text": "t"}\n')
     with pytest.raises(TellapartError, match="'q2'"):
         read_beir(folder)
-    with pytest.raises(TellapartError, match="no BEIR folder"):
+    with pytest.raises(TellapartError, match="not a BEIR folder"):
         read_beir(tmp_path / "qrels")
 
 
