@@ -186,7 +186,7 @@ def test_reads_spans_by_the_names_of_their_columns(tmp_path):
     [
         ("", "line 1: .*'query-id'"),
         ("query-id\tstart\tend\n", "'corpus-id'"),
-        ("query-id\tcorpus-id\tstart\tend\nq\td\t5\t5\n", r"line 2: \[5, 5\) is no span"),
+        ("query-id\tcorpus-id\tstart\tend\nq\td\t5\t5\n", r"line 2: \[5, 5\) is not a span"),
         ("query-id\tcorpus-id\tstart\tend\nq\td\t5\n", "line 2: 3 columns"),
         ("query-id\tcorpus-id\tstart\tend\nq\td\tx\t5\n", "line 2: the start 'x'"),
     ],
@@ -213,10 +213,10 @@ def test_imports_semble_annotations(tmp_path):
     ("entries", "says"),
     [
         ("nonsense", "not JSON"),
-        ("{}", "no list"),
+        ("{}", "not a list"),
         ('[{"relevant": ["x"]}]', "entry 1: .*query"),
         ('[{"query": "a", "relevant": []}]', "entry 1: no relevant"),
-        ('[{"query": "a", "relevant": "x"}]', "entry 1: .*no list"),
+        ('[{"query": "a", "relevant": "x"}]', "entry 1: .*not a list"),
         (
             '[{"query": "a", "relevant": [{"path": "x", "start_line": 9, "end_line": 3}]}]',
             "entry 1: .*neither",
