@@ -22,7 +22,8 @@ from tellapart.experiments.verification import PairScores, nearest_neighbours, t
 from tellapart.learning.images.augmenting import Augmentation
 from tellapart.learning.images.reading import LabelledImages, read_images
 from tellapart.learning.images.samples import ImageSamples
-from tellapart.learning.images.train import Split, make_trainer
+from tellapart.learning.images.splitting import Split
+from tellapart.learning.images.train import make_trainer
 from tellapart.learning.losses import MarginSoftmax
 from tellapart.learning.objectives.margins import ArcFaceMargin, CosFaceMargin, Margin
 from tellapart.learning.objectives.margins import NoMargin as Plain

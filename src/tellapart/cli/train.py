@@ -43,7 +43,11 @@ def train(
         ),
     ] = "arcface",
     backbone: Annotated[
-        str, typer.Option("--backbone", help="small, timm:NAME or torchvision:NAME (when installed).")
+        str,
+        typer.Option(
+            "--backbone",
+            help="small, whitened (closed form, for few identities), timm:NAME or torchvision:NAME.",
+        ),
     ] = "small",
     pretrained: Annotated[
         bool, typer.Option("--pretrained", help="Begin with the published weights of the backbone.")
@@ -118,7 +122,8 @@ def train(
     from tellapart.learning.images.augmenting import Augmentation
     from tellapart.learning.images.backbones import NetworkSpec
     from tellapart.learning.images.reading import read_images
-    from tellapart.learning.images.train import split_identities, train_images
+    from tellapart.learning.images.splitting import split_identities
+    from tellapart.learning.images.train import train_images
     from tellapart.learning.training.devices import choose_device
     from tellapart.learning.training.logs import open_log
     from tellapart.learning.training.options import (

@@ -95,7 +95,8 @@ def _images(
     from tellapart.learning.images.augmenting import Augmentation
     from tellapart.learning.images.backbones import NetworkSpec
     from tellapart.learning.images.reading import read_images
-    from tellapart.learning.images.train import split_identities, train_images
+    from tellapart.learning.images.splitting import split_identities
+    from tellapart.learning.images.train import train_images
     from tellapart.learning.training.objectives import make_sharded_objective
     from tellapart.learning.training.options import TrainingOptions
 

@@ -14,7 +14,13 @@ torch = pytest.importorskip("torch", reason="needs the extra train")
 pytest.importorskip("onnx", reason="needs the extra train")
 
 from tellapart import load_encoder  # noqa: E402
+from tellapart.errors import TellapartError  # noqa: E402
 from tellapart.learning import train_encoder  # noqa: E402
+from tellapart.learning.images.augmenting import Augmentation  # noqa: E402
+from tellapart.learning.images.backbones import NetworkSpec  # noqa: E402
+from tellapart.learning.images.reading import LabelledImages  # noqa: E402
+from tellapart.learning.images.splitting import Split  # noqa: E402
+from tellapart.learning.images.train import train_images  # noqa: E402
 from tellapart.learning.training.options import TrainingOptions  # noqa: E402
 
 OPTIONS = TrainingOptions(dim=8, steps=3, identities=8, samples=2, check_every=3)
@@ -26,6 +32,41 @@ def test_a_network_of_ones_own_becomes_an_encoder(some_glyphs, tmp_path):
     assert done.judgement is not None
     vectors = load_encoder(f"folder:{tmp_path / 'e'}").encode_images(some_glyphs.images)
     assert vectors.shape == (len(some_glyphs.labels), 8)
+
+
+def lit(identities: int, each: int, *, seed: int = 0, size: int = 16) -> LabelledImages:
+    """Give patterns, each image lit from a side of its own: raw pixels tell the light."""
+    random = np.random.default_rng(seed)
+    patterns = np.kron(random.uniform(0.4, 1, (identities, size // 2, size // 2)), np.ones((2, 2)))
+    labels = np.repeat(np.arange(identities), each)
+    ramp = np.linspace(-1, 1, size)
+    across, down = 1.2 * random.normal(size=(2, len(labels), 1, 1))
+    light = np.exp(across * ramp[None, None, :] + down * ramp[None, :, None])
+    images = 60 * patterns[labels] * light + random.normal(0, 2, (len(labels), size, size))
+    names = tuple(map(str, range(identities)))
+    sources = tuple(map(str, range(len(labels))))
+    return LabelledImages(images.clip(0, 255).astype(np.uint8)[..., None], labels, names, sources)
+
+
+def test_whitening_learns_from_ten_identities_to_see_through_light(tmp_path):
+    data = lit(20, 8)
+    split = Split(data.of_identities(range(10)), data.of_identities(range(10, 20)))
+    done = train_images(
+        split, OPTIONS, Augmentation(), tmp_path / "e", spec=NetworkSpec(16, 1, 64, "whitened")
+    )
+    assert done is not None
+    assert done.judgement is not None
+    assert done.judgement.recommended
+    assert done.judgement.against_pixels[1].low > 0
+    assert "closed form" in done.summary
+    vectors = load_encoder(f"folder:{tmp_path / 'e'}").encode_images(data.images[:3])
+    assert vectors.shape == (3, 64)
+
+
+def test_whitening_needs_two_images_of_an_identity(tmp_path):
+    split, spec = Split(lit(10, 1), None), NetworkSpec(16, 1, 8, "whitened")
+    with pytest.raises(TellapartError, match="two"):
+        train_images(split, OPTIONS, Augmentation(), tmp_path / "e", spec=spec)
 
 
 @pytest.mark.slow

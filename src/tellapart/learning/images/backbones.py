@@ -1,4 +1,4 @@
-"""Networks by name: the small one of this room, or any of timm's or torchvision's."""
+"""Networks by name: the small one and the whitening of this room, or any of timm's or torchvision's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from tellapart.errors import TellapartError
 from tellapart.learning.images.network import ConvNet
+from tellapart.learning.images.whitening import WhitenedPixels
 
-SMALL = "small"
+SMALL, WHITENED = "small", "whitened"
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pixels, which pretrained networks expect (torchvision's documentation)."""
 
@@ -20,7 +21,8 @@ MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class NetworkSpec:
     """What a network is made from; kept beside its weights, so that a later run can start from them.
 
-    `backbone` is small, timm:NAME or torchvision:NAME; `even_light` and `width` are the small one's.
+    `backbone` is small, whitened (a closed form instead of steps), timm:NAME or torchvision:NAME; `even_light` and
+    `width` are the small one's.
     """
 
     size: int
@@ -43,6 +45,8 @@ class NetworkSpec:
             TellapartError: There is no such network, the package is missing, or its weights cannot be had.
         """
         wanted = self.pretrained if pretrained is None else pretrained
+        if self.backbone == WHITENED:
+            return WhitenedPixels(size=self.size, channels=self.channels, dim=self.dim)
         if self.backbone == SMALL:
             if wanted:
                 raise TellapartError(
@@ -62,7 +66,7 @@ class NetworkSpec:
         makers = {"timm": _timm, "torchvision": _torchvision}
         if family not in makers or not name:
             raise TellapartError(
-                f"unknown backbone {self.backbone!r}: give small, timm:NAME or torchvision:NAME"
+                f"unknown backbone {self.backbone!r}: give small, whitened, timm:NAME or torchvision:NAME"
             )
         try:
             body = makers[family](name, pretrained=wanted)

@@ -52,10 +52,14 @@ class EvenLight(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Take and give (n, c, h, w), pixels of 0..1."""
         levels = torch.log(images.clamp(min=0) + DARKEST)  # changed images may be darker than black
-        around = nn.functional.avg_pool2d(
+        return levels - self.around(levels)
+
+    @staticmethod
+    def around(levels: Tensor) -> Tensor:
+        """Average each pixel's neighbourhood."""
+        return nn.functional.avg_pool2d(
             levels, NEIGHBOURS, stride=1, padding=NEIGHBOURS // 2, count_include_pad=False
         )
-        return levels - around
 
 
 class ConvNet(nn.Module):

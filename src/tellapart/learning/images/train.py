@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from tellapart.learning.images.backbones import NetworkSpec
 from tellapart.learning.images.exporting import export_encoder
 from tellapart.learning.images.reading import LabelledImages, read_images
 from tellapart.learning.images.samples import ImageSamples
+from tellapart.learning.images.splitting import HELD_OUT, Split, split_identities
+from tellapart.learning.images.whitening import WhitenedPixels
 from tellapart.learning.training.checkpoints import remove_checkpoint
 from tellapart.learning.training.evaluation import Judgement, judge_encoder
 from tellapart.learning.training.feeding import SampleFeed
@@ -29,38 +31,13 @@ from tellapart.learning.training.history import History, Look
 from tellapart.learning.training.objectives import make_objective, strength
 from tellapart.learning.training.options import Objective, TrainingOptions
 from tellapart.learning.training.report import report_html, summary
-from tellapart.learning.training.trainer import Trainer, Watch
+from tellapart.learning.training.trainer import BATCH, Trainer, Watch
 from tellapart.progress import Progress, silent
-
-HELD_OUT = 0.1
-"""Share of the identities kept for judging (our choice)."""
-
-FEWEST_HELD_OUT = 5
-"""Fewer identities say nothing about new ones (our choice)."""
-
-LEAST_IDENTITIES = 20
-"""Below so many, all are needed for learning, and images are held out instead (our choice)."""
-
-LEAST_IMAGES = 4
-"""Of an identity, from which two can be held out and two are left to learn from."""
 
 SHOWN_LEARNED = 1_000
 """Learned images that are judged beside those held out, at most (our choice)."""
 
 CHECKPOINT, WEIGHTS, RECORD = "checkpoint", "weights.safetensors", "training.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Images to learn from and images to judge by; `unseen` says what these are: identities, images, or nothing."""
-
-    train: LabelledImages
-    held_out: LabelledImages | None
-    unseen: str = "identities"
-
-    def turned(self) -> Split:
-        """Learn from turned identities as well; what is held out stays as it is."""
-        return replace(self, train=self.train.with_turns())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +48,6 @@ class TrainedImages:
     history: History
     judgement: Judgement | None
     summary: str
-
-
-def split_identities(data: LabelledImages, *, share: float = HELD_OUT, seed: int = 0) -> Split:
-    """Hold out a share of the identities that have two images; below LEAST_IDENTITIES, of each identity's images."""
-    if not 0 <= share < 1:
-        raise TellapartError(f"a held-out share of {share:g} is none: give one from 0 to below 1")
-    if not share:
-        return Split(data, None)
-    counts = np.bincount(data.labels, minlength=len(data.names))
-    able = np.flatnonzero(counts >= 2)
-    wanted = max(round(share * len(data.names)), FEWEST_HELD_OUT)
-    if len(data.names) < LEAST_IDENTITIES or len(able) < wanted:
-        return _split_images(data, counts, share, seed)
-    chosen = np.sort(np.random.default_rng(seed).permutation(able)[:wanted])
-    rest = np.setdiff1d(np.arange(len(data.names)), chosen)
-    return Split(data.of_identities(rest), data.of_identities(chosen))
-
-
-def _split_images(data: LabelledImages, counts: NDArray[np.int64], share: float, seed: int) -> Split:
-    draw = np.random.default_rng(seed)
-    held: list[NDArray[np.int64]] = []
-    for identity in np.flatnonzero(counts >= LEAST_IMAGES):
-        rows = draw.permutation(np.flatnonzero(data.labels == identity))
-        held.append(rows[: min(max(2, round(share * len(rows))), len(rows) - 2)])
-    if not held:
-        return Split(data, None)
-    out = np.sort(np.concatenate(held))
-    rest = np.setdiff1d(np.arange(len(data.labels)), out)
-    return Split(data.take(rest), data.take(out), unseen="images")
 
 
 def make_trainer(
@@ -190,33 +138,40 @@ def train_images(
         network = spec.build(pretrained=False if start else None)
     if start is not None:
         load_weights(network, start)
+    network.eval()
     told = spec.record() if spec else {"backbone": type(network).__name__}
-    trainer = make_trainer(
-        split,
-        options,
-        augmentation,
-        output / CHECKPOINT,
-        network=network,
-        device=device,
-        workers=workers,
-        objective=objective,
-        loaders=loaders,
-        facts={"network": json.dumps(told), "augmentation": augmentation},
-    )
-    shown = _facts(split, options, augmentation, told, trainer) | dict(facts or {})
+    shown = _facts(split, options, augmentation, told, device) | dict(facts or {})
     title = f"Training of {output.name}"
+    if isinstance(network, WhitenedPixels):
+        with progress("whitening", 1) as advance:
+            network.fit(ImageSamples(train, augmentation), seed=options.seed)
+            advance(1)
+        history = History()
+    else:
+        trainer = make_trainer(
+            split,
+            options,
+            augmentation,
+            output / CHECKPOINT,
+            network=network,
+            device=device,
+            workers=workers,
+            objective=objective,
+            loaders=loaders,
+            facts={"network": json.dumps(told), "augmentation": augmentation},
+        )
 
-    def tell(look: Look) -> None:
-        output.mkdir(parents=True, exist_ok=True)
-        seen = trainer.history
-        (output / "report.html").write_text(report_html(title, seen, shown), encoding="utf-8")
-        if watch:
-            watch(look)
+        def tell(look: Look) -> None:
+            output.mkdir(parents=True, exist_ok=True)
+            seen = trainer.history
+            (output / "report.html").write_text(report_html(title, seen, shown), encoding="utf-8")
+            if watch:
+                watch(look)
 
-    history = trainer.run(progress=progress, watch=tell)
-    if workers.rank:
-        return None
-    judgement = _judged(trainer, split, ImageSamples(train, augmentation))
+        history = trainer.run(progress=progress, watch=tell)
+        if workers.rank:
+            return None
+    judgement = _judged(network, split)
     output.mkdir(parents=True, exist_ok=True)
     said = summary(history, judgement)
     record = {
@@ -229,9 +184,9 @@ def train_images(
     (output / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (output / "report.html").write_text(report_html(title, history, shown, judgement), encoding="utf-8")
     write_learned(output, train.known().tolist())
-    weights = {name: tensor.cpu().contiguous() for name, tensor in trainer.network.state_dict().items()}
+    weights = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
     require("safetensors.torch", extra="train").save_file(weights, output / WEIGHTS)
-    encoder = export_encoder(trainer.network, output, output.name, size=train.size, channels=train.channels)
+    encoder = export_encoder(network, output, output.name, size=train.size, channels=train.channels)
     remove_checkpoint(output / CHECKPOINT)
     return TrainedImages(encoder, history, judgement, said)
 
@@ -301,20 +256,29 @@ def load_weights(network: nn.Module, folder: Path) -> None:
         ) from error
 
 
-def _judged(trainer: Trainer, split: Split, train: ImageSamples) -> Judgement | None:
-    if split.held_out is None or split.held_out.labels.size < 2:
+def _judged(network: nn.Module, split: Split) -> Judgement | None:
+    held, train = split.held_out, split.train
+    if held is None or held.labels.size < 2:
         return None
-    held = split.held_out
-    vectors = unit_rows(
-        trainer.features(ImageSamples(held, train.augmentation)), encoder="the trained network"
-    )
     every = np.arange(len(held.labels))
-    pixels = PixelEncoder().encode_images(held.images[every])
     rows = np.sort(np.random.default_rng(0).permutation(len(train.labels))[:SHOWN_LEARNED])
     seen = None
     if np.bincount(train.labels[rows]).max(initial=0) > 1:
-        seen = unit_rows(trainer.features(train, rows), encoder="the trained network"), train.labels[rows]
-    return judge_encoder(split.unseen, vectors, pixels, held.labels, learned=seen)
+        seen = _vectors(network, train, rows), train.labels[rows]
+    pixels = PixelEncoder().encode_images(held.images[every])
+    return judge_encoder(split.unseen, _vectors(network, held, every), pixels, held.labels, learned=seen)
+
+
+def _vectors(network: nn.Module, data: LabelledImages, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Unit vectors (n, dim) of some images in float32, as the exported encoder gives them."""
+    device = next(network.parameters()).device
+    samples = ImageSamples(data, Augmentation())
+    with torch.inference_mode():
+        parts = [
+            network(samples.plain(rows[start : start + BATCH]).to(device)).float().cpu()
+            for start in range(0, len(rows), BATCH)
+        ]
+    return unit_rows(torch.cat(parts).numpy(), encoder="the trained network")
 
 
 def _facts(
@@ -322,7 +286,7 @@ def _facts(
     options: TrainingOptions,
     augmentation: Augmentation,
     network: Mapping[str, Any],
-    trainer: Trainer,
+    device: torch.device | str,
 ) -> dict[str, str]:
     held = split.held_out
     held_out = (
@@ -339,7 +303,7 @@ def _facts(
         if held is None or split.unseen == "identities"
         else f"{held_out} of the learned ones",
         "data": split.train.digest(),
-        "device": str(trainer.device),
+        "device": str(device),
         **{f"{name} in effect": f"{value:g}" for name, value in in_effect.items()},
         **{names.get(name, name.replace("_", " ")): str(value) for name, value in told.items()},
         **{f"network: {name}": str(value) for name, value in network.items()},

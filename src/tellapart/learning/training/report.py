@@ -40,7 +40,10 @@ def report_html(
 def summary(history: History, judgement: Judgement | None = None) -> str:
     """Say how the run went in one sentence."""
     if not history.looks:
-        return "Nothing was trained."
+        text = "Fitted in closed form"
+        if judgement is None:
+            return f"{text}; nothing was held out, so nothing says how well it works on new identities."
+        return f"{text}: {_worth_said(judgement)}; {judgement.reason}."
     last, best = history.looks[-1], history.best
     text = f"{last.step:,} steps in {last.seconds:,.0f} s, last loss {last.loss or 0:.3f}"
     if best is None:
@@ -53,11 +56,12 @@ def summary(history: History, judgement: Judgement | None = None) -> str:
             f"{text}: R@1 {look.quality.recall_at_1:.3f}, MAP@R {look.quality.map_at_r:.3f} on what was held out, which"
             " also chose the step (so slightly optimistic)."
         )
+    return f"{text}: {_worth_said(judgement)}, which also chose the step (so slightly optimistic); {judgement.reason}."
+
+
+def _worth_said(judgement: Judgement) -> str:
     r1, ar = judgement.encoder.recall_at_1, judgement.encoder.map_at_r
-    return (
-        f"{text}: R@1 {_estimate(r1)}, MAP@R {_estimate(ar)} on {judgement.images:,} unseen {_unseen(judgement)}, which"
-        f" also chose the step (so slightly optimistic); {judgement.reason}."
-    )
+    return f"R@1 {_estimate(r1)}, MAP@R {_estimate(ar)} on {judgement.images:,} unseen {_unseen(judgement)}"
 
 
 def _unseen(judgement: Judgement) -> str:
