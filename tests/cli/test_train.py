@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tellapart import load_encoder
 
@@ -142,6 +143,36 @@ def test_what_was_learned_is_recognised(glyphs, tmp_path, call):
     assert learned.sum() == 14 * 6
     assert not was_learned(encoder, 255 - images).any()
     assert not was_learned(load_encoder("pixels"), images).any()
+
+
+@pytest.mark.parametrize("known", [90, 6])
+def test_what_an_encoder_was_trained_on_does_not_decide_about_it(glyphs, tmp_path, call, known):
+    """With too few other images it is compared but not chosen, else only the others are asked about."""
+    pytest.importorskip("torch", reason="needs the extra train")
+    pytest.importorskip("onnx", reason="needs the extra train")
+    from tellapart.encoders.images import image_hash, write_learned
+
+    told = ["--grey", "--size", 16, "--steps", 2, "--held-out", 0, "--output", tmp_path / "e"]
+    assert call("train", glyphs, *told)[0] == 0
+    data = np.load(glyphs)
+    images = data["images"] if known == 90 else np.concatenate([data["images"], 255 - data["images"]])
+    write_learned(tmp_path / "e", [image_hash(each[..., None]) for each in images[:known]])
+    for number, pixels in enumerate(images):
+        folder = tmp_path / "things" / str(number // 6)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    place = ("--index", tmp_path / "t.idx")
+    assert call("index", tmp_path / "things", "--encoder", f"folder:{tmp_path / 'e'}", *place)[0] == 0
+    code, out, err = call("evaluate", *place, "--json")
+    assert code == 0, err
+    verdict = json.loads(out)
+    said = " ".join(verdict["notes"])
+    assert f"was trained on {known}" in said
+    if known == 90:
+        assert "too few others" in said
+        assert verdict["choice"].startswith("pixels/")
+    else:
+        assert "only the 234 others are asked about" in said
 
 
 @pytest.mark.parametrize(

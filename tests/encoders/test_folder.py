@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tellapart.encoders.adapted import AdaptedConfig, AdaptedEncoder, write_map
+from tellapart.encoders.config import write_config
 from tellapart.encoders.folder import MINILM_FOLDER, FolderEncoder, open_minilm
 from tellapart.encoders.load import load_encoder
+from tellapart.encoders.pooling import embed
+from tellapart.encoders.protocol import unit_rows
+from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 
@@ -131,3 +136,26 @@ def test_a_relative_folder_is_found_beside_the_index_too(folder: Path, tmp_path,
     shutil.rmtree(home / "enc")
     with pytest.raises(TellapartError, match="enc is no encoder folder"):
         Index.open(home / "my.idx").search("roses", ranker="knn")
+
+
+def test_an_adapted_encoder_maps_cached_vectors_instead_of_encoding_again(
+    tmp_path, word_encoder, cache, monkeypatch
+):
+    base = word_encoder()
+    matrix = np.random.default_rng(0).normal(size=(base.dim, base.dim)).astype(np.float32)
+    (tmp_path / "a").mkdir()
+    config = AdaptedConfig("a", "words", base.fingerprint, base.dim, write_map(matrix, tmp_path / "a"))
+    write_config(config, tmp_path / "a")
+    adapted = AdaptedEncoder(tmp_path / "a", lambda _: base)
+    units = [
+        UnitText("", "roses in frost"),
+        UnitText("", "a text that is much longer than the twelve tokens of one window of it"),
+    ]
+    plain, _ = embed(base, units, cache=cache)
+    monkeypatch.setattr(type(base), "encode_document", lambda *_, **__: pytest.fail("encoded again"))
+    mapped, report = embed(adapted, units, cache=cache)
+    np.testing.assert_allclose(mapped[0], unit_rows(plain[:1] @ matrix.T, encoder="")[0], atol=2e-3)
+    assert report.cached == 0
+    again, report = embed(adapted, units, cache=cache)
+    np.testing.assert_array_equal(again, mapped)
+    assert report.cached == report.texts

@@ -98,6 +98,10 @@ class AdaptedEncoder(OfTexts):
         """Encode units: (n, dim), rows of unit length."""
         return self._mapped(self.base.encode_document(texts, progress=progress))
 
+    def derive(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
+        """Map vectors of the base."""
+        return self._mapped(vectors)
+
     @property
     def pools_spans(self) -> bool:
         """Whether the base gives vectors of spans."""

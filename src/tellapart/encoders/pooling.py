@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from tellapart.encoders.cache import VectorCache, key_of
-from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors, stored_precision, unit_rows
+from tellapart.encoders.protocol import (
+    DerivedEncoder,
+    Encoder,
+    Span,
+    SpanEncoder,
+    Vectors,
+    stored_precision,
+    unit_rows,
+)
 from tellapart.encoders.windows import Layout, Pooling, UnitText, Window, lay_out
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, part_of, silent
@@ -149,7 +157,7 @@ def _encoded(
             block = [texts[row] for row in rows]
             with part_of(advance, sum(tokens[row] for row in rows))("", len(block)) as step:
                 inner = part_of(step, len(block))
-                places, made = _encode_block(encoder, block, [wanted[text] for text in block], inner)
+                places, made = _encode_block(encoder, block, [wanted[text] for text in block], cache, inner)
             vectors[places] = made
             if cache:
                 names = [_name(text, span) for text in block for span in wanted[text]]
@@ -176,10 +184,16 @@ def _blocks(rows: Sequence[int]) -> list[Sequence[int]]:
 
 
 def _encode_block(
-    encoder: Encoder, texts: Sequence[str], wanted: Sequence[dict[Span | None, int]], progress: Progress
+    encoder: Encoder,
+    texts: Sequence[str],
+    wanted: Sequence[dict[Span | None, int]],
+    cache: VectorCache | None,
+    progress: Progress,
 ) -> tuple[list[int], Vectors]:
     """Encode some texts: where the vectors of each whole and of its spans belong, and they, in the same order."""
     places = [place for spans in wanted for place in spans.values()]
+    if isinstance(encoder, DerivedEncoder):
+        return places, _derived(encoder, texts, wanted, cache, progress)
     if all(list(spans) == [None] for spans in wanted):
         return places, _checked(encoder, encoder.encode_document(texts, progress=progress), len(texts))
     if not isinstance(encoder, SpanEncoder):
@@ -188,6 +202,23 @@ def _encode_block(
         )
     made = encoder.encode_spans(texts, [list(spans) for spans in wanted], progress=progress)
     return places, _checked(encoder, made, len(places))
+
+
+def _derived(
+    encoder: DerivedEncoder,
+    texts: Sequence[str],
+    wanted: Sequence[dict[Span | None, int]],
+    cache: VectorCache | None,
+    progress: Progress,
+) -> Vectors:
+    """Make an encoder's vectors from those of its base, of which the cache may know all."""
+    pairs = [(text, span) for text, spans in zip(texts, wanted, strict=True) for span in spans]
+    rows: dict[str, dict[Span | None, int]] = {}
+    for row, (text, span) in enumerate(pairs):
+        rows.setdefault(text, {})[span] = row
+    vectors, _ = _encoded(encoder.base, rows, len(pairs), cache, progress)
+    shown = [text[slice(*span)] if span else text for text, span in pairs]
+    return _checked(encoder, encoder.derive(vectors, shown), len(pairs))
 
 
 def _checked(encoder: Encoder, made: Vectors, wanted: int) -> Vectors:

@@ -116,6 +116,20 @@ class OfTexts(ABC):
         return np.concatenate([self.encode_document(given[start : start + size]) for start in starts])
 
 
+@runtime_checkable
+class DerivedEncoder(Encoder, Protocol):
+    """An encoder whose vectors are made from those of another one, which may be known already."""
+
+    @property
+    def base(self) -> Encoder:
+        """The other one."""
+        ...
+
+    def derive(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
+        """Make vectors (n, dim), rows of unit length, from the base's (n, base.dim) of the same texts."""
+        ...
+
+
 class OfImages(ABC):
     """An encoder of images: turns them, not texts, into float32 vectors of unit length.
 

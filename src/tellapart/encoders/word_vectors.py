@@ -225,7 +225,10 @@ class HybridEncoder(OfTexts):
 
     def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
         """Encode units: (n, dim), rows of unit length."""
-        vectors = self.base.encode_document(texts, progress=progress)
+        return self.derive(self.base.encode_document(texts, progress=progress), texts)
+
+    def derive(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
+        """Put the words of texts beside the vectors that the base has of them."""
         return beside(vectors, self.words.encode_document(texts), self.config.scale)
 
     @property
@@ -240,11 +243,7 @@ class HybridEncoder(OfTexts):
         assert isinstance(self.base, SpanEncoder)
         pairs = zip(texts, spans, strict=True)
         words = [text[slice(*span)] if span else text for text, wanted in pairs for span in wanted]
-        return beside(
-            self.base.encode_spans(texts, spans, progress=progress),
-            self.words.encode_document(words),
-            self.config.scale,
-        )
+        return self.derive(self.base.encode_spans(texts, spans, progress=progress), words)
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text as the base counts them."""

@@ -18,6 +18,7 @@ from tellapart.experiments.deciding import decide, undecided
 from tellapart.experiments.examples import image_arms, image_query_set, run_examples
 from tellapart.experiments.experiment import Cost, Experiment
 from tellapart.experiments.gate import corpus_sketch
+from tellapart.experiments.learned import without_learned
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.qrels import Qrels, read_qrels
 from tellapart.experiments.query_files import read_query_set
@@ -131,8 +132,9 @@ def compare_images(
     progress: Progress = silent,
 ) -> Experiment:
     """Ask the images of an index of all encoders that see images and all rankers, each image as an example."""
-    arms = image_arms(index, encoders, rankers)
-    return run_examples(index, image_query_set(index, qrels, seed=seed), arms, measure, progress)
+    query_set = image_query_set(index, qrels, seed=seed)
+    query_set, arms = without_learned(index, query_set, image_arms(index, encoders, rankers))
+    return run_examples(index, query_set, arms, measure, progress)
 
 
 def holds_only_images(index: Index) -> bool:
