@@ -30,6 +30,8 @@ def test_a_corpus_that_says_too_little_is_not_adapted_to(corpus, tmp_path, call)
         (["--index", "my.idx", "--output", "e", "--adapter", "deep"], "known are words, linear"),
         (["--index", "my.idx", "--output", "e", "--queries", "q.jsonl"], "belong together"),
         (["--index", "absent.idx", "--output", "e"], "absent.idx"),
+        (["--index", "my.idx", "--output", "e", "--labels", "l.tsv"], "leave out --index"),
+        (["--output", "e", "--labels", "absent.tsv"], "cannot read absent.tsv"),
     ],
 )
 def test_wrong_use_is_one_line(call, arguments, words):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "tellapart adapt --index my.idx --output adapted",
     "tellapart adapt --index my.idx --queries queries.jsonl --qrels qrels.tsv --output adapted",
+    "tellapart adapt --labels intents.tsv --output adapted",
 )
 
 FAILED = 1
@@ -40,16 +41,40 @@ def adapt(
         ),
     ] = None,
     qrels: Annotated[Path | None, typer.Option("--qrels", metavar="FILE", help="Their judgements.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            help="Instead of an index: texts with labels (.tsv, .csv or .jsonl with the columns text and label).",
+        ),
+    ] = None,
     keep_anyway: Annotated[
         bool, typer.Option("--keep-anyway", help="Write an adapted encoder that is not recommended.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     json: options.Json = False,
 ) -> int:
-    """Adapt an encoder to the documents of an index, if that helps.
+    """Adapt an encoder to the documents of an index, or to labelled texts, if that helps.
 
-    Held-out queries decide; without judged ones, queries are made from the corpus. Exit code 1: not recommended.
+    Held-out queries decide; without judged ones, queries are made from the corpus. Labelled texts are judged by labels
+    that were held out. Exit code 1: not recommended.
     """
+    if labels is not None:
+        for name, given in (("PATH", path), ("--index", index), ("--queries", queries), ("--qrels", qrels)):
+            if given is not None:
+                raise TellapartError(f"--labels learns from labelled texts alone: leave out {name}")
+        from tellapart.learning.adapting.labels import adapt_to_labels, read_labelled
+
+        done = adapt_to_labels(
+            read_labelled(labels),
+            output,
+            encoder=encoder,
+            keep_anyway=keep_anyway,
+            seed=seed,
+            progress=terminal_progress(),
+        )
+        return _tell(done, output, "linear", "INDEX", json=json)
     if (queries is None) != (qrels is None):
         raise TellapartError("--queries and --qrels belong together: give both or none")
     from tellapart.engine import Index
@@ -72,15 +97,19 @@ def adapt(
         seed=seed,
         progress=terminal_progress(),
     )
+    return _tell(done, output, adapter, str(folder), json=json)
+
+
+def _tell(done: Adapted, output: Path, adapter: str, index: str, *, json: bool) -> int:
     if json:
         written = str(output) if done.encoder else None
         print_json({"schema": SCHEMA, "output": written, "adapter": adapter, **done.to_json()})
     else:
-        _print(done, output, folder)
+        _print(done, output, index)
     return 0 if done.encoder else FAILED
 
 
-def _print(done: Adapted, output: Path, index: Path) -> None:
+def _print(done: Adapted, output: Path, index: str) -> None:
     if done.verdict is not None:
         _print_means(done.verdict)
     note(f"{'recommended' if done.recommended else 'not recommended'}: {done.reason}")
@@ -91,17 +120,18 @@ def _print(done: Adapted, output: Path, index: Path) -> None:
 
 
 def _print_means(verdict: Verdict) -> None:
-    """Mean nDCG@10 of the untouched and the adapted encoder and of BM25, by source of queries."""
-    _, adapted, _ = verdict.findings
-    print(f"{'queries':<16}{'n':>6}  untouched  adapted    BM25")
+    """Mean of the untouched and the adapted encoder and of BM25, by source of queries."""
+    adapted, last = verdict.findings[1], verdict.findings[-1]
+    words = "    BM25" if last is not adapted else ""
+    print(f"{verdict.measure:<16}{'n':>6}  untouched  adapted{words}")
     _print_row("all", len(verdict.queries), [each.mean for each in verdict.findings])
     for each in verdict.by_source if len(verdict.by_source) > 1 else ():
         _print_row(each.name, each.queries, [each.means[finding.name] for finding in verdict.findings])
-    if adapted.vs_bm25 is not None and adapted.vs_bm25.high < 0:
+    if words and adapted.vs_bm25 is not None and adapted.vs_bm25.high < 0:
         note(
             "on these queries BM25 alone is better than the adapted vectors: 'tellapart evaluate' compares mixtures"
         )
 
 
 def _print_row(name: str, count: int, means: list[float]) -> None:
-    print(f"{name:<16}{count:>6,}      {means[0]:.3f}    {means[1]:.3f}   {means[2]:.3f}")
+    print(f"{name:<16}{count:>6,}      " + "".join(f"{mean:.3f}    " for mean in means).rstrip())

@@ -9,6 +9,7 @@ A vector x of the base becomes M x, brought to unit length; queries and document
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,54 @@ def read_map(path: Path, *, dim: int, base_dim: int) -> VectorMap:
 
 KIND = "adapted"
 
+REACHED = 0.05
+"""Quantile of the learned texts' cosines with the nearest label that a text of the same domain reaches."""
+
+OTHER = 0.5
+"""Share of texts below it from which a corpus is another domain than the learned one: ten times what is expected (our
+choice)."""
+
+LOOKED_AT = 50
+"""Texts seen before anything is said (our choice)."""
+
+log = logging.getLogger("tellapart")
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Where the texts lie that a map was fitted to: means of the labels (k, d), and a cosine that nearly all reach."""
+
+    centres: Vectors
+    least: float
+
+    @classmethod
+    def of(cls, vectors: Vectors, centres: Vectors) -> Domain:
+        """Describe learned unit vectors (n, d) by the means of their labels (k, d)."""
+        rows = unit_rows(centres, encoder=KIND)
+        return cls(rows, float(np.quantile((vectors @ rows.T).max(axis=1), REACHED)))
+
+    def outside(self, vectors: Vectors) -> NDArray[np.bool_]:
+        """Say which unit vectors (n, d) of the base lie farther from every label than nearly all learned texts."""
+        return np.asarray((vectors @ self.centres.T).max(axis=1) < self.least)
+
+    def save(self, folder: Path) -> str:
+        """Write into a folder and give the name of the file."""
+        np.savez(folder / "domain.npz", centres=self.centres, least=np.float64(self.least))
+        return "domain.npz"
+
+    @classmethod
+    def load(cls, path: Path) -> Domain:
+        """Read what `save` wrote.
+
+        Raises:
+            TellapartError: It cannot be read.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return cls(content["centres"], float(content["least"]))
+        except (OSError, ValueError, KeyError) as error:
+            raise TellapartError(f"cannot read {path}: {error}; fit or copy the encoder again") from error
+
 
 @dataclass(frozen=True, slots=True)
 class AdaptedConfig:
@@ -69,6 +118,7 @@ class AdaptedConfig:
     base_fingerprint: str
     dim: int
     map: str = "map.npy"
+    domain: str = ""
     format: int = FORMAT
     kind: str = KIND
 
@@ -83,6 +133,8 @@ class AdaptedEncoder(OfTexts):
         need_files(folder, self.config.map)
         self.base = opened_base(folder, self.config.base, self.config.base_fingerprint, load)
         self._map = read_map(folder / self.config.map, dim=self.config.dim, base_dim=self.base.dim)
+        self._domain = Domain.load(folder / self.config.domain) if self.config.domain else None
+        self._seen = self._outside = 0
         self.name = name or f"folder:{folder}"
         self.dim = self.config.dim
         self.max_tokens = self.base.max_tokens
@@ -96,10 +148,11 @@ class AdaptedEncoder(OfTexts):
 
     def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
         """Encode units: (n, dim), rows of unit length."""
-        return self._mapped(self.base.encode_document(texts, progress=progress))
+        return self.derive(self.base.encode_document(texts, progress=progress), texts)
 
     def derive(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
-        """Map vectors of the base."""
+        """Map vectors of the base; says once when they are of another domain than the map was fitted to."""
+        self._look(vectors)
         return self._mapped(vectors)
 
     @property
@@ -117,6 +170,26 @@ class AdaptedEncoder(OfTexts):
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text as the base counts them."""
         return self.base.count_tokens(texts)
+
+    def _look(self, vectors: Vectors) -> None:
+        if self._domain is None or not len(vectors):
+            return
+        told = self._is_outside
+        self._seen += len(vectors)
+        self._outside += int(self._domain.outside(vectors).sum())
+        if self._is_outside and not told:
+            log.warning(
+                "%s was fitted to other texts than these: %.0f %% of %d lie far from all its labels, and there it may"
+                " harm; compare it with %s by 'tellapart evaluate'",
+                self.name,
+                100 * self._outside / self._seen,
+                self._seen,
+                self.config.base,
+            )
+
+    @property
+    def _is_outside(self) -> bool:
+        return self._seen >= LOOKED_AT and self._outside > OTHER * self._seen
 
     def _mapped(self, vectors: Vectors) -> Vectors:
         if not len(vectors):

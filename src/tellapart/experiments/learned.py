@@ -10,7 +10,7 @@ import numpy as np
 from tellapart.encoders.images import ImageEncoder, was_learned
 from tellapart.engine import Index
 from tellapart.experiments.arms import Arm, Arms
-from tellapart.experiments.judgements import Qrels
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.index.image_vectors import ImageFiles

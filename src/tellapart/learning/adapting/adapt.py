@@ -105,8 +105,7 @@ def adapt_encoder(
     if encoder in UNMAPPED:
         raise TellapartError(f"{encoder!r} is fitted to the corpus already: adapt minilm or another encoder")
     check_adapter(adapter)
-    if (output / "config.json").exists():
-        raise TellapartError(f"{output} already holds an encoder: give another --output, or remove it")
+    refuse_occupied(output)
     base = index.encoder(encoder)
     if not isinstance(base, Encoder):
         raise TellapartError(f"{encoder!r} sees images: adapt an encoder of texts, such as minilm")
@@ -121,9 +120,19 @@ def adapt_encoder(
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
         place = EncoderTarget(Path(part), output.name, encoder, base)
         change.write(queries, found.pull or change.pulls[0], contents, place)
-        _move(place.folder, output)
+        move_encoder(place.folder, output)
     (output / "training.json").write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
     return replace(found, encoder=load_encoder(f"folder:{output}"))
+
+
+def refuse_occupied(output: Path) -> None:
+    """Refuse a folder that holds an encoder.
+
+    Raises:
+        TellapartError: It does.
+    """
+    if (output / "config.json").exists():
+        raise TellapartError(f"{output} already holds an encoder: give another --output, or remove it")
 
 
 def check_adapter(name: str) -> None:
@@ -224,7 +233,7 @@ def adapted_name(encoder: str, queries: AdaptationQueries) -> str:
     return f"adapted {encoder}/{queries.level}/knn"
 
 
-def _move(part: Path, output: Path) -> None:
+def move_encoder(part: Path, output: Path) -> None:
     """Move all files; what makes a folder an encoder comes last."""
     output.mkdir(exist_ok=True)
     for file in sorted(part.iterdir(), key=lambda file: file.name == "config.json"):
