@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import genpareto
+from tellapart.identities.types import Floats
 
 from judged import data_folder, publish, table
 from tellapart.encoders.faces import open_face
-from tellapart.identities.types import Floats
 
 SIZES_HEAD = (
     "people in the gallery",
@@ -47,8 +47,8 @@ FAR = {FPIR:g} / N. Intervals resample people ({DRAWS} draws). TAR: share of the
 t.
 
 {table(SIZES_HEAD, extrapolated())}
-The fitted tail ends at a cosine below .96, which is why the threshold hardly moves with N; the interval says that it may
-as well reach 1, and then nobody is recognised.
+The fitted tail ends at a cosine below .96, which is why the threshold hardly moves with N; the interval says that it
+may as well reach 1, and then nobody is recognised.
 What to believe of it: 190 pairs of people carry a rate of {1 / 191:.4f} and no less. Every line lies beyond that by a
 factor of {1 / 191 / (FPIR / SIZES[0]):,.0f} or more, with a model of the tail that nobody can check here, and the
 assumption that the people are unrelated, which is false of any gallery that holds families: twins and siblings do not

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.types import Granularity
+from tellapart.corpus.document import Granularity
 from tellapart.encoders.adapted import AdaptedConfig, Domain, write_map
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.config import write_config
