@@ -118,7 +118,7 @@ def test_a_config_that_is_none(folder: Path, content: str) -> None:
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(TellapartError, match="no encoder folder"):
+    with pytest.raises(TellapartError, match="not an encoder folder"):
         load_encoder(f"folder:{tmp_path}")
 
 
@@ -134,7 +134,7 @@ def test_a_relative_folder_is_found_beside_the_index_too(folder: Path, tmp_path,
     assert index.search("roses", ranker="knn")
     assert not index.update().changes.any
     shutil.rmtree(home / "enc")
-    with pytest.raises(TellapartError, match="enc is no encoder folder"):
+    with pytest.raises(TellapartError, match="enc is not an encoder folder"):
         Index.open(home / "my.idx").search("roses", ranker="knn")
 
 
