@@ -13,13 +13,16 @@ from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
+from tellapart.scores.code_functions import MOST_FUNCTIONS
 from tellapart.scores.inspecting import Inspection, inspect_index
+from tellapart.scores.inspecting_code import DEFAULT_ENCODERS, code_json, code_text, inspect_code
 from tellapart.scores.texts import read_verdict, text_diagnostics
 from tellapart.scores.vectors import Diagnostic
 
 EXAMPLES = (
     "tellapart inspect",
     "tellapart inspect --index my.idx --encoder lsa --granularity section --json",
+    "tellapart inspect --code src",
 )
 
 
@@ -43,6 +46,12 @@ def inspect(
             "--keep/--no-keep", help="Let search by examples follow what was measured, or only look."
         ),
     ] = True,
+    code: Annotated[
+        bool, typer.Option("--code", help="Ask how well functions are embedded: docs/code-embeddings.md.")
+    ] = False,
+    functions: Annotated[
+        int, typer.Option("--functions", min=2, help="Functions drawn with --code.")
+    ] = MOST_FUNCTIONS,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Explain each finding: what it means, what to do, how to check.")
     ] = False,
@@ -50,6 +59,18 @@ def inspect(
 ) -> None:
     """Say what the vectors of an index are worth, and how to rank by examples here."""
     opened = Index.open(options.whole_index(index, path))
+    if code:
+        encoders = (
+            (encoder,) if encoder else tuple(dict.fromkeys((*DEFAULT_ENCODERS, *opened.settings.encoders)))
+        )
+        found = inspect_code(
+            opened, encoders=encoders, most=functions, seed=seed, progress=terminal_progress()
+        )
+        if json:
+            print_json({"schema": SCHEMA, "code": code_json(found)})
+        else:
+            print(code_text(found))
+        return
     texts = text_diagnostics(read_verdict(verdict), seed=seed) if verdict else ()
     inspections = inspect_index(
         opened, encoder=encoder, granularity=granularity, seed=seed, progress=terminal_progress()

@@ -138,7 +138,8 @@ class ContainmentTree:
 
     def spans(self, granularity: Granularity) -> Iterator[tuple[int, int]]:
         """Spans of all units of one level in order."""
-        return (self.span(granularity, i) for i in range(len(self.levels[granularity].starts)))
+        starts = self.levels[granularity].starts.tolist()
+        return zip(starts, [*starts[1:], self.length], strict=True)
 
     def at(self, granularity: Granularity, offset: int) -> int:
         """Ordinal of the unit that holds the character at `offset`."""

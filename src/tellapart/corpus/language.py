@@ -187,12 +187,17 @@ def detect_language(text: str) -> str | None:
     ]
     if score < _MARGIN * behind and not {best, second} <= _INTERCHANGEABLE:
         return None
-    found = [word for word in counts if any(language == best for language, _ in weights.get(word, ()))]
+    found = counts.keys() & _words_of(best)
     distinct = sum(len(word) > 1 for word in found)
     if best.startswith("-") or distinct < _LEAST_DISTINCT:
         return None
     enough = sum(counts[word] for word in found) >= _LEAST_SHARE * len(words)
     return best.split()[0] if enough else None
+
+
+@cache
+def _words_of(language: str) -> frozenset[str]:
+    return frozenset(word for word, among in _weights().items() if language in dict(among))
 
 
 @cache

@@ -44,7 +44,8 @@ def place_of(document: Document, start: int, end: int) -> Place:
         start += len(body) - len(body.lstrip())
         end = start + len(inner)
     if not document.places:
-        first, last = lines(document.text, start, end)
+        first = document.text.count("\n", 0, start) + 1
+        last = first + inner.count("\n")
         is_table = (document.path or "").lower().endswith(_TABLES)
         return Place((first, last), rows=_rows(document.text, start, end) if is_table else None)
     heading = _at(document, "heading", start)

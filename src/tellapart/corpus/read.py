@@ -17,8 +17,12 @@ from tellapart.corpus.sources import COLLECTIONS, UNSEEN, Format, ScanOptions, S
 _MARKUP = {Format.MARKDOWN: "markdown", Format.RST: "rst", Format.HTML: "html"}
 
 
-def read(source: Source, options: ScanOptions, skipped: list[Skipped] | None = None) -> Iterator[Document]:
+def read(
+    source: Source, options: ScanOptions, skipped: list[Skipped] | None = None, content: bytes | None = None
+) -> Iterator[Document]:
     """Yield the documents of one source as they are read; records that are none are added to `skipped`.
+
+    `content` is what `load` gave of the source, where somebody has looked at it already.
 
     Markdown and rst keep their text; HTML, PDF, DOCX and notebooks become Markdown, all of them prose; an image
     becomes its caption and size. Any
@@ -36,7 +40,8 @@ def read(source: Source, options: ScanOptions, skipped: list[Skipped] | None = N
     if source.format in COLLECTIONS:
         yield from _read_collection(source, options, odd)
         return
-    content = load(source, options)
+    if content is None:
+        content = load(source, options)
     if source.file is None and _looks_like_records(content):
         yield from _read_collection(source, options, odd, content)
         return
@@ -244,6 +249,7 @@ _LEAST_MINIFIED = 1_000
 
 
 _IN_WORDS = re.compile(r"(?<![^\W_])[^\W\d_]{3,24}")
+_ASCII_IN_WORDS = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{3,24}")
 _DATA_SAMPLE = 8_000
 """Characters from the middle of a file, behind its licence, that say whether it is data (ours, not measured)."""
 
@@ -260,8 +266,9 @@ def _share_in_words(text: str) -> float:
     middle = max(0, (len(text) - _DATA_SAMPLE) // 2)
     tokens = text[middle : middle + _DATA_SAMPLE].split()
     visible = sum(map(len, tokens))
-    short = " ".join(token for token in tokens if len(token) <= _LONGEST_TOKEN)
-    return sum(map(len, _IN_WORDS.findall(short))) / visible if visible else 1.0
+    short = " ".join([token for token in tokens if len(token) <= _LONGEST_TOKEN])
+    in_words = _ASCII_IN_WORDS if short.isascii() else _IN_WORDS
+    return sum(map(len, in_words.findall(short))) / visible if visible else 1.0
 
 
 def useless_code(text: str, language: str | None) -> str | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity
 
 SEPARATOR = " > "
 """Between the headings of a section's label."""
+
+
+_SAYS = re.compile(r"\S")
 
 
 def contexts(document: Document, tree: ContainmentTree, granularity: Granularity) -> list[str]:
@@ -17,10 +22,11 @@ def contexts(document: Document, tree: ContainmentTree, granularity: Granularity
     already, a section's own heading in the section's first paragraph, a class's name in its header. A unit of
     white space only has none: it must not be found by its context alone.
     """
-    around = _around(document, tree, granularity)
-    spans = tree.spans(granularity)
-    blank = [not document.text[start:end].strip() for start, end in spans]
-    return ["" if empty else context for context, empty in zip(around, blank, strict=True)]
+    around, says, text = _around(document, tree, granularity), _SAYS.search, document.text
+    return [
+        context if says(text, start, end) else ""
+        for context, (start, end) in zip(around, tree.spans(granularity), strict=True)
+    ]
 
 
 def _around(document: Document, tree: ContainmentTree, granularity: Granularity) -> list[str]:
@@ -32,8 +38,10 @@ def _around(document: Document, tree: ContainmentTree, granularity: Granularity)
     first = path if titled else beyond_title
     if not any(enclosing):
         return [first] + [beyond_title] * (len(level.starts) - 1)
-    bases = [first] + [beyond_title] * (len(level.starts) - 1)
-    return [_joined(base, label) for base, label in zip(bases, enclosing, strict=True)]
+    base = f"{beyond_title}\n" if beyond_title else ""
+    found = [base + label if label else beyond_title for label in enclosing]
+    found[0] = _joined(first, enclosing[0])
+    return found
 
 
 def _joined(*parts: str) -> str:

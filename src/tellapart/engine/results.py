@@ -159,14 +159,16 @@ def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:
 
 def unit_id(stored: StoredDocument, granularity: Granularity, ordinal: int) -> str:
     """Name one unit as `unit_ids` does, without hashing all the others."""
-    document, level = stored.document, stored.tree.levels[granularity]
+    document = stored.document
     if granularity is LEVELS[stored.tree.kind][-1]:
         return document.id
     start, end = stored.tree.span(granularity, ordinal)
     text = document.text[start:end]
-    starts = level.starts[: ordinal + 1]
-    same = starts[:-1][starts[1:] - starts[:-1] == end - start].tolist()
-    copies = 1 + sum(document.text.startswith(text, at) for at in same)
+    copies, at = 1, document.text.find(text)  # mostly the unit itself
+    if at < start:
+        starts = stored.tree.levels[granularity].starts[: ordinal + 1]
+        same = starts[:-1][starts[1:] - starts[:-1] == end - start].tolist()
+        copies += sum(document.text.startswith(text, place) for place in same)
     name = f"{document.id}#{granularity}:{_hash(text)}"
     return name if copies == 1 else f"{name}-{copies}"
 

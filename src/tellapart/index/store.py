@@ -307,7 +307,11 @@ def digest_of(document: Document) -> bytes:
 
 
 def _fields(document: Document) -> tuple[str | None, ...]:
-    metadata = json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True, default=str)
+    metadata = places = "{}"
+    if document.metadata:
+        metadata = json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True, default=str)
+    if document.places:
+        places = json.dumps(dict(document.places), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return (
         document.id,
         document.kind.value,
@@ -315,7 +319,7 @@ def _fields(document: Document) -> tuple[str | None, ...]:
         document.title,
         document.path,
         metadata,
-        json.dumps(dict(document.places), ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        places,
         document.text,
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tellapart.corpus.document import Document
-from tellapart.corpus.read import read
+from tellapart.corpus.read import load, read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable
 from tellapart.corpus.split import SPLITTER_VERSION, split
@@ -158,12 +158,15 @@ class Updater:
             return
         before = replace(self.changes)
         try:
-            digest = _file_digest(source)
+            content = (
+                None if source.file is None or source.format in COLLECTIONS else load(source, self.options)
+            )
+            digest = _file_digest(source) if content is None else blake2b(content, digest_size=16).digest()
             if known and digest == known.digest:
                 self._leave(source)
             else:
                 self._bytes_read += source.size
-                self._read(source)
+                self._read(source, content)
         except (Unreadable, OSError) as error:
             self.changes = before  # documents read before the error do not count: they are dropped again
             self._give_up(source, error)
@@ -191,11 +194,11 @@ class Updater:
         self._forget([number for number, _ in self.store.digests(source.key).values()])
         self.catalogue.remove_source(source.key)
 
-    def _read(self, source: Source) -> None:
+    def _read(self, source: Source, content: bytes | None) -> None:
         """Take over the documents of one source, keeping those that did not change."""
         before = self.store.digests(source.key)
         odd: list[Skipped] = []
-        for document in _sound(read(source, self.options, odd)):
+        for document in _sound(read(source, self.options, odd, content)):
             if not document.text.strip():
                 self._skipped.append((document.id, "empty"))
                 continue
@@ -274,8 +277,12 @@ def _file_digest(source: Source) -> bytes:
 def _sound(documents: Iterator[Document]) -> Iterator[Document]:
     """Replace half characters (lone surrogates), which neither the store nor an encoder can hold."""
     for document in documents:
-        yield replace(
-            document, id=_whole(document.id), text=_whole(document.text), title=_whole(document.title)
+        fields = document.id, document.text, document.title
+        sound = tuple(map(_whole, fields))
+        yield (
+            document
+            if sound == fields
+            else replace(document, **dict(zip(("id", "text", "title"), sound, strict=True)))
         )
 
 

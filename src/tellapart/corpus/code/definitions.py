@@ -82,12 +82,13 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: SourceText, *, signat
                 named = captures["name"][0].start_byte if "name" in captures else 0
                 raw.append((definition.start, -definition.end, pattern, named, definition))
     raw.sort(key=lambda entry: entry[:4])
+    ends = dict(_trimmed(comments, source.text))
     return Definitions(
         list(_distinct(_sections((entry[4] for entry in raw), len(source.text)))),
         sorted(wraps),
         dict(_trimmed(leads, source.text)),
-        dict(_trimmed(comments, source.text)),
-        {start: end for end, start in _trimmed(comments, source.text)},
+        ends,
+        {start: end for end, start in ends.items()},
     )
 
 

@@ -194,6 +194,8 @@ class SourceText:
 
     def span(self, node: tree_sitter.Node) -> tuple[int, int]:
         """Start and end of a node in code points."""
+        if self.offsets is None and not self.before:
+            return node.start_byte, min(node.end_byte, len(self.text))
         return self.position(node.start_byte), self.position(node.end_byte)
 
     def slice(self, node: tree_sitter.Node) -> str:

@@ -51,9 +51,9 @@ def _leaves(parsed: Parsed) -> list[tuple[str, int]]:
         whole = node.is_named and ("comment" in kind or _TEXTS.search(kind) is not None)
         if not whole and cursor.goto_first_child():
             continue
-        if node.end_byte > node.start_byte and (token := _token(kind, node.is_named)):
+        if node.end_byte > node.start_byte and (token := kind_of_token(kind, node.is_named)):
             start = parsed.source.position(node.start_byte)
-            if start >= 0 and not (token is TEXT and _stands_alone(node.parent)):
+            if start >= 0 and not (token is TEXT and stands_alone(node.parent)):
                 found.append((token, start))
         while not cursor.goto_next_sibling():
             if not cursor.goto_parent():
@@ -62,7 +62,8 @@ def _leaves(parsed: Parsed) -> list[tuple[str, int]]:
     return found
 
 
-def _token(kind: str, named: bool) -> str:
+def kind_of_token(kind: str, named: bool) -> str:
+    """Say what a token counts as: NAME, TEXT, NUMBER, "" for a comment, else the type of its node."""
     if not named:
         return kind
     if "comment" in kind:
@@ -74,6 +75,6 @@ def _token(kind: str, named: bool) -> str:
     return NUMBER if _NUMBERS.search(kind) else kind
 
 
-def _stands_alone(parent: object) -> bool:
+def stands_alone(parent: object) -> bool:
     """Whether a text is a whole statement, which is how Python documents."""
     return getattr(parent, "type", "") == "expression_statement" and getattr(parent, "child_count", 0) == 1

@@ -104,12 +104,14 @@ def lines(text: str, begin: int = 0) -> Iterator[tuple[int, str, str]]:
     offset = begin
     for line in (text[begin:] if begin else text).splitlines(keepends=True):
         body = line.strip()
-        yield offset + (len(line) - len(line.lstrip()) if body else 0), line, body
+        yield offset + line.find(body[:1]), line, body  # of an empty line its beginning
         offset += len(line)
 
 
 def indent(line: str) -> int:
     """Columns before the first character, tabs counted to the next multiple of 4."""
+    if line[:1] not in {" ", "\t"}:
+        return 0
     width = len(line) - len(line.lstrip(" "))
     if line[width : width + 1] != "\t":
         return width

@@ -42,6 +42,15 @@ _UNSPACED = (
 """Code points written without spaces between words (or, Hangul, with particles attached)."""
 
 _SPACE, _ASCII_LIMIT = 32, 128
+_SHORT = 500
+"""Characters up to which words are found one by one, which spares the dozen calls of numpy: those of a query."""
+
+_ASCII_WORDS = {
+    Kind.CODE: re.compile("[A-Za-z0-9_]+"),
+    Kind.PROSE: re.compile("[a-z0-9]+"),
+    Kind.IMAGE: re.compile("[A-Za-z0-9]+"),
+}
+_INNER_SIGNS = re.compile("['#+]")
 _BEYOND_ASCII = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
 
 Codes = NDArray[np.uint8] | NDArray[np.uint32]
@@ -69,6 +78,8 @@ def cut(text: str, kind: Kind, *, query: bool = False) -> Words:
     """
     codes: Codes
     if text.isascii():
+        if len(text) <= _SHORT and (found := _short(text, kind)) is not None:
+            return found
         codes, classes = _ascii(text, kind)
         origin = None
     else:
@@ -80,6 +91,18 @@ def cut(text: str, kind: Kind, *, query: bool = False) -> Words:
         _shorten(codes, starts, ends)
     raw = _decode(codes).split()
     return Words(raw, starts if origin is None else origin[starts])
+
+
+def _short(text: str, kind: Kind) -> Words | None:
+    """Cut a short ASCII text, such as a query; None where signs or long words need a closer look."""
+    if kind is Kind.PROSE:
+        if _INNER_SIGNS.search(text):
+            return None
+        text = text.lower()
+    found = [(match[0], match.start()) for match in _ASCII_WORDS[kind].finditer(text)]
+    if any(len(word) > MAX_WORD for word, _ in found):
+        return None
+    return Words([word for word, _ in found], np.array([start for _, start in found], np.int64))
 
 
 def _ascii(text: str, kind: Kind) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -242,3 +265,38 @@ def _shorten(codes: Codes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -
 
 def _decode(codes: Codes) -> str:
     return codes.tobytes().decode("ascii" if codes.dtype == np.uint8 else "utf-32-le", "surrogatepass")
+
+
+OPERATORS = "== != -> => <= >= && || :: += -= := <- ** ?. ??".split()  # noqa: SIM905
+"""Operators of two characters that people look for in code; longer ones are found by their beginning."""
+
+_OPERATOR = re.compile("|".join(map(re.escape, OPERATORS)))
+_MAX_GROUP = 3
+_GROUP = re.compile(r",\d{3}(?!\d)")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)")
+
+
+def is_extra(term: str) -> bool:
+    """Whether a term stands beside the words of a text and does not add to its length: `!=`, `10,000`."""
+    return "," in term or not (term[0].isalnum() or term[0] == "_" or ord(term[0]) >= _ASCII_LIMIT)
+
+
+def operators(text: str) -> list[tuple[int, str]]:
+    """Find the operators in code: place and sign."""
+    return [(match.start(), match[0]) for match in _OPERATOR.finditer(text)]
+
+
+def grouped_numbers(text: str) -> list[tuple[int, str]]:
+    """Find the numbers whose thousands are set apart by commas: place and number as written."""
+    found = []
+    done = 0
+    for match in _GROUP.finditer(text):
+        first = match.start()
+        while first > done and match.start() - first < _MAX_GROUP and text[first - 1].isdigit():
+            first -= 1
+        if first < match.start() and match.start() >= done and not text[first - 1 : first].isdigit():
+            whole = _GROUPED.match(text, first)
+            if whole is not None and text[max(first - 1, 0) : first] not in {",", "."}:
+                found.append((first, whole[0]))
+                done = whole.end()
+    return found

@@ -107,7 +107,10 @@ class SegmentFiles:
         self.terms = len(terms)
         self.languages = tuple(sorted(languages))
         found = sorted(
-            (key, number) for number, term in enumerate(terms) for key in other_keys(term, self.languages)
+            (key, number)
+            for number, term in enumerate(terms)
+            if self.languages or not term.isascii() or "," in term  # others have no other keys
+            for key in other_keys(term, self.languages)
         )
         self._put_texts("keys", [key for key, _ in found])
         self.put_array("keys.terms", np.array([number for _, number in found], dtype=np.int32), "<i4")

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import Kind
-from tellapart.index.lexical.characters import cut
+from tellapart.index.lexical.characters import cut, grouped_numbers, operators
 from tellapart.index.lexical.variants import without_function_words
 
 ANALYSER_VERSION = 2
@@ -34,8 +35,6 @@ BLOCK = 1 << 20
 
 _ASCII_PARTS = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _UNSTEMMED = 2
-_ASCII_LIMIT = 128
-_MAX_GROUP = 3
 _JOINER = "\u200c"
 _MAX_ENDING = 2
 """Letters behind an apostrophe that belong to the word before it: don't, you're, it'll."""
@@ -124,6 +123,10 @@ BYTES_PER_ENTRY = 170
 """A short string (some 60), its slot in a dictionary and its numbers in the lexicon."""
 
 
+KEPT_WORDS = 1 << 13
+"""Words of queries whose terms stay in memory, some 2 MB: questions share most of theirs. Our choice."""
+
+
 def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[str]:
     """Give the terms of a query, to be matched against units of one kind; repetition counts.
 
@@ -135,16 +138,17 @@ def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[
     for offset, block in blocks(text := without_function_words(text, languages)):
         found = cut(block, kind, query=True)
         placed += zip((found.starts + offset).tolist(), found.raw, strict=True)
-    distinct = list(dict.fromkeys(word for _, word in placed))
-    analysed = dict(
-        zip(distinct, (_prose_terms if kind is Kind.PROSE else _code_terms)(distinct), strict=True)
-    )
-    located = [(place, term) for place, word in placed for term in analysed[word]]
-    located += grouped_numbers(text) if kind is Kind.PROSE else operators(text)
-    terms = [term for _, term in sorted(located, key=itemgetter(0))]
+    located = [(place, term) for place, word in placed for term in _terms_of(word, kind)]
+    extra = grouped_numbers(text) if kind is Kind.PROSE else operators(text)
+    terms = [term for _, term in (sorted([*located, *extra], key=itemgetter(0)) if extra else located)]
     if kind is Kind.PROSE:
         return terms
     return [term for term in terms if term not in STOP_WORDS] or terms
+
+
+@lru_cache(maxsize=KEPT_WORDS)
+def _terms_of(word: str, kind: Kind) -> tuple[str, ...]:
+    return (_prose_terms if kind is Kind.PROSE else _code_terms)((word,))[0]
 
 
 def analyse_parts(parts: Sequence[str]) -> list[str]:
@@ -158,40 +162,6 @@ def analyse_all_parts(names: Sequence[Sequence[str]]) -> list[list[str]]:
     long = [part for part in distinct if len(part) > _UNSTEMMED and part not in STOP_WORDS]
     stems = dict(zip(long, _stem(long), strict=True))
     return [list(dict.fromkeys([stems.get(part, part) for part in parts])) for parts in names]
-
-
-OPERATORS = "== != -> => <= >= && || :: += -= := <- ** ?. ??".split()  # noqa: SIM905
-"""Operators of two characters that people look for in code; longer ones are found by their beginning."""
-
-_OPERATOR = re.compile("|".join(map(re.escape, OPERATORS)))
-_GROUP = re.compile(r",\d{3}(?!\d)")
-_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)")
-
-
-def is_extra(term: str) -> bool:
-    """Whether a term stands beside the words of a text and does not add to its length: `!=`, `10,000`."""
-    return "," in term or not (term[0].isalnum() or term[0] == "_" or ord(term[0]) >= _ASCII_LIMIT)
-
-
-def operators(text: str) -> list[tuple[int, str]]:
-    """Find the operators in code: place and sign."""
-    return [(match.start(), match[0]) for match in _OPERATOR.finditer(text)]
-
-
-def grouped_numbers(text: str) -> list[tuple[int, str]]:
-    """Find the numbers whose thousands are set apart by commas: place and number as written."""
-    found = []
-    done = 0
-    for match in _GROUP.finditer(text):
-        first = match.start()
-        while first > done and match.start() - first < _MAX_GROUP and text[first - 1].isdigit():
-            first -= 1
-        if first < match.start() and match.start() >= done and not text[first - 1 : first].isdigit():
-            whole = _GROUPED.match(text, first)
-            if whole is not None and text[max(first - 1, 0) : first] not in {",", "."}:
-                found.append((first, whole[0]))
-                done = whole.end()
-    return found
 
 
 def blocks(text: str) -> Iterator[tuple[int, str]]:
@@ -304,6 +274,14 @@ def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _identifier_terms(word: str) -> tuple[str, ...]:
     """The whole identifier without underscores (parse_json = parseJson), then its parts if several."""
+    if word.isascii():  # as below, without looking for what only other characters bring along
+        if word.isalpha() and word.islower():
+            return (word,)
+        lower = [part.lower() for part in _ASCII_PARTS.findall(word)]
+        whole = "".join(lower)
+        if len(lower) > 1 and not word[0].isdigit():
+            return (whole, *lower)
+        return (whole,) if whole else ()
     word = _visible(word)
     parts = [_fold(part) for part in identifier_parts(word)]
     if len(parts) > 1 and not word[0].isdigit():
