@@ -1,83 +1,264 @@
-"""What probabilities of hits are worth: calibration error, skill, near misses, sizes of conformal lists.
+"""What probabilities of hits are worth: calibration error, skill, precision, no answer, near misses, conformal lists.
 
-TELLAPART_DATA=... python bench/calibration.py --output docs/benchmarks/calibration.md
+TELLAPART_DATA=... python bench/calibration.py --work build/calibration --output docs/benchmarks/calibration.md
+
+`--bayesian PYTHON` names a Python that has the package bayesian-bm25, whose probabilities are then in the same table.
+What searches found is kept in the work folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
-import tempfile
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from judged import data_folder, publish, table
+from rerank import DEPTH as LOOKED_AT
+from rerank import KeptScores
 from tellapart import Index
+from tellapart.corpus.document import Kind
+from tellapart.encoders.pairs import open_cross_encoder
+from tellapart.engine import second_look
+from tellapart.engine.configuration import Configuration
+from tellapart.errors import TellapartError
 from tellapart.experiments import read_query_set
+from tellapart.experiments.qrels import Qrels
+from tellapart.experiments.query_set import QuerySet
+from tellapart.index.lexical import analyse_query
 from tellapart.scores.calibrating import CalibrationEvidence, observe_synthetic
 from tellapart.scores.calibration import CalibrationQuality, HitCalibrator
 from tellapart.scores.observing import ObservedQuery, observe
-from tellapart.scores.thresholds import lower_quantile, one_each
+from tellapart.scores.thresholds import lower_quantile, one_each, precision_threshold
 
 SETS = {
     "scifact": "train",
     "cranfield": "test",
-    "wikiqa": "section-dev",
-    "cisi": "test",
-    "cacm": "test",
+    "wikiqa": "dev",
+    "cosqa": "dev",
     "med": "test",
+    "cisi": "test",
 }
-CORPUS = {"wikiqa": "sections.jsonl"}
+LOOKS = {"wikiqa": "ms-marco-minilm"}
+"""Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
+
 DRAWS = 200
 SPLITS = 50
 COVERAGE = 0.9
+PRECISIONS = (0.9, 0.75)
+FIELDS = ("features", "relevant", "without", "shares")
+COSINE = 8
+"""Place of the cosine among the features."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--sets", nargs="+", default=["cranfield", "cisi", "med"])
-    parser.add_argument("--encoder", nargs="*", default=[])
+    parser.add_argument("--work", type=Path, default=Path("build") / "calibration")
+    parser.add_argument("--looked", type=Path, help="work folder of bench/rerank.py, for its second look")
+    parser.add_argument("--sets", nargs="+", default=list(SETS))
+    parser.add_argument("--encoder", nargs="*", default=["minilm"])
+    parser.add_argument("--queries", type=int, default=10_000, help="of a set at most, drawn with seed 0")
     parser.add_argument(
         "--synthetic", nargs="*", default=[], help="sets of which synthetic queries are made too"
     )
+    parser.add_argument("--bayesian", metavar="PYTHON", help="one that has the package bayesian-bm25")
     arguments = parser.parse_args()
-    quality, refusal, lists = [], [], []
-    with tempfile.TemporaryDirectory() as work:
-        for name in arguments.sets:
-            folder = data_folder() / name
-            corpus = folder / CORPUS.get(name, "corpus.jsonl")
-            with_vectors = tuple(arguments.encoder)
-            index = Index.build([corpus], Path(work) / name, encoders=with_vectors)
-            queries = read_query_set(index, folder, split=SETS[name])
-            configuration = index.plan().configuration
-            observed = observe(index, queries, configuration)
-            label = f"{name}, {configuration.name} ({len(observed)})"
-            for method in ("logistic", "isotonic"):
-                evidence = CalibrationEvidence.of(observed, method, "judged", "", 0)
-                quality.append([label, f"judged, {method}", *_quality(evidence)])
-                if method == "logistic":
-                    refusal.append([label, *_near_misses(observed, evidence)])
-            lists.append([label, *_conformal(observed)])
-            if name in arguments.synthetic:
-                made = observe_synthetic(index, configuration, 0)
-                quality.append([label, f"synthetic ({len(made)})", *_quality(_transferred(made, observed))])
-            index.close()
-    publish(_page(quality, refusal, lists), arguments.output)
+    quality, precision, refusal, lists, unanswered = [], [], [], [], ""
+    for name in arguments.sets:
+        with_vectors = tuple(arguments.encoder)
+        index = Index.build(
+            [data_folder() / name / "corpus.jsonl"],
+            arguments.work / name,
+            encoders=with_vectors,
+            granularities=("paragraph", "function"),
+        )
+        queries = drawn(read_query_set(index, data_folder() / name, split=SETS[name]), arguments.queries)
+        configuration = index.plan().configuration
+        observed = kept_observed(arguments.work / f"{name}.json", index, queries, configuration)
+        label = f"{name}, {configuration.name} ({len(observed)})"
+        for method in ("logistic", "isotonic"):
+            evidence = CalibrationEvidence.of(observed, method, "judged", "", 0)
+            quality.append([label, f"judged, {method}", *_quality(evidence)])
+            if method == "logistic":
+                refusal.append([label, *_near_misses(observed, evidence)])
+                precision += [[label, *_precision(evidence, wanted)] for wanted in PRECISIONS]
+        lists.append([label, *_conformal(observed)])
+        if name in arguments.synthetic:
+            made = observe_synthetic(index, configuration, 0)
+            quality.append([label, f"synthetic ({len(made)})", *_quality(_transferred(made, observed))])
+        if arguments.bayesian:
+            theirs = _bayesian(arguments.bayesian, index, queries)
+            quality.append([label, "bayesian-bm25 0.11, automatic base rate", *_quality(theirs)])
+        if name == "wikiqa":
+            unanswered = _no_answer(index, queries, configuration, arguments)
+        index.close()
+    publish(_page(quality, precision, refusal, lists, unanswered), arguments.output)
+
+
+def drawn(queries: QuerySet, at_most: int) -> QuerySet:
+    """Keep some of the queries that have an answer."""
+    has = queries.answerable()
+    if len(has) <= at_most:
+        return queries
+    kept = set(np.random.default_rng(0).permutation(has)[:at_most].tolist())
+    return replace(queries, queries={each: text for each, text in queries.queries.items() if each in kept})
+
+
+def kept_observed(
+    place: Path, index: Index, queries: QuerySet, configuration: Configuration
+) -> list[ObservedQuery]:
+    """Search, or read what was found before."""
+    if not place.exists():
+        found = [
+            {each: _plain(getattr(one, each)) for each in one.__slots__}
+            for one in observe(index, queries, configuration)
+        ]
+        place.write_text(json.dumps(found))
+    rows = json.loads(place.read_text())
+    for row in rows:
+        for each in FIELDS:
+            row[each] = np.array(row[each], dtype=bool if each == "relevant" else float)
+        row["without"] = row["without"].reshape(-1, row["features"].shape[1])
+        row["reached"] = -math.inf if row["reached"] is None else row["reached"]
+    return [ObservedQuery(**row) for row in rows]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return None if value == -math.inf else value
+
+
+def _bayesian(python: str, index: Index, queries: QuerySet) -> CalibrationEvidence:
+    """Probabilities of the package for the same words of the same documents."""
+    with index.reading():
+        numbers = index.store.identifiers()
+        texts = {numbers[number]: index.stored(number).document.text for number in numbers}
+    asked = queries.answerable()
+    given = {
+        "documents": [analyse_query(text, Kind.PROSE) for text in texts.values()],
+        "queries": [analyse_query(queries.queries[query], Kind.PROSE) for query in asked],
+    }
+    script = Path(__file__).with_name("bayesian.py")
+    done = subprocess.run(
+        [python, str(script)], input=json.dumps(given), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"bayesian-bm25: {done.stderr.strip().splitlines()[-1]}")
+    found, names = json.loads(done.stdout), list(texts)
+    relevant = tuple(
+        tuple(queries.qrels.grades[query].get(names[at], 0) > 0 for at in row)
+        for query, row in zip(asked, found["documents"], strict=True)
+    )
+    nothing = (None,) * len(asked)
+    probabilities = tuple(map(tuple, found["probabilities"]))
+    return CalibrationEvidence(asked, probabilities, relevant, nothing, nothing, "theirs", "")
+
+
+def _no_answer(
+    index: Index, queries: QuerySet, configuration: Configuration, arguments: argparse.Namespace
+) -> str:
+    """Tell questions with an answer from those without, by the best probability of a fit on other questions."""
+    nowhere = Qrels({query: {"nowhere": 1} for query in queries.queries if query not in queries.answerable()})
+    without = replace(queries, qrels=nowhere)
+    rows, plain = [], None
+    ways = {configuration.name: configuration}
+    if arguments.looked:
+        kept = KeptScores(open_cross_encoder(LOOKS["wikiqa"]), arguments.looked / "scores.json", 0)
+        second_look.open_cross_encoder = lambda name: kept  # type: ignore[assignment,return-value]
+        parameters = replace(configuration.parameters, rerank=LOOKS["wikiqa"], depth=LOOKED_AT)
+        looking = replace(configuration, parameters=parameters)
+        ways[looking.name] = looking
+    for number, (name, way) in enumerate(ways.items()):
+        suffix = "-looked" if number else ""
+        has = kept_observed(arguments.work / f"wikiqa{suffix}.json", index, queries, way)
+        hasnt = kept_observed(arguments.work / f"wikiqa-nothing{suffix}.json", index, without, way)
+        labels = np.r_[np.ones(len(has), bool), np.zeros(len(hasnt), bool)]
+        if plain is None:
+            plain = np.array([each.features[:, COSINE].max() for each in (*has, *hasnt)])
+            rows.append(["best cosine", *_refusal_figures(labels, plain, None)])
+        evidence = CalibrationEvidence.of([*has, *hasnt], "logistic", "judged", "", 0)
+        best = np.array([max(each) for each in evidence.probabilities])
+        rows.append([f"best probability, {name}", *_refusal_figures(labels, best, plain)])
+    head = ["by", "AUROC", "minus that of the cosine", "refused at 90 % of answerable kept"]
+    return (
+        "\n## Questions without an answer: wikiqa\n\n"
+        f"{int(labels.sum())} questions with an answer and {int((~labels).sum())} without, every probability by a fit"
+        " on other questions.\n\n" + table(head, rows)
+    )
+
+
+def _refusal_figures(labels: np.ndarray, values: np.ndarray, plain: np.ndarray | None) -> list[str]:
+    draw, areas, gains = np.random.default_rng(0), [], []
+    for _ in range(DRAWS):
+        rows = draw.integers(len(labels), size=len(labels))
+        areas.append(roc_auc_score(labels[rows], values[rows]))
+        gains.append(areas[-1] - (0 if plain is None else roc_auc_score(labels[rows], plain[rows])))
+    area = roc_auc_score(labels, values)
+    low, high = np.percentile(areas, [2.5, 97.5])
+    gain = ""
+    if plain is not None:
+        less, more = np.percentile(gains, [2.5, 97.5])
+        gain = f"{area - roc_auc_score(labels, plain):+.3f} [{less:+.3f}, {more:+.3f}]"
+    refused = (values[~labels] < np.quantile(values[labels], 0.1)).mean()
+    return [f"{area:.3f} [{low:.3f}, {high:.3f}]", gain, f"{refused:.0%}"]
+
+
+def _precision(evidence: CalibrationEvidence, wanted: float) -> list[str]:
+    """Ask on one half of the queries, look at the other: obtained precision, how often below, queries that show any."""
+    draw, obtained, shown, refused = np.random.default_rng(0), [], [], 0
+    count = len(evidence.probabilities)
+    for _ in range(SPLITS):
+        order = draw.permutation(count)
+        half = count // 2
+        known, new = order[:half], order[half:]
+        try:
+            found = precision_threshold(
+                [evidence.probabilities[at] for at in known], [evidence.relevant[at] for at in known], wanted
+            )
+        except TellapartError:
+            refused += 1
+            continue
+        shares = []
+        for at in new:
+            kept = np.array(evidence.probabilities[at]) >= found.threshold
+            if kept.any():
+                shares.append(np.array(evidence.relevant[at], dtype=float)[kept].mean())
+        if shares:
+            obtained.append(float(np.mean(shares)))
+            shown.append(len(shares) / len(new))
+    if not obtained:
+        return [f"{wanted:g}", "refused", "", "", f"{refused} of {SPLITS}"]
+    below = float(np.mean(np.array(obtained) < wanted))
+    return [
+        f"{wanted:g}",
+        f"{np.mean(obtained):.3f}",
+        f"{below:.0%}",
+        f"{np.mean(shown):.0%}",
+        f"{refused} of {SPLITS}",
+    ]
 
 
 def _page(
-    quality: Sequence[Sequence[str]], refusal: Sequence[Sequence[str]], lists: Sequence[Sequence[str]]
+    quality: Sequence[Sequence[str]],
+    precision: Sequence[Sequence[str]],
+    refusal: Sequence[Sequence[str]],
+    lists: Sequence[Sequence[str]],
+    unanswered: str,
 ) -> str:
     return (
         "# Calibration\n\n"
         "Probabilities of the first ten hits of every query, each by a fit on queries of other clusters (5 folds).\n"
-        f"Intervals: 95 %, {DRAWS} resamples of queries, which raise ECE. *By chance*:\n"
-        "the error of perfect probabilities of these values.\n"
-        "Synthetic (`--synthetic SET`): fitted on queries made from the corpus, applied to people's.\n\n"
+        f"Intervals: 95 %, {DRAWS} resamples of queries, which raise ECE. *By chance*: the error of perfect\n"
+        "probabilities of these values. Synthetic: fitted on queries made from the corpus, applied to people's.\n\n"
         + table(
             [
                 "set (queries)",
@@ -90,6 +271,13 @@ def _page(
             ],
             quality,
         )
+        + "\n## Precision: asked and obtained\n\n"
+        f"Half of the queries set the threshold (95 % confidence), the other half are searched; {SPLITS} splits.\n"
+        "*Below*: splits in which the other half had less than was asked; its own sampling makes some.\n\n"
+        + table(
+            ["set (queries)", "asked", "obtained", "below", "queries that show a hit", "refused"], precision
+        )
+        + unanswered
         + "\n## Near misses\n\nEach query as it is against the same after its answers were taken out of the list, for\n"
         "queries whose answer is among the first ten hits. AUROC of the best probability, of the best score, and the\n"
         "paired difference over resampled queries.\n\n"
@@ -101,8 +289,6 @@ def _page(
             ["set (queries)", "coverage", "mean length", "fixed length of the same coverage", "shorter by"],
             lists,
         )
-        + "\nNot run: vectors (`--encoder lsa`, `--encoder minilm`), synthetic queries, cosqa, questions of wikiqa\n"
-        "that have no answer, bayesian-bm25.\n"
     )
 
 

@@ -54,6 +54,7 @@ VERBS = {
     "inspect": Verb(
         "tellapart.cli.inspect:inspect", "Say what the vectors are worth, and how to rank by examples."
     ),
+    "relation": Verb("tellapart.cli.relation:app", "Learn a named relation from some pairs."),
     "clones": Verb("tellapart.cli.clones:clones", "Find functions that are nearly the same, or do the same."),
     "train": Verb("tellapart.cli.train:train", "Train an encoder of images."),
     "adapt": Verb("tellapart.cli.adapt:adapt", "Adapt an encoder to an index, if that helps."),

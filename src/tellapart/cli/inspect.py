@@ -13,9 +13,14 @@ from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
+from tellapart.experiments.judged import read_query_set
+from tellapart.experiments.query_set import QuerySet
 from tellapart.scores.code_functions import MOST_FUNCTIONS
+from tellapart.scores.cures import TriedCure, try_cures
+from tellapart.scores.distributions import CosinePicture, cosine_pictures
 from tellapart.scores.inspecting import Inspection, inspect_index
 from tellapart.scores.inspecting_code import DEFAULT_ENCODERS, code_json, code_text, inspect_code
+from tellapart.scores.inspection_page import cure_gain, inspection_page, picture_lines
 from tellapart.scores.texts import read_verdict, text_diagnostics
 from tellapart.scores.vectors import Diagnostic
 
@@ -23,6 +28,7 @@ EXAMPLES = (
     "tellapart inspect",
     "tellapart inspect --index my.idx --encoder lsa --granularity section --json",
     "tellapart inspect --code src",
+    "tellapart inspect --index my.idx --queries queries.jsonl --qrels qrels.tsv --report inspect.html",
 )
 
 
@@ -32,6 +38,22 @@ def inspect(
     encoder: options.EncoderName = None,
     granularity: options.GranularityName = None,
     seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    queries: Annotated[
+        Path | None,
+        typer.Option(
+            "--queries",
+            metavar="FILE",
+            help="Judged queries: adds their pairs, and tries cures of the vectors.",
+        ),
+    ] = None,
+    qrels: Annotated[
+        Path | None, typer.Option("--qrels", metavar="FILE", help="Judgements of documents or units.")
+    ] = None,
+    split: Annotated[str | None, typer.Option("--split", help="Which judgements of a BEIR folder.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write a page with the picture of cosines."),
+    ] = None,
     verdict: Annotated[
         Path | None,
         typer.Option(
@@ -75,13 +97,23 @@ def inspect(
     inspections = inspect_index(
         opened, encoder=encoder, granularity=granularity, seed=seed, progress=terminal_progress()
     )
+    judged = read_query_set(opened, queries, qrels, None, split) if queries else None
+    named = (encoder,) if encoder else ()
+    several = len(opened) > 1  # one document has no unrelated pairs
+    pictures = cosine_pictures(opened, named, granularity, judged, seed=seed) if several else []
+    cures = {} if judged is None else {each.encoder: _cures(opened, each, judged, seed) for each in pictures}
+    if report is not None:
+        report.write_text(inspection_page(opened.folder.name, inspections, pictures, cures), encoding="utf-8")
+        note(f"wrote {report}")
     kept = [each.examples for each in inspections if each.examples is not None] if keep else []
-    for found in kept:
-        found.keep(opened)
+    for measured in kept:
+        measured.keep(opened)
     if json:
         shape = {
             "inspections": [_json(each) for each in inspections],
             "texts": [asdict(each) for each in texts],
+            "cosines": [each.to_json() for each in pictures],
+            "cures": {name: _cures_json(*tried) for name, tried in cures.items()},
         }
         print_json({"schema": SCHEMA, **shape})
         return
@@ -89,11 +121,43 @@ def inspect(
         print(f"{each.encoder}/{each.granularity}, {each.units:,} units\n")
         _print(each.diagnostics, verbose=verbose)
     _print(texts, verbose=verbose)
-    for found in kept:
-        chosen = found.chosen.configuration
+    for picture in pictures:
+        for line in picture_lines(picture):
+            print(line)
+        print()
+    for name, (plain, tried) in cures.items():
+        print(f"{name}: nDCG@10 {plain:.3f} by the nearest vectors as they are")
+        for cure in tried:
+            print(f"  {cure.name:20} {cure_gain(cure)}")
+    for measured in kept:
+        chosen = measured.chosen.configuration
         note(
             f"search by examples uses {chosen.ranker} on {chosen.granularity} units from now on (--no-keep: only look)"
         )
+
+
+def _cures(
+    index: Index, picture: CosinePicture, judged: QuerySet, seed: int
+) -> tuple[float, list[TriedCure]]:
+    return try_cures(index, picture.encoder, picture.granularity, judged, seed=seed)
+
+
+def _cures_json(plain: float, tried: Sequence[TriedCure]) -> dict[str, Any]:
+    return {
+        "measure": "nDCG@10",
+        "as_they_are": plain,
+        "tried": [
+            {
+                "name": each.name,
+                "mean": each.mean,
+                "difference": each.gain.difference,
+                "low": each.gain.low,
+                "high": each.gain.high,
+                "p": each.p,
+            }
+            for each in tried
+        ],
+    }
 
 
 def _print(diagnostics: Sequence[Diagnostic], *, verbose: bool) -> None:

@@ -13,11 +13,13 @@ from tellapart.cli.output import note, print_json, print_result
 from tellapart.engine import Index
 from tellapart.engine.lookup import split_line
 from tellapart.engine.results import search_json
+from tellapart.errors import TellapartError
 from tellapart.index.home import find_home
 
 EXAMPLES = (
     "tellapart related src/client.py:120 --index my.idx",
     "tellapart related docs/guide.md --index my.idx --granularity section",
+    "tellapart related beagle --as kind-of --index animals.idx    # after tellapart relation learn",
 )
 
 
@@ -26,6 +28,10 @@ def related(
         str, typer.Argument(metavar="FILE[:LINE]", help="A document as search prints it, or a file.")
     ],
     index: options.IndexFolder = None,
+    relation: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="By a relation that 'tellapart relation learn' learned."),
+    ] = None,
     k: options.TopK = 10,
     ranker: options.Ranker = "auto",
     granularity: options.GranularityName = None,
@@ -37,9 +43,18 @@ def related(
     """Find units like the one at a line of a file, or documents like a whole one."""
     file, line = split_line(place)
     opened = Index.open(find_home(index, None if index else _around(file)).folder)
-    result = opened.related(
-        file, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
-    )
+    if relation is not None:
+        from tellapart.scores.relating import search_relation
+
+        if ranker != "auto" or granularity or encoder or where:
+            raise TellapartError(
+                "--as says how to compare: leave out --ranker, --granularity, --encoder, --where"
+            )
+        result = search_relation(opened, place, relation, k)
+    else:
+        result = opened.related(
+            file, line, k=k, ranker=ranker, granularity=granularity, encoder=encoder, where=where or ()
+        )
     for each in result.notes:
         note(each)
     if json:

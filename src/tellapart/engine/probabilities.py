@@ -35,7 +35,20 @@ Floats = NDArray[np.float64]
 CALIBRATION = "calibration"
 """Name of the record that holds the map from features to probabilities."""
 
-FEATURES = ("score", "relative", "lead", "tail", "coverage", "density", "words", "rank")
+FEATURES = (
+    "score",
+    "relative",
+    "lead",
+    "tail",
+    "coverage",
+    "density",
+    "words",
+    "rank",
+    "cosine",
+    "agreement",
+    "second look",
+    "best second look",
+)
 """What is known of a hit; `hit_features` says what each is."""
 
 COMPARED_HITS = 10
@@ -79,7 +92,7 @@ class HitCalibration:
     generation: int
 
     def probabilities(self, features: Floats) -> Floats:
-        """P(relevant) (n,) of hits with these features (n, 8)."""
+        """P(relevant) (n,) of hits with these features (n, 12)."""
         standardised = (features - np.array(self.means)) / np.array(self.scales)
         log_odds = standardised @ np.array(self.weights) + self.intercept
         if not self.steps:
@@ -173,21 +186,27 @@ def calibrated_ranking(
 
     def rank(k: int) -> list[Found]:
         found = ranked(max(k, COMPARED_HITS))
-        values = record.probabilities(hit_features(found, queries)).tolist()
+        values = record.probabilities(
+            hit_features(found, queries, plan.configuration.parameters.rerank)
+        ).tolist()
         return [replace(each, probability=value) for each, value in zip(found[:k], values, strict=False)]
 
     best = max((each.probability or 0.0 for each in rank(COMPARED_HITS)), default=None)
     return CalibratedRanking(rank, record, best)
 
 
-def hit_features(found: Sequence[Found], queries: Sequence[LevelQuery]) -> Floats:
-    """Describe the hits of one search, best first, (n, 8) in the order of `FEATURES`.
+def hit_features(
+    found: Sequence[Found], queries: Sequence[LevelQuery], looked_by: str | None = None
+) -> Floats:
+    """Describe the hits of one search, best first, (n, 12) in the order of `FEATURES`.
 
     score: as the ranker gives it. relative: its share of the top hit's score. lead: for the first hit, how far the
     second is behind, as a share of the top score; 0 for the others. tail: `relative` of the tenth hit, 0 where there
     are fewer. coverage: share of the query's words that stand in the unit, rare ones weighing more (idf). density:
     BM25 of the unit, as a share of the most that the query's words can give. words: ln(1 + distinct words of the
-    query). rank: ln(rank).
+    query). rank: ln(rank). cosine: that with the query, 0 without vectors. agreement: the mean share of the other hits
+    that words and vectors, asked apart, put behind this one. second look: the cross-encoder's score, 0 without one; a
+    hit that it did not look at gets the lowest that it gave. best second look: the highest that it gave.
     """
     if not found:
         return np.zeros((0, len(FEATURES)))
@@ -195,7 +214,30 @@ def hit_features(found: Sequence[Found], queries: Sequence[LevelQuery]) -> Float
     lexical = np.array([_words_in(each, queries) for each in found])
     words = math.log1p(max(len(set(each.query.terms)) for each in queries))
     ranks = np.log(np.arange(1, len(found) + 1))
-    return np.column_stack([score_features(scores), lexical, np.full(len(found), words), ranks])
+    columns = [score_features(scores), lexical, np.full(len(found), words), ranks]
+    return np.column_stack([*columns, *_component_features(found, looked_by)])
+
+
+def _component_features(
+    found: Sequence[Found], looked_by: str | None
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Cosine, agreement, second look and the best of it, (n,) each."""
+    cosine, words = (np.array([each.components.get(name, 0.0) for each in found]) for name in ("knn", "bm25"))
+    agreement = (_share_behind(cosine) + _share_behind(words)) / 2
+    given = (
+        [each.components[looked_by] for each in found if looked_by in each.components] if looked_by else []
+    )
+    if not given:
+        return cosine, agreement, np.zeros(len(found)), np.zeros(len(found))
+    second = np.array([each.components.get(str(looked_by), min(given)) for each in found])
+    return cosine, agreement, second, np.full(len(found), max(given))
+
+
+def _share_behind(values: Floats) -> Floats:
+    """Share of the other values (n,) that each one exceeds."""
+    return np.asarray(
+        (values[:, None] > values[None, :]).sum(axis=1) / max(len(values) - 1, 1), dtype=np.float64
+    )
 
 
 def score_features(scores: Floats) -> Floats:

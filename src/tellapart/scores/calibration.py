@@ -14,6 +14,10 @@ Floats = NDArray[np.float64]
 
 METHODS = ("logistic", "isotonic")
 
+STRENGTHS = (0.003, 0.03, 0.3, 3.0)
+"""C of the logistic regression that is chosen among by likelihood on other groups: a decade apart, since it hardly
+matters within one. Few queries get a strong prior, many a weak one."""
+
 FOLDS = 5
 """Parts that whole groups are dealt to; each is predicted by a fit on the others. Our choice: the customary number."""
 
@@ -32,7 +36,8 @@ class HitCalibrator:
 
     Args:
         method: `logistic` or `isotonic`.
-        regularisation: C of scikit-learn's LogisticRegression on standardised features; larger = weaker.
+        regularisation: C of scikit-learn's LogisticRegression on standardised features, larger = weaker; None = chosen
+            by the likelihood of groups left out.
         folds: Parts for predictions out of fold.
 
     Attributes:
@@ -40,11 +45,14 @@ class HitCalibrator:
         scales_: Standard deviations (d,), 1 for a constant feature.
         coef_: Of the standardised features (d,).
         intercept_: Log odds at the means.
+        strength_: C that was used.
         steps_: Log odds and probability (m, 2) of the isotonic map; empty for `logistic`.
         classes_: 0 and 1.
     """
 
-    def __init__(self, method: str = "logistic", *, regularisation: float = 1.0, folds: int = FOLDS) -> None:
+    def __init__(
+        self, method: str = "logistic", *, regularisation: float | None = None, folds: int = FOLDS
+    ) -> None:
         if method not in METHODS:
             raise TellapartError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
         self.method = method
@@ -82,10 +90,11 @@ class HitCalibrator:
             TellapartError: Hits of only one kind: nothing can be learned.
         """
         features, relevant, weights = _checked(X, y, sample_weight)
+        self.strength_ = self.regularisation or self._chosen_strength(features, relevant, groups, weights)
         self._fit_logistic(features, relevant, weights)
         self.steps_ = np.zeros((0, 2))
         if self.method == "isotonic":
-            inner = HitCalibrator(regularisation=self.regularisation, folds=self.folds)
+            inner = HitCalibrator(regularisation=self.strength_, folds=self.folds)
             predicted = cross_fitted(inner, features, relevant, groups, weights)
             self.steps_ = _isotonic(_log_odds(predicted), relevant, weights)
         return self
@@ -107,6 +116,22 @@ class HitCalibrator:
         """Relevance (n,): 1 where more likely than not."""
         return np.asarray(self.predict_proba(X)[:, 1] > 0.5, dtype=np.int64)
 
+    def _chosen_strength(
+        self, features: Floats, relevant: Floats, groups: ArrayLike | None, weights: Floats
+    ) -> float:
+        """Choose C by the mean log loss on groups that were left out; the strongest prior where that cannot be said."""
+        names = np.arange(len(relevant)) if groups is None else np.asarray(groups)
+        losses = []
+        for strength in STRENGTHS:
+            inner = HitCalibrator(regularisation=strength, folds=self.folds)
+            try:
+                predicted = np.clip(cross_fitted(inner, features, relevant, names, weights), 1e-6, 1 - 1e-6)
+            except TellapartError:
+                return STRENGTHS[0]
+            hits = relevant * np.log(predicted) + (1 - relevant) * np.log1p(-predicted)
+            losses.append(-float(np.average(hits, weights=weights)))
+        return STRENGTHS[int(np.argmin(losses))]
+
     def _fit_logistic(self, features: Floats, relevant: Floats, weights: Floats) -> None:
         from sklearn.linear_model import LogisticRegression
 
@@ -114,7 +139,7 @@ class HitCalibrator:
         self.means_ = np.average(features, axis=0, weights=weights)
         spread = np.sqrt(np.average((features - self.means_) ** 2, axis=0, weights=weights))
         self.scales_ = np.where(spread > 1e-9, spread, 1.0)
-        regression = LogisticRegression(C=self.regularisation, max_iter=1000)
+        regression = LogisticRegression(C=self.strength_, max_iter=1000)
         regression.fit((features - self.means_) / self.scales_, relevant, sample_weight=weights)
         self.coef_, self.intercept_ = regression.coef_[0], float(regression.intercept_[0])
 

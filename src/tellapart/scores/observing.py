@@ -32,9 +32,9 @@ class ObservedQuery:
         query: Its id.
         cluster: Group of dependent queries.
         weight: How much it counts.
-        features: Of the first ten hits (n, 8), as `hit_features` gives them.
+        features: Of the first ten hits (n, 12), as `hit_features` gives them.
         relevant: Whether each of these is (n,): its document is, or where people judged passages, it overlaps one.
-        without: Features of the first ten hits once every relevant one is gone (n, 8): a near miss, a question whose
+        without: Features of the first ten hits once every relevant one is gone (n, 12): a near miss, a question whose
             answer was taken out of the corpus while its neighbours stayed.
         reached: Score of the first relevant hit as a share of the top score; -inf where none is among the first 100.
         shares: Scores as a share of the top score, falling, of the first 100 hits (n,).
@@ -55,7 +55,7 @@ def observe(
 ) -> list[ObservedQuery]:
     """Search for every query that has an answer, and say what was found; queries without any hit are left out."""
     observed = []
-    queries = query_set.answerable()
+    queries, looked_by = query_set.answerable(), configuration.parameters.rerank
     with index.reading() as snapshot, progress("searching", len(queries)) as advance:
         identifiers = index.store.identifiers()
         for query in queries:
@@ -75,8 +75,8 @@ def observe(
                 documents = snapshot.fetch(index.store, [each.document for each in found])
                 relevant = _relevant(found, documents, query_set, query)
                 rest = [each for each, hit in zip(found, relevant, strict=True) if not hit]
-                features = hit_features(found[:COMPARED_HITS], asked)
-                without = hit_features(rest[:COMPARED_HITS], asked)
+                features = hit_features(found[:COMPARED_HITS], asked, looked_by)
+                without = hit_features(rest[:COMPARED_HITS], asked, looked_by)
                 scores = np.array([each.score for each in found])
                 shares = 1 - (scores[0] - scores) / max(abs(scores[0]), 1e-9)
                 first = int(np.argmax(relevant))

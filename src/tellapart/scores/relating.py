@@ -1,0 +1,246 @@
+"""Relations of an index: learned from pairs of its units, kept in it, and used by `related --as NAME`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.document import Granularity
+from tellapart.engine import Index, SearchResult
+from tellapart.engine.configuration import Configuration
+from tellapart.engine.examples import ExampleReader, vectors_of
+from tellapart.engine.hits import distinct_hits
+from tellapart.engine.records import write_records
+from tellapart.engine.request import SearchRequest
+from tellapart.engine.searching import Found
+from tellapart.errors import StaleIndexError, TellapartError
+from tellapart.experiments.statistics import Comparison, compare
+from tellapart.index.settings import located
+from tellapart.index.snapshot import Snapshot
+from tellapart.scores.relations import CANDIDATES, MOST_PAIRS, RelationModel, Surroundings, decoded
+
+RECORD = "relation "
+"""Records of relations are named so, with the relation's name behind it."""
+
+NAMES = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRelation:
+    """What was learned, and what it is worth on pairs left out one at a time.
+
+    Attributes:
+        name: Of the relation.
+        pairs: How many.
+        texts: How many of their sides are no unit of the index but words.
+        learned: Reciprocal rank of each left-out answer among the units (n,).
+        plain: The same by the plain cosine.
+    """
+
+    name: str
+    pairs: int
+    texts: int
+    learned: NDArray[np.float64]
+    plain: NDArray[np.float64]
+
+    @property
+    def gain(self) -> Comparison:
+        """Mean reciprocal rank against the plain cosine's, paired."""
+        return compare(self.learned, self.plain)
+
+
+def read_pairs(file: Path) -> list[tuple[str, str]]:
+    """Read two columns, separated by a tab; empty lines and those that start with # are left out.
+
+    Raises:
+        TellapartError: The file cannot be read, or a line has no two columns.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TellapartError(f"cannot read the pairs in {file}: {error}") from error
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        sides = [side.strip() for side in line.split("\t")]
+        if len(sides) != 2 or not all(sides):
+            raise TellapartError(f"{file}, line {number}: write two names with a tab between them")
+        pairs.append((sides[0], sides[1]))
+    return pairs
+
+
+def learn_relation(
+    index: Index,
+    name: str,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    symmetric: bool = False,
+    encoder: str | None = None,
+    granularity: str | None = None,
+) -> LearnedRelation:
+    """Learn a relation from pairs and keep it in the index.
+
+    Args:
+        index: Whose units stand in the relation.
+        name: Small letters, digits and hyphens.
+        pairs: Two names each: a document, FILE:LINE, the id of a unit, or any other words.
+        symmetric: Whether it holds both ways ("is a duplicate of").
+        encoder: Whose vectors; None = those that a search by examples uses.
+        granularity: Of the units; None = the default.
+
+    Raises:
+        TellapartError: A name that is none, or too few pairs.
+    """
+    if not NAMES.fullmatch(name):
+        raise TellapartError(f"{name!r} is no name for a relation: use small letters, digits and hyphens")
+    chosen = index.plan(ranker="knn", granularity=granularity, encoder=encoder).configuration
+    level, used = chosen.granularities[0], str(chosen.encoder)
+    spaced = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_PAIRS)).astype(int)).tolist()
+    chosen_pairs = [pairs[at] for at in spaced]
+    with index.reading() as snapshot:
+        resolver = _Resolver(index, snapshot, used, level)
+        sides = [[resolver.vector(side) for side in pair] for pair in chosen_pairs]
+        surroundings = surroundings_in(snapshot, used, level)
+        fingerprint = snapshot.encoders[used].fingerprint
+    if not sides:
+        raise TellapartError("no pairs: give some lines of two names with a tab between them")
+    sources, targets = (np.stack(column) for column in zip(*sides, strict=True))
+    model = RelationModel(symmetric=symmetric).fit(sources, targets, surroundings)
+    record = {
+        "encoder": used,
+        "granularity": level.value,
+        "fingerprint": fingerprint,
+        "pairs": len(sides),
+        **model.to_json(),
+    }
+    write_records(index.folder, {RECORD + name: json.dumps(record)})
+    learned, plain = model.left_out_ranks(surroundings.sample)
+    return LearnedRelation(name, len(sides), resolver.texts, learned, plain)
+
+
+def relations_of(index: Index) -> dict[str, dict[str, Any]]:
+    """Give the relations kept in an index by name: encoder, granularity, pairs, symmetric."""
+    with index.reading():
+        rows = index.store.connection.execute(
+            "SELECT name, value FROM records WHERE name LIKE ? ORDER BY name", (RECORD + "%",)
+        ).fetchall()
+    found = {str(name).removeprefix(RECORD): decoded(str(value)) for name, value in rows}
+    return {name: kept for name, kept in found.items() if kept is not None}
+
+
+def search_relation(index: Index, place: str, name: str, k: int = 10) -> SearchResult:
+    """Find the units that stand in a relation to one.
+
+    Args:
+        index: Holds the relation.
+        place: A document, FILE:LINE, the id of a unit, or any other words.
+        name: Of the relation.
+        k: How many.
+
+    Raises:
+        TellapartError: No such relation; the message names those there are.
+    """
+    kept = relations_of(index).get(name)
+    if kept is None:
+        known = ", ".join(relations_of(index)) or "none yet"
+        raise TellapartError(
+            f"no relation {name!r} in {index.folder} (there: {known}): learn it with"
+            f" 'tellapart relation learn {name} PAIRS --index {index.folder}'"
+        )
+    encoder, level = str(kept["encoder"]), Granularity(kept["granularity"])
+    with index.reading() as snapshot:
+        if encoder not in snapshot.encoders or snapshot.encoders[encoder].fingerprint != kept["fingerprint"]:
+            raise StaleIndexError(
+                f"the relation {name} was learned with other vectors of {encoder}:"
+                f" run 'tellapart relation learn {name} PAIRS --index {index.folder}' again"
+            )
+        resolver = _Resolver(index, snapshot, encoder, level)
+        x = resolver.vector(place)
+        model = RelationModel.from_json(kept, surroundings_in(snapshot, encoder, level))
+        found = _best(snapshot, model, x, encoder, level, resolver.own, name, k)
+        fetch = lambda numbers: snapshot.fetch(index.store, numbers)  # noqa: E731
+        hits = distinct_hits(lambda count: found[:count], fetch, k)
+    request = SearchRequest(like=(place,), k=k, encoder=encoder, granularity=level.value)
+    why = f"the relation {name}, learned from {kept['pairs']:,} pairs"
+    return SearchResult(request, Configuration(encoder, (level,), "knn"), why, hits)
+
+
+def surroundings_in(snapshot: Snapshot, encoder: str, level: Granularity, *, seed: int = 0) -> Surroundings:
+    """Describe the units of one level by mean, covariance and a sample."""
+    vectors = snapshot.vectors(encoder, level)
+    moments = vectors.moments()
+    rows = np.arange(vectors.n_rows) if vectors.alive is None else np.flatnonzero(vectors.alive)
+    if len(rows) > CANDIDATES:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, CANDIDATES, replace=False))
+    sample = vectors.take(rows)
+    return Surroundings(moments.mean, moments.covariance, sample[sample.any(axis=1)].astype(np.float64))
+
+
+def _best(
+    snapshot: Snapshot,
+    model: RelationModel,
+    x: NDArray[np.float64],
+    encoder: str,
+    level: Granularity,
+    own: set[int],
+    name: str,
+    k: int,
+) -> list[Found]:
+    """Score every unit block by block; copies may take places, so some more are given than asked for."""
+    vectors, table = snapshot.vectors(encoder, level), snapshot.units(level)
+    scores, cosines = np.full(vectors.n_rows, -np.inf), np.zeros(vectors.n_rows)
+    for first, block in vectors.blocks():
+        there = block.any(axis=1)
+        rows = first + np.flatnonzero(there)
+        scores[rows] = model.score(x, block[there])
+        cosines[rows] = block[there] @ x.astype(np.float32)
+    if vectors.alive is not None:
+        scores[~vectors.alive] = -np.inf
+    scores[list(own)] = -np.inf
+    order = np.argsort(-scores, kind="stable")[: 2 * k + 1]
+    order = order[scores[order] > -np.inf]
+    numbers, ordinals = table.locate(order)
+    return [
+        Found(
+            int(number),
+            level,
+            int(ordinal),
+            float(scores[row]),
+            {"knn": float(cosines[row]), name: float(scores[row])},
+        )
+        for row, number, ordinal in zip(order.tolist(), numbers.tolist(), ordinals.tolist(), strict=True)
+    ]
+
+
+class _Resolver:
+    """Turns what a user names into vectors: units of the index, or else words; `own` collects the rows of units."""
+
+    def __init__(self, index: Index, snapshot: Snapshot, encoder: str, level: Granularity) -> None:
+        self.index = index
+        self.snapshot = snapshot
+        self.encoder = encoder
+        self.level = level
+        self.reader = ExampleReader(
+            snapshot, index.store, located(index.settings.sources, index.folder), (level,), encoder
+        )
+        self.texts = 0
+        self.own: set[int] = set()
+
+    def vector(self, name: str) -> NDArray[np.float64]:
+        """Give the vector (dim,) of a name, of unit length."""
+        try:
+            examples = self.reader.read([name], [])
+        except TellapartError:
+            self.texts += 1
+            return np.asarray(self.index.encode_queries(self.encoder, [name])[0], dtype=np.float64)
+        self.own.update(examples.own_rows(self.snapshot, self.level))
+        mean = vectors_of(self.snapshot, self.encoder, examples.liked).astype(np.float64).mean(axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
