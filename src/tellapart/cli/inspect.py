@@ -13,7 +13,7 @@ from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
-from tellapart.experiments.judged import read_query_set
+from tellapart.experiments.query_files import read_query_set
 from tellapart.experiments.query_set import QuerySet
 from tellapart.scores.code_functions import MOST_FUNCTIONS
 from tellapart.scores.cures import TriedCure, try_cures
