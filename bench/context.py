@@ -2,58 +2,37 @@
 
     TELLAPART_DATA=... python bench/context.py --output docs/benchmarks/context.md
 
-Vectors are kept in the user's cache, so that a second run takes a minute.
+Vectors are kept in the user's cache, so that a second run takes some minutes. Questions without an answer are also
+tried with a cross-encoder: `tellapart models add ms-marco-minilm`.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from judged import data_folder, publish, table
-from tellapart import Index
-from tellapart.corpus.document import Granularity
-from tellapart.encoders.cache import cache_folder
-from tellapart.encoders.folder import open_minilm
-from tellapart.engine.packing import HEADER, _tokens, count_tokens_of
+from context_methods import WINDOWS, baselines
+from context_sets import UNANSWERABLE, XQUAD_QUERIES, Collection, chunking, indexed, recall, wikiqa, xquad
+from judged import publish, table
+from tellapart.encoders.pairs import open_cross_encoder
+from tellapart.engine.packing import HEADER
 from tellapart.experiments.statistics import compare
 
+PAIRS = "ms-marco-minilm"
+LOOKED_AT = 10
+"""Sentences that the cross-encoder reads for each question."""
+
+SPLITS = 500
+COSINE, PASSAGE = "the best cosine of a sentence", "the best score of a passage"
+LOGIT = f"the cross-encoder's best of {LOOKED_AT} sentences"
 BUDGETS = (500, 1_000, 2_000)
-WINDOWS = (64, 128, 254, 508, 1_016)
-ENCODED = 254
-"""The encoder reads 256 tokens, two of them its own; longer windows are multiples of that."""
-XQUAD_QUERIES, UNANSWERABLE = 150, 74
 KEPT = 0.9
 FEWER = (600, 1_070)
 """Ours, and the best four windows of 254 tokens with their places."""
-
-Span = tuple[str, int, int]
-
-
-@dataclass(frozen=True)
-class Collection:
-    """Documents by file name; questions with the spans that answer them (none: unanswerable)."""
-
-    name: str
-    documents: dict[str, str]
-    questions: list[tuple[str, list[Span]]]
-
-
-@dataclass(frozen=True)
-class Chunks:
-    """Pieces of documents with their sizes and vectors."""
-
-    spans: list[Span]
-    tokens: NDArray[np.int64]
-    vectors: NDArray[np.float32]
 
 
 def main() -> None:
@@ -67,7 +46,12 @@ def main() -> None:
     collections = [each for each in (chunking(), xquad(), wikiqa()) if not only or each.name in only]
     measured = [kept(collection, arguments.work) for collection in collections]
     made = "".join(f" --only {name}" for name in only)
-    publish(report(collections, measured, made), arguments.output)
+    refusals = [
+        (each, refusal(each, arguments.work))
+        for each in collections
+        if any(not answer for _, answer in each.questions)
+    ]
+    publish(report(collections, measured, refusals, made), arguments.output)
 
 
 def kept(collection: Collection, work: Path) -> dict[int, dict[str, NDArray[np.float64]]]:
@@ -86,78 +70,9 @@ def kept(collection: Collection, work: Path) -> dict[int, dict[str, NDArray[np.f
     return found
 
 
-def chunking() -> Collection:
-    folder = data_folder() / "chunking_evaluation"
-    documents = {path.name: path.read_text() for path in sorted((folder / "corpora").glob("*.md"))}
-    questions = [
-        (record["text"], [(f"{record['corpus']}.md", start, end) for start, end in record["spans"]])
-        for record in records(folder / "questions.jsonl")
-    ]
-    return Collection("chunking_evaluation", documents, questions)
-
-
-def xquad() -> Collection:
-    folder = data_folder() / "xquad-en"
-    documents: dict[str, str] = {}
-    places = {}
-    for record in records(folder / "corpus.jsonl"):
-        name = f"{record['_id'][:3]}.txt"
-        before = documents.get(name, "")
-        before += "\n\n" if before else ""
-        places[record["_id"]] = (name, len(before))
-        documents[name] = before + record["text"]
-    texts = {record["_id"]: record["text"] for record in records(folder / "queries.jsonl")}
-    questions = []
-    for line in (folder / "spans.tsv").read_text().splitlines()[1:]:
-        query, _, paragraph, start, end, _ = line.split("\t")
-        name, offset = places[paragraph]
-        questions.append((texts[query], [(name, offset + int(start), offset + int(end))]))
-    chosen = np.random.default_rng(0).choice(len(questions), XQUAD_QUERIES, replace=False)
-    return Collection("xquad-en", documents, [questions[position] for position in sorted(chosen)])
-
-
-def wikiqa() -> Collection:
-    """The development questions that have an answer and some that have none, over the sections they are about."""
-    folder = data_folder() / "wikiqa"
-    sections: dict[str, list[tuple[str, str]]] = {}
-    for record in records(folder / "corpus.jsonl"):
-        sections.setdefault(record["doc"], []).append((record["_id"], record["text"]))
-    texts = {record["_id"]: record["text"] for record in records(folder / "queries.jsonl")}
-    answers: dict[str, list[str]] = {}
-    section: dict[str, str] = {}
-    for line in (folder / "qrels" / "dev.tsv").read_text().splitlines()[1:]:
-        query, sentence, grade = line.split("\t")
-        section[query] = sentence.rpartition("-")[0]
-        answers.setdefault(query, [])
-        if int(grade) > 0:
-            answers[query].append(sentence)
-    without = sorted(query for query, found in answers.items() if not found)
-    chosen = set(np.random.default_rng(0).choice(without, UNANSWERABLE, replace=False).tolist())
-    asked = [query for query in sorted(answers) if answers[query] or query in chosen]
-    documents, places = {}, {}
-    for name in sorted({section[query] for query in asked}):
-        text = ""
-        for sentence, body in sections[name]:
-            text += " " if text else ""
-            places[sentence] = (f"{name}.txt", len(text), len(text) + len(body))
-            text += body
-        documents[f"{name}.txt"] = text
-    questions = [(texts[query], [places[sentence] for sentence in answers[query]]) for query in asked]
-    return Collection("wikiqa dev", documents, questions)
-
-
-def records(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
 def measure(collection: Collection) -> dict[int, dict[str, NDArray[np.float64]]]:
     """Recall of the answer's characters for every method and budget, per answerable question."""
-    with tempfile.TemporaryDirectory() as work:
-        folder = Path(work) / "documents"
-        folder.mkdir()
-        for name, text in collection.documents.items():
-            (folder / name).write_text(text)
-        index = Index.build([folder], Path(work) / "index")
+    with indexed(collection) as index:
         queries = index.encode_queries("minilm", [text for text, _ in collection.questions])
         methods = baselines(index, collection, queries)
         found: dict[int, dict[str, list[float]]] = {budget: {} for budget in (*BUDGETS, *FEWER)}
@@ -171,214 +86,53 @@ def measure(collection: Collection) -> dict[int, dict[str, NDArray[np.float64]]]
                 values.setdefault("ours", []).append(recall(answer, given))
                 for name, method in methods.items():
                     values.setdefault(name, []).append(recall(answer, method(position, budget)))
-        result = {
+        return {
             budget: {name: np.array(each) for name, each in values.items()}
             for budget, values in found.items()
         }
-        if any(not answer for _, answer in collection.questions):
-            result[0] = refusal(index, collection, queries)
-        return result
 
 
-def refusal(
-    index: Index, collection: Collection, queries: NDArray[np.float32]
-) -> dict[str, NDArray[np.float64]]:
-    """What could tell that nothing answers: the best cosine, and the best score of a passage."""
-    with index.reading() as snapshot:
-        sentences = snapshot.vectors("minilm", Granularity.SENTENCE).matrix()
-    cosine = (queries @ np.asarray(sentences).T).max(axis=1)
-    scores = []
-    for text, _ in collection.questions:
-        made = index.context(text, tokens=200, always=True)
-        scores.append(made.passages[0].score if made.passages else -10.0)
-    return {
-        "the best cosine of a sentence": cosine.astype(float),
-        "the best score of a passage": np.array(scores),
-    }
+def refusal(collection: Collection, work: Path) -> dict[str, NDArray[np.float64]]:
+    """What could tell that nothing answers, for each question; read from `work` if it was measured before."""
+    file = work / f"refusal {collection.name}.npz"
+    if not file.exists():
+        np.savez(file, allow_pickle=False, **measure_refusal(collection))
+    with np.load(file) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
-Method = Callable[[int, int], list[Span]]
+def measure_refusal(collection: Collection) -> dict[str, NDArray[np.float64]]:
+    scores: dict[str, list[float]] = {COSINE: [], PASSAGE: [], LOGIT: []}
+    pairs = open_cross_encoder(PAIRS)
+    with indexed(collection) as index:
+        for text, _ in collection.questions:
+            near = index.search(text, k=1, ranker="knn", granularity="sentence", encoder="minilm")
+            scores[COSINE].append(near.hits[0].score)
+            made = index.context(text, tokens=200, always=True)
+            scores[PASSAGE].append(made.passages[0].score if made.passages else -10.0)
+            looked = index.search(text, k=LOOKED_AT, granularity="sentence")
+            scores[LOGIT].append(float(pairs.scores(text, [hit.text for hit in looked.hits]).max()))
+    return {name: np.array(values) for name, values in scores.items()}
 
 
-def baselines(index: Index, collection: Collection, queries: NDArray[np.float32]) -> dict[str, Method]:
-    methods: dict[str, Method] = {}
-    for size in WINDOWS:
-        chunks = windows(collection, size)
-        methods[f"windows of {size}"] = by_similarity(chunks, queries)
-    fine = windows(collection, 64)
-    methods["adaptive-k"] = adaptive(windows(collection, 128), queries)
-    methods["auto-merging 64 to 256"] = merging(fine, queries, 4)
-    levels = {level: level_chunks(index, level) for level in (Granularity.SENTENCE, Granularity.PARAGRAPH)}
-    methods["paragraphs"] = by_similarity(levels[Granularity.PARAGRAPH], queries)
-    methods["sentence-window 3"] = sentence_window(levels[Granularity.SENTENCE], queries, 3)
-    return methods
+def held_out(scores: NDArray[np.float64], answerable: NDArray[np.bool_]) -> tuple[float, float]:
+    """Share refused and share kept where the threshold is from the other half of the questions; means of SPLITS."""
+    draw = np.random.default_rng(0)
+    refused, kept_share = [], []
+    for _ in range(SPLITS):
+        half = draw.permutation(len(scores)) < len(scores) // 2
+        threshold = np.quantile(scores[half & answerable], 1 - KEPT)
+        refused.append(np.mean(scores[~half & ~answerable] < threshold))
+        kept_share.append(np.mean(scores[~half & answerable] >= threshold))
+    return float(np.mean(refused)), float(np.mean(kept_share))
 
 
-def windows(collection: Collection, size: int) -> Chunks:
-    """Cut documents every `size` tokens; longer than the encoder's own window: the mean of its windows."""
-    piece = min(size, ENCODED)
-    spans: list[Span] = []
-    for name, text in collection.documents.items():
-        offsets = _tokens().tokenizer.encode(text, add_special_tokens=False).offsets
-        for first in range(0, len(offsets), piece):
-            part = offsets[first : first + piece]
-            spans.append((name, part[0][0], part[-1][1]))
-    texts = [collection.documents[name][start:end] for name, start, end in spans]
-    tokens, vectors = np.array(count_tokens_of(texts)), kept_vectors(texts)
-    joined = max(1, size // ENCODED)
-    groups: list[list[int]] = []
-    for row, (name, _, _) in enumerate(spans):
-        if not groups or len(groups[-1]) == joined or spans[groups[-1][0]][0] != name:
-            groups.append([])
-        groups[-1].append(row)
-    means = np.stack([(vectors[rows] * tokens[rows, None]).sum(axis=0) for rows in groups])
-    return Chunks(
-        [(spans[rows[0]][0], spans[rows[0]][1], spans[rows[-1]][2]) for rows in groups],
-        np.array([tokens[rows].sum() for rows in groups]),
-        (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32),
-    )
-
-
-def kept_vectors(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Encode once, and keep the vectors in the user's cache."""
-    key = hashlib.blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()
-    folder = cache_folder()
-    file = None if folder is None else folder / "context-bench" / f"{key}.npy"
-    if file is not None and file.exists():
-        return np.load(file)
-    vectors = open_minilm().encode_document(texts)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.save(file, vectors)
-    return vectors
-
-
-def level_chunks(index: Index, level: Granularity) -> Chunks:
-    with index.reading() as snapshot:
-        units = snapshot.units(level)
-        numbers, ordinals = units.locate(np.arange(units.n_rows))
-        stored = index.store.documents(np.unique(numbers).tolist())
-        spans = [
-            (stored[int(number)].document.id, *stored[int(number)].tree.span(level, int(ordinal)))
-            for number, ordinal in zip(numbers, ordinals, strict=True)
-        ]
-        texts = [
-            stored[int(n)].document.text[start:end] for n, (_, start, end) in zip(numbers, spans, strict=True)
-        ]
-        return Chunks(
-            spans, np.array(count_tokens_of(texts)), np.asarray(snapshot.vectors("minilm", level).matrix())
-        )
-
-
-def by_similarity(chunks: Chunks, queries: NDArray[np.float32]) -> Method:
-    def method(position: int, budget: int) -> list[Span]:
-        return filled(chunks, np.argsort(-(chunks.vectors @ queries[position]), kind="stable"), budget)
-
-    return method
-
-
-def adaptive(chunks: Chunks, queries: NDArray[np.float32]) -> Method:
-    """Cut at the largest gap of the sorted similarities (2506.08479), among the best 90 %, and at the budget."""
-
-    def method(position: int, budget: int) -> list[Span]:
-        scores = chunks.vectors @ queries[position]
-        order = np.argsort(-scores, kind="stable")
-        gaps = -np.diff(scores[order][: max(2, int(0.9 * len(order)))])
-        return filled(chunks, order[: int(gaps.argmax()) + 1], budget)
-
-    return method
-
-
-def merging(chunks: Chunks, queries: NDArray[np.float32], children: int) -> Method:
-    """Small to big: a parent of `children` chunks is given once more than half of them were found."""
-
-    def method(position: int, budget: int) -> list[Span]:
-        order = np.argsort(-(chunks.vectors @ queries[position]), kind="stable")
-        firsts: dict[str, int] = {}
-        for row, (name, _, _) in enumerate(chunks.spans):
-            firsts.setdefault(name, row)
-        taken: list[int] = []
-        used = 0
-        for row in order.tolist():
-            if row in taken:
-                continue
-            name = chunks.spans[row][0]
-            first = firsts[name] + (row - firsts[name]) // children * children
-            family = [
-                each
-                for each in range(first, min(first + children, len(chunks.spans)))
-                if chunks.spans[each][0] == name
-            ]
-            wanted = [row]
-            if sum(each in taken for each in family) + 1 > len(family) / 2:
-                wanted = [each for each in family if each not in taken]
-            cost = int(chunks.tokens[wanted].sum()) + HEADER * (len(wanted) == 1)
-            if used + cost > budget:
-                break
-            taken += wanted
-            used += cost
-        return [chunks.spans[row] for row in taken]
-
-    return method
-
-
-def sentence_window(chunks: Chunks, queries: NDArray[np.float32], around: int) -> Method:
-    """The best sentences, each with its neighbours on both sides."""
-
-    def method(position: int, budget: int) -> list[Span]:
-        order = np.argsort(-(chunks.vectors @ queries[position]), kind="stable")
-        taken: dict[int, None] = {}
-        used = 0
-        for row in order.tolist():
-            name = chunks.spans[row][0]
-            near = [
-                each
-                for each in range(max(row - around, 0), min(row + around + 1, len(chunks.spans)))
-                if chunks.spans[each][0] == name and each not in taken
-            ]
-            if not near:
-                continue
-            cost = int(chunks.tokens[near].sum()) + HEADER
-            if used + cost > budget:
-                break
-            taken |= dict.fromkeys(near)
-            used += cost
-        return [chunks.spans[row] for row in taken]
-
-    return method
-
-
-def filled(chunks: Chunks, order: NDArray[np.int64], budget: int) -> list[Span]:
-    """Take chunks in order; the last one is cut where the budget ends. A place above each costs what ours cost."""
-    given: list[Span] = []
-    for row in order.tolist():
-        left = budget - HEADER
-        if left <= 0:
-            break
-        name, start, end = chunks.spans[row]
-        size = int(chunks.tokens[row])
-        if size > left:
-            given.append((name, start, start + int((end - start) * left / size)))
-            break
-        given.append((name, start, end))
-        budget -= size + HEADER
-    return given
-
-
-def recall(answer: Sequence[Span], given: Sequence[Span]) -> float:
-    """Share of the answer's characters that are among what is given."""
-    covered = total = 0
-    for name, start, end in answer:
-        seen = np.zeros(end - start, dtype=bool)
-        for other, first, last in given:
-            if other == name and first < end and last > start:
-                seen[max(first - start, 0) : min(last, end) - start] = True
-        covered += int(seen.sum())
-        total += end - start
-    return covered / total
-
-
-def report(collections: Sequence[Collection], measured: Sequence[dict], made: str) -> str:
+def report(
+    collections: Sequence[Collection],
+    measured: Sequence[dict],
+    refusals: Sequence[tuple[Collection, dict[str, NDArray[np.float64]]]],
+    made: str,
+) -> str:
     parts = []
     for budget in BUDGETS:
         names = list(measured[0][budget])
@@ -431,11 +185,13 @@ def report(collections: Sequence[Collection], measured: Sequence[dict], made: st
             ]
         )
     refused = []
-    for collection, values in zip(collections, measured, strict=True):
+    for collection, scores in refusals:
         answerable = np.array([bool(answer) for _, answer in collection.questions])
-        for name, scores in values.get(0, {}).items():
-            threshold = np.quantile(scores[answerable], 1 - KEPT)
-            refused.append([collection.name, name, f"{np.mean(scores[~answerable] < threshold):.0%}"])
+        for name, each in scores.items():
+            threshold = np.quantile(each[answerable], 1 - KEPT)
+            apart, kept_apart = held_out(each, answerable)
+            own = f"{np.mean(each[~answerable] < threshold):.0%}"
+            refused.append([collection.name, name, own, f"{apart:.0%}", f"{kept_apart:.0%}"])
     return f"""# Context for language models
 
 Made by `python bench/context.py{made}`. Share of the answer's characters that stand in what a language model is given,
@@ -443,7 +199,8 @@ at a budget of tokens (bundled tokenizer), minilm for all. Every passage of ever
 the place above it; ours is counted as it is sent. In brackets: ours minus the other, paired, bootstrap-t intervals,
 uncorrected. Ours uses words and vectors, sentences and paragraphs; the others rank their pieces by cosine.
 
-Parts and weights of ours were chosen on chunking_evaluation, so that collection flatters it.
+Parts and weights of ours were chosen on chunking_evaluation, so that collection flatters it;
+[context_weights](context_weights.md) chooses them on the others.
 
 Adaptive-k cuts windows of 128 at the largest gap of the similarities; sentence-window gives three sentences on either
 side; auto-merging gives the 256 tokens around when more than half of their four parts were found.
@@ -469,10 +226,11 @@ def _unanswerable(refused: Sequence[Sequence[str]]) -> str:
         return ""
     return f"""## Questions without an answer
 
-Share of the questions without an answer that are refused by a threshold at which 90 % of the answerable ones are kept
-(threshold and share from the same questions).
+Share of the questions without an answer that are refused by a threshold at which 90 % of the answerable ones are kept:
+with the threshold from the same questions, and from the other half of them (mean of {SPLITS} splits, with the share
+that is kept then). The cross-encoder is `{PAIRS}` of the shelf; it reads the best sentences of the hybrid.
 
-{table(["collection", "score", "refused"], refused)}"""
+{table(["collection", "score", "refused", "held out", "kept there"], refused)}"""
 
 
 if __name__ == "__main__":

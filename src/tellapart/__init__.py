@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
     from tellapart.identities import Gallery
     from tellapart.rankers.registry import Parameters
+    from tellapart.scores.corpus_map import CorpusMap, map_corpus
 
 __all__ = [
     "Configuration",
     "ContainmentTree",
     "Context",
+    "CorpusMap",
     "CorruptIndexError",
     "Document",
     "Encoder",
@@ -51,6 +53,7 @@ __all__ = [
     "decide",
     "evaluate",
     "load_encoder",
+    "map_corpus",
     "read_query_set",
 ]
 
@@ -66,6 +69,7 @@ __getattr__ = lazily(
         "tellapart.encoders.load": ("load_encoder",),
         "tellapart.engine.context": ("Context",),
         "tellapart.encoders.protocol": ("Encoder",),
+        "tellapart.scores.corpus_map": ("CorpusMap", "map_corpus"),
         "tellapart.engine": (
             "Configuration",
             "Hit",

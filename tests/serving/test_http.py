@@ -21,10 +21,11 @@ pytest.importorskip("prometheus_client")
 import httpx
 from fastapi.testclient import TestClient
 
-from tellapart import Index
-from tellapart.serving.http_app import Service, make_api
+from tellapart import Gallery, Index
+from tellapart.serving.http_app import make_api
 from tellapart.serving.http_guard import LOOPBACK, Limits
 from tellapart.serving.http_server import ServeSettings, make_app
+from tellapart.serving.service import Service
 
 
 @pytest.fixture
@@ -280,22 +281,27 @@ def test_a_new_generation_is_seen_without_a_dropped_request(client, corpus, fold
     assert wrong == []
 
 
-def test_whatever_is_sent_the_schema_holds(folder):
+def violations(folder, tmp_path, examples, skipped):
+    """Send what the schema allows and what it does not, to every operation; give what was answered against it."""
     schemathesis = pytest.importorskip("schemathesis")
     from hypothesis import HealthCheck, given, settings
     from schemathesis.specs.openapi.checks import (
         positive_data_acceptance,
     )  # a name may be well formed and unknown
 
-    schema = schemathesis.openapi.from_asgi("/openapi.json", make_api(Service({"my": folder})))
+    Gallery.open(tmp_path / "words.gal", encoder="minilm").close()
+    service = Service({"my": folder}, {"words": tmp_path / "words.gal"})
+    schema = schemathesis.openapi.from_asgi("/openapi.json", make_api(service))
     failures = []
     for found in schema.get_all_operations():
         operation = found.ok()
-        if operation.path.endswith(("/events", "/evaluate")):
+        if operation.path.endswith(skipped):
             continue
 
         @given(case=operation.as_strategy())
-        @settings(max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
         def holds(case):
             answer = case.call()
             assert answer.status_code < 500, answer.text
@@ -305,7 +311,16 @@ def test_whatever_is_sent_the_schema_holds(folder):
             holds()
         except Exception as error:
             failures.append(f"{operation.method} {operation.path}: {error!r}")
-    assert failures == []
+    return failures
+
+
+def test_whatever_is_sent_the_schema_holds(folder, tmp_path):
+    assert violations(folder, tmp_path, 8, ("/events", "/evaluate")) == []
+
+
+@pytest.mark.slow
+def test_whatever_is_sent_at_length_the_schema_holds(folder, tmp_path):
+    assert violations(folder, tmp_path, 100, ("/events",)) == []
 
 
 def free_port():

@@ -7,14 +7,15 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from tellapart.cli.output import BOLD, DIM, SCHEMA, print_json, styled
+from tellapart.cli.output import BOLD, DIM, print_json, styled
 from tellapart.cli.snippets import printable
 from tellapart.experiments.judging.asking import JudgingQuestion
 from tellapart.experiments.judging.leaders import Passages
 from tellapart.experiments.judging.session import Session
-from tellapart.experiments.judging.standing import PairStanding, Standing, Status, standing
+from tellapart.experiments.judging.standing import Status, standing
+from tellapart.experiments.judging.telling import standing_json, standing_line, verdict_sentence
 from tellapart.experiments.qrels import write_qrels
 
 GRADES = {"y": 1, "n": 0, "0": 0, "1": 1, "2": 2, "3": 3}
@@ -154,78 +155,6 @@ def wrapped(text: str, lines: int) -> list[str]:
         for row in textwrap.wrap(printable(line.rstrip()).expandtabs(4), width, replace_whitespace=False)
     ]
     return rows if len(rows) <= lines else [*rows[:lines], "…"]
-
-
-def verdict_sentence(now: Standing) -> str:
-    """Say in one sentence what is settled."""
-    answers = counted(now.answers)
-    if now.status is Status.BETTER:
-        others = "; ".join(
-            _against(pair, now.choice or "") for pair in now.pairs if now.choice in (pair.first, pair.second)
-        )
-        return f"Settled after {answers}: {now.choice} is better ({others})."
-    if now.status is Status.AS_GOOD:
-        return f"Settled after {answers}: whatever else is judged, {now.choice} is at most .01 behind the others."
-    return f"All judged, {answers}: nothing separates the best. {now.choice} is the cheapest of them."
-
-
-def standing_line(now: Standing) -> str:
-    """Say how it stands in a line."""
-    if now.status is not Status.OPEN:
-        return verdict_sentence(now)
-    closest = [_rough(_first_two(now))] if now.begun > 1 else []
-    more = f"about {now.remaining} more" if now.remaining else f"open; {now.left} at most"
-    return "; ".join([counted(now.answers), *closest, more])
-
-
-def counted(answers: int) -> str:
-    """Give a number of answers in words that fit it."""
-    return f"{answers:,} answer{'' if answers == 1 else 's'}"
-
-
-def _first_two(now: Standing) -> PairStanding:
-    """The leader that is ahead of the others by estimate, and the one behind it."""
-    total: dict[str, float] = {}
-    for pair in now.pairs:
-        total[pair.first] = total.get(pair.first, 0.0) + pair.estimate
-        total[pair.second] = total.get(pair.second, 0.0) - pair.estimate
-    first, second = sorted(total, key=lambda name: (-total[name], name))[:2]
-    return next(pair for pair in now.pairs if {pair.first, pair.second} == {first, second})
-
-
-def _rough(pair: PairStanding) -> str:
-    ahead, behind = (pair.first, pair.second) if pair.estimate >= 0 else (pair.second, pair.first)
-    return f"{ahead} ahead of {behind} by {abs(pair.estimate):.2f} ± {pair.error:.2f}"
-
-
-def _against(pair: PairStanding, name: str) -> str:
-    ahead = pair.estimate if pair.first == name else -pair.estimate
-    other = pair.second if pair.first == name else pair.first
-    return f"{ahead:+.2f} ± {pair.error:.2f} against {other}"
-
-
-def standing_json(now: Standing) -> dict[str, Any]:
-    """Give the standing in the documented shape."""
-    return {
-        "schema": SCHEMA,
-        "measure": "nDCG@5",
-        "status": now.status.value,
-        "choice": now.choice,
-        "answers": now.answers,
-        "remaining": now.remaining,
-        "queries": {"begun": now.begun, "complete": now.complete},
-        "unfinished": now.unfinished,
-        "pairs": [
-            {
-                "first": pair.first,
-                "second": pair.second,
-                "difference": pair.estimate,
-                "error": pair.error if now.begun > 1 else None,
-                "better": pair.better,
-            }
-            for pair in now.pairs
-        ],
-    }
 
 
 def read_key() -> str:

@@ -17,7 +17,6 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.index.home import NAME
 from tellapart.index.latent import LSA
 from tellapart.progress import Progress
 
@@ -244,18 +243,10 @@ def _write_report(index: Index, judged: QuerySet | None, verdict: Verdict, path:
     if not verdict.queries:
         note("no report: nothing was measured")
         return
-    from tellapart.experiments.report.examples import worst_examples
-    from tellapart.experiments.report.page import Contents, score_settings, write_report
+    from tellapart.experiments.report.page import contents_of, write_report
 
-    contents = Contents(
-        verdict,
-        index.folder.name if index.folder.name != NAME else index.folder.resolve().parent.name,
-        shlex.join(["tellapart", *sys.argv[1:]]),
-        score_settings(verdict),
-        worst_examples(index, judged, verdict) if judged else (),
-        judged.categories if judged else {},
-    )
-    write_report(contents, path)
+    command = shlex.join(["tellapart", *sys.argv[1:]])
+    write_report(contents_of(index, verdict, judged, command=command), path)
     note(f"{path}: the report, for a browser")
 
 

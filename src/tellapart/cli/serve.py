@@ -11,6 +11,7 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.output import note
+from tellapart.encoders.sessions import usable_cores
 from tellapart.engine import Index
 from tellapart.errors import TellapartError, require
 from tellapart.index.home import NAME
@@ -34,6 +35,10 @@ def serve(
             metavar="DIR",
             help="Folder of an index (repeatable) [default: .tellapart in PATH or above it].",
         ),
+    ] = None,
+    gallery: Annotated[
+        list[Path] | None,
+        typer.Option("--gallery", metavar="DIR", help="Folder of a gallery of identities (repeatable)."),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen at.")] = 8765,
@@ -70,17 +75,21 @@ def serve(
             f"--host {host} can be reached by others: set {TOKEN} to a secret that they must send"
         )
     folders = index or [options.whole_index(None, path)]
-    settings = ServeSettings(
-        _named(folders),
-        (*LOOPBACK, host, *(allow_host or ())),
-        token,
-        Limits(concurrent=concurrent, rate=rate, seconds=seconds),
-    )
-    os.environ[SETTINGS] = settings.encode()
-    note(f"http://{'[::1]' if host == '::1' else host}:{port}  (API: /docs; Ctrl-C stops it)")
-    with tempfile.TemporaryDirectory() as counters:
+    with tempfile.TemporaryDirectory(prefix="tellapart-serve-") as shared:
+        settings = ServeSettings(
+            _named(folders),
+            (*LOOPBACK, host, *(allow_host or ())),
+            token,
+            Limits(concurrent=concurrent, rate=rate, seconds=seconds),
+            _galleries(gallery or []),
+            shared,
+        )
+        os.environ[SETTINGS] = settings.encode()
+        note(f"http://{'[::1]' if host == '::1' else host}:{port}  (API: /docs; Ctrl-C stops it)")
         if workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counters
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+            # workers that scan vectors on all cores at once only wait for each other
+            os.environ.setdefault("OMP_NUM_THREADS", str(max(1, usable_cores() // workers)))
         uvicorn.run(
             "tellapart.serving.http_server:from_environment",
             factory=True,
@@ -97,9 +106,28 @@ def serve(
 
 def _named(folders: list[Path]) -> dict[str, str]:
     """Name each index by its folder, or by the folder that holds a `.tellapart`; checks that it can be opened."""
-    named: dict[str, str] = {}
     for folder in folders:
         Index.open(folder).close()
+    return _unique(folders)
+
+
+def _galleries(folders: list[Path]) -> dict[str, str]:
+    """Name each gallery by its folder; checks that it is there, and that its passphrase is."""
+    from tellapart.identities.keys import VARIABLE
+    from tellapart.identities.store import GalleryStore
+
+    for folder in folders:
+        sealed = GalleryStore.encrypted(folder)
+        if sealed is None:
+            raise TellapartError(f"no gallery in {folder}: make one with 'tellapart identity enrol'")
+        if sealed and not os.environ.get(VARIABLE):
+            raise TellapartError(f"the gallery {folder} is encrypted: set {VARIABLE}")
+    return _unique(folders)
+
+
+def _unique(folders: list[Path]) -> dict[str, str]:
+    named: dict[str, str] = {}
+    for folder in folders:
         real = folder.resolve()
         base = (real.parent.name if real.name == NAME else real.name) or "index"
         name, number = base, 2

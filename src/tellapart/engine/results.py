@@ -130,13 +130,21 @@ class SearchResult(Sequence[Hit]):
 
     def _repr_html_(self) -> str:
         """Show the hits as a table in a notebook; everything from documents is escaped."""
-        rows = "".join(
-            f"<tr><td>{hit.rank}</td><td>{escape(hit.document)}<br><small>{escape(hit.place)}</small></td>"
-            f"<td>{hit.score:.3f}</td><td><pre>{escape(_beginning(hit.text))}</pre></td></tr>"
+        from tellapart.pages import notebook
+
+        known = any(hit.probability is not None for hit in self.hits)
+        rows = [
+            (
+                str(hit.rank),
+                f"{escape(hit.document)}<br><small>{escape(hit.place)}</small>",
+                notebook.probability(hit.probability) if hit.probability is not None else f"{hit.score:.3f}",
+                f"<pre>{escape(_beginning(hit.text))}</pre>",
+            )
             for hit in self.hits
-        )
-        head = "<tr><th></th><th>document</th><th>score</th><th>text</th></tr>"
-        return f"<p>{escape(self.configuration.name)}: {escape(self.why)}</p><table>{head}{rows}</table>"
+        ]
+        head = ("", "document", "probability" if known else "score", "text")
+        said = f'<p class="soft">{escape(self.configuration.name)}: {escape(self.why)}</p>'
+        return notebook.framed(said + notebook.table(head, rows))
 
 
 def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:

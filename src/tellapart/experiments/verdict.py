@@ -241,13 +241,18 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         """Show the sentence and the table in a notebook."""
-        rows = "".join(
-            f"<tr><td>{'<b>' if row['chosen'] else ''}{escape(row['configuration'])}{'</b>' if row['chosen'] else ''}"
-            f"</td><td>{row['mean']:.3f}</td><td>[{row['low']:.3f}, {row['high']:.3f}]</td></tr>"
+        from tellapart.pages import notebook
+
+        rows = [
+            (
+                f'<span class="{"choice" if row["chosen"] else ""}">{escape(row["configuration"])}</span>',
+                f"{row['mean']:.3f}",
+                f"[{row['low']:.3f}, {row['high']:.3f}]",
+            )
             for row in self.to_dicts()
-        )
-        head = f"<tr><th>configuration</th><th>{escape(self.measure)}</th><th>95 %</th></tr>"
-        return f"<p>{escape(self.reason)}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        ]
+        said = f"<p>{escape(self.reason)}</p>"
+        return notebook.framed(said + notebook.table(("configuration", self.measure, "95 %"), rows))
 
     def keep(self, index: Index, *, now: datetime | None = None) -> None:
         """Let searches of an index follow this verdict, in place of the one that it holds.

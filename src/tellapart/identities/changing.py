@@ -55,7 +55,7 @@ class ChangingGallery(OpenGallery):
         Raises:
             TellapartError: An item cannot be read, is enrolled already, or looks like another identity.
         """
-        listed = [items] if isinstance(items, Path | str | np.ndarray) else list(items)
+        listed = [items] if isinstance(items, Path | str | bytes | np.ndarray) else list(items)
         views = [self.reader.one(item, face=face) for item in listed]
         self.enrol_views(
             [name] * len(views), views, items=listed, consent=consent, cohort=cohort, anyway=anyway
@@ -159,6 +159,8 @@ class ChangingGallery(OpenGallery):
         return (
             content_of(item)
             if isinstance(item, Path)
+            else item
+            if isinstance(item, bytes)
             else item.encode()
             if isinstance(item, str)
             else item.tobytes()

@@ -36,6 +36,15 @@ def group_files(gallery: Gallery, files: Sequence[Path], *, progress: Progress =
         TellapartError: Nothing can be grouped, or nothing is known of what scores mean.
     """
     views, problems = _views(gallery, files, progress)
+    if not views:
+        raise TellapartError(
+            f"none of the {len(files):,} files shows anything to group: {'; '.join(problems[:3])}"
+        )
+    return group_views(gallery, views, problems)
+
+
+def group_views(gallery: Gallery, views: Sequence[View], problems: Sequence[str] = ()) -> Grouped:
+    """Group views that were made before; see `group_files`."""
     try:
         odds = gallery.calibrate().pair_odds(gallery.assumed)
     except TellapartError:
@@ -44,10 +53,6 @@ def group_files(gallery: Gallery, files: Sequence[Path], *, progress: Progress =
         raise TellapartError(
             f"nothing says yet which scores of {gallery.encoder.name} mean the same: enrol at least two identities with"
             " several views each in the gallery first"
-        )
-    if not views:
-        raise TellapartError(
-            f"none of the {len(files):,} files shows anything to group: {'; '.join(problems[:3])}"
         )
     said = gallery.store.links(views)
     holders = [gallery.store.holder(view.key) for view in views]

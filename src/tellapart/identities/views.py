@@ -17,8 +17,8 @@ from tellapart.encoders.scaling import scaled
 from tellapart.errors import TellapartError
 from tellapart.identities.answers import View
 
-Item = Path | str | np.ndarray
-"""A file, a text, or an image (height, width[, 3]) uint8."""
+Item = Path | str | bytes | np.ndarray
+"""A file, a text, the bytes of a picture's file, or an image (height, width[, 3]) uint8."""
 
 THUMBNAIL = 112
 """Edge of a face on a contact sheet, in pixels (our choice)."""
@@ -87,7 +87,9 @@ class ViewReader:
         """Give the key of the view that stands for an item, without looking at it."""
         if isinstance(item, np.ndarray):
             return View("", np.zeros(0, np.float32), _image_digest(item)).key
-        content = content_of(item) if isinstance(item, Path) else item.encode()
+        content = (
+            item if isinstance(item, bytes) else content_of(item) if isinstance(item, Path) else item.encode()
+        )
         if not self.sees_images:
             content = _text(item).encode()
         return View("", np.zeros(0, np.float32), _digest(content)).key
@@ -111,7 +113,7 @@ class ViewReader:
         assert isinstance(self.encoder, OfImages)
         if isinstance(item, np.ndarray):
             return item, _image_digest(item)
-        content = content_of(Path(item))
+        content = item if isinstance(item, bytes) else content_of(Path(item))
         try:
             return pixels_of(content, edge=self.encoder.size), _digest(content)
         except NotReadableError as error:
@@ -122,7 +124,10 @@ def thumbnail(item: Item, view: View) -> bytes:
     """Give a view as a small JPEG."""
     from PIL import Image
 
-    pixels = item if isinstance(item, np.ndarray) else pixels_of(content_of(Path(item)), edge=1024)
+    if isinstance(item, np.ndarray):
+        pixels = item
+    else:
+        pixels = pixels_of(item if isinstance(item, bytes) else content_of(Path(item)), edge=1024)
     image = Image.fromarray(pixels).convert("RGB")
     if view.box is not None:
         left, top, right, bottom = view.box
@@ -194,7 +199,7 @@ def expanded(items: Iterable[Path], *, images: bool) -> list[Path]:
 def _name(item: Item) -> str:
     if isinstance(item, np.ndarray):
         return f"image {_digest(np.ascontiguousarray(item).tobytes()).hex()[:8]}"
-    return str(item)
+    return f"picture {_digest(item).hex()[:8]}" if isinstance(item, bytes) else str(item)
 
 
 def content_of(path: Path) -> bytes:
@@ -206,7 +211,7 @@ def content_of(path: Path) -> bytes:
 
 
 def _text(item: Item) -> str:
-    if isinstance(item, np.ndarray):
+    if isinstance(item, np.ndarray | bytes):
         raise TellapartError(
             "this gallery's encoder reads texts, not images: use --encoder face, pixels or folder:DIR"
         )

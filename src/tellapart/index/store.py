@@ -225,6 +225,11 @@ class Store:
         """Map every document's number to its id."""
         return dict(self.connection.execute("SELECT number, id FROM documents"))
 
+    def origins(self) -> dict[int, tuple[str, str | None]]:
+        """Map every document's number to its path (its id where it has none) and its language."""
+        rows = self.connection.execute("SELECT number, coalesce(path, id), language FROM documents")
+        return {number: (path, language) for number, path, language in rows}
+
     def remove_all_documents(self) -> None:
         """Forget every document."""
         self.connection.execute("DELETE FROM documents")

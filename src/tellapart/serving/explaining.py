@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tellapart.corpus.document import KIND_OF
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index
 from tellapart.engine.asking import terms_of
 from tellapart.engine.relevance import unrelated_cosine
 from tellapart.engine.request import SearchRequest
 from tellapart.index.lexical.bm25 import defaults
+from tellapart.index.snapshot import Snapshot
 from tellapart.serving.units import Located
+
+BINS = 40
+SHOWN_ENDS, SHOWN_CHARACTERS = 3, 80
+"""Units of each end of the SVM's scores, and how much of their text is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,23 @@ class WordEvidence:
     word: str
     units: int
     weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBins:
+    """How many units have which score, in equal bins from low to high."""
+
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """What the SVM's direction for a query likes most and least among the units: places, best first and worst first."""
+
+    likes: tuple[str, ...]
+    dislikes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +65,8 @@ class Explanation:
     cosine: float | None
     cosine_percentile: float | None
     unrelated_cosine: float | None
+    scores: ScoreBins
+    taste: Taste | None
 
 
 def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") -> Explanation:
@@ -71,6 +96,7 @@ def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") ->
             cosine = float(cosines[row])
             percentile = float(np.mean(cosines[alive] < cosine))
             unrelated = unrelated_cosine(snapshot, encoder, level)
+        taste = None if encoder is None else _taste(index, snapshot, query, level)
         return Explanation(
             configuration=plan.configuration.name,
             why=plan.why,
@@ -82,4 +108,44 @@ def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") ->
             cosine=cosine,
             cosine_percentile=percentile,
             unrelated_cosine=unrelated,
+            scores=_bins(scores[alive]),
+            taste=taste,
         )
+
+
+def _bins(scores: NDArray[np.floating]) -> ScoreBins:
+    known = scores[np.isfinite(scores)].astype(float)
+    if not len(known):
+        return ScoreBins(0.0, 0.0, ())
+    low, high = float(known.min()), float(known.max())
+    counts, _ = np.histogram(known, bins=BINS, range=(low, high if high > low else low + 1))
+    return ScoreBins(low, high, tuple(int(count) for count in counts))
+
+
+def _taste(index: Index, snapshot: Snapshot, query: str, level: Granularity) -> Taste:
+    """Score all units with the SVM that has the query as its positive, and give both ends."""
+    _, asked = index.level_queries(snapshot, SearchRequest(query, ranker="svm", granularity=level.value))
+    own = asked[0]
+    scores = own.ranker.scores(own.query, own.units).astype(float)
+    if own.table.alive is not None:
+        scores = np.where(own.table.alive, scores, np.nan)
+    order = np.argsort(-scores, kind="stable")
+    order = order[np.isfinite(scores[order])]
+    ends = [order[:SHOWN_ENDS], order[::-1][:SHOWN_ENDS]]
+    told = []
+    for rows in ends:
+        numbers, ordinals = own.table.locate(rows)
+        stored = snapshot.fetch(index.store, [int(number) for number in numbers])
+        units = [
+            Located(stored[int(number)], level, int(ordinal))
+            for number, ordinal in zip(numbers, ordinals, strict=True)
+        ]
+        told.append(
+            tuple(f"{each.stored.document.id}:{each.lines[0]} {_beginning(each.text)}" for each in units)
+        )
+    return Taste(*told)
+
+
+def _beginning(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= SHOWN_CHARACTERS else line[:SHOWN_CHARACTERS] + "…"

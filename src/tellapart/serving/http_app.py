@@ -5,80 +5,40 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import FastAPI, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi import FastAPI, Query
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
-from tellapart.encoders.load import load_encoder
-from tellapart.encoders.protocol import Encoder, OfImages
+from tellapart.corpus.document import Kind
 from tellapart.engine import Index
 from tellapart.engine.context import context_json
 from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import search_json
-from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
+from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
 from tellapart.serving import http_models as shapes
 from tellapart.serving.explaining import explain
-from tellapart.serving.jobs import Job, Jobs, evaluation
+from tellapart.serving.highlighting import tokens_of
+from tellapart.serving.http_errors import UnknownIdError, handle_errors
+from tellapart.serving.http_identities import add_identities
+from tellapart.serving.http_judging import add_judging, judged_folder
+from tellapart.serving.http_map import add_map
+from tellapart.serving.jobs import Jobs, JobState, evaluation
+from tellapart.serving.service import Service
 from tellapart.serving.shared import SharedIndex
 from tellapart.serving.units import locate
 
 EVENT_SECONDS = 0.3
-BUNDLED = "minilm"
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": shapes.ErrorShape} for status in (400, 401, 403, 413, 421, 429, 503, 504)
+    status: {"model": shapes.ErrorShape} for status in (400, 401, 403, 413, 421, 422, 429, 500, 503, 504)
 }
-
-
-class Service:
-    """The indexes of a server and what is shared between its requests."""
-
-    def __init__(self, indexes: Mapping[str, Path]) -> None:
-        self.indexes = {name: SharedIndex(folder) for name, folder in indexes.items()}
-        self.jobs = Jobs()
-        self._bundled: Encoder | None = None
-
-    def index(self, name: str | None) -> SharedIndex:
-        """Find an index by its name; the first where none is named."""
-        if name is None:
-            return next(iter(self.indexes.values()))
-        if name not in self.indexes:
-            raise TellapartError(f"no index {name!r} here: choose {', '.join(self.indexes)}")
-        return self.indexes[name]
-
-    def encoder(self, name: str) -> Encoder:
-        """Find an encoder of texts: one of the indexes', or the bundled one."""
-        known: list[str] = []
-        for shared in self.indexes.values():
-            with shared.use() as index:
-                with index.reading() as snapshot:
-                    names = list(snapshot.encoders)
-                known += names
-                if name in names:
-                    found = index.encoder(name)
-                    if isinstance(found, OfImages):
-                        raise TellapartError(
-                            f"the encoder {name!r} encodes images, not texts: choose another"
-                        )
-                    return found
-        if name == BUNDLED:
-            self._bundled = self._bundled or load_encoder(BUNDLED)
-            return self._bundled
-        raise TellapartError(
-            f"no encoder {name!r} here: choose {', '.join(dict.fromkeys([*known, BUNDLED]))}"
-        )
-
-    def close(self) -> None:
-        """Release all files."""
-        for shared in self.indexes.values():
-            shared.close()
 
 
 def make_api(service: Service) -> FastAPI:
@@ -88,11 +48,17 @@ def make_api(service: Service) -> FastAPI:
         version=version("tellapart"),
         description="Search with evidence over your own documents and code.",
         responses=ERRORS,
+        docs_url=None,
+        redoc_url=None,
     )
-    _handle_errors(app)
+    handle_errors(app)
     _add_searching(app, service)
+    _add_looking(app, service)
     _add_models(app, service)
     _add_jobs(app, service)
+    add_judging(app, service)
+    add_map(app, service)
+    add_identities(app, service)
 
     @app.get("/health")
     def health() -> shapes.HealthShape:
@@ -101,16 +67,10 @@ def make_api(service: Service) -> FastAPI:
             status="ok",
             version=version("tellapart"),
             indexes=[_served(name, shared) for name, shared in service.indexes.items()],
+            galleries=list(service.galleries),
         )
 
     return app
-
-
-def _handle_errors(app: FastAPI) -> None:
-    @app.exception_handler(TellapartError)
-    async def refused(_: Request, error: TellapartError) -> JSONResponse:
-        unusable = isinstance(error, CorruptIndexError | StaleIndexError | LockedIndexError)
-        return JSONResponse({"detail": str(error)}, 503 if unusable else 400)
 
 
 def _add_searching(app: FastAPI, service: Service) -> None:
@@ -131,9 +91,9 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             return {**search_json(found), "absent": nothing_relevant(index, found)}
 
     @app.post("/v1/search", response_model=shapes.SearchAnswerShape)
-    def search_by_body(body: shapes.SearchBody) -> dict[str, Any]:
+    def search_by_body(body: shapes.SearchBody) -> JSONResponse:
         """Find what answers a query, or is like examples."""
-        return search(body)
+        return JSONResponse(search(body))  # made here already: checking it against its own shape took a third
 
     @app.get("/v1/search", response_model=shapes.SearchAnswerShape)
     def search_by_words(
@@ -142,9 +102,10 @@ def _add_searching(app: FastAPI, service: Service) -> None:
         ranker: str = "auto",
         granularity: str | None = None,
         index: str | None = None,
-    ) -> dict[str, Any]:
+    ) -> JSONResponse:
         """Find what answers a query, as something to type into a browser."""
-        return search(shapes.SearchBody(query=q, k=k, ranker=ranker, granularity=granularity, index=index))
+        body = shapes.SearchBody(query=q, k=k, ranker=ranker, granularity=granularity, index=index)
+        return JSONResponse(search(body))
 
     @app.post("/v1/related", response_model=shapes.SearchAnswerShape)
     def related(body: shapes.RelatedBody) -> dict[str, Any]:
@@ -163,10 +124,12 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             made = index.context(body.query, tokens=body.tokens, where=tuple(body.where), always=body.always)
             return context_json(made)
 
+
+def _add_looking(app: FastAPI, service: Service) -> None:
     @app.get(
         "/v1/units/{id:path}", response_model=shapes.UnitShape, responses={404: {"model": shapes.ErrorShape}}
     )
-    def unit(id: str, index: str | None = None) -> dict[str, Any] | JSONResponse:
+    def unit(id: str, index: str | None = None) -> dict[str, Any]:
         """Give a unit by its id, by PATH:LINE or by PATH, with what it lies in."""
         with service.index(index).use() as opened:
             try:
@@ -174,7 +137,7 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             except (CorruptIndexError, StaleIndexError):
                 raise
             except TellapartError as error:
-                return JSONResponse({"detail": str(error)}, 404)
+                raise UnknownIdError(str(error)) from error
             return {
                 "id": found.id,
                 "document": found.stored.document.id,
@@ -194,6 +157,25 @@ def _add_searching(app: FastAPI, service: Service) -> None:
                     for each in found.parents()
                 ],
             }
+
+    @app.post("/v1/highlight", response_model=shapes.HighlightedShape)
+    def highlight(body: shapes.HighlightBody) -> dict[str, Any]:
+        """Say what the pieces of some units of code are, to be shown in colours."""
+        with service.index(body.index).use() as index:
+            units = {id: locate(index, id) for id in body.ids}
+        return {
+            "units": {
+                id: [
+                    asdict(piece)
+                    for piece in tokens_of(
+                        found.stored.document.text, found.stored.document.language, found.span
+                    )
+                ]
+                if found.stored.document.kind is Kind.CODE
+                else []
+                for id, found in units.items()
+            }
+        }
 
     @app.post("/v1/explain", response_model=shapes.ExplanationShape)
     def explain_score(body: shapes.ExplainBody) -> dict[str, Any]:
@@ -241,57 +223,58 @@ def _add_models(app: FastAPI, service: Service) -> None:
 
 
 def _add_jobs(app: FastAPI, service: Service) -> None:
+    missing: dict[int | str, dict[str, Any]] = {404: {"model": shapes.ErrorShape}}
+
     @app.post("/v1/evaluate", response_model=shapes.JobShape, status_code=202)
     def evaluate(body: shapes.EvaluateBody) -> dict[str, Any]:
         """Start to measure which configuration finds most here, or join what is running."""
         folder = service.index(body.index).folder
-        return _job(service.jobs.start(str(folder), evaluation(folder, keep=body.keep)))
+        judged = None if body.judged is None else judged_folder(folder, body.judged)
+        subject = f"evaluate {folder}"
+        work = evaluation(folder, keep=body.keep, judged=judged, report=service.jobs.report(subject))
+        return service.jobs.start(subject, work).to_json()
 
-    @app.get("/v1/jobs/{id}", response_model=shapes.JobShape, responses={404: {"model": shapes.ErrorShape}})
-    def job(id: str) -> dict[str, Any] | JSONResponse:
+    @app.get("/v1/jobs/{id}", response_model=shapes.JobShape, responses=missing)
+    def job(id: str) -> dict[str, Any]:
         """Say how far a job is, and what it found."""
-        try:
-            return _job(service.jobs.get(id))
-        except TellapartError as error:
-            return JSONResponse({"detail": str(error)}, 404)
+        return found(id).to_json()
 
     @app.get(
-        "/v1/jobs/{id}/events",
-        responses={404: {"model": shapes.ErrorShape}},
-        response_class=StreamingResponse,
+        "/v1/jobs/{id}/report",
+        response_model=None,
+        responses={**missing, 200: {"content": {"text/html": {}}, "description": "The page."}},
     )
+    def report(id: str) -> HTMLResponse:
+        """Give the page about an evaluation."""
+        page = service.jobs.report(found(id).subject)
+        if not page.is_file():
+            raise UnknownIdError(f"the job {id!r} has no report: it is not done, or nothing was measured")
+        return HTMLResponse(page.read_text(encoding="utf-8"))
+
+    @app.get("/v1/jobs/{id}/events", responses=missing, response_class=StreamingResponse)
     async def events(id: str) -> Response:
         """Tell the progress of a job as server-sent events, until it ends."""
+        found(id)
+        return StreamingResponse(_events(service.jobs, id), media_type="text/event-stream")
+
+    def found(id: str) -> JobState:
         try:
-            found = service.jobs.get(id)
+            return service.jobs.get(id)
         except TellapartError as error:
-            return JSONResponse({"detail": str(error)}, 404)
-        return StreamingResponse(_events(found), media_type="text/event-stream")
+            raise UnknownIdError(str(error)) from error
 
 
-async def _events(job: Job) -> AsyncIterator[str]:
+async def _events(jobs: Jobs, id: str) -> AsyncIterator[str]:
     told = ""
     while True:
-        finished = job.finished.is_set()
-        now = json.dumps(_job(job))
+        job = jobs.get(id)
+        now = json.dumps(job.to_json())
         if now != told:
             told = now
             yield f"event: {job.state}\ndata: {now}\n\n"
-        if finished:
+        if job.state != "running":
             return
         await asyncio.sleep(EVENT_SECONDS)
-
-
-def _job(job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "state": job.state,
-        "step": job.step,
-        "done": job.done,
-        "total": job.total,
-        "result": job.result,
-        "error": job.error,
-    }
 
 
 def _served(name: str, shared: SharedIndex) -> shapes.ServedIndexShape:

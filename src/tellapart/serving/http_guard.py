@@ -28,11 +28,12 @@ CLIENTS = 10_000
 class Limits:
     """What one request, one client and the whole server may take.
 
-    `body` in bytes, `seconds` for one request, `concurrent` requests of one worker, `rate` requests a second from one
-    address (0 = no limit).
+    `body` in bytes (`pictures` where pictures are sent), `seconds` for one request, `concurrent` requests of one
+    worker, `rate` requests a second from one address (0 = no limit).
     """
 
     body: int = 1_000_000
+    pictures: int = 32_000_000
     seconds: float = 30.0
     concurrent: int = 64
     rate: float = 0.0
@@ -45,6 +46,12 @@ class Refusal:
     status: int
     detail: str
     retry_after: int | None = None
+
+
+OPEN = ("/health", "/openapi.json", "/docs", "/")
+"""Addresses that need no token, with the files of the page: they tell nothing of the corpus."""
+
+PICTURES = ("/v1/identify", "/v1/identities")
 
 
 class TooLargeError(Exception):
@@ -111,13 +118,13 @@ class Guard:
                 begun = True
                 await send(message)
 
-        taken = 0
+        taken, most = 0, self._most(scope)
 
         async def receiving() -> Message:
             nonlocal taken, exceeded
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self.limits.body:
+            if taken > most:
                 exceeded = True
                 raise TooLargeError
             return message
@@ -127,7 +134,7 @@ class Guard:
             with contextlib.suppress(TooLargeError):
                 await asyncio.wait_for(self.app(scope, receiving, sending), seconds)
             if exceeded and not begun:
-                await _refuse(send, Refusal(413, f"the body is over {self.limits.body:,} bytes"))
+                await _refuse(send, Refusal(413, f"the body is over {most:,} bytes"))
         except TimeoutError:
             if not begun:
                 await _refuse(send, Refusal(504, f"no answer within {self.limits.seconds:g} seconds"))
@@ -142,20 +149,23 @@ class Guard:
         origin = headers.get(b"origin")
         if origin is not None and _hostname(origin) not in self.hosts:
             return Refusal(403, "a page from somewhere else may not ask this server")
-        if self.token is not None and scope["path"] != "/health":
+        if self.token is not None and not _is_open(scope["path"]):
             scheme, _, secret = headers.get(b"authorization", "").partition(" ")
             given = secret.encode() if scheme.lower() == "bearer" else b""
             if not hmac.compare_digest(given, self.token.encode()):
                 return Refusal(401, "a token is needed: send 'Authorization: Bearer TOKEN'")
         length = headers.get(b"content-length", "0")
-        if length.isdigit() and int(length) > self.limits.body:
-            return Refusal(413, f"the body is over {self.limits.body:,} bytes")
+        if length.isdigit() and int(length) > self._most(scope):
+            return Refusal(413, f"the body is over {self._most(scope):,} bytes")
         if self._running >= self.limits.concurrent:
             return Refusal(503, "too many requests at once: try again", 1)
         client = scope.get("client")
         if self.limits.rate and not self._may(client[0] if client else ""):
             return Refusal(429, f"over {self.limits.rate:g} requests a second: slow down", 1)
         return None
+
+    def _most(self, scope: Scope) -> int:
+        return self.limits.pictures if scope["path"].startswith(PICTURES) else self.limits.body
 
     def _may(self, address: str) -> bool:
         """A bucket for each address that fills at the rate and holds two seconds of it."""
@@ -167,6 +177,10 @@ class Guard:
         if len(self._allowance) > CLIENTS:
             self._allowance.popitem(last=False)
         return left >= 1
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN or not (path.startswith("/v1/") or path == "/metrics")
 
 
 def _hostname(url: str) -> str:

@@ -68,10 +68,34 @@ class ExplainBody(Body):
 
 
 class EvaluateBody(Body):
-    """An evaluation on queries made from the corpus itself."""
+    """An evaluation on queries made from the corpus itself, or on those that somebody judged."""
 
     keep: bool = Field(default=False, description="Let searches follow the verdict.")
+    judged: str | None = Field(
+        default=None, max_length=100, description="A session of judging by hand, whose judgements decide."
+    )
     index: IndexName = None
+
+
+class HighlightBody(Body):
+    """Units of code to be shown in colours."""
+
+    ids: Names
+    index: IndexName = None
+
+
+class PieceShape(BaseModel):
+    """A piece of a unit's text, in code points: a keyword, string, comment, number, type or function."""
+
+    start: int
+    end: int
+    kind: str
+
+
+class HighlightedShape(BaseModel):
+    """The pieces of each unit by its id; none for what is no code."""
+
+    units: dict[str, list[PieceShape]]
 
 
 class EmbeddingsBody(BaseModel):
@@ -205,6 +229,21 @@ class WordShape(BaseModel):
     weight: float
 
 
+class ScoreBinsShape(BaseModel):
+    """How many units have which score, in equal bins."""
+
+    low: float
+    high: float
+    counts: list[int]
+
+
+class TasteShape(BaseModel):
+    """What the SVM's direction for the query likes most and least."""
+
+    likes: list[str]
+    dislikes: list[str]
+
+
 class ExplanationShape(BaseModel):
     """Where a unit stands for a query, and why."""
 
@@ -218,6 +257,8 @@ class ExplanationShape(BaseModel):
     cosine: float | None
     cosine_percentile: float | None
     unrelated_cosine: float | None
+    scores: ScoreBinsShape
+    taste: TasteShape | None
 
 
 class JobShape(BaseModel):
@@ -287,6 +328,7 @@ class HealthShape(BaseModel):
     status: Literal["ok"]
     version: str
     indexes: list[ServedIndexShape]
+    galleries: list[str]
 
 
 class ErrorShape(BaseModel):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fastapi.responses import Response
+from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from tellapart.serving.http_app import Service, make_api
+from tellapart.serving.http_app import make_api
 from tellapart.serving.http_guard import App, Guard, Limits
 from tellapart.serving.http_metrics import Metrics
+from tellapart.serving.service import Service
 
 PAGE = Path(__file__).parent / "page"
 SETTINGS = "TELLAPART_SERVE"
@@ -22,13 +23,17 @@ SETTINGS = "TELLAPART_SERVE"
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """What a server serves, under which names and limits; written to the environment for its workers."""
+    """What a server serves, under which names and limits; written to the environment for its workers.
+
+    `jobs` is a folder that the workers share.
+    """
 
     indexes: Mapping[str, str]
     hosts: tuple[str, ...]
     token: str | None
     limits: Limits
-    log_queries: bool = False
+    galleries: Mapping[str, str] = field(default_factory=dict)
+    jobs: str | None = None
 
     def encode(self) -> str:
         """Write as JSON."""
@@ -49,7 +54,11 @@ def from_environment() -> App:
 
 def make_app(settings: ServeSettings) -> App:
     """Make the application, guarded and counted."""
-    service = Service({name: Path(folder) for name, folder in settings.indexes.items()})
+    service = Service(
+        {name: Path(folder) for name, folder in settings.indexes.items()},
+        {name: Path(folder) for name, folder in settings.galleries.items()},
+        jobs=None if settings.jobs is None else Path(settings.jobs),
+    )
     metrics = Metrics()
     app = make_api(service)
 
@@ -57,6 +66,10 @@ def make_app(settings: ServeSettings) -> App:
     def metrics_page() -> Response:
         body, kind = metrics.page()
         return Response(body, media_type=kind)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> FileResponse:
+        return FileResponse(PAGE / "docs.html")
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return Guard(

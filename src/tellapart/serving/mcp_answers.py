@@ -14,7 +14,7 @@ from tellapart.engine.status import index_status
 from tellapart.errors import TellapartError
 from tellapart.index.settings import located
 from tellapart.serving.explaining import explain
-from tellapart.serving.jobs import Job
+from tellapart.serving.jobs import JobState
 from tellapart.serving.mcp_models import (
     Around,
     ComparedConfiguration,
@@ -176,7 +176,7 @@ def status(project: Project) -> StatusAnswer:
     )
 
 
-def evaluated(job: Job) -> EvaluationAnswer:
+def evaluated(job: JobState) -> EvaluationAnswer:
     """Say what an evaluation found, or how far it is."""
     if job.state == "failed":
         return EvaluationAnswer(summary=f"the evaluation failed: {job.error}", state="failed")

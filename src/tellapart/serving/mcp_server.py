@@ -194,7 +194,7 @@ def make_server(projects: Projects) -> MCPServer[None]:
         if job is None or (restart and job.state != "running"):
             job = jobs.start(subject, evaluation(project.shared.folder, keep=False))
         until = time.monotonic() + EVALUATION_PATIENCE
-        while not job.finished.is_set() and time.monotonic() < until:
+        while job.state == "running" and time.monotonic() < until:
             await ctx.report_progress(job.done, job.total, job.step)
             await anyio.sleep(TICK)
         return _result(answers.evaluated(job))

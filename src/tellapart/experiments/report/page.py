@@ -11,9 +11,12 @@ from types import MappingProxyType
 import numpy as np
 
 from tellapart.corpus.document import Granularity, Kind
+from tellapart.engine import Index
+from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.report.charts import cost_chart, length_chart, ordered, quality_scale, role
 from tellapart.experiments.textfiles import replacing
 from tellapart.experiments.verdict import Finding, Verdict
+from tellapart.index.home import NAME
 from tellapart.index.lexical import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS
 from tellapart.pages.rendering import breakable, number, render_page
@@ -62,6 +65,21 @@ class Contents:
     settings: tuple[tuple[str, str], ...] = ()
     examples: tuple[ReportExample, ...] = ()
     categories: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def contents_of(index: Index, verdict: Verdict, judged: QuerySet | None = None, *, command: str) -> Contents:
+    """Gather what the page about a verdict on an index shows; `judged` are its queries unless they were synthetic."""
+    from tellapart.experiments.report.examples import worst_examples
+
+    folder = index.folder.resolve()
+    return Contents(
+        verdict,
+        folder.parent.name if folder.name == NAME else folder.name,
+        command,
+        score_settings(verdict),
+        worst_examples(index, judged, verdict) if judged else (),
+        judged.categories if judged else {},
+    )
 
 
 def render(contents: Contents) -> str:

@@ -1,0 +1,77 @@
+"""Every error of the HTTP API in one shape: `{"detail": "what, where, what to do"}`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
+
+_log = logging.getLogger("tellapart")
+
+NAMED = 5
+"""Mistakes of one request that are named; the others are counted."""
+
+
+class UnknownIdError(TellapartError):
+    """Nothing here goes by the id in the address: 404."""
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Answer mistakes with 4xx, an index that cannot be used with 503, and faults of ours with 500."""
+
+    @app.exception_handler(TellapartError)
+    async def refused(_: Request, error: TellapartError) -> JSONResponse:
+        unusable = isinstance(error, CorruptIndexError | StaleIndexError | LockedIndexError)
+        status = 404 if isinstance(error, UnknownIdError) else 503 if unusable else 400
+        return JSONResponse({"detail": str(error)}, status)
+
+    @app.exception_handler(RequestValidationError)
+    async def not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"detail": describe_mistakes(error.errors())}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_address(request: Request, error: HTTPException) -> JSONResponse:
+        told = {
+            404: f"nothing at {request.url.path}: /docs lists what there is",
+            405: f"{request.method} is not understood at {request.url.path}: /docs lists what is",
+        }
+        detail = told.get(error.status_code, str(error.detail))
+        return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        _log.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
+        return JSONResponse(
+            {"detail": "a fault of the server, not of the request: its log says more; please report it"}, 500
+        )
+
+
+def describe_mistakes(found: Sequence[Mapping[str, Any]]) -> str:
+    """Say in one line what is wrong with a request, field by field."""
+    told = dict.fromkeys(f"{_field(each['loc'])}: {_plainly(each)}" for each in found)
+    shown = list(told)[:NAMED]
+    more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
+    return "; ".join(shown) + more
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """The body's field or the parameter, as its sender wrote it."""
+    return ".".join(str(part) for part in location[1:]) or str(location[0])
+
+
+def _plainly(mistake: Mapping[str, Any]) -> str:
+    if mistake["type"] == "extra_forbidden":
+        return "is not known here, leave it out"
+    if mistake["type"] == "missing":
+        return "is missing"
+    if mistake["type"] == "json_invalid":
+        return f"the body is not JSON ({mistake.get('ctx', {}).get('error', 'cut off')})"
+    message = str(mistake["msg"])
+    return message[:1].lower() + message[1:]
