@@ -26,7 +26,7 @@ test: $(INSTALLED_DEV) models
 check: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 -m "not slow" tests/test_house.py tests/rankers tests/experiments/test_policies.py \
+	$(BIN)/python -m pytest -n 2 -m "not slow" tests/test_house.py tests/rankers tests/experiments/test_deciding.py \
 	  tests/experiments/test_measures.py tests/corpus/test_prose_tree.py tests/corpus/test_code_split.py
 
 # slow tests, and the fast ones that are skipped without torch

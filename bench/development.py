@@ -6,12 +6,15 @@ TELLAPART_DATA=... python bench/development.py --indexes DIR
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from judged import data_folder
 from tellapart.engine import Index
@@ -38,6 +41,8 @@ class Collection:
 
 
 COLLECTIONS = (
+    Collection("humaneval", "test"),
+    Collection("adi", "test"),
     Collection("limit-small", "test"),
     Collection("xquad-en", "paragraph"),
     Collection("med", "test"),
@@ -47,6 +52,7 @@ COLLECTIONS = (
     Collection("cranfield", "test"),
     Collection("java-cs", "valid"),
     Collection("cosqa", "dev"),
+    Collection("npl", "test"),
     Collection("wikiqa", "dev"),
     Collection("scifact", "train"),
 )
@@ -68,6 +74,53 @@ def build(
     if (folder / "store.sqlite").is_file():
         return Index.open(folder)
     return Index.build([source], folder, encoders=ENCODERS, granularities=levels)
+
+
+SAMPLED_DOCUMENTS = 1_200
+SAMPLED_CHARACTERS = 600_000
+SAMPLED_QUERIES = 200
+"""Most of each that a sample of a collection has: what encodes in less than a minute on a core."""
+
+
+def sample(collection: Collection, data: Path, place: Path, seed: int = 0) -> Path:
+    """Write a BEIR folder with some of the judged queries, all that they found relevant, and other documents.
+
+    A small collection is taken whole.
+    """
+    folder = place / "samples" / collection.name
+    if (folder / "qrels" / f"{collection.split}.tsv").is_file():
+        return folder
+    random = np.random.default_rng(seed)
+    judged = collection.judged(data)
+    asked = [query for query, grades in judged.qrels.grades.items() if max(grades.values(), default=0) > 0]
+    drawn = sorted(random.permutation(len(asked))[:SAMPLED_QUERIES].tolist())
+    queries = [asked[place] for place in drawn]
+    wanted = {document for query in queries for document in judged.qrels.grades[query]}
+    lines = (data / collection.name / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    named = [json.loads(line)["_id"] in wanted for line in lines]
+    documents, characters = sum(named), sum(len(line) for line, own in zip(lines, named, strict=True) if own)
+    kept = list(named)
+    for position in random.permutation(len(lines)).tolist():
+        if documents >= SAMPLED_DOCUMENTS or characters >= SAMPLED_CHARACTERS:
+            break
+        if not kept[position]:
+            kept[position] = True
+            documents, characters = documents + 1, characters + len(lines[position])
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    corpus = "".join(f"{line}\n" for line, own in zip(lines, kept, strict=True) if own)
+    (folder / "corpus.jsonl").write_text(corpus, encoding="utf-8")
+    texts = "".join(
+        json.dumps({"_id": query, "text": judged.queries.texts[query]}) + "\n" for query in queries
+    )
+    (folder / "queries.jsonl").write_text(texts, encoding="utf-8")
+    rows = "".join(
+        f"{query}\t{document}\t{grade}\n"
+        for query in queries
+        for document, grade in judged.qrels.grades[query].items()
+    )
+    head = "query-id\tcorpus-id\tscore\n"
+    (folder / "qrels" / f"{collection.split}.tsv").write_text(head + rows, encoding="utf-8")
+    return folder
 
 
 def main() -> None:

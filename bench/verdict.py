@@ -1,183 +1,345 @@
-"""What choosing from synthetic queries would be worth: regret on human queries, against opponents that never look.
+"""What the verdict is worth on collections that it has not seen: regret, losses, and whether its intervals hold.
 
     TELLAPART_DATA=... python bench/verdict.py --output docs/benchmarks/verdict.md
 
-Every development collection is indexed with minilm, and again with lsa instead. The verdict sees generated queries
-only (seed 0), and what was learned about their trustworthiness from the *other* collections. Its choice is scored
-with human queries. Regret is the cross-fitted mean of the best configuration (chosen on four fifths of the human
-queries, scored on the rest) minus the mean of what was chosen. `default, refitted` is the hybrid with the weight that
-is best on the other collections of the same kind (with minilm, as the shipped weights were found); since the shipped
-weights have seen these collections, the verdict is also shown leaving from that one.
+Every development collection (a sample of it, see bench/development.py) is looked at with minilm as the encoder of the
+default, and again with lsa instead. The model knows the *other* collections only: all variants of a collection are left
+out together, and the weights of the synthetic queries come from the other collections' people as well. Regret is the
+cross-fitted mean of the best configuration (chosen on four fifths of the judged queries, scored on the rest) minus the
+mean of what was chosen. Judged queries are drawn at random; each number of them is repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from calibration_plot import calibration_svg
 from development import PLACE
 from judged import data_folder, publish, table
-from tellapart.experiments import Arm, ArmValues, Experiment, Provenance, QuerySet
+from posterior import Setting, configuration_of, fitted, measured_arms, settings
 from tellapart.experiments.experiment import assign_folds, cross_fitted
-from tellapart.experiments.qrels import Qrels
-from tellapart.experiments.statistics import FEW_QUERIES, Comparison, compare
-from tellapart.experiments.transfer import ExpectedGain, choose_by_transfer
-from transfer import LEFT_OUT, Setting, configuration_of, fitted, settings
+from tellapart.experiments.posterior.choice import Decision, choose, leave_for
+from tellapart.experiments.posterior.evidence import Rival, Weighed, mean_and_error
+from tellapart.experiments.posterior.model import ArmFeatures, Floats, GainModel, GainPosterior
+from tellapart.experiments.statistics import Comparison, compare
 
 SEED = 0
-VERDICT, REFITTED_VERDICT = "verdict", "verdict, from the refitted default"
-REFITTED, SHIPPED = "default, refitted", "default, as shipped"
-OPPONENTS = ("bm25", "knn", "rrf", "hybrid .5", REFITTED, SHIPPED)
-WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
+REPETITIONS = 50
+JUDGED = (5, 20, 50)
+"""Judged queries that are added; beside none and all of them."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One setting: means of the choice and of every opponent on human queries, and how the choice compares."""
+    """One setting: what was chosen without judgements, and regret by number of judged queries.
+
+    `predicted` (m, 5) are the expected gains with the limits of the 50 and 90 % intervals, which include the error of
+    the gains `obtained` (m,).
+    """
 
     setting: Setting
-    choice: str
-    ahead: ExpectedGain | None
+    decision: Decision
     best: float
-    means: Mapping[str, float]
-    versus: Mapping[str, Comparison]
+    default: float
+    chosen: float
+    versus: Comparison
+    alone: float
+    alone_choice: str
+    judged: Mapping[int, Floats]
+    judged_alone: Mapping[int, Floats]
+    left: Mapping[int, float]
+    every_query: float
+    every_query_choice: str
+    predicted: Floats
+    obtained: Floats
 
-    def regret(self, who: str) -> float:
-        """Give what is lost against the cross-fitted best."""
-        return self.best - self.means[who]
+
+Models = Mapping[bool, GainModel]
+"""With and without synthetic queries."""
 
 
-def outcome(setting: Setting, every: Sequence[Setting]) -> Outcome:
+def models_without(every: Sequence[Setting]) -> dict[str, Models]:
+    """Fit what the other collections tell, for each collection."""
+    whole = {kind: fitted(every, synthetic=kind) for kind in (True, False)}
+    found = {}
+    for name in dict.fromkeys(each.collection for each in every):
+        found[name] = {
+            kind: fitted(every, synthetic=kind, without=name, start=whole[kind]) for kind in (True, False)
+        }
+        sys.stderr.write(f"without {name}\n")
+    return found
+
+
+def outcome(setting: Setting, every: Sequence[Setting], models: Models) -> Outcome:
+    others = [each for each in every if each.collection != setting.collection]
+    features = {kind: measured_arms(setting, others, synthetic=kind) for kind in (True, False)}
+    prior = {kind: models[kind].prior(features[kind].arms) for kind in (True, False)}
     human = setting.human
-    refitted = _refitted(setting, every)
-    choice, ahead = chosen_by_verdict(setting, every)
-    names = [name for name in setting.own if configuration_of(name).ranker not in LEFT_OUT]
+    names = (setting.default, *setting.rivals)
     values = np.stack([human.column(name) for name in names], axis=1)
     best = float(cross_fitted(values, assign_folds(human.clusters, seed=SEED)).mean())
-    stem = setting.default.rsplit("/", 1)[0]
-    words = next(
-        name for name in names if name.endswith("/bm25") and name.split("/")[0] == stem.split("/")[1]
-    )
-    others = {
-        REFITTED_VERDICT: chosen_by_verdict(replace(setting, default=refitted), every)[0],
-        "bm25": words,
-        "knn": f"{stem}/knn",
-        "rrf": f"{stem}/rrf",
-        "hybrid .5": f"{stem}/hybrid(weight=0.5)",
-        REFITTED: refitted,
-        SHIPPED: setting.default,
-    }
-    columns = {VERDICT: human.column(choice), **{who: human.column(name) for who, name in others.items()}}
+    means = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
+
+    decision = decided(setting, prior[True])
+    chosen = decision.choice
+    random = np.random.default_rng(SEED)
+    differences, clusters = setting.differences(human), np.array(human.clusters)
+    judged, left = ({True: {}, False: {}} for _ in range(2))
+    for count in JUDGED:
+        drawn = [drawing(len(differences), count, random) for _ in range(REPETITIONS)]
+        for kind in (True, False):
+            choices = [
+                chosen_name(
+                    setting,
+                    updated(
+                        prior[kind], models[kind], features[kind].arms, differences[rows], clusters[rows]
+                    ),
+                )
+                for rows in drawn
+            ]
+            judged[kind][count] = np.array([best - means[choice] for choice in choices])
+            left[kind][count] = float(np.mean([choice != setting.default for choice in choices]))
+    everything = decided(
+        setting, updated(prior[True], models[True], features[True].arms, differences, clusters)
+    ).choice
+    alone = decided(setting, prior[False]).choice
     labels = np.array(human.clusters)
-    versus = {
-        VERDICT: compare(columns[VERDICT], columns[SHIPPED], clusters=labels, seed=SEED),
-        REFITTED_VERDICT: compare(columns[REFITTED_VERDICT], columns[REFITTED], clusters=labels, seed=SEED),
-    }
-    means = {who: float(column.mean()) for who, column in columns.items()}
-    return Outcome(setting, choice, ahead, best, means, versus)
-
-
-def chosen_by_verdict(setting: Setting, every: Sequence[Setting]) -> tuple[str, ExpectedGain | None]:
-    """What the verdict chooses from generated queries, knowing the other collections."""
-    names = [name for name in setting.own if configuration_of(name).ranker not in LEFT_OUT]
-    found = choose_by_transfer(_experiment(setting, names), fitted(every, setting.collection), seed=SEED)
-    enough = len(set(setting.synthetic.clusters)) >= FEW_QUERIES
-    return (found.choice if found.choice is not None and enough else setting.default), found.ahead
-
-
-def _experiment(setting: Setting, names: Sequence[str]) -> Experiment:
-    """The synthetic queries asked of every variant as an arm of its own."""
-    values = setting.synthetic
-    query_set = QuerySet(
-        dict.fromkeys(values.queries, ""),
-        Qrels({}),
-        provenance=Provenance.SYNTHETIC,
-        clusters=dict(zip(values.queries, values.clusters, strict=True)),
+    return Outcome(
+        setting,
+        decision,
+        best,
+        means[setting.default],
+        means[chosen],
+        compare(human.column(chosen), human.column(setting.default), clusters=labels, seed=SEED),
+        means[alone],
+        alone,
+        judged[True],
+        judged[False],
+        left[True],
+        means[everything],
+        everything,
+        *predictions(prior[True], features[True].gains, features[True].noise),
     )
-    arms = {}
-    for name in dict.fromkeys((setting.default, *names)):
-        column = values.names.index(name)
-        arms[name] = ArmValues(
-            Arm(name, (configuration_of(name),)), values.values[:, [column]], values.spans[:, [column]]
-        )
-    return Experiment(query_set, values.queries, "nDCG@10", arms, setting.default, setting.default)
 
 
-def _refitted(setting: Setting, every: Sequence[Setting]) -> str:
-    """The default with the weight that is best on the other collections of its kind, with minilm."""
-    level = setting.default.split("/")[1]
-    others = [
-        each
-        for each in every
-        if each.encoder == "minilm"
-        and each.collection != setting.collection
-        and each.default.split("/")[1] == level
-    ]
-    means = []
-    for weight in WEIGHTS:
-        columns = [each.human.column(f"minilm/{level}/hybrid(weight={weight:g})").mean() for each in others]
-        means.append(sum(columns) / len(columns))
-    return f"{setting.encoder}/{level}/hybrid(weight={WEIGHTS[int(np.argmax(means))]:g})"
+def drawing(count: int, wanted: int, random: np.random.Generator) -> np.ndarray:
+    """Rows of some queries, all there are where these are fewer."""
+    return random.permutation(count)[:wanted]
+
+
+def updated(
+    prior: GainPosterior, model: GainModel, arms: ArmFeatures, differences: Floats, clusters: np.ndarray
+) -> GainPosterior:
+    """Take judged queries into account."""
+    return prior.given(*mean_and_error(differences, clusters.tolist(), model.error_of_a_query(arms)))
+
+
+def decided(setting: Setting, posterior: GainPosterior) -> Decision:
+    """Choose."""
+    return choose(Weighed(rivals_of(setting), posterior, 0, 0), setting.default)
+
+
+def chosen_name(setting: Setting, posterior: GainPosterior) -> str:
+    """Name what is chosen."""
+    place, _ = leave_for(rivals_of(setting), posterior)
+    return setting.default if place is None else setting.rivals[place]
+
+
+def rivals_of(setting: Setting) -> tuple[Rival, ...]:
+    """Without costs the order is that of the grid."""
+    return tuple(Rival(name, 0, configuration_of(name)) for name in setting.rivals)
+
+
+def predictions(prior: GainPosterior, gains: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Expected gains with their intervals, widened by the error of what was obtained, and that."""
+    wide = GainPosterior(prior.weights, prior.means, prior.covariances + noise)
+    columns = [wide.expected, *(wide.quantile(edge) for edge in (0.25, 0.75, 0.05, 0.95))]
+    return np.stack(columns, axis=1), gains
+
+
+def coverage(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Share of the obtained gains inside the 50 and the 90 % intervals, every setting counted alike."""
+    inside = np.array(
+        [
+            [
+                np.mean(
+                    (each.obtained > each.predicted[:, low]) & (each.obtained < each.predicted[:, low + 1])
+                )
+                for low in (1, 3)
+            ]
+            for each in outcomes
+        ]
+    )
+    return float(inside[:, 0].mean()), float(inside[:, 1].mean())
 
 
 def regrets(outcomes: Sequence[Outcome]) -> str:
-    everyone = (VERDICT, REFITTED_VERDICT, *OPPONENTS)
     rows = []
     for each in outcomes:
-        versus = each.versus[VERDICT]
-        moved = each.choice != each.setting.default
-        seen = "" if each.ahead is None else f"{each.ahead.predicted:+.2f} ± {each.ahead.doubt:.2f}"
+        moved, versus = each.decision.choice != each.setting.default, each.versus
+        rival, expected = each.decision.rival, ""
+        if rival is not None:
+            gain = each.decision.gains[rival]
+            name = rival.removeprefix(f"{each.setting.encoder}/")
+            expected = f"{name}: {gain.expected:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}], {gain.loss:.0%}"
         rows.append(
             [
                 f"{each.setting.collection}, {each.setting.encoder}",
-                each.choice.removeprefix(f"{each.setting.encoder}/"),
-                seen,
+                f"{len(each.setting.human.queries)}",
+                each.decision.choice if moved else "kept",
+                expected,
                 f"{each.best:.3f}",
-                *(f"{each.regret(who):+.3f}" for who in everyone),
-                f"{versus.difference:+.3f} [{versus.low:+.3f}, {versus.high:+.3f}]" if moved else "kept",
-                f"{versus.p:.4f}" if moved else "",
+                f"{each.best - each.default:+.3f}",
+                f"{each.best - each.alone:+.3f}",
+                f"{each.best - each.chosen:+.3f}",
+                *(f"{each.judged[count].mean():+.3f} ({each.left[count]:.0%})" for count in JUDGED),
+                f"{each.best - each.every_query:+.3f}",
+                f"{versus.difference:+.3f} [{versus.low:+.3f}, {versus.high:+.3f}]" if moved else "",
             ]
         )
-    for name, pick in (("mean", np.mean), ("worst", np.max)):
-        figures = [f"**{float(pick([each.regret(who) for each in outcomes])):+.4f}**" for who in everyone]
-        rows.append([f"**{name}**", "", "", "", *figures, "", ""])
-    return table(
-        ["set, encoder", "choice", "gain seen (log odds)", "best", *everyone, "choice - default", "p"], rows
+    head = [
+        "set, encoder", "judged", "choice", "arm ahead: expected gain [90 %], P(loss > .01)", "best", "default kept",
+        "no query at all", "synthetic queries", *(f"and {count} judged (leaves)" for count in JUDGED), "and all judged",
+        "choice - default",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    rows = []
+    for encoder in ("minilm", "lsa", "both"):
+        own = [each for each in outcomes if encoder in (each.setting.encoder, "both")]
+        if not own:
+            continue
+        columns: dict[str, list[float]] = {
+            "default kept": [each.best - each.default for each in own],
+            "no query at all": [each.best - each.alone for each in own],
+            "synthetic queries": [each.best - each.chosen for each in own],
+            **{f"and {count} judged": [float(each.judged[count].mean()) for each in own] for count in JUDGED},
+            "and all judged": [each.best - each.every_query for each in own],
+            **{
+                f"{count} judged, no synthetic": [float(each.judged_alone[count].mean()) for each in own]
+                for count in JUDGED
+            },
+        }
+        for name, values in columns.items():
+            rows.append([encoder, name, f"{np.mean(values):+.4f}", f"{max(values):+.4f}"])
+    return table(["encoder of the default", "verdict from", "mean regret", "worst"], rows)
+
+
+def leaving(outcomes: Sequence[Outcome]) -> str:
+    moved = [each for each in outcomes if each.decision.choice != each.setting.default]
+    worse = [
+        f"{each.setting.collection} with {each.setting.encoder}" for each in moved if each.versus.high < 0
+    ]
+    lines = [
+        f"Without judgements the default is left in {len(moved)} of {len(outcomes)} cases. Significantly worse than it"
+        f" (95 % interval below 0): {', '.join(worse) or 'nowhere'}."
+    ]
+    if moved:
+        gains = np.array([each.chosen - each.default for each in moved])
+        error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else float("nan")
+        lines.append(
+            f" Mean gain where it is left: {gains.mean():+.3f} [{gains.mean() - 1.645 * error:+.3f},"
+            f" {gains.mean() + 1.645 * error:+.3f}] (90 %, over collections)."
+        )
+    half, ninety = coverage(outcomes)
+    lines.append(
+        f" Of the obtained gains of all {sum(len(each.obtained) for each in outcomes):,} pairs, {half:.0%} lie in the"
+        f" 50 % interval and {ninety:.0%} in the 90 % interval."
     )
+    return "".join(lines) + "\n"
+
+
+FEWEST = 25
+"""Queries of a kind, at least, for its ranking of arms to be compared with people's."""
+
+
+def agreement(every: Sequence[Setting]) -> str:
+    """Compare each kind of synthetic query with people: rank correlation of the arms, and sign of large gains."""
+    found: dict[str, list[tuple[str, float, float, float]]] = {}
+    for setting in every:
+        sources = np.array(setting.synthetic.sources)
+        gains = setting.differences(setting.human).mean(axis=0)
+        for kind in sorted(set(setting.synthetic.sources)):
+            own = sources == kind
+            if own.sum() >= FEWEST:
+                seen = setting.differences(setting.synthetic)[own].mean(axis=0)
+                large = np.abs(gains) > LARGE
+                agree = (
+                    float((np.sign(seen) == np.sign(gains))[large].mean()) if large.any() else float("nan")
+                )
+                found.setdefault(kind, []).append(
+                    (setting.encoder, _rank_correlation(seen, gains), agree, float((seen - gains).mean()))
+                )
+    rows = []
+    for kind, cases in found.items():
+        cells = [kind, str(len(cases))]
+        for encoder in ("minilm", "lsa"):
+            own = [case[1:] for case in cases if case[0] == encoder]
+            cells += [f"{np.nanmean([case[n] for case in own]):+.2f}" for n in range(2)] if own else ["", ""]
+        rows.append([*cells, f"{np.mean([case[3] for case in cases]):+.3f}"])
+    head = [
+        "kind", "cases", "minilm: rank correlation", "minilm: same sign", "lsa: rank correlation", "lsa: same sign",
+        "mean error of the gain",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+LARGE = 0.03
+"""Gains of people's queries that are large enough for their sign to matter."""
+
+
+def _rank_correlation(a: Floats, b: Floats) -> float:
+    ranks = [np.argsort(np.argsort(each, kind="stable"), kind="stable").astype(float) for each in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def document(outcomes: Sequence[Outcome], command: str) -> str:
-    worse = [
-        f"{each.setting.collection} with {each.setting.encoder} ({who})"
-        for each in outcomes
-        for who, versus in each.versus.items()
-        if versus.high < 0
-    ]
-    parts = [
-        "# The verdict\n\n",
-        f"`{command}`\n\n",
-        f"{(__doc__ or '').split('    TELLAPART_DATA')[0].strip()} ",
-        (__doc__ or "").split("verdict.md", 1)[1].strip(),
-        "\n\n## Regret\n\n",
-        regrets(outcomes),
-        "\nSignificantly worse than the default that could have been kept (95 % interval below 0):"
-        f" {', '.join(worse) or 'nowhere'}.\n",
-    ]
-    return "".join(parts)
+    doc = __doc__ or ""
+    return "".join(
+        [
+            "# The verdict\n\n",
+            f"`{command}`\n\n",
+            doc.split("    TELLAPART_DATA")[0].strip().replace("\n", " ") + "\n\n",
+            doc.split("verdict.md", 1)[1].strip() + "\n\n",
+            "## Regret\n\n",
+            summary(outcomes),
+            "\n",
+            leaving(outcomes),
+            "\n![Predicted and obtained gains of all pairs](verdict.svg)\n",
+            "\nEvery dot is an arm of a collection that the model has not seen: the gain expected from synthetic"
+            " queries, and the one that people's judgements show.\n",
+            "\n## Kinds of synthetic queries\n\n"
+            "How each kind ranks the arms against how people's queries do (Spearman's correlation, mean over"
+            " collections), how often large gains (above .03 by people) have the same sign, and how much too high its"
+            " gains are. The verdict leaves rare terms out.\n\n",
+            agreement([each.setting for each in outcomes]),
+            "\n## Every collection\n\n",
+            regrets(outcomes),
+        ]
+    )
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--indexes", type=Path, metavar="DIR", default=PLACE)
+    options.add_argument("--only", action="append", metavar="NAME", default=[])
     options.add_argument("--output", type=Path, metavar="FILE")
     chosen = options.parse_args()
-    every = settings(data_folder(), chosen.indexes)
-    outcomes = [outcome(setting, every) for setting in every]
+    every = settings(data_folder(), chosen.indexes, chosen.only)
+    models = models_without(every)
+    outcomes = [outcome(setting, every, models[setting.collection]) for setting in every]
     publish(document(outcomes, "python bench/verdict.py"), chosen.output)
+    if chosen.output:
+        plot = calibration_svg([(each.predicted, each.obtained, each.setting.encoder) for each in outcomes])
+        chosen.output.with_suffix(".svg").write_text(plot, encoding="utf-8")
 
 
 if __name__ == "__main__":

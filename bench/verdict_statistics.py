@@ -23,7 +23,10 @@ import numpy as np
 from development import COLLECTIONS, PLACE
 from judged import data_folder, publish, table
 from tellapart.experiments import Experiment
-from tellapart.experiments.policies import Evidence, Judged
+from tellapart.experiments.comparisons import Evidence
+from tellapart.experiments.posterior.choice import choose
+from tellapart.experiments.posterior.evidence import weigh
+from tellapart.experiments.posterior.model import load_models
 from tellapart.experiments.statistics import ALPHA, compare_all
 from verdict_values import Values, human
 
@@ -80,7 +83,7 @@ def false_better(values: Values, n: int, families: int) -> tuple[float, float]:
         evidence = Evidence.of(experiment, seed=family, draws=DRAWS)
         standings = evidence.standings.values()
         better += any(each.p_default <= ALPHA and each.vs_default.difference > 0 for each in standings)
-        left += Judged().decide(evidence).choice != first
+        left += choose(weigh(experiment, load_models()), first).choice != first
     return better / families, left / families
 
 

@@ -2,39 +2,49 @@
 
     TELLAPART_DATA=... python bench/verdict_values.py
 
-Once with the queries that people judged, once with queries made from the corpus (seed 0); DIR/values keeps both.
+Once with the queries that people judged, once with queries made from the corpus (seed 0); DIR/values keeps both, with
+what the corpus is like.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from development import COLLECTIONS, PLACE, Collection, build
+from development import COLLECTIONS, ENCODERS, LEVELS, PLACE, Collection, sample
 from judged import data_folder
 from tellapart.engine import Index
-from tellapart.experiments import Experiment, Measure, read_query_set, run_synthetic, run_texts, text_arms
-from tellapart.experiments.arms import COMPARED, Arms
+from tellapart.experiments import Experiment, Measure, read_query_set, run_texts, text_arms
+from tellapart.experiments.arms import Arms
+from tellapart.experiments.synthetic import log
+from tellapart.experiments.synthetic.generate import DRAWINGS, ENOUGH, fresh_queries, generate
 
 MEASURE = Measure.parse("nDCG@10")
-LISTS = ("queries", "clusters", "sources", "names")
+RANKERS = ("bm25", "knn", "svm", "hybrid")
+AT_MOST = 300
+"""Synthetic queries of a collection: a third of what `evaluate` makes."""
+
+LISTS = ("queries", "clusters", "sources", "names", "texts")
 
 
 @dataclass(frozen=True)
 class Values:
-    """`values` (n, m) and `spans` (n, m), nan without passages, of variants named `names`; one row a query."""
+    """`values` (n, m) of variants named `names`, one row a query; `strata` (n, 2) are lengths and shared words."""
 
     queries: tuple[str, ...]
     clusters: tuple[str, ...]
     sources: tuple[str, ...]
     names: tuple[str, ...]
+    texts: tuple[str, ...]
     values: NDArray[np.float64]
-    spans: NDArray[np.float64]
+    strata: NDArray[np.int64]
 
     def column(self, name: str) -> NDArray[np.float64]:
         """Give one variant's values."""
@@ -45,12 +55,12 @@ def read(kept: Path) -> Values:
     """Read what was measured before."""
     with np.load(kept) as arrays:
         lists = {name: tuple(arrays[name].tolist()) for name in LISTS}
-        return Values(**lists, values=arrays["values"], spans=arrays["spans"])
+        return Values(**lists, values=arrays["values"], strata=arrays["strata"])
 
 
-def keep(experiment: Experiment, kept: Path) -> Values:
-    """Flatten variants to columns and keep them."""
-    names, columns, spans = [], [], []
+def flattened(experiment: Experiment, strata: NDArray[np.int64]) -> Values:
+    """Make a column of every variant."""
+    names, columns = [], []
     query_set, queries = experiment.query_set, experiment.queries
     for each in experiment.arms.values():
         for position, configuration in enumerate(each.arm.variants):
@@ -60,20 +70,24 @@ def keep(experiment: Experiment, kept: Path) -> Values:
                 continue
             names.append(name)
             columns.append(each.values[:, position])
-            spans.append(np.full(len(queries), np.nan) if each.spans is None else each.spans[:, position])
-    result = Values(
+    return Values(
         queries,
         experiment.clusters,
         tuple(query_set.source(query) for query in queries),
         tuple(names),
+        tuple(query_set.queries[query] for query in queries),
         np.stack(columns, axis=1),
-        np.stack(spans, axis=1),
+        strata,
     )
+
+
+def keep(values: Values, kept: Path) -> Values:
+    """Write values to the disk."""
     kept.parent.mkdir(parents=True, exist_ok=True)
-    lists = {name: np.array(getattr(result, name)) for name in LISTS}
-    np.savez(kept, values=result.values, spans=result.spans, **lists)
-    sys.stderr.write(f"{kept.stem}: {len(queries)} queries\n")
-    return result
+    lists = {name: np.array(getattr(values, name)) for name in LISTS}
+    np.savez(kept, values=values.values, strata=values.strata, **lists)
+    sys.stderr.write(f"{kept.stem}: {len(values.queries)} queries\n")
+    return values
 
 
 def human(collection: Collection, data: Path, place: Path) -> Values:
@@ -81,25 +95,50 @@ def human(collection: Collection, data: Path, place: Path) -> Values:
     kept = place / "values" / f"human-{collection.name}.npz"
     if kept.is_file():
         return read(kept)
-    index = build(collection, data, place)
-    query_set = read_query_set(index, data / collection.name, split=collection.split)
-    return keep(run_texts(index, query_set, _arms(index), MEASURE), kept)
+    index = opened(collection, data, place)
+    query_set = read_query_set(index, place / "samples" / collection.name, split=collection.split)
+    experiment = run_texts(index, query_set, _arms(index), MEASURE)
+    strata = log.strata(index, [query_set.queries[query] for query in experiment.queries])
+    return keep(flattened(experiment, strata), kept)
 
 
 def made(collection: Collection, data: Path, place: Path) -> Values:
-    """Values of synthetic queries."""
+    """Values of synthetic queries, drawn as `evaluate` draws them."""
     kept = place / "values" / f"synthetic-{collection.name}.npz"
     if kept.is_file():
         return read(kept)
-    index = build(collection, data, place)
-    experiment = run_synthetic(index, _arms(index), MEASURE)
-    if not experiment.queries:
+    index = opened(collection, data, place)
+    arms = _arms(index)
+    parts: list[Experiment] = []
+    strata = []
+    known: set[tuple[str, str]] = set()
+    while len(parts) < DRAWINGS and len(known) < ENOUGH:
+        drawn = generate(index, seed=len(parts), at_most=AT_MOST, encoders=arms.encoders)
+        fresh = fresh_queries(drawn.query_set, known, len(parts))
+        if not fresh.queries:
+            break
+        with drawn.masked_index() as masked:
+            parts.append(run_texts(masked, fresh, arms, MEASURE))
+            strata.append(log.strata(masked, [fresh.queries[query] for query in parts[-1].queries]))
+        known |= {(text, fresh.cluster(query)) for query, text in fresh.queries.items()}
+    if not parts:
         sys.exit(f"{collection.name} offers no query")
-    return keep(experiment, kept)
+    return keep(flattened(Experiment.joined(parts), np.concatenate(strata)), kept)
+
+
+def opened(collection: Collection, data: Path, place: Path) -> Index:
+    """Open the index of a collection's sample, or make it."""
+    folder = place / f"{collection.name}-sample"
+    if (folder / "store.sqlite").is_file():
+        return Index.open(folder)
+    source = place / "sources" / f"{collection.name}-sample"
+    source.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(sample(collection, data, place) / "corpus.jsonl", source / "corpus.jsonl")
+    return Index.build([source], folder, encoders=ENCODERS, granularities=LEVELS)
 
 
 def _arms(index: Index) -> Arms:
-    return text_arms(index, rankers=(*COMPARED, "rrf"))
+    return text_arms(index, rankers=RANKERS)
 
 
 def main() -> None:
@@ -110,8 +149,10 @@ def main() -> None:
     data = data_folder()
     for collection in COLLECTIONS:
         if not chosen.only or collection.name in chosen.only:
+            started = time.perf_counter()
             human(collection, data, chosen.indexes)
             made(collection, data, chosen.indexes)
+            sys.stderr.write(f"{collection.name}: {time.perf_counter() - started:.0f} s\n")
 
 
 if __name__ == "__main__":

@@ -109,6 +109,17 @@ def _columns(listed: Sequence[Finding], verdict: Verdict) -> list[_Column]:
             "95 %", ["" if gain is None else _interval(gain.low, gain.high, signed=True) for gain in gains], 2
         ),
         _Column("best?", [_standing(each) for each in listed]),
+        _Column(
+            "gain", ["" if each.gain is None else _signed(each.gain.expected) for each in listed], rank=5
+        ),
+        _Column(
+            "90 %",
+            [
+                "" if each.gain is None else _interval(each.gain.low, each.gain.high, signed=True)
+                for each in listed
+            ],
+            rank=3,
+        ),
         _Column("query", [f"{each.cost.query_ms:.1f} ms" for each in listed], rank=3),
     ]
     if any(each.span_recall is not None for each in listed):
@@ -160,6 +171,11 @@ def _caveats(verdict: Verdict) -> list[str]:
     if verdict.optimism > 0:
         lines.append(
             f"the best mean overstates what choosing it brings on new queries by some {verdict.optimism:.3f}"
+        )
+    if any(finding.gain is not None for finding in verdict.findings):
+        lines.append(
+            "gain: expected over the default on people's queries, from these queries and what is known of other"
+            " collections, with its 90 % interval"
         )
     if verdict.transfer_error is not None:
         lines.append(f"on real user queries the difference may be off by about {verdict.transfer_error:.3f}")

@@ -21,7 +21,7 @@ same way:
 | `Experiment` | query set x arms: values per query, and cost |
 | `Verdict` | findings by name, the choice, the reason |
 
-`decide(experiment, policy)` is the only place that concludes; `policies` holds the rules.
+`decide(experiment)` is the only place that concludes; `posterior` holds what it knows of other collections.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from tellapart.experiments.experiment import ArmValues, Cost, Experiment
     from tellapart.experiments.gate import compare_with, read_saved
     from tellapart.experiments.measures import Measure, evaluate_run
-    from tellapart.experiments.policies import EverySource, Judged, Policy, Synthetic
     from tellapart.experiments.qrels import Qrels, QueryTexts
     from tellapart.experiments.query_files import read_query_set
     from tellapart.experiments.query_set import Provenance, QuerySet
@@ -54,17 +53,13 @@ __all__ = [
     "Arms",
     "Comparison",
     "Cost",
-    "EverySource",
     "Experiment",
     "Finding",
-    "Judged",
     "Measure",
-    "Policy",
     "Provenance",
     "Qrels",
     "QuerySet",
     "QueryTexts",
-    "Synthetic",
     "Verdict",
     "compare",
     "compare_images",
@@ -121,12 +116,6 @@ __getattr__ = lazily(
         "tellapart.experiments.measures": (
             "Measure",
             "evaluate_run",
-        ),
-        "tellapart.experiments.policies": (
-            "EverySource",
-            "Judged",
-            "Policy",
-            "Synthetic",
         ),
         "tellapart.experiments.query_set": (
             "Provenance",

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.arguments import need
+from tellapart.experiments.comparisons import Evidence
 from tellapart.experiments.experiment import Cost, Experiment, assign_folds, optimism
-from tellapart.experiments.policies import Evidence, Policy, policy_for
+from tellapart.experiments.posterior.choice import Decision, choose
+from tellapart.experiments.posterior.evidence import weigh
+from tellapart.experiments.posterior.model import Models, load_models
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.reasons import reason_of
 from tellapart.experiments.statistics import DRAWS, Comparison
@@ -25,16 +28,24 @@ UNKNOWN_COST = Cost(None, math.nan, 0)
 
 
 def decide(
-    experiment: Experiment, policy: Policy | None = None, *, seed: int = 0, draws: int = DRAWS
+    experiment: Experiment,
+    synthetic: Experiment | None = None,
+    *,
+    models: Models | None = None,
+    seed: int = 0,
+    draws: int = DRAWS,
 ) -> Verdict:
     """Compare the arms of an experiment and say which one to use.
 
-    The parameters of each arm are cross-fitted, all arms are compared with the reference, the default and the best
-    one (paired, Holm-corrected), and the policy turns these comparisons into a choice.
+    One computation for any number of judged queries, none included: what other collections, synthetic queries and
+    judged ones say of each arm's gain over the default becomes a posterior, and the default is left where the expected
+    gain is above .01 and the probability of losing more than .01 at most 10 %. Beside it stand the comparisons that
+    these queries alone allow: parameters cross-fitted, differences paired, p values Holm-corrected.
 
     Args:
         experiment: What was measured.
-        policy: The rule that chooses; None = the one for the provenance of the queries (`policy_for`).
+        synthetic: Synthetic queries asked of the same arms, where `experiment` holds few judged ones.
+        models: What is known of other collections; None = what the package ships.
         seed: Random seed of folds and resampling.
         draws: Resamples behind each interval and each p.
 
@@ -47,17 +58,19 @@ def decide(
         "experiment",
         "an Experiment, as run_texts or Experiment.from_values makes one",
     )
-    if policy is not None:
-        need(policy, Policy, "policy", "a policy of tellapart.experiments, such as Judged()")
-    policy = policy or policy_for(experiment.query_set)
+    if synthetic is not None:
+        need(synthetic, Experiment, "synthetic", "an Experiment, as run_synthetic makes one")
     evidence = Evidence.of(experiment, seed=seed, draws=draws)
-    decision = policy.decide(evidence)
+    weighed = weigh(experiment, models or load_models(), synthetic)
+    decision = choose(weighed, experiment.default, experiment.arms[experiment.default].arm.variants[0])
     query_set = experiment.query_set
     values = {name: each.values for name, each in evidence.fitted.items()}
     contenders = [name for name, each in evidence.fitted.items() if each.arm.contender]
     folds = assign_folds(experiment.clusters, seed=seed)
-    rival = evidence.standings[decision.rival].vs_default
+    rival = evidence.standings[evidence.rival].vs_default
+    ahead = decision.ahead
     comparisons = max(len(contenders) - 1, 1)
+    synthetic_only = query_set.provenance is Provenance.SYNTHETIC
     return Verdict(
         measure=experiment.measure,
         provenance=query_set.provenance,
@@ -66,29 +79,30 @@ def decide(
         corpus_sketch=experiment.corpus_sketch,
         queries=experiment.queries,
         independent=experiment.independent,
-        findings=tuple(_finding(evidence, name) for name in experiment.arms),
+        findings=tuple(_finding(evidence, decision, name) for name in experiment.arms),
         choice=decision.choice,
         default=experiment.default,
         reference=experiment.reference,
-        suggested=decision.suggested,
+        suggested=decision.rival if decision.choice == experiment.default and ahead is not None else None,
         optimism=optimism(evidence.weighted(contenders), folds),
-        transfer_error=decision.transfer_error,
+        transfer_error=None if ahead is None or not synthetic_only else (ahead.half[1] - ahead.half[0]) / 2,
         detectable_difference=rival.detectable_among(comparisons),
         needed_for_half=_needed(rival, comparisons),
         reason=reason_of(evidence, decision),
         notes=query_set.notes,
         by_source=_by_source(query_set, experiment.queries, values),
         clusters=MappingProxyType(dict(zip(experiment.queries, experiment.clusters, strict=True))),
+        weights=decision.weights,
     )
 
 
-def _finding(evidence: Evidence, name: str) -> Finding:
+def _finding(evidence: Evidence, decision: Decision, name: str) -> Finding:
     experiment, fitted, standing = evidence.experiment, evidence.fitted[name], evidence.standings[name]
     spans = {} if fitted.spans is None else _known(experiment.queries, fitted.spans)
     itself = name == experiment.reference, name == experiment.default
     return Finding(
         name=name,
-        configuration=fitted.configuration,
+        configuration=decision.variants.get(name, fitted.configuration),
         mean=standing.mean.mean,
         low=standing.mean.low,
         high=standing.mean.high,
@@ -101,6 +115,7 @@ def _finding(evidence: Evidence, name: str) -> Finding:
         span_recall=sum(spans.values()) / len(spans) if spans else None,
         per_query_spans=MappingProxyType(spans),
         lengths=_length_bins(experiment.query_set, experiment.queries, fitted.values),
+        gain=decision.gains.get(name),
     )
 
 

@@ -52,8 +52,8 @@ def evaluate(
     Args:
         index: Whose configurations are compared.
         queries: Judged queries: a query set, or a file or folder as `read_query_set` takes it; None = synthetic
-            queries, made from the corpus, which show much but do not decide. Of an index that holds images only the
-            queries are its images.
+            queries, made from the corpus, which are believed as far as they agreed with people on other collections.
+            Of an index that holds images only the queries are its images.
         qrels: Judgements that belong to a file of queries; of images, which of them belong together.
         spans: Judged passages that belong to a file of queries.
         split: Which judgements of a BEIR folder.

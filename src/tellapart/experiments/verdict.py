@@ -18,6 +18,7 @@ from tellapart.engine.records import VERDICT, VerdictRecord, corpus_state, examp
 from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError
 from tellapart.experiments.experiment import Cost
+from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
 from tellapart.experiments.query_set import Provenance
 
 SCHEMA = 1
@@ -79,6 +80,7 @@ class Finding:
     `vs_default` are None for the reference and the default themselves. `tied_with_best` = not separated from
     the best mean after Holm; `non_inferior` = at most .01 below it at 95 %. `span_recall` is the mean share of
     the gold passages read within 1,000 tokens, `per_query_spans` its values; None and empty without passages.
+    `gain` is what it is expected to gain over the default on people's queries; None for the default itself.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Finding:
     span_recall: float | None = None
     per_query_spans: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     lengths: tuple[LengthBin, ...] = ()
+    gain: ExpectedGain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,10 @@ class Verdict:
         choice: Name of the arm to use.
         default: Name of the arm that is used without a verdict.
         reference: Name of the arm that gains are shown against, usually plain BM25.
-        suggested: Name of the arm that synthetic queries would choose if they decided; None if the default.
+        suggested: Where the default stays, name of the arm that is expected to gain most; None where none is.
         optimism: How much the best mean overstates what choosing it brings on new queries.
-        transfer_error: How far synthetic queries may mislead about people's; None for judged ones.
+        transfer_error: How far the expected gain of the arm ahead is off in half of the cases, where only synthetic
+            queries were asked; None for judged ones.
         detectable_difference: What these queries would show between the default and its closest rival in 80 % of
             trials, at the level that the test uses after Holm's correction.
         needed_for_half: How many independent queries half of that would take.
@@ -123,6 +127,7 @@ class Verdict:
         notes: What else a reader must know.
         by_source: What the queries of each source show.
         clusters: Label of the group of dependent queries by query id.
+        weights: Expected gain over the default by the weight of the vectors; empty where the default is no hybrid.
     """
 
     measure: str
@@ -145,6 +150,7 @@ class Verdict:
     notes: tuple[str, ...] = ()
     by_source: tuple[SourceFinding, ...] = ()
     clusters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    weights: tuple[WeightGain, ...] = ()
 
     @property
     def kept_default(self) -> bool:
@@ -188,6 +194,7 @@ class Verdict:
                 "vs_bm25": None if each.vs_bm25 is None else each.vs_bm25.difference,
                 "vs_default": None if each.vs_default is None else each.vs_default.difference,
                 "p_default": None if each.vs_default is None else each.vs_default.p,
+                "expected_gain": None if each.gain is None else each.gain.expected,
                 "tied_with_best": each.tied_with_best,
                 "query_ms": each.cost.query_ms,
                 "chosen": each.name == self.choice,
@@ -233,6 +240,10 @@ class Verdict:
             "transfer_error": self.transfer_error,
             "detectable_difference": self.detectable_difference,
             "needed_for_half": self.needed_for_half,
+            "weights": [
+                {"weight": w.weight, "expected": w.expected, "low": w.low, "high": w.high}
+                for w in self.weights
+            ],
             "reason": self.reason,
             "notes": list(self.notes),
         }
@@ -302,6 +313,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "high": finding.high,
         "vs_bm25": _difference_json(finding.vs_bm25),
         "vs_default": _difference_json(finding.vs_default),
+        "gain": _gain_json(finding.gain),
         "tied_with_best": finding.tied_with_best,
         "non_inferior": finding.non_inferior,
         "per_query": dict(finding.per_query),
@@ -326,6 +338,20 @@ def _difference_json(difference: Difference | None) -> dict[str, float] | None:
         "low": difference.low,
         "high": difference.high,
         "p": difference.p,
+    }
+
+
+def _gain_json(gain: ExpectedGain | None) -> dict[str, float] | None:
+    if gain is None:
+        return None
+    return {
+        "expected": gain.expected,
+        "low": gain.low,
+        "high": gain.high,
+        "low_half": gain.half[0],
+        "high_half": gain.half[1],
+        "better": gain.better,
+        "loss": gain.loss,
     }
 
 

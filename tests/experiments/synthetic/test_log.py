@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.experiments.synthetic import generate
-from tellapart.experiments.synthetic.log import LARGEST, LENGTHS, SHARES, strata, weights
+from tellapart.experiments.synthetic.log import LARGEST, LENGTHS, SHARES, Margins, strata, weights
 
 cells = st.tuples(st.integers(0, len(LENGTHS)), st.integers(0, len(SHARES)))
 
@@ -22,7 +22,7 @@ def test_both_marginals_become_those_of_the_log():
     log = np.stack(
         [rng.choice(5, 5_000, p=[0.3, 0.3, 0.2, 0.1, 0.1]), rng.choice(4, 5_000, p=[0.1, 0.2, 0.3, 0.4])], 1
     )
-    found = weights({f"q{i}": row for i, row in enumerate(mine)}, log)
+    found = weights({f"q{i}": row for i, row in enumerate(mine)}, Margins.of(log))
     values = np.array(list(found.values.values()))
     for axis in (0, 1):
         np.testing.assert_allclose(share(mine, axis, values), share(log, axis, np.ones(len(log))), atol=0.01)
@@ -34,7 +34,7 @@ def test_both_marginals_become_those_of_the_log():
 @given(mine=st.lists(cells, min_size=1, max_size=60), log=st.lists(cells, min_size=1, max_size=60))
 @settings(max_examples=100, deadline=None)
 def test_no_weight_is_extreme_and_equal_queries_weigh_the_same(mine, log):
-    found = weights({str(i): np.array(row) for i, row in enumerate(mine)}, np.array(log))
+    found = weights({str(i): np.array(row) for i, row in enumerate(mine)}, Margins.of(np.array(log)))
     values = np.array(list(found.values.values()))
     assert np.isfinite(values).all()
     assert values.mean() == pytest.approx(1)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tellapart.corpus.document import Kind
 from tellapart.encoders.protocol import unit_rows
 from tellapart.learning.adapting.adapt import conclude
 from tellapart.learning.adapting.adapters import LinearMap
@@ -83,16 +82,7 @@ def test_pure_noise_is_not_recommended(queries, sources):
         assert not conclude(made, LinearMap(), "x", seed=seed).recommended
 
 
-def test_code_needs_people(queries):
-    found = conclude(queries(noisy=8, kind=Kind.CODE), LinearMap(), "x")
-    assert not found.recommended
-    assert "judged queries" in found.reason
-    assert found.pull is not None
-    assert conclude(queries(noisy=8, kind=Kind.CODE, sources=()), LinearMap(), "x").recommended
-
-
 def test_too_few_queries_decide_nothing(queries):
-    assert "one kind (title)" in conclude(queries(noisy=8, sources=("title",)), LinearMap(), "x").reason
     made = queries(noisy=8)
     assert "fewer than 50" in conclude(made.of_sources([]), LinearMap(), "x").reason
     few = conclude(queries(noisy=8, count=55, sources=()), LinearMap(), "x")

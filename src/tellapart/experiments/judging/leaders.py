@@ -28,7 +28,8 @@ UNITS = 100
 def default_leaders(index: Index) -> tuple[Configuration, ...]:
     """Name what leads by the verdict kept in the index, the cheapest first.
 
-    These are the choice, what synthetic queries suggest, the best mean, the default, and tied ones.
+    These are the default, the choice, and what is expected to gain most: the arms between which judgements move the
+    posterior most. Then come the best mean and tied ones.
     Without a verdict, or with a stale one: words, vectors, and both together as `auto` does.
     """
     leaders = _by_verdict(index)
@@ -58,8 +59,8 @@ def _by_verdict(index: Index) -> list[Configuration]:
         shape = json.loads(record)
         by_mean = sorted(shape["configurations"], key=lambda each: (-each["mean"], each["name"]))
         named = {each["name"]: each for each in by_mean}
-        suggested = shape.get("suggested") or shape["choice"]
-        first = [named[shape["choice"]], named[suggested], by_mean[0], named[shape["default"]]]
+        hopeful = sorted(by_mean, key=lambda each: -(each.get("gain") or {"high": 0.0})["high"])
+        first = [named[shape["choice"]], named[shape["default"]], *hopeful[:1], by_mean[0]]
         others = sorted(by_mean, key=lambda each: not each["tied_with_best"])
         found: dict[str, Configuration] = {}
         for each in [*first, *others]:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterator
 from hashlib import blake2b
 
+import numpy as np
+
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.prose.split import plain_title
 from tellapart.corpus.units import SEPARATOR
 from tellapart.experiments.synthetic.material import Material
-from tellapart.experiments.synthetic.phrases import PHRASE_WORDS, content_words, phrase, plain
+from tellapart.experiments.synthetic.phrases import LETTERS, PHRASE_WORDS, WORD, content_words, phrase, plain
 from tellapart.experiments.synthetic.queries import QueryCandidate, QuerySource, Span
+from tellapart.index.lexical.tokens import STOP_WORDS
 
 TITLE_CONTENT = 2
 """Content words of a title or heading, at least."""
@@ -91,6 +94,61 @@ def inner_sentences(material: Material) -> Iterator[QueryCandidate]:
             drawn[unit] = min(drawn.get(unit, ticket), ticket)
     for unit, (_, span, sentence) in drawn.items():
         yield _candidate(material, QuerySource.INNER_SENTENCE, unit, span, sentence)
+
+
+FRAGMENT_WORDS = (6, 12)
+"""Fewest and most words of a fragment: about a clause. Our choice, not measured."""
+
+
+def fragments(material: Material) -> Iterator[QueryCandidate]:
+    """Give some words in a row of each paragraph, where a text is written without sentences."""
+    for unit, span in _clauses(material):
+        text = plain(material.document.text[slice(*span)])
+        yield _candidate(material, QuerySource.FRAGMENT, unit, span, text)
+
+
+def _clauses(material: Material) -> Iterator[tuple[Span, Span]]:
+    """Unit and span of some words in a row, one for each paragraph of a text that has no sentence."""
+    if material.is_code or _sentences(material):
+        return
+    text = material.document.text
+    for start, end in material.tree.spans(Granularity.PARAGRAPH):
+        words = list(WORD.finditer(text, start, end))
+        random = np.random.default_rng([material.seed, material.number, start])
+        count = int(random.integers(FRAGMENT_WORDS[0], FRAGMENT_WORDS[1] + 1))
+        if len(words) <= count:
+            continue
+        first = int(random.integers(0, len(words) - count + 1))
+        span = words[first].start(), words[first + count - 1].end()
+        unit = _unit(material, span, text[slice(*span)])
+        if unit:
+            yield unit, span
+
+
+KEYWORDS = (2, 8)
+"""Fewest and most words that are kept of a sentence: what nine tenths of people's queries have on the development
+collections of questions and web queries."""
+
+
+def keywords(material: Material) -> Iterator[QueryCandidate]:
+    """Give some content words of a sentence of each unit, or of a fragment: what somebody types who knows no more."""
+    drawn: dict[Span, tuple[bytes, Span]] = {}
+    for span, sentence in _sentences(material):
+        unit = _unit(material, span, sentence)
+        if unit:
+            ticket = _ticket(f"keywords {sentence}", material.seed), span
+            drawn[unit] = min(drawn.get(unit, ticket), ticket)
+    found = {unit: span for unit, (_, span) in drawn.items()} or dict(_clauses(material))
+    for unit, span in found.items():
+        text = plain(material.document.text[slice(*span)])
+        words = [word for word in dict.fromkeys(LETTERS.findall(text.casefold())) if word not in STOP_WORDS]
+        random = np.random.default_rng([material.seed, material.number, span[0]])
+        count = int(random.integers(KEYWORDS[0], KEYWORDS[1] + 1))
+        kept = sorted(random.permutation(len(words))[:count].tolist())
+        query = " ".join(words[place] for place in kept)
+        yield QueryCandidate(
+            QuerySource.KEYWORDS, query, material.number, unit, hidden=(text,), masks=(span,)
+        )
 
 
 def _unit(material: Material, span: Span, sentence: str) -> Span | None:

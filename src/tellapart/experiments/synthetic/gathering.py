@@ -12,7 +12,14 @@ import numpy as np
 from tellapart.corpus.document import Kind
 from tellapart.experiments.synthetic.from_code import comments, docstrings, identifiers
 from tellapart.experiments.synthetic.from_commits import commits
-from tellapart.experiments.synthetic.from_prose import first_sentences, headings, inner_sentences, titles
+from tellapart.experiments.synthetic.from_prose import (
+    first_sentences,
+    fragments,
+    headings,
+    inner_sentences,
+    keywords,
+    titles,
+)
 from tellapart.experiments.synthetic.from_units import QueryWriter, RareTerms
 from tellapart.experiments.synthetic.masks import Occurrences
 from tellapart.experiments.synthetic.material import Material
@@ -132,6 +139,8 @@ FROM_TEXT: dict[QuerySource, Callable[[Material], Iterator[QueryCandidate]]] = {
     QuerySource.COMMENT: comments,
     QuerySource.FIRST_SENTENCE: first_sentences,
     QuerySource.INNER_SENTENCE: inner_sentences,
+    QuerySource.FRAGMENT: fragments,
+    QuerySource.KEYWORDS: keywords,
 }
 
 

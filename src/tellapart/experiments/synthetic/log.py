@@ -1,24 +1,31 @@
-"""Weighing generated queries so that they are as long, and share as many words with texts, as those users typed.
+"""Weighing synthetic queries so that they are as long, and share as many words with texts, as those people type.
 
-Both sets are described by the same two figures per query: its number of distinct terms, and the share of these that
-its best hit by BM25 holds (paragraphs and functions; of a generated query, in the blanked index). LogWeights are found
-by raking (Deming and Stephan 1940): the generated set's two marginal distributions become those of the log.
+They are made like a log of this corpus's users where there is one, else like people's queries on the development
+collections (bench/posterior.py). Both sets are described by the same two figures per query: its number of distinct
+terms, and the share of these that its best hit by BM25 holds (paragraphs and functions; of a synthetic query, in the
+blanked index). Weights are found by raking (Deming and Stephan 1940): the synthetic set's two marginal distributions
+become those of people's.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.document import KIND_OF
+from tellapart.corpus.document import KIND_OF, Kind
 from tellapart.index.lexical import analyse_query, defaults
 
 if TYPE_CHECKING:
     from tellapart.engine.facade import Index
+
+DATA = "data/posterior.json"
 
 LENGTHS = (2.5, 4.5, 7.5, 12.5)
 SHARES = (0.5, 0.75, 0.999)
@@ -60,14 +67,41 @@ def strata(index: Index, texts: Sequence[str]) -> NDArray[np.int64]:
     return found
 
 
-def weights(generated: Mapping[str, NDArray[np.int64]], log: NDArray[np.int64]) -> LogWeights:
-    """Rake the strata of generated queries (2,) to those of a log (n, 2), and clip."""
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How people's queries are distributed: the share of each stratum of length, and of shared words; any total."""
+
+    lengths: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, strata: NDArray[np.int64]) -> Margins:
+        """Count the strata of some queries (n, 2)."""
+        lengths, shares = (
+            np.bincount(strata[:, axis], minlength=len(borders) + 1).astype(float)
+            for axis, borders in enumerate((LENGTHS, SHARES))
+        )
+        return cls(tuple(lengths.tolist()), tuple(shares.tolist()))
+
+
+@cache
+def usual(kind: Kind) -> Margins:
+    """Give the margins of people's queries on the development collections of prose or of code."""
+    kept = json.loads(files("tellapart.experiments").joinpath(DATA).read_text(encoding="utf-8"))
+    found = kept["people"][kind.value]
+    return Margins(tuple(found["lengths"]), tuple(found["shares"]))
+
+
+def weights(generated: Mapping[str, NDArray[np.int64]], people: Margins) -> LogWeights:
+    """Rake the strata of synthetic queries (2,) to the margins of people's, and clip."""
     queries = list(generated)
     mine = np.array([generated[query] for query in queries]).reshape(-1, 2)
     values = np.ones(len(queries))
     for _ in range(ROUNDS if len(queries) else 0):
-        for axis, borders in enumerate((LENGTHS, SHARES)):
-            wanted = np.bincount(log[:, axis], minlength=len(borders) + 1) + PSEUDO_COUNT
+        for axis, (borders, counts) in enumerate(
+            zip((LENGTHS, SHARES), (people.lengths, people.shares), strict=True)
+        ):
+            wanted = np.array(counts) + PSEUDO_COUNT
             have = np.bincount(mine[:, axis], weights=values, minlength=len(borders) + 1)
             wanted[have == 0] = 0  # no generated query is like that
             ratio = np.divide(

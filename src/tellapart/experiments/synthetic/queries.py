@@ -32,6 +32,8 @@ class QuerySource(StrEnum):
     COMMENT = "comment"
     FIRST_SENTENCE = "first-sentence"
     INNER_SENTENCE = "inner-sentence"
+    FRAGMENT = "fragment"
+    KEYWORDS = "keywords"
     RARE_TERMS = "rare-terms"
     MODEL = "llm"
 

@@ -1,8 +1,8 @@
 """From an index to an adapted encoder's folder, or to the reason why there is none.
 
 Queries are collected, the adapter is an arm of an experiment beside the untouched encoder and BM25, and the one
-`decide` says whether it is better: by people's judgements where there are some, else by synthetic queries of every
-source.
+`decide` says whether it is better: by people's judgements where there are some, else by synthetic queries and what is
+known of how they mislead about adapted encoders.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.document import Kind
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
@@ -26,7 +25,7 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.arms import Arm
 from tellapart.experiments.deciding import decide
 from tellapart.experiments.experiment import ArmValues, Experiment
-from tellapart.experiments.policies import EverySource, Judged
+from tellapart.experiments.posterior.model import ADAPTED, load_models
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.verdict import Verdict
 from tellapart.learning.adapting.adapters import Adapter, EncoderTarget, LinearMap, WordsBeside
@@ -35,7 +34,6 @@ from tellapart.learning.adapting.queries import (
     AdaptationQueries,
     judged_queries,
     level_of,
-    synthetic_provenance,
     synthetic_queries,
 )
 from tellapart.learning.adapting.units import contents_of, read_units
@@ -165,7 +163,7 @@ def _learned(
     pull = found.pull or change.pulls[0]
     values = people.values(np.arange(len(people.names)), *change.transform(made, people, pull))
     experiment = experiment_of(people, encoder, change, (pull,), values[:, None], tuned=False)
-    return made, Adapted(decide(experiment, Judged(), seed=seed), pull)
+    return made, Adapted(decide(experiment, models=load_models(ADAPTED), seed=seed), pull)
 
 
 def conclude(
@@ -178,9 +176,7 @@ def conclude(
     if np.isnan(values).any():
         return Adapted(None, None)
     experiment = experiment_of(queries, encoder, change, change.pulls, values)
-    synthetic = synthetic_provenance(queries)
-    policy = EverySource(over_code=queries.kind is Kind.CODE) if synthetic else Judged()
-    verdict = decide(experiment, policy, seed=seed)
+    verdict = decide(experiment, models=load_models(ADAPTED), seed=seed)
     arm = experiment.arms[adapted_name(encoder, queries)].arm
     place = arm.variants.index(verdict.finding(arm.name).configuration)
     return Adapted(verdict, change.pulls[place - 1] if place else None)

@@ -17,7 +17,7 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.experiment import FOLDS, assign_folds
 from tellapart.experiments.measures import Measure, evaluate_run
 from tellapart.experiments.qrels import Qrels
-from tellapart.experiments.query_set import Provenance, QuerySet
+from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.synthetic import QuerySource, generate, leaks
 from tellapart.learning.adapting.units import UnitMatrix, contents_of, of_documents, read_units
 from tellapart.progress import Progress, silent
@@ -284,11 +284,6 @@ def connected(links: Rows, count: int) -> Rows:
 
     graph = coo_matrix((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
-def synthetic_provenance(queries: AdaptationQueries) -> bool:
-    """Whether no person judged the queries."""
-    return queries.query_set.provenance is Provenance.SYNTHETIC
 
 
 def _near(units: UnitMatrix, rows: Rows) -> Iterator[tuple[int, Rows]]:
