@@ -15,7 +15,8 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.query_set import Provenance
 from tellapart.experiments.statistics import FEW_QUERIES, Comparison, compare
 from tellapart.experiments.textfiles import read_text
-from tellapart.experiments.verdict import SCHEMA, SPELLED, Verdict
+from tellapart.experiments.verdict import Verdict
+from tellapart.experiments.verdict_json import SCHEMA, SPELLED
 from tellapart.index.store import Store
 
 SHARED_SHARE = 0.8

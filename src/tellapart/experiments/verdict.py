@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,14 +19,10 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.experiment import Cost
 from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
 from tellapart.experiments.query_set import Provenance
-
-SCHEMA = 1
+from tellapart.experiments.verdict_json import verdict_json
 
 EVALUATION = "evaluation"
 """Name of the record that holds all that was measured, as `evaluate --json` prints it."""
-
-SPELLED = {Provenance.SYNTHETIC: "generated"}
-"""How schema 1 spells a provenance, where it differs."""
 
 
 def described(name: str, configuration: Configuration) -> str:
@@ -212,43 +207,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Give the documented shape (schema 1); figures that do not exist (one query has no interval) are None."""
-        shape = {
-            "schema": SCHEMA,
-            "measure": self.measure,
-            "queries": len(self.queries),
-            "independent": self.independent,
-            "source": SPELLED.get(self.provenance, self.provenance.value),
-            "sources": list(self.sources),
-            "by_source": [
-                {
-                    "name": each.name,
-                    "queries": each.queries,
-                    "overlap": each.overlap,
-                    "means": dict(each.means),
-                }
-                for each in self.by_source
-            ],
-            "corpus": self.corpus,
-            "corpus_sketch": list(self.corpus_sketch),
-            "configurations": [_finding_json(finding) for finding in self.findings],
-            "choice": self.choice,
-            "default": self.default,
-            "reference": self.reference,
-            "suggested": self.suggested,
-            "kept_default": self.kept_default,
-            "optimism": self.optimism,
-            "transfer_error": self.transfer_error,
-            "detectable_difference": self.detectable_difference,
-            "needed_for_half": self.needed_for_half,
-            "weights": [
-                {"weight": w.weight, "expected": w.expected, "low": w.low, "high": w.high}
-                for w in self.weights
-            ],
-            "reason": self.reason,
-            "notes": list(self.notes),
-        }
-        finite: dict[str, Any] = _finite(shape)
-        return finite
+        return verdict_json(self)
 
     def _repr_html_(self) -> str:
         """Show the sentence and the table in a notebook."""
@@ -298,69 +257,3 @@ class Verdict:
         else:
             records = {VERDICT: kept.encode(), EVALUATION: json.dumps(self.to_json())}
         write_records(index.folder, records)
-
-
-def _finding_json(finding: Finding) -> dict[str, Any]:
-    configuration = finding.configuration
-    return {
-        "name": finding.name,
-        "encoder": configuration.encoder,
-        "granularity": configuration.granularity,
-        "ranker": configuration.ranker,
-        "parameters": configuration.parameters.given(),
-        "mean": finding.mean,
-        "low": finding.low,
-        "high": finding.high,
-        "vs_bm25": _difference_json(finding.vs_bm25),
-        "vs_default": _difference_json(finding.vs_default),
-        "gain": _gain_json(finding.gain),
-        "tied_with_best": finding.tied_with_best,
-        "non_inferior": finding.non_inferior,
-        "per_query": dict(finding.per_query),
-        "span_recall": finding.span_recall,
-        "lengths": [
-            {"shortest": b.shortest, "longest": b.longest, "queries": b.queries, "mean": b.mean}
-            for b in finding.lengths
-        ],
-        "cost": {
-            "index_seconds": finding.cost.index_seconds,
-            "query_ms": finding.cost.query_ms,
-            "bytes": finding.cost.bytes,
-        },
-    }
-
-
-def _difference_json(difference: Difference | None) -> dict[str, float] | None:
-    if difference is None:
-        return None
-    return {
-        "difference": difference.difference,
-        "low": difference.low,
-        "high": difference.high,
-        "p": difference.p,
-    }
-
-
-def _gain_json(gain: ExpectedGain | None) -> dict[str, float] | None:
-    if gain is None:
-        return None
-    return {
-        "expected": gain.expected,
-        "low": gain.low,
-        "high": gain.high,
-        "low_half": gain.half[0],
-        "high_half": gain.half[1],
-        "better": gain.better,
-        "loss": gain.loss,
-    }
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401
-    """JSON has no nan: null stands for what does not exist."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
-    return value
