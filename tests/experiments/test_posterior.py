@@ -43,6 +43,8 @@ def words(levels=PROSE, **parameters):
         (hybrid(), words(k1=0.9, b=0.4), {"words": 0.7, "words squared": 0.49, "bm25": 1}),
         (hybrid(), hybrid(encoder="lsa"), {"encoder": 0.7}),
         (hybrid(), hybrid(encoder="hub:a/b"), {"encoder": 0.7, "other": 1}),
+        (hybrid(), Configuration("minilm", PROSE, "hybrid", Parameters(rerank="x")), {"other": 1}),
+        (hybrid(), Configuration("minilm", PROSE, "structure"), {"other": 1}),
     ],
 )
 def test_how_configurations_differ(origin, target, moved):

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 BASIS = ("words", "words squared", "vectors", "svm", "bm25", "encoder", "units", "other")
 """What may differ: the share of the score that goes from vectors to words, and its square (the gain of a weight is
 curved); the share that goes to vectors; nearest neighbours or svm; k1 and b; another encoder; other granularities;
-anything else, such as another ranker."""
+anything else, such as another ranker or a second look by a cross-encoder."""
 
 CLASSES = ("prose", "untrained prose", "code", "untrained code")
 """Kinds of default, since each has its own weight of the vectors: for prose or code, with an encoder that was trained
@@ -39,6 +39,7 @@ def move(origin: Configuration, target: Configuration) -> Floats:
     """Describe the way from one configuration to another: (len(BASIS),)."""
     other_encoder = target.encoder is not None and target.encoder != origin.encoder
     other_ranker = origin.ranker != target.ranker and not {origin.ranker, target.ranker} <= KNOWN
+    other_look = origin.parameters.rerank != target.parameters.rerank
     after = vector_share(target)
     shift = 0.0 if other_ranker else vector_share(origin) - after
     toward_words = max(shift, 0.0)
@@ -51,7 +52,7 @@ def move(origin: Configuration, target: Configuration) -> Floats:
             float(_terms(origin) != _terms(target)),
             after if other_encoder else 0.0,
             float(origin.granularities != target.granularities),
-            float(other_ranker or (other_encoder and target.encoder != LSA)),
+            float(other_ranker or other_look or (other_encoder and target.encoder != LSA)),
         ]
     )
 
