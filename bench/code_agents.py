@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tellapart.engine.tokens import count_tokens, count_tokens_of
 
 from code_data import Judged, Place, Repository, Searched, covers, repositories, searched
 from code_fit import cross_fit, folds
 from code_search import CATEGORIES
 from judged import data_folder, publish, table
+from tellapart.engine.packing import count_tokens, count_tokens_of
 from tellapart.experiments.semble import Target
 from tellapart.experiments.statistics import compare, estimate_means
 from tellapart.index.lexical.tokens import STOP_WORDS

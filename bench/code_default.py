@@ -13,14 +13,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.experiments.judged import read_query_set
-
 from judged import load, publish, table
 from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
 from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.deciding import decide
+from tellapart.experiments.query_files import read_query_set
 from tellapart.experiments.running import run_texts
 from tellapart.experiments.verdict import Finding, Verdict
 

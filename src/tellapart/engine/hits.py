@@ -19,6 +19,9 @@ SUBSTANCE = 5
 """Different words from which on a unit says enough. A heading, an anchor or a link by itself has fewer; of the judged
 paragraphs of cranfield, cisi and wikiqa next to none has, and their rankings stay as they are (bench/substance.py)."""
 
+GLANCE = 300
+"""Characters at the beginning of a unit that mostly settle it: reading all of a long one takes longer than ranking."""
+
 WORDS = re.compile(r"[^\W\d_]+")
 ADDRESSES = re.compile(r"\w+://\S+|\S+@\S+\.\w+")
 BLOCK = "block"
@@ -58,10 +61,15 @@ def substance(hit: Hit, stored: StoredDocument) -> float:
     measured = hit.granularity is Granularity.PARAGRAPH or hit.unit == BLOCK
     if not measured or len(stored.tree.levels[hit.granularity].starts) == 1:
         return 1.0
-    words = {word.lower() for word in WORDS.findall(ADDRESSES.sub(" ", hit.text))}
-    # A letter is no word, but scripts without spaces write many words in a row.
-    count = sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
-    return min(1.0, count / SUBSTANCE)
+    begins = (hit.text[:GLANCE].rsplit(None, 1) or [""])[0] if len(hit.text) > GLANCE else ""
+    return 1.0 if _words_in(begins) >= SUBSTANCE else min(1.0, _words_in(hit.text) / SUBSTANCE)
+
+
+def _words_in(text: str) -> int:
+    """Count the different words of a text; scripts without spaces write many in a row."""
+    words = {word.lower() for word in WORDS.findall(ADDRESSES.sub(" ", text))}
+    # A letter is no word.
+    return sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
 
 
 def _made(found: Sequence[Found], fetch: Fetch, *, hold_back: bool) -> list[Hit]:

@@ -41,6 +41,8 @@ _UNSPACED = (
 )
 """Code points written without spaces between words (or, Hangul, with particles attached)."""
 
+_FIRST_UNSPACED = chr(_UNSPACED[0][0])
+
 _SPACE, _ASCII_LIMIT = 32, 128
 _SHORT = 500
 """Characters up to which words are found one by one, which spares the dozen calls of numpy: those of a query."""
@@ -58,7 +60,7 @@ Codes = NDArray[np.uint8] | NDArray[np.uint32]
 
 def is_unspaced(character: str) -> bool:
     """Whether a character is of a script without spaces between words."""
-    return any(low <= ord(character) <= high for low, high in _UNSPACED)
+    return character >= _FIRST_UNSPACED and any(low <= ord(character) <= high for low, high in _UNSPACED)
 
 
 @dataclass(frozen=True, slots=True)
