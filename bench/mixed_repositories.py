@@ -11,12 +11,14 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from code_data import Target, repositories, value
 from tellapart.engine import Index
+from tellapart.rankers import structure
 
 DOCUMENTATION = frozenset({".md", ".markdown", ".rst", ".adoc", ".txt", ".html"})
 HEADINGS = re.compile(
@@ -30,8 +32,19 @@ QUERIES = 40
 Asked = Mapping[str, tuple[Target, ...]]
 
 
-def sides(data: Path, checkouts: Path, place: Path) -> Iterator[tuple[str, str, list[float], list[float]]]:
-    """Give name, side, and the values alone and mixed of every repository that has queries of both sides."""
+@dataclass(frozen=True)
+class Measured:
+    """A side of a repository: values a query in its own index and in that of both, `before` without the mixture."""
+
+    repository: str
+    side: str
+    alone: list[float]
+    before: list[float]
+    now: list[float]
+
+
+def sides(data: Path, checkouts: Path, place: Path) -> Iterator[Measured]:
+    """Measure every repository that has queries of both sides."""
     for repository in repositories(data, checkouts):
         root = checkouts / repository.name
         size = sum(
@@ -52,7 +65,11 @@ def sides(data: Path, checkouts: Path, place: Path) -> Iterator[tuple[str, str, 
             ("documentation", asked, _is_documentation),
         ):
             alone = indexed(root, place / repository.name / side, wanted)
-            yield repository.name, side, values(alone, queries), values(both, queries)
+            mixture = structure._with_documentation
+            structure._with_documentation = lambda shares, *_: shares
+            before = values(both, queries)
+            structure._with_documentation = mixture
+            yield Measured(repository.name, side, values(alone, queries), before, values(both, queries))
             alone.close()
         both.close()
 

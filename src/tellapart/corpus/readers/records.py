@@ -38,6 +38,8 @@ _CLEAR_MAJORITY = 0.8
 kind)."""
 
 
+_JSON_NAMES = {str: "a string", list: "an array", type(None): "null", bool: "true or false"}
+
 MOST_NAMED = 20
 """Records of one file that are listed one by one when they are skipped; of the others their number is."""
 
@@ -175,7 +177,7 @@ def _record(line: str | None, number: int) -> _Record:
     except (ValueError, RecursionError) as error:
         raise _OddRecordError(f"not JSON that can be read ({error})") from None
     if not isinstance(fields, dict):
-        raise _OddRecordError(f"a JSON {type(fields).__name__}, not an object")
+        raise _OddRecordError(f"{_JSON_NAMES.get(type(fields), 'a number')}, not an object")
     name = next((name for name in TEXT_FIELDS if name in fields), None)
     if name is None:
         raise _OddRecordError("no field with a text")
