@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
-from tellapart.encoders.pairs import CrossEncoder, open_cross_encoder
-from tellapart.encoders.windows import whole
 from tellapart.engine.asking import LevelQuery
 from tellapart.engine.planning import SearchPlan
 from tellapart.engine.searching import Found, rank_documents, rank_units, unit_scores
 from tellapart.errors import TellapartError
-from tellapart.index.embedding import unit_texts
 from tellapart.index.snapshot import Snapshot, UnitTable
 from tellapart.index.store import Store
 from tellapart.progress import Advance
 from tellapart.rankers.registry import Parameters
 from tellapart.rankers.run import RankedDocuments, Run
+
+if TYPE_CHECKING:
+    from tellapart.encoders.pairs import CrossEncoder
 
 Floats = NDArray[np.float64]
 Place = tuple[int, Granularity, int]
@@ -66,6 +67,8 @@ class SecondLook:
         """
         if parameters.rerank is None:
             return None
+        from tellapart.encoders.pairs import open_cross_encoder
+
         encoder = open_cross_encoder(parameters.rerank)
         return cls(store, snapshot, encoder, depth_within(encoder, parameters))
 
@@ -117,6 +120,9 @@ class SecondLook:
 
     def logits(self, text: str, places: Sequence[Place]) -> Floats:
         """Score units for a query; those of the query asked last are remembered."""
+        from tellapart.encoders.windows import whole
+        from tellapart.index.embedding import unit_texts  # neither of which a first look needs
+
         if text != self._text:
             self._text, self._known = text, {}
         missing = [place for place in places if place not in self._known]

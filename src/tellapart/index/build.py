@@ -12,7 +12,6 @@ from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
-from tellapart.index.embedding import Embedder, in_words, pooled_levels, units_in
 from tellapart.index.latent import LSA, fitted_lsa, need_spec, sweep_encoders
 from tellapart.index.lock import writer_lock
 from tellapart.index.merging import merge_where_worthwhile
@@ -26,6 +25,7 @@ from tellapart.progress import Progress
 
 if TYPE_CHECKING:
     from tellapart.corpus.sources import Source
+    from tellapart.index.embedding import Embedder
     from tellapart.index.image_vectors import ImageEmbedder
 
 T = TypeVar("T")
@@ -178,6 +178,8 @@ class Builder:
         `in_parts` lets readers see the vectors of the first segments early. Without `renew` the vectors of another
         version of the encoder stay: a search must not encode a whole corpus.
         """
+        from tellapart.index.embedding import in_words, pooled_levels, units_in  # words alone need it not
+
         catalogue = Catalogue(store)
         segments = live_segments(self.folder, catalogue)
         kept = catalogue.encoders().get(name)
@@ -224,6 +226,8 @@ class Builder:
         self, store: Store, encoder: Encoder, cache: VectorCache | None, pooled: tuple[Granularity, ...]
     ) -> Embedder | ImageEmbedder:
         if not isinstance(encoder, OfImages):
+            from tellapart.index.embedding import Embedder
+
             wanted = documents_named(store, kept_settings(store).vectors_for)
             return Embedder(store, encoder, cache, self.progress, pooled=pooled, wanted=wanted)
         from tellapart.index.image_vectors import ImageEmbedder
