@@ -75,7 +75,8 @@ Made by `python bench/one_pass.py --documents {arguments.documents}`. minilm, k-
 encoded by itself with its context, a longer one as windows that are averaged. Pooled: what the paragraphs (functions
 of code) gave is used again; a document is the mean of their windows, weighted by the square roots of their tokens, a
 sentence the mean of its tokens' vectors inside its paragraph (late chunking). Paragraphs and functions themselves are
-the same both ways. At most {arguments.documents:,} documents of each collection, all judged ones first (a smaller collection is easier:
+the same both ways.
+At most {arguments.documents:,} documents of each collection, all judged ones first (a smaller collection is easier:
 compare inside a row only). Differences are paired, bootstrap-t intervals, sign-flip p, uncorrected. Tokens read: by
 the encoder for paragraphs and this level together, pooled as a share of alone.
 
