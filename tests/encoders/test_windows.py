@@ -221,7 +221,8 @@ def test_larger_units_are_means_of_windows_and_smaller_ones_spans_of_them(word_e
     assert [window.weight for layout in own for window in layout.windows] == [6, 3]
     (mean, *_), texts, _ = pool(encoder, [joined(own), *own])
     assert texts == 2
-    wanted = 6 * half(encoder.vector("a " + words(6))) + 3 * half(encoder.vector(words(3, 50)))
+    roots = np.sqrt([6, 3])
+    wanted = roots[0] * half(encoder.vector("a " + words(6))) + roots[1] * half(encoder.vector(words(3, 50)))
     np.testing.assert_allclose(mean, wanted / np.linalg.norm(wanted), atol=1e-6)
     part = inside(own[0], (3, 8), first.text)
     assert [window.text[slice(*window.span)] for window in part.windows] == ["w1 w2"]
