@@ -3,7 +3,6 @@
 TELLAPART_DATA=... python bench/omniglot.py --output docs/benchmarks/omniglot.md
 
 Killed, it goes on where it was when started again with the same DIR. Every objective is as `tellapart train` has it.
-The vectors of the unseen alphabet stay in DIR: bench/identity_omniglot.py enrols them.
 """
 
 from __future__ import annotations
@@ -22,7 +21,13 @@ from numpy.typing import NDArray
 from judged import data_folder, publish, table
 from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.statistics import compare
-from tellapart.experiments.verification import PairScores, equal_error_rate, nearest_neighbours, tar_at_far
+from tellapart.experiments.verification import (
+    PairScores,
+    equal_error_rate,
+    identify_all,
+    nearest_neighbours,
+    tar_at_far,
+)
 from tellapart.learning.images.augmenting import Augmentation
 from tellapart.learning.images.reading import LabelledImages, read_images
 from tellapart.learning.images.samples import ImageSamples
@@ -38,6 +43,8 @@ SIZE = 28
 FAR = 1e-2
 MEASURES = ("recall_at_1", "map_at_r")
 STEPS, LOOKS = 3_000, 4
+FPIRS = (0.1, 0.05, 0.01)
+HALVINGS = 200
 AUGMENTATION = Augmentation()
 
 
@@ -56,6 +63,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/omniglot"))
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--objectives", type=Objective, nargs="+", default=OBJECTIVES, help="softmax first")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     data = read_images(data_folder() / "omniglot8" / "omniglot8.npz", size=SIZE, channels=1)
@@ -63,9 +71,9 @@ def main() -> None:
     runs = {
         (objective, seed): run(train, test, objective, seed, arguments.steps, arguments.work)
         for seed in range(arguments.seeds)
-        for objective in OBJECTIVES
+        for objective in arguments.objectives
     }
-    publish(page(train, test, runs, arguments.seeds, arguments.steps), arguments.output)
+    publish(page(train, test, runs, arguments), arguments.output)
 
 
 def divided(data: LabelledImages, unseen: str) -> tuple[LabelledImages, LabelledImages]:
@@ -111,15 +119,18 @@ def page(
     train: LabelledImages,
     test: LabelledImages,
     runs: dict[tuple[Objective, int], Result],
-    seeds: int,
-    steps: int,
+    arguments: argparse.Namespace,
 ) -> str:
+    seeds, steps, objectives = arguments.seeds, arguments.steps, arguments.objectives
+    chosen = "" if len(objectives) == len(OBJECTIVES) else f" --objectives {' '.join(objectives)}"
     pixels = unit_rows(test.images.reshape(len(test.labels), -1).astype(np.float32), encoder="pixels")
     rows = [row("pixels, cosine", [Result(pixels, 0.0, [])], test, None)]
     reference = [runs[Objective.SOFTMAX, seed] for seed in range(seeds)]
-    for objective in OBJECTIVES:
+    for objective in objectives:
         of_seeds = [runs[objective, seed] for seed in range(seeds)]
         rows.append(row(objective, of_seeds, test, None if objective is Objective.SOFTMAX else reference))
+    opened = [["pixels, cosine", *open_set(pixels, test.labels)]]
+    opened += [[objective, *open_set(runs[objective, 0].vectors, test.labels)] for objective in objectives]
     head = [
         "",
         "R@1 (seeds)",
@@ -132,7 +143,7 @@ def page(
     ]
     return f"""# Objectives on Omniglot
 
-Made by `python bench/omniglot.py --steps {steps} --seeds {seeds} --output docs/benchmarks/omniglot.md`.
+Made by `python bench/omniglot.py --steps {steps} --seeds {seeds}{chosen} --output docs/benchmarks/omniglot.md`.
 {len(train.names)} characters of four alphabets ({len(train.labels):,} drawings, {SIZE} x {SIZE}) are learned, each
 turned by 90, 180 and 270 degrees as three more characters; judged are all {len(test.labels)} drawings of the
 {len(test.names)} characters of **{HELD_OUT}**, which training never saw: leave-one-out retrieval by cosine. {steps:,}
@@ -144,7 +155,15 @@ character: [95 % interval], p of the sign-flip test. The interval of TAR (seed 0
 {table(head, rows)}
 R@1 on the unseen alphabet against processor seconds (one thread), mean over seeds:
 
-{curves(runs, seeds)}"""
+{curves(runs, objectives, seeds)}
+## Open set
+
+{HALVINGS} times, half of the {len(test.names)} characters are drawn and enrolled with half of their drawings, as the
+mean of their vectors; their other drawings are asked, and all drawings of the other characters, who are strangers. DIR:
+share of the enrolled that get their own name, with the threshold at which so many strangers get any. Mean, and the
+middle 95 % of the halvings, which share characters; seed 0.
+
+{table(["", *(f"DIR at FPIR {rate:g}" for rate in FPIRS)], opened)}"""
 
 
 def row(
@@ -177,13 +196,32 @@ def row(
     return cells
 
 
-def curves(runs: dict[tuple[Objective, int], Result], seeds: int) -> str:
+def curves(runs: dict[tuple[Objective, int], Result], objectives: Sequence[Objective], seeds: int) -> str:
     rows = []
-    for objective in OBJECTIVES:
+    for objective in objectives:
         curves_of = np.array([runs[objective, seed].curve for seed in range(seeds)])
         points = zip(np.median(curves_of[..., 0], axis=0), curves_of[..., 1].mean(axis=0), strict=True)
         rows.append([objective, *(f"{value:.3f} ({seconds:.0f} s)" for seconds, value in points)])
     return table(["", *(f"{share + 1}/{LOOKS} of the steps" for share in range(LOOKS))], rows)
+
+
+def open_set(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> list[str]:
+    """DIR at each of FPIRS: mean and middle 95 % over halvings of the characters."""
+    random, found = np.random.default_rng(0), []
+    for _ in range(HALVINGS):
+        people = random.permutation(np.unique(labels))
+        known = np.sort(people[: len(people) // 2])
+        gallery = np.zeros(len(labels), dtype=bool)
+        for person in known:
+            rows = random.permutation(np.flatnonzero(labels == person))
+            gallery[rows[: len(rows) // 2]] = True
+        means = [vectors[gallery & (labels == person)].mean(axis=0) for person in known]
+        answer = identify_all(vectors[~gallery], labels[~gallery], unit_rows(means, encoder="means"), known)
+        found.append([answer.dir_at_fpir(rate, support=1).tar for rate in FPIRS])
+    low, high = np.quantile(found, [0.025, 0.975], axis=0)
+    return [
+        f"{mean:.3f} [{a:.3f}, {b:.3f}]" for mean, a, b in zip(np.mean(found, axis=0), low, high, strict=True)
+    ]
 
 
 if __name__ == "__main__":
