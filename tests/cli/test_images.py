@@ -63,3 +63,20 @@ def test_the_verdict_of_a_mixed_index_stays_with_its_texts(things, tmp_path, cal
     code, _, err = call("evaluate", *place, "--granularity", "image")
     assert code == 0
     assert "not kept: the verdict" in err
+
+
+def test_images_become_parquet_and_come_back(things, tmp_path, call):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra train")
+    reading = pytest.importorskip("tellapart.learning.images.reading", reason="needs the extra train")
+    place = ("--index", tmp_path / "things.idx")
+    call("index", things, *place, "--encoder", "pixels")
+    code, _, err = call("export", *place, "--output", tmp_path / "t.parquet")
+    assert (code, "10 images, 2 labels" in err) == (0, True)
+    table = parquet.read_table(tmp_path / "t.parquet")
+    assert table["label"].to_pylist() == [0] * 5 + [1] * 5
+    vectors = np.stack(table["vector"].to_pylist())
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-2)
+    back = reading.read_images(tmp_path / "t.parquet", size=16, channels=1)
+    assert (len(back.labels), len(back.names)) == (10, 2)
+    code, _, err = call("export", *place, "--output", tmp_path / "t.parquet", "--granularity", "paragraph")
+    assert (code, "a .parquet holds images" in err) == (2, True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from tellapart.corpus.document import Granularity
 from tellapart.engine.facade import Index
 from tellapart.engine.results import unit_ids
-from tellapart.errors import TellapartError
+from tellapart.errors import TellapartError, require
+from tellapart.index.image_vectors import ImageFiles
 from tellapart.index.snapshot import UnitTable
 from tellapart.progress import Progress, silent
 
@@ -59,6 +60,40 @@ def export_units(
     for file in ("vectors.npy", "units.jsonl"):
         os.replace(output / f"{file}{PART}", output / file)
     return len(target)
+
+
+def export_images(
+    index: Index, output: Path, encoder: str | None = None, progress: Progress = silent
+) -> tuple[int, int]:
+    """Write the images of an index as one Parquet file that both trainings read.
+
+    Columns: `vector` (float32 list), `label` (int64, the number of the image's folder, as centres need it), `name` (the
+    folder) and `path`.
+
+    Returns the number of images and that of labels. Raises TellapartError where the index has no such vectors.
+    """
+    arrow, parquet = require("pyarrow", extra="train"), require("pyarrow.parquet", extra="train")
+    image = Granularity.IMAGE
+    configuration = index.plan(ranker="knn", granularity=image.value, encoder=encoder).configuration
+    files = ImageFiles(index.folder, index.settings)
+    with index.reading() as snapshot:
+        table, vectors = snapshot.units(image), snapshot.vectors(str(configuration.encoder), image)
+        found = [(index.stored(number).document, rows) for number, rows in _documents(table)]
+        folders = [str(PurePosixPath(document.id).parent) for document, _ in found]
+        names, labels = np.unique(folders, return_inverse=True)
+        rows = vectors.take(np.concatenate([rows for _, rows in found])).astype(np.float32)
+    columns = {
+        "vector": arrow.FixedSizeListArray.from_arrays(rows.ravel(), vectors.dim),
+        "label": labels.astype(np.int64),
+        "name": folders,
+        "path": [str(files.path(document)) for document, _ in found],
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with progress("writing", len(found)) as advance:
+        parquet.write_table(arrow.table(columns), f"{output}{PART}")
+        advance(len(found))
+    os.replace(f"{output}{PART}", output)
+    return len(found), len(names)
 
 
 def _documents(table: UnitTable) -> Iterator[tuple[int, np.ndarray]]:

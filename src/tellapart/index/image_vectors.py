@@ -69,6 +69,16 @@ class ImageFiles:
         changed = "is gone" if file is None else "has changed"
         raise TellapartError(f"{document.id} {changed} since it was read: run 'tellapart index' again")
 
+    def path(self, document: Document) -> Path:
+        """Give the file of a document.
+
+        Raises:
+            TellapartError: It is gone.
+        """
+        if (file := self._files.get(document.id)) is None:
+            raise TellapartError(f"{document.id} is gone since it was read: run 'tellapart index' again")
+        return file.resolve()
+
     @cached_property
     def _files(self) -> dict[str, Path]:
         sources = located(self.settings.sources, self.index)
