@@ -11,8 +11,10 @@ import pytest
 
 from tellapart.engine import Configuration, Index
 from tellapart.experiments.experiment import Cost
+from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
 from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
+from tellapart.experiments.report.charts import weight_chart
 from tellapart.experiments.report.examples import worst_examples
 from tellapart.experiments.report.page import (
     Contents,
@@ -69,6 +71,21 @@ def verdict() -> Verdict:
             for source in ("heading", "title")
         ),
     )  # fmt: skip
+
+
+def test_the_curve_over_the_weight_is_drawn_with_its_interval(verdict):
+    points = tuple(WeightGain(weight, 0.1 - weight / 5, -weight, weight) for weight in (0.0, 0.5, 1.0))
+    chart = weight_chart(replace(verdict, weights=points))
+    assert len(chart.across) > 2
+    assert sum("dot" in stroke.kind for stroke in chart.strokes) == 3
+    assert any(stroke.kind == "area other" and stroke.path.endswith("Z") for stroke in chart.strokes)
+    assert weight_chart(verdict) is None
+    assert "by the weight of the vectors" in render(contents(replace(verdict, weights=points, findings=(
+        *verdict.findings[:1], replace(verdict.findings[1], gain=GAIN), *verdict.findings[2:],
+    ))))  # fmt: skip
+
+
+GAIN = ExpectedGain(0.02, (0.01, 0.03), -0.02, 0.06, 0.8, 0.07)
 
 
 def contents(verdict: Verdict, text: str = "plain") -> Contents:

@@ -85,14 +85,19 @@ def rivals_of(experiment: Experiment) -> tuple[Rival, ...]:
 
 
 def features_of(experiment: Experiment, rivals: Sequence[Rival], synthetic: Experiment | None) -> ArmFeatures:
-    """Describe rivals by their moves from the default and by their gains on synthetic queries."""
+    """Describe rivals by their moves from the default and by their gains on synthetic queries.
+
+    Of a rival that was not asked synthetic queries (a second look at 1,000 of them takes long) they show no gain.
+    """
     default = experiment.arms[experiment.default].arm.variants[0]
     moves = np.array([move(default, rival.configuration) for rival in rivals]).reshape(-1, len(BASIS))
     kind = class_of(default)
     assert kind in CLASSES
     gains = noise = None
     if synthetic is not None:
-        gains, noise = measured(synthetic, rivals)
+        asked = [place for place, rival in enumerate(rivals) if rival.arm in synthetic.arms]
+        gains, noise = np.zeros(len(rivals)), np.zeros((len(rivals), len(rivals)))
+        gains[asked], noise[np.ix_(asked, asked)] = measured(synthetic, [rivals[place] for place in asked])
     return ArmFeatures.of(
         moves,
         distance(moves),

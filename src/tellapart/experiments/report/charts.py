@@ -88,6 +88,33 @@ def _frontier(points: Sequence[Point]) -> Stroke:
     return Stroke(steps, "frontier")
 
 
+def weight_chart(verdict: Verdict) -> Chart | None:
+    """Expected gain over the default by the weight of the vectors, with its 90 % interval; None without a hybrid."""
+    points = verdict.weights
+    if len(points) < 3:
+        return None
+    scale = fitting([end for each in points for end in (each.low, each.high)], least=0.01)
+    across = Scale(0.0, 1.0)
+    marks, drawn = upward(scale)
+    upper = [(across(each.weight), 100 - scale(each.high)) for each in points]
+    lower = [(across(each.weight), 100 - scale(each.low)) for each in points]
+    band = line([*upper, *reversed(lower)], "area other")
+    middle = [(across(each.weight), 100 - scale(each.expected)) for each in points]
+    return Chart(
+        "gain by the weight of the vectors",
+        [
+            *drawn,
+            Stroke(f"{band.path}Z", band.kind),
+            line(middle, "curve choice"),
+            *(dot(x, y, "choice") for x, y in middle),
+        ],
+        marks,
+        across.marks(),
+        f"Expected gain in {verdict.measure} over the default's weight, by the weight of the vectors in hybrid"
+        " (0: words alone, bm25; 1: vectors alone, knn), with its 90 % interval.",
+    )
+
+
 def length_chart(verdict: Verdict) -> Chart | None:
     """Quality against the length of what is looked for: the choice beside the reference."""
     shown = [verdict.chosen] + [verdict.finding(verdict.reference)] * (verdict.reference != verdict.choice)

@@ -13,7 +13,14 @@ import numpy as np
 from tellapart.corpus.document import Granularity, Kind
 from tellapart.engine import Index
 from tellapart.experiments.query_set import QuerySet
-from tellapart.experiments.report.charts import cost_chart, length_chart, ordered, quality_scale, role
+from tellapart.experiments.report.charts import (
+    cost_chart,
+    length_chart,
+    ordered,
+    quality_scale,
+    role,
+    weight_chart,
+)
 from tellapart.experiments.textfiles import replacing
 from tellapart.experiments.verdict import Finding, Verdict
 from tellapart.index.home import NAME
@@ -102,6 +109,7 @@ def render(contents: Contents) -> str:
         units=_by_granularity(findings),
         cost_chart=cost_chart(verdict),
         length_chart=length_chart(verdict),
+        weight_chart=weight_chart(verdict),
     )
 
 
