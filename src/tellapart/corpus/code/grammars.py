@@ -98,6 +98,10 @@ def _patterns(query: str) -> str:
     return f"{_patterns(inherited)}\n{text}" if inherited else text
 
 
+SWITCHED_OFF = ("off", "none", "no", "0", "false")
+"""Values of TELLAPART_CACHE that name no folder; `encoders.cache`, which this room may not see, has the same."""
+
+
 def _language(grammar: str) -> tree_sitter.Language | None:
     with _loading:
         return _from_cache(grammar) or _from_temporary(grammar)
@@ -107,6 +111,8 @@ def _from_cache(grammar: str) -> tree_sitter.Language | None:
     cache = os.environ.get("TELLAPART_CACHE")
     if not cache or os.environ.get(_FOLDER):
         return _get(grammar)
+    if cache.lower() in SWITCHED_OFF:
+        return None
     import semble_grammars
 
     return _get_from(Path(cache) / "grammars" / semble_grammars.__version__, grammar)
