@@ -30,7 +30,7 @@ from tellapart.engine import second_look
 from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
 from tellapart.experiments import read_query_set
-from tellapart.experiments.qrels import Qrels
+from tellapart.experiments.qrels import Qrels, read_beir
 from tellapart.experiments.query_set import QuerySet
 from tellapart.index.lexical import analyse_query
 from tellapart.scores.calibrating import CalibrationEvidence, observe_synthetic
@@ -167,8 +167,12 @@ def _no_answer(
     index: Index, queries: QuerySet, configuration: Configuration, arguments: argparse.Namespace
 ) -> str:
     """Tell questions with an answer from those without, by the best probability of a fit on other questions."""
-    nowhere = Qrels({query: {"nowhere": 1} for query in queries.queries if query not in queries.answerable()})
-    without = replace(queries, qrels=nowhere)
+    judged = read_beir(data_folder() / "wikiqa", SETS["wikiqa"])
+    has = {
+        query for query, grades in judged.qrels.grades.items() if any(grade > 0 for grade in grades.values())
+    }
+    texts = {query: judged.queries.texts[query] for query in judged.qrels.grades if query not in has}
+    without = QuerySet(texts, Qrels({query: {"nowhere": 1} for query in texts}))
     rows, plain = [], None
     ways = {configuration.name: configuration}
     if arguments.looked:
@@ -179,13 +183,13 @@ def _no_answer(
         ways[looking.name] = looking
     for number, (name, way) in enumerate(ways.items()):
         suffix = "-looked" if number else ""
-        has = kept_observed(arguments.work / f"wikiqa{suffix}.json", index, queries, way)
-        hasnt = kept_observed(arguments.work / f"wikiqa-nothing{suffix}.json", index, without, way)
-        labels = np.r_[np.ones(len(has), bool), np.zeros(len(hasnt), bool)]
+        found = kept_observed(arguments.work / f"wikiqa{suffix}.json", index, queries, way)
+        nothing = kept_observed(arguments.work / f"wikiqa-nothing{suffix}.json", index, without, way)
+        labels = np.r_[np.ones(len(found), bool), np.zeros(len(nothing), bool)]
         if plain is None:
-            plain = np.array([each.features[:, COSINE].max() for each in (*has, *hasnt)])
+            plain = np.array([each.features[:, COSINE].max() for each in (*found, *nothing)])
             rows.append(["best cosine", *_refusal_figures(labels, plain, None)])
-        evidence = CalibrationEvidence.of([*has, *hasnt], "logistic", "judged", "", 0)
+        evidence = CalibrationEvidence.of([*found, *nothing], "logistic", "judged", "", 0)
         best = np.array([max(each) for each in evidence.probabilities])
         rows.append([f"best probability, {name}", *_refusal_figures(labels, best, plain)])
     head = ["by", "AUROC", "minus that of the cosine", "refused at 90 % of answerable kept"]

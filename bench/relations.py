@@ -19,7 +19,7 @@ from tellapart.experiments.statistics import compare
 from tellapart.scores.relations import RelationModel, surroundings_of
 
 SIZES = (5, 20, 100)
-DRAWS = 2
+DRAWS = 1
 ASKED = 100
 """Queries that no pair is taken from, at most."""
 

@@ -39,7 +39,7 @@ LISTED = 100
 SHARES = (1.0, 0.7, 0.5)
 MEASURE = Measure.parse("nDCG@10")
 FIRST = Measure.parse("RR@6")
-DRAWS = 2000
+DRAWS = 500
 KEPT_EVERY = 50
 
 

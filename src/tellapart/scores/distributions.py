@@ -259,7 +259,7 @@ COLOURS: Mapping[str, str] = {
     JUDGED: "#2f9e62",
 }
 
-ROW, WIDTH, LEFT = 96, 720, 150
+ROW, WIDTH, LEFT = 96, 760, 165
 
 
 def svg(pictures: Sequence[CosinePicture]) -> str:
@@ -277,7 +277,7 @@ def svg(pictures: Sequence[CosinePicture]) -> str:
     ]
     names = dict.fromkeys(group.name for each in pictures for group in each.groups)
     for at, name in enumerate(names):
-        x = LEFT + at * 112
+        x = LEFT + at * 120
         parts.append(f'<rect x="{x}" y="8" width="11" height="11" fill="{COLOURS[name]}" fill-opacity=".7"/>')
         parts.append(f'<text x="{x + 15}" y="18">{name}</text>')
     for row, each in enumerate(pictures):
@@ -301,6 +301,7 @@ def svg(pictures: Sequence[CosinePicture]) -> str:
             )
     for mark in np.arange(np.ceil(low * 5) / 5, high, 0.2):
         x = LEFT + (WIDTH - LEFT - 10) * (mark - low) / (high - low)
-        parts.append(f'<text x="{x:.1f}" y="{height - 12}" text-anchor="middle">{mark:.1f}</text>')
+        shown = f"{mark:.1f}".replace("-0.0", "0.0")
+        parts.append(f'<text x="{x:.1f}" y="{height - 12}" text-anchor="middle">{shown}</text>')
     parts.append(f'<text x="{WIDTH - 10}" y="{height - 12}" text-anchor="end">cosine</text></svg>')
     return "\n".join(parts) + "\n"
