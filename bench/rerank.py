@@ -137,7 +137,8 @@ def main() -> None:
         if collection.name == "wikiqa":
             answers = no_answer(looked, qrels, unanswered)
     times = [1000 * took for _, took in kept.known.values()]
-    publish(page(gains, answers, times), arguments.output)
+    left = [each.name for each in COLLECTIONS if arguments.only and each.name not in arguments.only]
+    publish(page(gains, answers, times, left), arguments.output)
 
 
 def look(collection: Collection, work: Path, kept: KeptScores):  # noqa: ANN201
@@ -251,7 +252,7 @@ def _interval(labels, values, other=None):  # noqa: ANN001, ANN202
     return area(np.arange(len(labels))), *np.percentile(drawn, [2.5, 97.5])
 
 
-def page(gains: Sequence[Sequence[str]], answers: str, times: Sequence[float]) -> str:
+def page(gains: Sequence[Sequence[str]], answers: str, times: Sequence[float], left: Sequence[str]) -> str:
     head = ["collection (queries)", "measure", "default", "share", "second look", "gain", "p"]
     return (
         "# A second look\n\n"
@@ -263,6 +264,7 @@ def page(gains: Sequence[Sequence[str]], answers: str, times: Sequence[float]) -
         + f"\nOne pair takes {np.median(times):.0f} ms (median; {np.percentile(times, 90):.0f} ms for one in ten)"
         f" on one core of a busy machine without VNNI,\n{len(times):,} pairs. `search --rerank` looks at as many"
         " hits as fit into a second, six at least.\n"
+        + (f"\nNot run this time: {', '.join(left)}.\n" if left else "")
     )
 
 
