@@ -13,11 +13,17 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.corpus.places import lines
+from tellapart.encoders.cache import open_cache
+from tellapart.encoders.pooling import embed
+from tellapart.encoders.protocol import Encoder
+from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.experiments.semble import Annotations, Target, read_semble
+from tellapart.index.embedding import unit_texts
 from tellapart.index.lexical import B_CODE, K1_CODE, analyse_query
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import StoredDocument
+from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.query import Query, Units
 from tellapart.rankers.rocchio import knn
 from tellapart.rankers.structure import Placed, Structure, Weights
@@ -55,13 +61,12 @@ def repositories(data: Path, checkouts: Path, only: Sequence[str] = ()) -> list[
     return found
 
 
-def open_index(repository: Repository, place: Path, encoders: Sequence[str] = ()) -> Index:
+def open_index(repository: Repository, place: Path) -> Index:
     """Index a repository, or open what an earlier run left."""
     folder = place / repository.name
     if (folder / "store.sqlite").is_file():
-        return Index.open(folder)
-    levels = LEVELS if encoders else ()
-    return Index.build([repository.folder], folder, encoders=encoders, granularities=levels)
+        return Index.open(folder, refresh=False)
+    return Index.build([repository.folder], folder, encoders=())
 
 
 def covers(place: Place, target: Target) -> bool:
@@ -111,23 +116,41 @@ class Judged:
 
 
 class Searched:
-    """One repository's index, asked without the planner so that weights can be tried."""
+    """One repository's index, asked without the planner so that weights can be tried.
 
-    def __init__(self, repository: Repository, index: Index, snapshot: Snapshot, encoder: str | None) -> None:
+    `encode` gives some of its units vectors, of which the queries put from then on make use.
+    """
+
+    def __init__(self, repository: Repository, index: Index, snapshot: Snapshot) -> None:
         self.repository = repository
         self.index = index
         self.snapshot = snapshot
-        self.encoder = encoder
-        self._documents: dict[int, StoredDocument] = {}
-        texts = repository.annotations.queries.texts
-        self.vectors: Mapping[str, NDArray[np.float32]] = (
-            {} if encoder is None
-            else dict(zip(texts, index.encode_queries(encoder, list(texts.values())), strict=True))
-        )  # fmt: skip
+        self._vectors: dict[Granularity, VectorIndex] = {}
+        self._queries: dict[str, NDArray[np.float32]] = {}
+
+    def encode(self, encoder: Encoder, rows: Mapping[Granularity, Sequence[int]]) -> None:
+        """Give these units vectors, as a search finds them in an index that is not encoded to its end."""
+        texts = self.repository.annotations.queries.texts
+        self._queries = dict(zip(texts, encoder.encode_query(list(texts.values())), strict=True))
+        for level, own in rows.items():
+            made, _ = embed(encoder, [self._text(level, row) for row in own], cache=open_cache())
+            halves = np.zeros((self.snapshot.units(level).n_rows, encoder.dim), np.float16)
+            halves[list(own)] = made
+            self._vectors[level] = VectorIndex([halves], self.snapshot.units(level).alive)
+
+    def _text(self, level: Granularity, row: int) -> UnitText:
+        stored, ordinal = self._stored(level, row)
+        return unit_texts(stored, level)[ordinal]
+
+    def _stored(self, level: Granularity, row: int) -> tuple[StoredDocument, int]:
+        """Fetch the document of a unit, and say which of its units it is."""
+        numbers, ordinals = self.snapshot.units(level).locate(np.array([row]))
+        number = int(numbers[0])
+        return self.snapshot.fetch(self.index.store, [number])[number], int(ordinals[0])
 
     def ranker(self, fitted: Weights | None) -> Structure:
         """Rank by some weights; None where only candidates matter."""
-        return Structure(K1_CODE, B_CODE, None if self.encoder is None else knn(), fitted=fitted)
+        return Structure(K1_CODE, B_CODE, knn() if self._vectors else None, fitted=fitted)
 
     def sides(self, query: str) -> list[Side]:
         """Put a query to functions and paragraphs."""
@@ -137,44 +160,43 @@ class Searched:
             if level not in self.snapshot.granularities:
                 continue
             table = self.snapshot.units(level)
-            vectors = None if self.encoder is None else self.snapshot.vectors(self.encoder, level)
             units = Units(
-                table.n_rows, self.snapshot.lexical(level), vectors, table.alive,
+                table.n_rows, self.snapshot.lexical(level), self._vectors.get(level), table.alive,
                 offsets=table.offsets, names=self.snapshot.names,
             )  # fmt: skip
             terms = tuple(analyse_query(text, KIND_OF[level]))
-            sides.append(Side(level, Query(terms, self.vectors.get(query), text=text), units, table.offsets))
+            sides.append(Side(level, Query(terms, self._queries.get(query), text=text), units, table.offsets))
         return sides
 
     def place(self, side: Side, row: int) -> Place:
         """Say where a unit stands."""
-        numbers, ordinals = self.snapshot.units(side.granularity).locate(np.array([row]))
-        number = int(numbers[0])
-        if number not in self._documents:
-            self._documents[number] = self.index.stored(number)
-        stored = self._documents[number]
-        span = stored.tree.span(side.granularity, int(ordinals[0]))
+        stored, ordinal = self._stored(side.granularity, row)
+        span = stored.tree.span(side.granularity, ordinal)
         return (stored.document.path or "", *lines(stored.document.text, *span))
 
-    def judged(self, query: str) -> Judged:
-        """Measure the candidates of a query."""
+    def judged(self, query: str, among: NDArray[np.int64] | None = None) -> Judged:
+        """Measure the candidates of a query, or those of them that are `among` some files."""
         sides = self.sides(query)
         neutral = Weights(tuple(self.columns), *(np.zeros(len(self.columns)),) * 2, 0.0, 1.0)
         ranker = self.ranker(neutral)
         found, _ = ranker.find(sides)
         shown = _first_units(ranker.rank_together(sides, len(found.positions)), sides)
-        places = [self.place(sides[shown[at].side], shown[at].row) for at in found.positions.tolist()]
+        kept = np.flatnonzero(
+            np.ones(len(found.positions), bool) if among is None else np.isin(found.positions, among)
+        )
+        positions = found.positions[kept].tolist()
+        places = [self.place(sides[shown[at].side], shown[at].row) for at in positions]
         targets = self.repository.annotations.targets[query]
         covered = np.array([[covers(place, target) for place in places] for target in targets], bool)
         covered = covered.reshape(len(targets), len(places))
         relevant = [any(covers(place, replace(target, lines=None)) for target in targets) for place in places]
-        features = found.features.astype(np.float64)
+        features = found.features[kept].astype(np.float64)
         return Judged(self.repository, query, found.asked, features, covered, np.array(relevant, bool))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the features."""
-        return FEATURES if self.encoder is None else FEATURES + NEAR_FEATURES
+        return FEATURES + NEAR_FEATURES if self._vectors else FEATURES
 
     def answer(self, query: str, fitted: Weights, decay: float) -> list[Place]:
         """Search as the product does, with some weights."""
@@ -192,10 +214,10 @@ def _first_units(placed: Iterable[Placed], sides: Sequence[Side]) -> dict[int, P
     return first
 
 
-def searched(chosen: Sequence[Repository], place: Path, encoder: str | None = None) -> Iterator[Searched]:
+def searched(chosen: Sequence[Repository], place: Path) -> Iterator[Searched]:
     """Open every repository in turn."""
     for repository in chosen:
-        index = open_index(repository, place, () if encoder is None else (encoder,))
+        index = open_index(repository, place)
         with index.reading() as snapshot:
-            yield Searched(repository, index, snapshot, encoder)
+            yield Searched(repository, index, snapshot)
         index.close()
