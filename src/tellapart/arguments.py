@@ -58,7 +58,7 @@ def texts(given: str | Iterable[str], what: str) -> list[str]:
     return several
 
 
-def need(value: object, kind: type[T], what: str, give: str) -> T:
+def need(value: T, kind: type, what: str, give: str) -> T:
     """Give the value back if it is of a type, else say what to give."""
     if not isinstance(value, kind):
         raise TellapartError(f"{what} is {shown(value)}: give {give}")

@@ -85,13 +85,13 @@ def inspect(
         encoders = (
             (encoder,) if encoder else tuple(dict.fromkeys((*DEFAULT_ENCODERS, *opened.settings.encoders)))
         )
-        found = inspect_code(
+        embedded = inspect_code(
             opened, encoders=encoders, most=functions, seed=seed, progress=terminal_progress()
         )
         if json:
-            print_json({"schema": SCHEMA, "code": code_json(found)})
+            print_json({"schema": SCHEMA, "code": code_json(embedded)})
         else:
-            print(code_text(found))
+            print(code_text(embedded))
         return
     texts = text_diagnostics(read_verdict(verdict), seed=seed) if verdict else ()
     inspections = inspect_index(

@@ -131,13 +131,12 @@ def _check_text(query: str) -> None:
         )
 
 
-def check_queries(queries: object, depth: int) -> None:
+def check_queries(queries: Mapping[str, str], depth: int) -> None:
     """Check the queries of a run and how many documents it wants of each.
 
     Raises:
         TellapartError: They are no mapping from ids to texts, or the depth is no whole number from 1 on.
     """
-    texts(
-        need(queries, Mapping, "queries", "a mapping from the id of a query to its text").values(), "queries"
-    )
+    need(queries, Mapping, "queries", "a mapping from the id of a query to its text")
+    texts(queries.values(), "queries")
     whole_number(depth, "depth", least=1)

@@ -277,13 +277,9 @@ def _file_digest(source: Source) -> bytes:
 def _sound(documents: Iterator[Document]) -> Iterator[Document]:
     """Replace half characters (lone surrogates), which neither the store nor an encoder can hold."""
     for document in documents:
-        fields = document.id, document.text, document.title
-        sound = tuple(map(_whole, fields))
-        yield (
-            document
-            if sound == fields
-            else replace(document, **dict(zip(("id", "text", "title"), sound, strict=True)))
-        )
+        identity, text, title = _whole(document.id), _whole(document.text), _whole(document.title)
+        sound = (identity, text, title) == (document.id, document.text, document.title)
+        yield document if sound else replace(document, id=identity, text=text, title=title)
 
 
 def _whole(text: str) -> str:

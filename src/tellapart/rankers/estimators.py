@@ -51,7 +51,7 @@ class _ByExamples(BaseEstimator):
         return self
 
 
-class ExemplarSVM(ClassifierMixin, _ByExamples):  # type: ignore[misc]
+class ExemplarSVM(ClassifierMixin, _ByExamples):
     """The exemplar SVM (Malisiewicz et al. 2011): examples against all other rows, however many.
 
     Rows are brought to unit length and rounded to half precision, as an index keeps them. `solver="exact"` has the

@@ -74,7 +74,8 @@ class EncoderLikeness:
 
     def pairs(self, a: Sequence[str], b: Sequence[str]) -> Floats:
         """Cosines (n,)."""
-        return np.einsum("ij,ij->i", self._vectors(a), self._vectors(b))
+        cosines: Floats = np.einsum("ij,ij->i", self._vectors(a), self._vectors(b))
+        return cosines
 
 
 class Bm25Likeness:
@@ -162,4 +163,5 @@ def _dense(rows: Sequence[Mapping[int, float]], columns: Mapping[int, int]) -> F
 
 
 def _unit(matrix: Floats) -> Floats:
-    return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
+    unit: Floats = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
+    return unit

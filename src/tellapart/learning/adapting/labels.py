@@ -7,6 +7,7 @@ the map and without, is an experiment, and `decide` says whether the map is bett
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -76,8 +77,11 @@ def read_labelled(path: Path) -> LabelledTexts:
             raise TellapartError(f"{path}: not one JSON object per line ({error})") from error
     else:
         delimiter = "," if path.suffix.lower() == ".csv" else "\t"
-        quoting = csv.QUOTE_MINIMAL if delimiter == "," else csv.QUOTE_NONE
-        rows = list(csv.DictReader(content.splitlines(), delimiter=delimiter, quoting=quoting))
+        lines = io.StringIO(content, newline="")
+        if delimiter == ",":
+            rows = list(csv.DictReader(lines))
+        else:
+            rows = list(csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE))
     known = rows[0].keys() if rows else ()
     text = next((name for name in TEXT_COLUMNS if name in known), None)
     label = next((name for name in LABEL_COLUMNS if name in known), None)
