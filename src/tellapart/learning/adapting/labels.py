@@ -32,7 +32,7 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.arms import Arm
 from tellapart.experiments.deciding import decide
 from tellapart.experiments.experiment import FOLDS, ArmValues, Experiment, assign_folds
-from tellapart.experiments.policies import Judged
+from tellapart.experiments.posterior.model import ADAPTED, load_models
 from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import FEW_QUERIES
@@ -121,16 +121,14 @@ def adapt_to_labels(
     refuse_occupied(output)
     counts = np.bincount(data.labels)
     if (able := int((counts > 1).sum())) < FOLDS:
-        raise TellapartError(
-            f"{able} labels have two texts: give {FOLDS} to learn from, and {FEW_QUERIES} so that something is decided"
-        )
+        raise TellapartError(f"{able} labels have two texts: give {FOLDS} or more, better {FEW_QUERIES}")
     base = load_encoder(encoder)
     if isinstance(base, OfImages):
         raise TellapartError(f"{encoder!r} sees images: adapt an encoder of texts, such as minilm")
     units = [UnitText("", text) for text in data.texts]
     vectors, _ = embed(base, units, cache=open_cache(), progress=progress)
     experiment = _experiment(data, vectors, encoder, seed, progress)
-    verdict = decide(experiment, Judged(), seed=seed)
+    verdict = decide(experiment, models=load_models(ADAPTED), seed=seed)
     arm = next(each.arm for each in experiment.arms.values() if len(each.arm.variants) > 1)
     place = arm.variants.index(verdict.finding(arm.name).configuration)
     found = Adapted(verdict, LinearMap().pulls[place - 1] if place else None)
