@@ -200,7 +200,7 @@ the place above it; ours is counted as it is sent. In brackets: ours minus the o
 uncorrected. Ours uses words and vectors, sentences and paragraphs; the others rank their pieces by cosine.
 
 Parts and weights of ours were chosen on chunking_evaluation, so that collection flatters it;
-[context_weights](context_weights.md) chooses them on the others.
+xquad-en and wikiqa had no part in it.
 
 Adaptive-k cuts windows of 128 at the largest gap of the similarities; sentence-window gives three sentences on either
 side; auto-merging gives the 256 tokens around when more than half of their four parts were found.

@@ -2,8 +2,8 @@
 
     TELLAPART_DATA=... python bench/context_weights.py --output docs/benchmarks/context_weights.md
 
-Each collection is left out in turn: the setting that is best on the two others, over the small budgets at which they
-tell settings apart, is judged on it. After a run of bench/context.py, whose figures of windows are read from `--work`.
+The setting that is best on xquad-en and wikiqa, at a small budget at which they tell settings apart, is judged on
+chunking_evaluation. After a run of bench/context.py, whose figures of windows are read from `--work`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,11 @@ from judged import publish, table
 from tellapart.engine import context, packing
 from tellapart.experiments.statistics import compare
 
-NEIGHBOURS = (0.0, 0.15, 0.3, 0.6)
-WHOLES = (0, 120, 240)
-BUDGETS = (150, 300, 1_000)
-CHOSEN_AT = (150, 300)
+NEIGHBOURS = (0.0, 0.3, 0.6)
+WHOLES = (0, 120)
+CHOSEN_AT, JUDGED_AT = 150, 1_000
 """At 1,000 tokens all answers of xquad-en and wikiqa are in every setting's context."""
 
-JUDGED_AT = 1_000
 SHIPPED = (0.3, 120)
 Setting = tuple[float, int]
 
@@ -37,85 +35,73 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/context"), help="Keeps what was measured.")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    found = {each.name: kept(each, options.work) for each in (chunking(), xquad(), wikiqa())}
-    publish(report(found, options.work), options.output)
+    settings = list(itertools.product(NEIGHBOURS, WHOLES))
+    others = [kept(each, settings, CHOSEN_AT, options.work) for each in (xquad(), wikiqa())]
+    mean = {each: float(np.mean([values[key(each)].mean() for values in others])) for each in settings}
+    chosen = max(settings, key=lambda each: (mean[each], each == SHIPPED))
+    judged = kept(chunking(), [chosen], JUDGED_AT, options.work)[key(chosen)]
+    publish(report(others, mean, chosen, judged, options.work), options.output)
 
 
-def kept(collection: Collection, work: Path) -> dict[str, NDArray[np.float64]]:
-    file = work / f"weights {collection.name}.npz"
+def kept(
+    collection: Collection, settings: list[Setting], budget: int, work: Path
+) -> dict[str, NDArray[np.float64]]:
+    file = work / f"weights {collection.name} {len(settings)}.npz"
     if not file.exists():
-        np.savez(file, allow_pickle=False, **measured(collection))
+        np.savez(file, allow_pickle=False, **measured(collection, settings, budget))
     with np.load(file) as stored:
         return {name: stored[name] for name in stored.files}
 
 
-def key(setting: Setting, budget: int) -> str:
-    return f"{setting[0]:g} {setting[1]} {budget}"
+def key(setting: Setting) -> str:
+    return f"{setting[0]:g} {setting[1]}"
 
 
-def measured(collection: Collection) -> dict[str, NDArray[np.float64]]:
-    """Recall per answerable question, for every setting and budget."""
+def measured(collection: Collection, settings: list[Setting], budget: int) -> dict[str, NDArray[np.float64]]:
+    """Recall per answerable question, for every setting."""
     values: dict[str, NDArray[np.float64]] = {}
-    asked = [(text, answer) for text, answer in collection.questions if answer]
     with indexed(collection) as index:
-        for setting in itertools.product(NEIGHBOURS, WHOLES):
+        for setting in settings:
             context.NEIGHBOUR, packing.WHOLE = setting
-            for budget in BUDGETS:
-                recalls = []
-                for text, answer in asked:
+            recalls = []
+            for text, answer in collection.questions:
+                if answer:
                     made = index.context(text, tokens=budget, always=True)
                     recalls.append(recall(answer, [(each.document, *each.span) for each in made.passages]))
-                values[key(setting, budget)] = np.array(recalls)
+            values[key(setting)] = np.array(recalls)
     context.NEIGHBOUR, packing.WHOLE = SHIPPED
     return values
 
 
-def report(found: dict[str, dict[str, NDArray[np.float64]]], work: Path) -> str:
-    settings = list(itertools.product(NEIGHBOURS, WHOLES))
-    rows, grid = [], []
-    for name, own in found.items():
-        others = [values for other, values in found.items() if other != name]
-        mean = {
-            each: float(
-                np.mean([values[key(each, budget)].mean() for values in others for budget in CHOSEN_AT])
-            )
-            for each in settings
-        }
-        chosen = max(settings, key=lambda each: (mean[each], each == SHIPPED))
-        ours, shipped = own[key(chosen, JUDGED_AT)], own[key(SHIPPED, JUDGED_AT)]
-        with np.load(work / f"{name}.npz") as stored:
-            windows = [stored[f"{JUDGED_AT}/windows of {size}"] for size in WINDOWS]
-        best = max(windows, key=lambda each: each.mean())
-        against = compare(ours, best)
-        rows.append(
-            [
-                f"{name} ({len(ours)})",
-                f"{chosen[0]:g}, {chosen[1]}",
-                f"{ours.mean():.3f}",
-                f"{shipped.mean():.3f}",
-                f"{best.mean():.3f}",
-                f"{against.difference:+.3f} [{against.low:+.3f}, {against.high:+.3f}]",
-                f"{against.p:.4f}",
-            ]
-        )
-    for each in settings:
-        cells = [f"{found[name][key(each, budget)].mean():.3f}" for name in found for budget in BUDGETS]
-        grid.append([f"{each[0]:g}", f"{each[1]}", *cells])
-    head = ["left out", "chosen elsewhere", "its recall", "shipped", "best window here", "difference", "p"]
-    columns = [f"{name} {budget:,}" for name in found for budget in BUDGETS]
+def report(
+    others: list[dict[str, NDArray[np.float64]]],
+    mean: dict[Setting, float],
+    chosen: Setting,
+    judged: NDArray[np.float64],
+    work: Path,
+) -> str:
+    with np.load(work / "chunking_evaluation.npz") as stored:
+        shipped = stored[f"{JUDGED_AT}/ours"]
+        windows = {size: stored[f"{JUDGED_AT}/windows of {size}"] for size in WINDOWS}
+    size = max(windows, key=lambda each: windows[each].mean())
+    against = compare(judged, windows[size])
+    grid = [
+        [f"{each[0]:g}", f"{each[1]}", *(f"{values[key(each)].mean():.3f}" for values in others), f"{of:.3f}"]
+        for each, of in mean.items()
+    ]
+    head = ["neighbours", "whole", "xquad-en", "wikiqa dev", "mean"]
     return f"""# The weights of packing, chosen on other collections
 
-Made by `python bench/context_weights.py`. Recall of the answer's characters at {JUDGED_AT:,} tokens on the collection
-that is left out, with the weight of neighbours and the size of a paragraph that comes whole that were best on the two
-other collections (mean recall at {" and ".join(map(str, CHOSEN_AT))} tokens), against the fixed window that is best on
-the left-out collection itself. Shipped: {SHIPPED[0]:g}, {SHIPPED[1]}. Paired, bootstrap-t intervals, uncorrected.
+Made by `python bench/context_weights.py`: which weight of neighbours and which size of a paragraph that comes whole put
+most of the answers of xquad-en and wikiqa into {CHOSEN_AT} tokens, and what that setting finds in chunking_evaluation,
+which had no part in it. Shipped: {SHIPPED[0]:g} and {SHIPPED[1]}.
 
-{table(head, rows)}
-## All settings
-
-Recall by weight of neighbours, whole paragraphs up to so many tokens, collection and budget.
-
-{table(["neighbours", "whole", *columns], grid)}"""
+{table(head, grid)}
+Chosen: **{chosen[0]:g} and {chosen[1]}**. With it {judged.mean():.3f} of the answers' characters of chunking_evaluation
+are in {JUDGED_AT:,} tokens (shipped: {shipped.mean():.3f}). The fixed window that is best on chunking_evaluation
+itself, {size} tokens, has {windows[size].mean():.3f}: {against.difference:+.3f}
+[{against.low:+.3f}, {against.high:+.3f}], p {against.p:.4f} (paired, bootstrap-t interval, {len(judged)} questions).
+"""
 
 
 if __name__ == "__main__":

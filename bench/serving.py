@@ -111,7 +111,7 @@ def server(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     command = [sys.executable, "-m", "tellapart", "serve", "--index", str(folder)]
     process = subprocess.Popen([*command, "--port", str(port), "--workers", str(workers)])
     try:
-        for _ in range(600):
+        for _ in range(3_000):
             with suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
                 break
