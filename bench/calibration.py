@@ -100,7 +100,14 @@ def main() -> None:
         if name == "wikiqa":
             unanswered = _no_answer(index, queries, configuration, arguments)
         index.close()
-    publish(_page(quality, precision, refusal, lists, unanswered), arguments.output)
+    left = [each for each in SETS if each not in arguments.sets]
+    left += [] if arguments.synthetic else ["synthetic queries (`--synthetic`)"]
+    left += [] if arguments.bayesian else ["bayesian-bm25 (`--bayesian`)"]
+    publish(_page(quality, precision, refusal, lists, unanswered) + _left(left), arguments.output)
+
+
+def _left(names: Sequence[str]) -> str:
+    return f"\nNot run this time: {', '.join(names)}.\n" if names else ""
 
 
 def drawn(queries: QuerySet, at_most: int) -> QuerySet:
