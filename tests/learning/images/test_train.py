@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tellapart.learning.images.backbones import NetworkSpec  # noqa: E402
 from tellapart.learning.images.reading import LabelledImages  # noqa: E402
 from tellapart.learning.images.splitting import Split  # noqa: E402
 from tellapart.learning.images.train import train_images  # noqa: E402
+from tellapart.learning.training.history import Look  # noqa: E402
 from tellapart.learning.training.options import TrainingOptions  # noqa: E402
 
 OPTIONS = TrainingOptions(dim=8, steps=3, identities=8, samples=2, check_every=3)
@@ -32,6 +34,24 @@ def test_a_network_of_ones_own_becomes_an_encoder(some_glyphs, tmp_path):
     assert done.judgement is not None
     vectors = load_encoder(f"folder:{tmp_path / 'e'}").encode_images(some_glyphs.images)
     assert vectors.shape == (len(some_glyphs.labels), 8)
+
+
+def test_a_short_run_is_reported_while_it_runs_and_its_average_is_no_collapse(some_glyphs, tmp_path):
+    """Running statistics and the average of the weights begin near nothing: that must not look like a dead encoder."""
+    seen: list[str] = []
+    split = Split(some_glyphs.of_identities(range(16)), some_glyphs.of_identities(range(16, 24)))
+
+    def watch(look: Look) -> None:
+        assert look.quality is not None
+        seen.extend(look.quality.findings())
+        assert "scale in effect" in (tmp_path / "e" / "report.html").read_text()
+
+    options = TrainingOptions(dim=16, width=8, steps=30, identities=8, samples=4, check_every=5)
+    train_images(split, options, Augmentation(), tmp_path / "e", watch=watch)
+    assert not [finding for finding in seen if "collapse" in finding]
+    facts = json.loads((tmp_path / "e" / "training.json").read_text())["facts"]
+    assert (facts["scale in effect"], facts["margin in effect"]) == ("24", "0.3")
+    assert facts["held out"] == "8 identities, 64 images"
 
 
 def lit(identities: int, each: int, *, seed: int = 0, size: int = 16) -> LabelledImages:
