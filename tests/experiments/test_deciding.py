@@ -18,6 +18,7 @@ from tellapart.experiments.posterior.evidence import weigh
 from tellapart.experiments.posterior.model import load_models
 from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
+from tellapart.experiments.synthetic.generate import tells_nothing
 
 NAMES = [f"arm{number}/document/knn" for number in range(10)]
 
@@ -161,6 +162,14 @@ def test_judged_queries_are_read_in_the_light_of_synthetic_ones():
     assert both.queries == judged.queries
     assert both.finding(NAMES[2]).gain != alone.finding(NAMES[2]).gain
     assert "300 synthetic ones" in both.reason
+
+
+def test_synthetic_queries_that_find_nothing_tell_nothing():
+    values = np.zeros((100, 2))
+    values[:5, 0] = 1.0
+    made = with_sources(values, ["title"] * 100)
+    assert tells_nothing(made, 50), "a random order finds as much among 50 documents"
+    assert not tells_nothing(made, 5000)
 
 
 def test_nothing_asked_keeps_to_what_other_collections_say():
