@@ -273,7 +273,7 @@ def run_synthetic(
 
 
 CHANCE_TIMES = 3.0
-"""A mean nDCG@10 of the default up to so many times that of a random order tells nothing. It is .7 times on limit-small,
+"""A mean nDCG@10 of the default up to so many times that of a random order tells nothing. It is .7 on limit-small,
 where synthetic queries mislead most, and 12 or more on the other 13 development collections."""
 
 
