@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import Catalogue, Mask, StoredFile
-from tellapart.index.files import check, files_below, seal
+from tellapart.index.files import check, files_below, remove, seal
 from tellapart.index.lexical import LexicalSegment, LexicalWriter
 from tellapart.index.names import FILE as NAMES
 from tellapart.index.names import NamesWriter, SegmentNames
@@ -164,6 +164,7 @@ class SegmentWriter:
 
     def write(self) -> list[StoredFile]:
         """Write all files; nothing refers to them before the store's commit."""
+        remove(self.folder)  # what a run left that failed on a full disk: no generation shows it
         self.folder.mkdir(parents=True)
         counts = {g: c + [0] * (len(self._numbers) - len(c)) for g, c in self._counts.items()}
         self._lexical.write(self.folder / "lexical", tuple(g for g in Granularity if g in counts))
