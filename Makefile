@@ -12,6 +12,8 @@ BENCHES := rerank calibration relations cosines quality context verdict verdict_
   bm25_speed lexical_indexing knn_speed encoder_speed long_units one_pass mixed substance freshness lsa sentences sharded_softmax softmax_precision sampled_softmax sampling \
   adaptation omniglot images softmax_and_margins identity_faces identity_rates identity_tail identity_scale
 
+BENCHES += constants
+
 .PHONY: demo check test test-slow lint format model models bench install clean
 
 demo: $(INSTALLED)

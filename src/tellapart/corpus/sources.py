@@ -11,12 +11,12 @@ from tellapart.corpus.document import Kind
 from tellapart.errors import TellapartError
 
 DEFAULT_MAX_BYTES = 2_000_000
-"""Files found in folders beyond this are skipped. Our choice, not measured: a 2 MB text is some 300,000
+"""Files found in folders beyond this are skipped. A limit of size, not of quality: a 2 MB text is some 300,000
 words, more than a long novel; what is larger in a source tree is data. Files named by the user have no
 limit."""
 
 DEFAULT_IMAGE_BYTES = 50_000_000
-"""The same for images. Our choice, not measured: photographs of today's cameras have 5 to 30 MB."""
+"""The same for images: photographs of today's cameras have 5 to 30 MB, so half would refuse some of them."""
 
 STDIN = "-"
 """How a user names standard input."""

@@ -40,28 +40,33 @@ FOLDER = Path(__file__).parent / "data" / "face"
 POINTS = FOLDER / "shape_predictor_5_face_landmarks.dat"
 
 SHOWN = 1024
-"""Longest edge of the picture shown to the detector at first (our choice, not measured)."""
+"""Longest edge of the picture shown to the detector at first. Not measured: half misses smaller
+faces, twice takes four times as long."""
 
 SHOWN_AGAIN = 2048
 """And a second time, where nothing was found: faces of half the size."""
 
 ENLARGED = 224
-"""A picture whose shorter edge is less is enlarged to it (our choice): pictures of att_faces are 46 pixels wide."""
+"""A picture whose shorter edge is less is enlarged to it: pictures of att_faces are 46 pixels wide.
+Not measured at half or twice."""
 
 TINY = 32
-"""Edge of a face in pixels below which it is called tiny: the median of att_faces is 37 (our choice)."""
+"""Edge of a face in pixels below which it is called tiny: the median of att_faces is 37. It
+decides what a person is told, not what is found."""
 
 FULL_SIZE = 80
 """From this edge on a face's size costs no quality: the detector's own window."""
 
 SHARP = 0.10
-"""Sharpness from which on it costs no quality; the median of att_faces is .115 (our choice)."""
+"""Sharpness from which on it costs no quality; the median of att_faces is .115.
+Not measured at half or twice."""
 
 BLURRED = 0.03
 """Sharpness below which a face is called blurred: att_faces blurred by 1.5 pixels have a median of .026."""
 
 SHARPNESS_EDGE = 48
-"""Pixels to a side at which sharpness is looked at: what remains of a face of att_faces (our choice)."""
+"""Pixels to a side at which sharpness is looked at: what remains of a face of att_faces, so that
+a large picture is not called sharp for its size."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 BATCH = 64
-"""Images in one run of the graph (our choice, not measured)."""
+"""Images in one run of the graph: 64 of 224 x 224 in colour are 38 MB. It changes time and memory, never a vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class ImageEncoder(OfImages):
 
 
 EDGE = 28
-"""Grey pixels to a side, those of the usual sets of digits and letters (our choice, not tuned)."""
+"""Grey pixels to a side, those of the usual sets of digits and letters (MNIST). An encoder to compare
+with: it was not tuned."""
 
 
 class PixelEncoder(OfImages):

@@ -16,7 +16,8 @@ from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
 ENCODED_TOGETHER = 1_024
-"""Texts handed to an object at once. Our choice: it forms its own batches; progress is told after each."""
+"""Texts handed to an object at once. It forms its own batches, and progress is told
+after each call: half tells it more often, twice less."""
 
 PROBES = (
     "How do I water roses in a dry summer?",

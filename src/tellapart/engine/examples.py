@@ -27,8 +27,8 @@ from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import Store, StoredDocument
 
 FOLDER_UNITS = 200
-"""A folder stands for at most so many of its units, evenly spaced. Our choice, not measured: a mean of 200 vectors
-hardly moves with more, and the SVM's cost grows with each."""
+"""A folder stands for at most so many of its units, evenly spaced. The mean of 200 unit vectors
+lies within 1 / sqrt 200 = .07 of that of all (of 100: .1, of 400: .05), and the SVM's cost grows with each."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

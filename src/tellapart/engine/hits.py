@@ -13,7 +13,8 @@ from tellapart.index.lexical.characters import is_unspaced
 from tellapart.index.store import StoredDocument
 
 SPARE = 20
-"""Units ranked beyond those asked for, to take the places of copies. Our choice: more copies than this leave gaps."""
+"""Units ranked beyond those asked for, to take the places of copies. Two
+lists of ten; where more copies than this stand first, a list is shorter."""
 
 SUBSTANCE = 5
 """Different words from which on a unit says enough. A heading, an anchor or a link by itself has fewer; of the judged

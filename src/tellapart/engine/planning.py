@@ -36,8 +36,9 @@ NO_RERANK = "none"
 IMAGES = (Granularity.IMAGE,)
 
 CODE_SHARE = 1 / 3
-"""Share of the documents that are files of code from which on `auto` ranks files by their structure. Our choice: a
-repository with its documentation is above it, notes with some scripts are below. Records have no files."""
+"""Share of the documents that are files of code from which on `auto` ranks files by their structure. A
+repository with its documentation is above it, notes with some scripts are below. Not measured at half or twice.
+Records have no files."""
 
 
 @dataclass(frozen=True, slots=True)

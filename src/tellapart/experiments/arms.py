@@ -36,7 +36,7 @@ TIERS = (
 """Granularities of prose and code that are searched together."""
 
 LOOKING_SECONDS = 600.0
-"""A second look that takes longer is compared only where it is named. Our choice: an evaluation is waited for."""
+"""A second look that takes longer is compared only where it is named, since an evaluation is waited for."""
 
 TRIED: dict[str, tuple[Parameters, ...]] = {
     "bm25": (
@@ -55,8 +55,8 @@ TRIED: dict[str, tuple[Parameters, ...]] = {
         Parameters(weight=0.9),
     ),
 }
-"""Parameters tried in cross-validation, the default first: it wins ties. The steps are our choice: around the
-defaults, and Anserini's .9/.4; a finer grid of weights gained nothing that a fold of 100 queries can see."""
+"""Parameters tried in cross-validation, the default first: it wins ties. The steps lie around the
+defaults, with Anserini's .9/.4; a finer grid of weights gained nothing that a fold of 100 queries can see."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from tellapart.experiments.statistics import DRAWS, Comparison
 from tellapart.experiments.verdict import Difference, Finding, LengthBin, SourceFinding, Verdict
 
 LENGTH_EDGES = (0, 200, 400, 800, 1600, 3200)
-"""Characters where bins of passage length begin, the last one open: some 50 tokens, doubling. Our choice, not
-measured."""
+"""Characters where bins of passage length begin, the last one open: some 50 tokens, doubling. They
+only group what a report shows."""
 
 UNKNOWN_COST = Cost(None, math.nan, 0)
 

@@ -36,7 +36,8 @@ from tellapart.rankers.run import RankedDocuments, Run
 from tellapart.rankers.vectors import VectorRanker
 
 MOST_IMAGES = 1_000
-"""Images that are asked about: they show differences of some .01 already (our choice, not measured)."""
+"""Images that are asked about: of a standard deviation of .3 they show a difference of .03 in 80 %
+of trials (2.8 x .3 / sqrt 1,000), a quarter of them one of .05."""
 
 IMAGE_RANKERS = ("knn", "svm", "ridge")
 """Rankers that are compared on images; with one example the others by example are one of these."""

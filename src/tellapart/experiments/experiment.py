@@ -21,7 +21,8 @@ from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 
 FOLDS = 5
-"""Parts of the queries. Our choice, the usual one: four fifths choose, and every query is scored once."""
+"""Parts of the queries. The usual number (Hastie et al. 2009, 7.10): four fifths choose, and every query is scored
+once. With 10, nine tenths choose, at the same cost."""
 
 Values = NDArray[np.float64]
 Folds = NDArray[np.int64]

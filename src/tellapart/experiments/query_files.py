@@ -26,7 +26,7 @@ from tellapart.experiments.semble import Annotations, Target, read_semble
 
 UNKNOWN_SHARE = 0.2
 """Share of the judged documents that an index may lack: beyond it the judgements belong to another corpus, and
-every figure would be too low. Our choice, not measured."""
+every figure would be too low: recall cannot pass .8 then. At half of it a corpus cleaned of copies may be refused."""
 
 LISTED = 5
 """How many of something wrong are named."""

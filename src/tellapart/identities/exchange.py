@@ -16,7 +16,7 @@ from tellapart.identities.gallery import Gallery
 from tellapart.progress import Progress, silent
 
 FLUSHED = 20
-"""Files between two writes to the disk (our choice)."""
+"""Files between two writes to the disk: what a kill costs, some seconds of work."""
 
 
 def identify_files(

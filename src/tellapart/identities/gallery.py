@@ -15,7 +15,7 @@ from tellapart.identities.odds import PRIOR
 from tellapart.identities.views import Item
 
 SHOWN = 3
-"""Candidates given with each answer (our choice)."""
+"""Candidates given with each answer: the name, and two that it could be confused with."""
 
 LIKE = 16
 """Candidates whose likelihood is added up for the probabilities; the others are as unlikely as the last."""

@@ -9,10 +9,10 @@ import numpy as np
 from tellapart.identities.answers import Floats
 
 LEAST_GENUINE = 5
-"""Genuine scores below which nothing is fitted (our choice)."""
+"""Genuine scores below which nothing is fitted: one for each way to err (two coefficients) and some to spare."""
 
 FITTED = 20_000
-"""Scores of each kind that are fitted to, at most: two parameters need no more, and it takes .1 s (our choice)."""
+"""Scores of each kind that are fitted to, at most: two parameters need no more, and it takes .1 s."""
 
 PRIOR = 0.5
 """What is assumed before looking, where nobody says otherwise: as likely as not."""

@@ -13,11 +13,12 @@ from tellapart.identities.clustering import Clustering, Group
 from tellapart.pages.rendering import render_page
 
 SHOWN = 60
-"""Views of a group that are drawn; the others are counted (our choice)."""
+"""Views of a group that are drawn; the others are counted: a page of six rows of ten."""
 
 HEAD = "group\tname\tface\tfile"
 DOUBTFUL = 0.05
-"""Probability of a mistake from which a group is called doubtful (our choice)."""
+"""Probability of a mistake from which a group is called doubtful: one group in twenty that
+are not marked would be wrong at the worst."""
 
 
 def summary(clustering: Clustering, views: int, what: str) -> str:

@@ -21,7 +21,7 @@ Item = Path | str | bytes | np.ndarray
 """A file, a text, the bytes of a picture's file, or an image (height, width[, 3]) uint8."""
 
 THUMBNAIL = 112
-"""Edge of a face on a contact sheet, in pixels (our choice)."""
+"""Edge of a face on a contact sheet, in pixels: the size that face networks see."""
 
 
 class NoFaceError(TellapartError):

@@ -27,7 +27,7 @@ CHUNK_UNITS = 20_000
 """Units embedded together: enough to sort them by length and to see texts that occur twice, some 30 MB."""
 
 SAMPLED_DOCUMENTS, SAMPLED_CHARACTERS = 50, 2_000
-"""Of a segment and of a unit, looked at to estimate how many tokens there are (our choice: some 50 ms)."""
+"""Of a segment and of a unit, looked at to estimate how many tokens there are some 50 ms."""
 
 TILES: Mapping[Kind, Granularity] = MappingProxyType(
     {Kind.PROSE: Granularity.PARAGRAPH, Kind.CODE: Granularity.FUNCTION}

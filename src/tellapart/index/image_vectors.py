@@ -29,7 +29,7 @@ from tellapart.index.vectors import write_vectors
 from tellapart.progress import Advance, Progress
 
 BATCH = 256
-"""Images decoded together and kept in the cache together (our choice, not measured): a kill costs so many."""
+"""Images decoded together and kept in the cache together a kill costs so many."""
 
 
 def pixels_for(encoder: OfImages, content: bytes | Path) -> NDArray[np.uint8]:

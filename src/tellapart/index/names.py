@@ -29,7 +29,7 @@ Numbers = NDArray[np.int32]
 Positions = NDArray[np.int64]
 
 KEPT_WORDS = 1 << 14
-"""Identifiers whose parts stay in memory, some 4 MB: labels and folders repeat the same ones. Our choice."""
+"""Identifiers whose parts stay in memory, some 4 MB: labels and folders repeat the same ones."""
 
 _BETWEEN = "\0"
 _APART = re.compile(r"[\W]+")

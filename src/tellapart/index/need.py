@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from tellapart.corpus.sources import Source
 
 RECENT_NS = 7 * 24 * 3600 * 10**9
-"""A week: files changed since then are being worked on (our choice, not measured)."""
+"""A week: files changed since then are being worked on. It decides what is encoded first, never what is found."""
 
 SUPPORTING = frozenset(
     {"test", "tests", "testing", "spec", "specs", "__tests__", "fixtures", "testdata", "mocks", "benchmarks"}

@@ -25,7 +25,7 @@ DERIVED = "derived"
 
 KEPT_DOCUMENTS, KEPT_CHARACTERS = 256, 100_000
 """Documents that stay in memory between searches, and how long each may be: reading and checking ten of them takes
-longer than ranking. Our choice."""
+longer than ranking. 26 million characters at the most."""
 
 ATTEMPTS = 100
 """Generations that may be gone before they are opened. One such miss takes a writer that commits and deletes within

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MARKS = 6
-"""Marks on an axis at most (our choice)."""
+"""Marks on an axis at most: their numbers have room beside each other at 600 pixels."""
 
 Point = tuple[float, float]
 Mark = tuple[float, str]

@@ -31,14 +31,15 @@ EVIDENCE = "calibration evidence"
 """Name of the record that thresholds are found on."""
 
 LEAST_QUERIES = 20
-"""Independent queries below which nothing is fitted: eight features want at least that. Our choice."""
+"""Independent queries below which nothing is fitted: eight features want at least
+that. Not measured at half or twice."""
 
 ANSWERED = 0.95
-"""Of queries whose answer is among the first ten hits, so many must not be told that nothing answers them. Our choice:
+"""Of queries whose answer is among the first ten hits, so many must not be told that nothing answers them:
 a wrong refusal costs a user more than a list that does not answer."""
 
 SYNTHETIC_QUERIES = 500
-"""Queries made in one drawing. Our choice: half of what `evaluate` makes, since nothing is compared."""
+"""Queries made in one drawing. Half of what `evaluate` makes, since nothing is compared."""
 
 DIGITS = 6
 """Decimals kept of a probability."""

@@ -19,7 +19,8 @@ STRENGTHS = (0.003, 0.03, 0.3, 3.0)
 matters within one. Few queries get a strong prior, many a weak one."""
 
 FOLDS = 5
-"""Parts that whole groups are dealt to; each is predicted by a fit on the others. Our choice: the customary number."""
+"""Parts that whole groups are dealt to; each is predicted by a fit on the others. The usual number (Hastie et
+al. 2009, 7.10)."""
 
 DECILES = 10
 

@@ -35,11 +35,11 @@ MIN_TOKENS = 30
 alike by chance."""
 
 UNRELATED = 20_000
-"""Pairs of functions of different files drawn at random. Our choice: a share of 1 in 1,000 is then known within a
+"""Pairs of functions of different files drawn at random: a share of 1 in 1,000 is then known within a
 quarter."""
 
 RARE = 0.001
-"""Share of the unrelated pairs that are as similar as what is listed, or more. Our choice: it decides what is worth a
+"""Share of the unrelated pairs that are as similar as what is listed, or more. It decides what is worth a
 look, not what is a clone."""
 
 LOWEST, HIGHEST = 0.4, 0.7

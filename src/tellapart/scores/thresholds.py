@@ -18,10 +18,11 @@ from tellapart.errors import TellapartError
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-"""Of a precision: of 20 calibrations at most one gives a threshold that keeps it not. Our choice: the customary one."""
+"""Of a precision: of 20 calibrations at most one gives a threshold that keeps it not, as is usual; an
+argument of `precision_threshold`."""
 
 STEPS = 20
-"""Thresholds that are tried for a precision, each accepting a twentieth of the queries more. Our choice: more cost
+"""Thresholds that are tried for a precision, each accepting a twentieth of the queries more: more cost
 power, fewer leave a lower threshold unseen."""
 
 STARTS = 4

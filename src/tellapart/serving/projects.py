@@ -27,7 +27,8 @@ from tellapart.serving.roots import Roots
 from tellapart.serving.shared import SharedIndex
 
 REFRESH_SECONDS = 2.0
-"""A folder is looked through for changes at most so often. Our choice: an agent edits, then searches."""
+"""A folder is looked through for changes at most so often. An agent edits, then searches: half would look
+twice as often, twice could show it what it has just changed."""
 
 REFRESH_SHARE = 20
 """... and at most a twentieth of the time, where looking takes long."""

@@ -121,7 +121,8 @@ _OPERATOR_CALL = re.compile(r"operator\s*\(\s*\)")
 _ATTRIBUTED = re.compile(r"^[\s*&^]+")
 
 _LONGEST_NAME = 120
-"""Characters of a name; selectors and titles of tests can be paragraphs. Our choice, not measured."""
+"""Characters of a name; selectors and titles of tests can be paragraphs. The name is only shown and
+matched as words: half would cut long Java names, twice would print a paragraph."""
 
 
 def _clipped(name: str) -> str:

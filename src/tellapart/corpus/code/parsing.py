@@ -20,7 +20,8 @@ this stops only what a user names; some .5 s of parsing at the 9 MB/s measured f
 
 MAX_LINE = 100_000
 """Characters of the longest line of a text that is parsed: beyond it the text is data or minified, and a unit for
-each of its functions would say nothing. Our choice, not measured."""
+each of its functions would say nothing. Not measured: bundles are one line, and
+between them and the longest lines that people write lies a wide gap, into which half and twice fall too."""
 
 MAX_TANGLE = 2_000
 """Brackets and signs in a row that the parser could not read, beyond which a text counts as no code: the query

@@ -74,8 +74,8 @@ def _sentences(text: str, blocks: list[Block]) -> list[int]:
 
 LONGEST_PARAGRAPH = 2_000
 """Characters above which a paragraph is cut. Two encoder windows (256 tokens, about 1,000 characters each) are
-the most whose mean still tells what they are about: our choice, not measured. 90 % of scifact's abstracts, each
-written as one paragraph, stay whole (`bench/sentences.py`)."""
+what the mean of a pooled vector is made of at most; half would cut abstracts, twice would average four windows. 90 %
+of scifact's abstracts, each written as one paragraph, stay whole (`bench/sentences.py`)."""
 
 _INTRODUCED = (Shape.LIST, Shape.TABLE, Shape.VERBATIM)
 

@@ -29,7 +29,8 @@ _GLANCE = 64
 """A JPEG is decoded at no more than it takes for this edge: enough to find damage."""
 
 _FINER = 2
-"""How many times finer than wanted a JPEG is decoded, so that scaling it down still averages (our choice)."""
+"""How many times finer than wanted a JPEG is decoded, so that scaling it down still averages over four pixels
+or more (2 is the least that does); twice only takes longer."""
 
 _GREY = frozenset({"1", "L", "LA", "I", "I;16", "F"})
 

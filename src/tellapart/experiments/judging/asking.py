@@ -136,7 +136,8 @@ many as at .5.
 """
 
 REFIT = 1.15
-"""The model is fitted anew whenever there are so many times as many answers. Our choice, not measured."""
+"""The model is fitted anew whenever there are so many times as many answers. At 1.15
+there are 17 fits between 20 and 200 answers, at 1.3 nine, and what is asked next follows an older model for longer."""
 
 NOTHING = -1.0
 """Worth of a question that cannot be asked: below that of any that can."""

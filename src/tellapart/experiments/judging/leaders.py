@@ -16,7 +16,8 @@ from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import Parameters
 
 MOST = 4
-"""Leaders at once: six pairs share the error, and each more makes every pool larger. Our choice, not measured."""
+"""Leaders at once: six pairs share the error, and each more makes every pool larger: with 2
+one pair is judged, with 8 there are 28."""
 
 USUAL = 3
 """Leaders where nobody names them."""

@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from tellapart.engine.facade import Index
 
 MAX_TARGETS = 5
-"""A text that more units offer says nothing about any of them: boilerplate. Our choice, not measured."""
+"""A text that more units offer says nothing about any of them: boilerplate. Not
+measured; it is half of the first ten hits."""
 
 RARE_SHARE = 0.1
-"""Of the sample for queries that consist of words of their unit and every ranker answers. Our choice, not measured."""
+"""Of the sample for queries that consist of words of their unit and every ranker answers: they
+hardly tell rankers apart. Not measured at half or twice."""
 
 ORDER = (QuerySource.MODEL, *(source for source in QuerySource if source is not QuerySource.MODEL))
 """Whose turn it is: what a language model was asked for is not to be left out for want of a unit."""
@@ -126,7 +128,8 @@ def _spread(of_source: Sequence[SyntheticQuestion]) -> list[SyntheticQuestion]:
 
 
 READ_DOCUMENTS = 20_000
-"""Documents in which sources are looked for; of more, so many are drawn. Our choice: twenty for each query."""
+"""Documents in which sources are looked for; of more, so many are drawn. Twenty for each
+query of a set, to have a choice among sources."""
 
 DRAWN_SHARE = 4
 """Units drawn for each source that any text would do for, as a part of the queries wanted: one of several sources."""

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from tellapart.engine.facade import Index
 
 AT_MOST = 1_000
-"""Queries of one set: enough to see differences of some hundredths, in a minute or two. Our choice, not measured."""
+"""Queries of one set: enough to see differences of some hundredths, in a minute or two: with a standard
+deviation of .3, .027 in 80 % of trials; a quarter of them shows .05."""
 
 NOWHERE = (0, 0)
 """Span of what is blanked in a title that the text does not repeat."""
@@ -211,7 +212,7 @@ def _kind(index: Index) -> Kind:
 
 ENOUGH = 300
 """Queries from which on one drawing is enough: a small corpus offers one or two for each of its documents, too few
-to see even large differences (46 for 46 documents of limit-small). Our choice, not measured."""
+to see even large differences (46 for 46 documents of limit-small). With a standard deviation of .3, 300 show .05 in 80 % of trials."""
 
 DRAWINGS = 5
 """Drawings at most."""

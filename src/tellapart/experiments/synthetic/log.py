@@ -32,7 +32,8 @@ SHARES = (0.5, 0.75, 0.999)
 """Upper borders of the strata but the last: up to 2, 4, 7, 12 terms, more; below a half, three quarters, 1, all."""
 
 LARGEST = 5.0
-"""A weight, or its inverse, against the mean: beyond it a few odd queries would decide. Our choice, not measured."""
+"""A weight, or its inverse, against the mean: beyond it a few odd queries would decide. At 5 a
+set in which every tenth query weighs the most counts as 36 of 100 (Kish 1965), at 10 as 10."""
 
 PSEUDO_COUNT = 0.5
 """Added to every stratum of the log, so that a short log rules nothing out (Jeffreys)."""

@@ -52,7 +52,8 @@ def occurrences(
 
 
 MAX_DOCUMENTS = 10
-"""Documents in which a text may stand to be blanked in all of them. Our choice, not measured."""
+"""Documents in which a text may stand to be blanked in all of them: more are boilerplate (a licence, a footer), and
+each is one more document to index again."""
 
 _INK = re.compile(r"\S")
 

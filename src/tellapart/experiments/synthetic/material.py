@@ -21,7 +21,8 @@ from tellapart.index.store import StoredDocument
 PYTHON = "python"
 
 REST_WORDS = 8
-"""Words that must be left of a unit when what the query was made from is blanked. Our choice, not measured."""
+"""Words that must be left of a unit when what the query was made from is blanked: with fewer the
+unit says too little to be found by. Not measured: at 16 more short functions are left out."""
 
 OWN_NAME = re.compile(r"[^\W\d]\w*$")
 

@@ -29,7 +29,7 @@ K1_CODE, B_CODE = 1.2, 0.75
 """Defaults per kind: better than .9/.4 on 7 of 8 development sets when tried once (scifact lost .002)."""
 
 VARIANT_SHARE = 0.5
-"""What another spelling (cafe for café) counts beside the one that was typed. Our choice, not measured: so little that
+"""What another spelling (cafe for café) counts beside the one that was typed: so little that
 exact matches come first whatever their length, and not so little that a second query word decides alone."""
 
 REMEMBERED = 50_000

@@ -24,7 +24,7 @@ from tellapart.progress import Progress, silent
 from tellapart.rankers.run import RankedDocuments, Run, rank_documents
 
 AT_MOST = 2_000
-"""Synthetic queries, of all sources together: what a laptop encodes in minutes (our choice, not measured)."""
+"""Synthetic queries, of all sources together: what a laptop encodes in half a minute at 60 texts a second."""
 
 SOURCES = (
     QuerySource.DOCSTRING,
@@ -39,14 +39,15 @@ SOURCES = (
 
 NEAR = 0.95
 """Cosine from which two texts may answer each other's queries: they stand on the same side of every split, and one is
-left out of the ranking for a synthetic query of the other (our choice)."""
+left out of the ranking for a synthetic query of the other. Not measured at other values."""
 
 FEWEST = 50
-"""Queries of a source that make it count, and queries that are left to learn from (our choice)."""
+"""Queries of a source that make it count, and queries that are left to learn from: with a standard
+deviation of .3, 50 show a difference of .12 in 80 % of trials, 25 one of .17."""
 
 LONG = 8
 """Characters per token of the window: where the median document is longer, paragraphs or functions are taken
-instead of whole documents (our choice: about twice the window)."""
+instead of whole documents. English has some 4 to 5 characters a token, so that is about twice the window."""
 
 MEASURE = Measure.parse("nDCG@10")
 DEPTH = 100

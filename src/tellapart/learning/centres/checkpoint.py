@@ -22,7 +22,7 @@ from tellapart.learning.centres.shard import Shard
 from tellapart.learning.centres.workers import Workers
 
 ROWS = 65_536
-"""Rows copied at once, so that saving needs no second copy of a shard (our choice)."""
+"""Rows copied at once, so that saving needs no second copy of a shard: 33 MB at 128 dimensions."""
 
 
 def save(

@@ -23,7 +23,7 @@ from tellapart.learning.centres.memory import put_rows
 from tellapart.learning.centres.shard import Shard
 
 ROWS = 8_192
-"""Rows moved at once by the dense rule, so that a block stays in the cache (our choice)."""
+"""Rows moved at once by the dense rule, so that a block stays in the cache: 4 MB at 128 dimensions."""
 
 
 class UnsampledRule(StrEnum):

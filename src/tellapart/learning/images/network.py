@@ -20,7 +20,7 @@ NEIGHBOURS = 5
 40 to an edge (bench/faces.py)."""
 
 DARKEST = 0.02
-"""Added to pixels of 0..1 before the logarithm, five grey levels: what is darker is noise (our choice)."""
+"""Added to pixels of 0..1 before the logarithm, five grey levels: what is darker is noise."""
 
 
 class ResidualBlock(nn.Module):

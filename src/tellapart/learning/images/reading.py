@@ -23,7 +23,7 @@ from tellapart.progress import Progress, silent
 TURNS = 4
 
 IN_MEMORY = 2 << 30
-"""Bytes of scaled images that are kept decoded (our choice); more are decoded whenever they are used."""
+"""Bytes of scaled images that are kept decoded, a quarter of 8 GB; more are decoded whenever they are used."""
 
 LISTED = 10
 """Damaged images that a message names."""

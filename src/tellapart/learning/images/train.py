@@ -35,7 +35,7 @@ from tellapart.learning.training.trainer import BATCH, Trainer, Watch
 from tellapart.progress import Progress, silent
 
 SHOWN_LEARNED = 1_000
-"""Learned images that are judged beside those held out, at most (our choice)."""
+"""Learned images that are judged beside those held out, at most: half a million pairs."""
 
 CHECKPOINT, WEIGHTS, RECORD = "checkpoint", "weights.safetensors", "training.json"
 

@@ -20,13 +20,13 @@ from tellapart.errors import TellapartError, require
 from tellapart.learning.centres.workers import Workers
 
 WINDOW = 262_144
-"""Rows shuffled together, 134 MB at 128 dimensions (our choice)."""
+"""Rows shuffled together, 134 MB at 128 dimensions."""
 
 BLOCKS, BLOCK = 64, 65_536
 """Parts of a file that its hash looks at, and their bytes: of 20 GB, 4 MB are read."""
 
 HELD_GROUPS = 64
-"""Row groups that held-out rows come from, so that a file in label order gives many identities (our choice)."""
+"""Row groups that held-out rows come from, so that a file in label order gives many identities."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ CACHED = 524_288
 choice; with a quarter of it a step at a batch of 64, d = 128 took a tenth longer, with twice as much no less)."""
 
 RESIDENT = 67_108_864
-"""Numbers held at once on another device, 256 MiB: launches cost more than memory there (our choice)."""
+"""Numbers held at once on another device, 256 MiB: launches cost more than memory there."""
 
 
 class Totals(Protocol):

@@ -18,7 +18,7 @@ FARS = (1e-4, 1e-3, 1e-2, 0.1)
 """Rates of false accepts, of which the smallest is taken that the pairs at hand carry."""
 
 DRAWS = 500
-"""Resamples of identities for the interval of TAR (our choice: a second)."""
+"""Resamples of identities for the interval of TAR they take a second."""
 
 
 @dataclass(frozen=True, slots=True)

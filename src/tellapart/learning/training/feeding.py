@@ -18,7 +18,7 @@ from tellapart.learning.training.batches import IdentityBatches
 from tellapart.learning.training.options import TrainingOptions
 
 AHEAD = 2
-"""Batches each thread makes ahead (our choice)."""
+"""Batches each thread makes ahead: one to hand over while the next is made; more only take memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,11 @@ from tellapart.learning.objectives.margins import (
 from tellapart.learning.training.options import Objective, TrainingOptions
 
 COSINE_SCALE = 24.0
-"""Our choice, near AdaCos' sqrt 2 ln(C - 1) at some thousand to ten million identities. Smaller ones were better on one
+"""Near AdaCos' sqrt 2 ln(C - 1) at some thousand to ten million identities. Smaller ones were better on one
 alphabet of Omniglot and not on another (docs/benchmarks/omniglot.md)."""
 
 MARGINS = {Objective.ARCFACE: 0.3, Objective.COSFACE: 0.2, Objective.SPHEREFACE: 4}
-"""Our choice, not tuned: below the papers' .5 and .35, which were set for millions of faces. SphereFace's own."""
+"""Not tuned: below the papers' .5 and .35, which were set for millions of faces. SphereFace's own."""
 
 
 def strength(options: TrainingOptions) -> dict[str, float | None]:

@@ -43,7 +43,7 @@ SUSPECTS = 10
 """Pairs listed at each look."""
 
 BATCH = 256
-"""Samples encoded at once when nothing is learned (our choice)."""
+"""Samples encoded at once when nothing is learned; it changes time and memory, never a vector."""
 
 FREE = frozenset({"check_every", "save_every", "patience"})
 """Options that may change when a run goes on; with a constant learning rate the steps as well."""
