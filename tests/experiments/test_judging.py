@@ -291,5 +291,5 @@ def test_a_damaged_session_is_named(session, event):
     opened.close()
     with opened.path.open("a") as file:
         file.write(json.dumps(event) + "\n")
-    with pytest.raises(TellapartError, match="no judging session or is damaged"):
+    with pytest.raises(TellapartError, match="not a judging session, or is damaged"):
         Session.open(opened.path)

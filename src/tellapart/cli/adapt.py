@@ -52,7 +52,7 @@ def adapt(
     keep_anyway: Annotated[
         bool, typer.Option("--keep-anyway", help="Write an adapted encoder that is not recommended.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
     """Adapt an encoder to the documents of an index, or to labelled texts, if that helps.

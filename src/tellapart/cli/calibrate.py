@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,26 +26,17 @@ EXAMPLES = (
 def calibrate(
     path: options.PathIn = None,
     index: options.IndexFolder = None,
-    queries: Annotated[
-        Path | None,
-        typer.Option("--queries", metavar="FILE", help="queries.jsonl, id<TAB>text, or a BEIR folder."),
-    ] = None,
-    qrels: Annotated[
-        Path | None,
-        typer.Option("--qrels", metavar="FILE", help="Judgements of documents or units, BEIR or TREC."),
-    ] = None,
-    spans: Annotated[
-        Path | None,
-        typer.Option("--spans", metavar="FILE", help="Judged passages: query-id, corpus-id, start, end."),
-    ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Which judgements of a BEIR folder.")] = None,
+    queries: options.Queries = None,
+    qrels: options.Qrels = None,
+    spans: options.Spans = None,
+    split: options.Split = None,
     method: Annotated[
         str, typer.Option("--method", metavar="NAME", help="logistic, or isotonic (a monotone map after it).")
     ] = "logistic",
     keep: Annotated[
         bool, typer.Option("--keep/--no-keep", help="Let search give probabilities, or only look.")
     ] = True,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
     """Learn what the scores of 'search' mean: the probability of each hit, and when nothing here answers."""

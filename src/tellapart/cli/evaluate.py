@@ -37,21 +37,10 @@ EXAMPLES = (
 def evaluate(
     path: options.PathIn = None,
     index: options.IndexFolder = None,
-    queries: Annotated[
-        Path | None,
-        typer.Option(
-            "--queries", metavar="FILE", help="queries.jsonl, id<TAB>text, a BEIR folder or annotations."
-        ),
-    ] = None,
-    qrels: Annotated[
-        Path | None,
-        typer.Option("--qrels", metavar="FILE", help="Judgements of documents or units, BEIR or TREC."),
-    ] = None,
-    spans: Annotated[
-        Path | None,
-        typer.Option("--spans", metavar="FILE", help="Judged passages: query-id, corpus-id, start, end."),
-    ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Which judgements of a BEIR folder.")] = None,
+    queries: options.Queries = None,
+    qrels: options.Qrels = None,
+    spans: options.Spans = None,
+    split: options.Split = None,
     measure: Annotated[
         str | None,
         typer.Option("--measure", metavar="NAME", help="For example nDCG@10 (the default), RR@10, R@100."),
@@ -114,7 +103,7 @@ def evaluate(
     details: Annotated[
         bool, typer.Option("--details", help="Show the statistics behind the sentence and the table.")
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int | None:
     """Compare encoders, granularities and rankers on queries with known answers, and keep what works."""

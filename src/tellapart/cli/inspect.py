@@ -37,7 +37,7 @@ def inspect(
     index: options.IndexFolder = None,
     encoder: options.EncoderName = None,
     granularity: options.GranularityName = None,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    seed: options.Seed = 0,
     queries: Annotated[
         Path | None,
         typer.Option(
@@ -46,10 +46,8 @@ def inspect(
             help="Judged queries: adds their pairs, and tries cures of the vectors.",
         ),
     ] = None,
-    qrels: Annotated[
-        Path | None, typer.Option("--qrels", metavar="FILE", help="Judgements of documents or units.")
-    ] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Which judgements of a BEIR folder.")] = None,
+    qrels: options.Qrels = None,
+    split: options.Split = None,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write a page with the picture of cosines."),

@@ -48,7 +48,7 @@ def judge(
         bool, typer.Option("--complete", help="Judge each query's pool in full before the next query.")
     ] = False,
     lines: Annotated[int, typer.Option("--lines", help="Lines shown of a passage.")] = 15,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    seed: options.Seed = 0,
     json: options.Json = False,
 ) -> None:
     """Judge results by hand, where it decides most, until the verdict is settled; stop and go on at any time.

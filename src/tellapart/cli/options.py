@@ -25,6 +25,22 @@ PathIn = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Index your home folder or / without asking.")]
+Queries = Annotated[
+    Path | None,
+    typer.Option(
+        "--queries", metavar="FILE", help="queries.jsonl, id<TAB>text, a BEIR folder or annotations."
+    ),
+]
+Qrels = Annotated[
+    Path | None,
+    typer.Option("--qrels", metavar="FILE", help="Judgements of documents or units, BEIR or TREC."),
+]
+Spans = Annotated[
+    Path | None,
+    typer.Option("--spans", metavar="FILE", help="Judged passages: query-id, corpus-id, start, end."),
+]
+Split = Annotated[str | None, typer.Option("--split", help="Which judgements of a BEIR folder.")]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
 TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
 EXAMPLE = "a FILE, FILE:LINE, the id of a unit, or a folder (repeatable)."

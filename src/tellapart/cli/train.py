@@ -110,7 +110,7 @@ def train(
             "--log", metavar="PATH", help="Losses and measures: a .csv, or a folder for TensorBoard."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
     """Train an encoder of images.

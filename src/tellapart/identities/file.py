@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.identities.keys import CHECK, SALT, VARIABLE, Cipher, Plain, Sealed
+from tellapart.index.database import transaction
 from tellapart.index.lock import writer_lock
 
 FILE = "gallery.sqlite"
@@ -143,15 +144,8 @@ class GalleryFile:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside as a whole, or nothing of it."""
-        with damage_named(self.folder / FILE):
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.connection.execute("COMMIT")
-            except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-                raise
+        with damage_named(self.folder / FILE), transaction(self.connection):
+            yield
 
     def purge(self) -> None:
         """Write the log back and cut it to nothing: only then are deleted bytes in no file."""

@@ -121,14 +121,8 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside as a whole, or nothing of it."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
+        with database.transaction(self.connection):
             yield
-            self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
 
     def commit_so_far(self) -> None:
         """Commit what was done inside the transaction until now, and go on in another one."""

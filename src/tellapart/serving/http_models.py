@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tellapart.engine.context import Passage
+from tellapart.engine.results import Hit
+
 MOST_HITS = 1_000
 MOST_TEXTS = 512
 """Texts of one request to embed or to order."""
@@ -126,25 +129,6 @@ class RerankBody(BaseModel):
     return_documents: bool = False
 
 
-class HitShape(BaseModel):
-    """A unit that was found (docs/json.md)."""
-
-    rank: int
-    id: str
-    document: str
-    path: str | None
-    granularity: str
-    span: tuple[int, int]
-    lines: tuple[int, int]
-    score: float
-    probability: float | None
-    text: str
-    components: dict[str, float]
-    place: str
-    unit: str
-    copies: list[str]
-
-
 class ConfigurationShape(BaseModel):
     """How a query was answered."""
 
@@ -165,23 +149,8 @@ class SearchAnswerShape(BaseModel):
     calibration: dict[str, Any] | None
     certificates: list[dict[str, Any]]
     freshness: dict[str, Any] | None
-    hits: list[HitShape]
+    hits: list[Hit]
     absent: str | None = Field(description="Why nothing here answers the query; null where something may.")
-
-
-class PassageShape(BaseModel):
-    """A piece of a document, to be cited by its number."""
-
-    number: int
-    document: str
-    path: str | None
-    place: str
-    span: tuple[int, int]
-    lines: tuple[int, int]
-    text: str
-    tokens: int
-    score: float
-    probability: float | None
 
 
 class ContextShape(BaseModel):
@@ -194,7 +163,7 @@ class ContextShape(BaseModel):
     tokens: int
     limit: int
     tokenizer: str
-    passages: list[PassageShape]
+    passages: list[Passage]
     text: str
 
 

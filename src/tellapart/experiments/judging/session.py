@@ -7,13 +7,16 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.judging.asking import Judging, JudgingQuestion
 from tellapart.experiments.judging.pools import DEPTH, Pools
 from tellapart.experiments.qrels import LARGEST_NUMBER, Qrels
 from tellapart.experiments.textfiles import replacing
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 FORMAT = 1
 KEY = "tellapart judging"
@@ -46,6 +49,7 @@ class Session:
         self._answers: list[Answer] = []
         self._again: JudgingQuestion | None = None
         self._stream: IO[bytes] | None = None
+        self._lock: BaseFileLock | None = None
         self.judging = Judging(pools, seed=seed)
 
     @classmethod
@@ -65,7 +69,12 @@ class Session:
         Raises:
             TellapartError: The file cannot be read or is no session.
         """
-        stream = _held(path)
+        lock = _locked(path)
+        try:
+            stream = _opened(path)
+        except TellapartError:
+            lock.release()
+            raise
         try:
             head, queries, events, length = _parsed(path, stream.read())
             texts = {record["query"]: record["text"] for record in queries}
@@ -80,8 +89,9 @@ class Session:
             stream.seek(length)
         except BaseException:
             stream.close()
+            lock.release()
             raise
-        session._stream = stream
+        session._stream, session._lock = stream, lock
         return session
 
     def question(self, *, begun_only: bool = False) -> JudgingQuestion | None:
@@ -140,6 +150,9 @@ class Session:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _take(self, event: Mapping[str, Any]) -> None:
         if "begin" in event:
@@ -181,31 +194,29 @@ class Session:
             ) from None
 
 
-def _held(path: Path) -> IO[bytes]:
-    """Open the file for this process alone."""
+def _opened(path: Path) -> IO[bytes]:
     try:
-        stream = path.open("r+b")
+        return path.open("r+b")
     except OSError as refused:
         raise TellapartError(
             f"cannot open {path}: {refused.strerror or refused}; make it readable and writable to go on"
         ) from None
-    if not _lock(stream):
-        stream.close()
-        raise TellapartError(f"another 'tellapart judge' is at work on {path}: go on there, or end it")
-    return stream
 
 
-def _lock(stream: IO[bytes]) -> bool:
-    """Take the file for this process; the kernel gives it back when the process ends. No lock on Windows."""
+def _locked(path: Path) -> BaseFileLock:
+    """Take the session for this process; the kernel gives it back when the process ends."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        lock.acquire()
+    except Timeout:
+        raise TellapartError(
+            f"another 'tellapart judge' is at work on {path}: go on there, or end it"
+        ) from None
+    except OSError as refused:
+        raise TellapartError(f"cannot write beside {path}: {refused.strerror or refused}") from refused
+    return lock
 
 
 def _line(record: Mapping[str, object]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,35 +29,12 @@ class EncoderGradients(StrEnum):
     """DistributedDataParallel divides the sum by the number of workers: it is multiplied by it here."""
 
 
-def sharded_softmax(
-    features: Tensor,
-    labels: Tensor,
-    shard: Shard,
-    margin: Margin,
-    workers: Workers,
-    *,
-    sampling: Sampling | None = None,
-    step: int = 0,
-    descent: Sgd | None = None,
-    encoder: EncoderGradients = EncoderGradients.SUMMED,
-    chunk: int | None = None,
-) -> Tensor:
+def sharded_softmax(*arguments: Any, **options: Any) -> Tensor:  # noqa: ANN401 - those of sharded_losses
     """Mean cross-entropy over the global batch, the same number on every worker; all workers must call it.
 
     Arguments as in `sharded_losses`.
     """
-    losses = sharded_losses(
-        features,
-        labels,
-        shard,
-        margin,
-        workers,
-        sampling=sampling,
-        step=step,
-        descent=descent,
-        encoder=encoder,
-        chunk=chunk,
-    )
+    losses = sharded_losses(*arguments, **options)
     return losses.mean() if len(losses) else losses.sum()
 
 
