@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import genpareto
-from tellapart.identities.types import Floats
 
 from judged import data_folder, publish, table
 from tellapart.encoders.faces import open_face
+from tellapart.identities.answers import Floats
 
 SIZES_HEAD = (
     "people in the gallery",

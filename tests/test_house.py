@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1] / "src" / "tellapart"
 ROOMS = (
     "errors",
     "arguments",
+    "caches",
     "progress",
     "public",
     "pages",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import threading
 import zlib
@@ -19,23 +18,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from tellapart.caches import VARIABLE, cache_folder
 from tellapart.encoders.protocol import Vectors
-
-VARIABLE = "TELLAPART_CACHE"
-SWITCHED_OFF = ("off", "none", "no", "0", "false")
-
-
-def cache_folder() -> Path | None:
-    """Give the folder TELLAPART_CACHE names, else the platform's; None when it says `off`."""
-    named = os.environ.get(VARIABLE, "")
-    if named.lower() in SWITCHED_OFF:
-        return None
-    if named:
-        return Path(named).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("tellapart", appauthor=False))
-
 
 FORMAT = 1
 FILE = "vectors.sqlite"

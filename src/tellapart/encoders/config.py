@@ -12,7 +12,7 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tellapart.encoders.cache import cache_folder
+from tellapart.caches import cache_folder
 from tellapart.errors import TellapartError
 
 REMEMBERED_FROM = 8_000_000

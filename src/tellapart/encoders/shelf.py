@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tellapart.encoders.cache import cache_folder
+from tellapart.caches import cache_folder
 from tellapart.encoders.config import FILE, FORMAT
 from tellapart.encoders.export import PAIRS, TEXTS, described_export
 from tellapart.errors import TellapartError, require

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
-from tellapart.encoders.cache import cache_folder
+from tellapart.caches import cache_folder
 from tellapart.errors import TellapartError
 from tellapart.index.settings import STDIN, located, recovered_settings
 from tellapart.index.store import FILE, Store

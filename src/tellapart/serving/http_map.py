@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from tellapart.corpus.places import place_of
-from tellapart.encoders.cache import cache_folder
+from tellapart.caches import cache_folder
 from tellapart.engine import Index
 from tellapart.engine.results import unit_id
 from tellapart.errors import TellapartError

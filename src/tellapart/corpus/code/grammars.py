@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tellapart.caches import VARIABLE, cache_folder
+
 if TYPE_CHECKING:
     import tree_sitter
 
@@ -98,24 +100,20 @@ def _patterns(query: str) -> str:
     return f"{_patterns(inherited)}\n{text}" if inherited else text
 
 
-SWITCHED_OFF = ("off", "none", "no", "0", "false")
-"""Values of TELLAPART_CACHE that name no folder; `encoders.cache`, which this room may not see, has the same."""
-
-
 def _language(grammar: str) -> tree_sitter.Language | None:
     with _loading:
         return _from_cache(grammar) or _from_temporary(grammar)
 
 
 def _from_cache(grammar: str) -> tree_sitter.Language | None:
-    cache = os.environ.get("TELLAPART_CACHE")
-    if not cache or os.environ.get(_FOLDER):
+    if not os.environ.get(VARIABLE) or os.environ.get(_FOLDER):
         return _get(grammar)
-    if cache.lower() in SWITCHED_OFF:
+    cache = cache_folder()
+    if cache is None:
         return None
     import semble_grammars
 
-    return _get_from(Path(cache) / "grammars" / semble_grammars.__version__, grammar)
+    return _get_from(cache / "grammars" / semble_grammars.__version__, grammar)
 
 
 def _from_temporary(grammar: str) -> tree_sitter.Language | None:

@@ -212,8 +212,8 @@ def _kind(index: Index) -> Kind:
 
 ENOUGH = 300
 """Queries from which on one drawing is enough: a small corpus offers one or two for each of its documents, too few
-to see even large differences (46 for 46 documents of limit-small). With a standard deviation of .3, 300 show .05 in 80 % of
-trials."""
+to see even large differences (46 for 46 documents of limit-small). 300 show .05 in 80 % of trials, if their standard
+deviation is .3."""
 
 DRAWINGS = 5
 """Drawings at most."""
