@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from context_sets import Collection, Span
 from tellapart import Index
-from tellapart.corpus.document import Granularity
 from tellapart.caches import cache_folder
+from tellapart.corpus.document import Granularity
 from tellapart.encoders.folder import open_minilm
 from tellapart.engine.packing import HEADER, _tokens, count_tokens_of
 

@@ -67,7 +67,7 @@ def index(tmp_path_factory):
         (lambda index: decide(None), "experiment is None"),
         (
             lambda index: decide(Experiment.from_values(TWO, default="document/bm25"), "judged"),
-            "policy is 'judged'",
+            "synthetic is 'judged'",
         ),
         (
             lambda index: decide(Experiment.from_values(TWO, default="document/bm25")).keep("i"),

@@ -14,10 +14,11 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
 from tellapart.engine import Configuration, Index
+from tellapart.engine.results import Hit
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress
 from tellapart.serving.http_errors import UnknownIdError
-from tellapart.serving.http_models import Body, ErrorShape, HitShape, IndexName, JobShape, Text
+from tellapart.serving.http_models import Body, ErrorShape, IndexName, JobShape, Text
 from tellapart.serving.jobs import Work
 from tellapart.serving.service import Service
 
@@ -69,7 +70,7 @@ class AskedShape(BaseModel):
     query: str
     text: str
     document: str
-    hit: HitShape | None
+    hit: Hit | None
 
 
 class SessionShape(BaseModel):

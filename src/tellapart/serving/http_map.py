@@ -14,8 +14,8 @@ from fastapi import FastAPI, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from tellapart.corpus.places import place_of
 from tellapart.caches import cache_folder
+from tellapart.corpus.places import place_of
 from tellapart.engine import Index
 from tellapart.engine.results import unit_id
 from tellapart.errors import TellapartError
