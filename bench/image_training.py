@@ -126,8 +126,9 @@ Made by `python bench/image_training.py --output docs/benchmarks/image_training.
 prepares batches. Medians of {ROUNDS} runs by turns.
 
 {table(["", "images a second", "s", "processor s"], rows)}
-Throughput of ours over the plain loop's, median over the runs: {ratios[0]:.2f} by the clock, {ratios[1]:.2f} by processor time. Ours decodes
-each file once and changes whole batches at a time, also by smooth bending and erasing, which the plain loop does not.
+Throughput of ours over the plain loop's, median over the runs: {ratios[0]:.2f} by the clock,
+{ratios[1]:.2f} by processor time. Ours decodes each file once and changes whole batches at a time, also by smooth
+bending and erasing, which the plain loop does not.
 """,
         arguments.output,
     )
