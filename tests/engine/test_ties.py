@@ -1,0 +1,43 @@
+"""Units of several granularities in one list: ties go by granularity, document and place; few units lean on all."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tellapart.corpus.document import Granularity
+from tellapart.engine.searching import joint_spreads, rank_units
+from tellapart.rankers.query import Ranking, Spread
+
+
+def level(granularity, places):
+    rows = np.arange(len(places))
+    ranking = Ranking(rows, np.ones(len(places), dtype=np.float32), {})
+    numbers, ordinals = (np.array(each) for each in zip(*places, strict=True))
+    return SimpleNamespace(
+        granularity=granularity,
+        query=None,
+        units=None,
+        matches=None,
+        ranker=SimpleNamespace(rank=lambda *_: ranking),
+        table=SimpleNamespace(locate=lambda rows: (numbers[rows], ordinals[rows])),
+    )
+
+
+def test_equal_scores_are_ordered_by_granularity_document_and_place():
+    first = level(Granularity.PARAGRAPH, [(2, 0), (1, 3), (1, 1)])
+    second = level(Granularity.FUNCTION, [(1, 2), (0, 5)])
+    found = [(each.granularity, each.document, each.ordinal) for each in rank_units([first, second], 5)]
+    assert found == sorted(found)
+
+
+def test_two_units_of_a_kind_lean_on_fifty_of_all():
+    few, many = (
+        {"bm25": Spread(n, mean, 1.0), "knn": Spread(n, mean, 1.0)} for n, mean in ((2, 1.0), (98, 0.0))
+    )
+    pooled = 2 * 1.0 / 100
+    leaning = (2 * 1.0 + 50 * pooled) / 52
+    found = joint_spreads([few, many])[0]["knn"]
+    assert found.mean == pytest.approx(pooled - (leaning - pooled))
