@@ -41,16 +41,16 @@ def distinct_hits(
     """Make hits of the best k units, of which those with the same text are one; its copies are named.
 
     Args:
-        rank: Gives so many of the best. Spare ones are only asked for where there are places to fill.
+        rank: Gives so many of the best. Texts of spare ones are only fetched where there are places to fill.
         fetch: Fetches documents by number.
         k: How many hits.
         hold_back: Whether units that say next to nothing score only a share of what they would (see `substance`).
     """
-    made = _made(rank(k + 1), fetch, hold_back=hold_back)
-    hits = _collapsed(made, k)
-    if any(hit.copies for hit in hits) or any(HELD_BACK in hit.components for hit in made):
-        hits = _collapsed(_made(rank(k + SPARE), fetch, hold_back=hold_back), k)
-    return hits
+    found = rank(k + SPARE)
+    made = [_hit(each, fetch, hold_back=hold_back) for each in found[: k + 1]]
+    if any(HELD_BACK in hit.components for hit in made) or len({_text(hit) for hit in made}) < len(made):
+        made += [_hit(each, fetch, hold_back=hold_back) for each in found[k + 1 :]]
+    return _collapsed(_ordered(made), k)
 
 
 def substance(hit: Hit, stored: StoredDocument) -> float:
@@ -68,23 +68,28 @@ def substance(hit: Hit, stored: StoredDocument) -> float:
 
 def _words_in(text: str) -> int:
     """Count the different words of a text; scripts without spaces write many in a row."""
-    words = {word.lower() for word in WORDS.findall(ADDRESSES.sub(" ", text))}
-    # A letter is no word.
+    if "://" in text or "@" in text:
+        text = ADDRESSES.sub(" ", text)
+    words = set(WORDS.findall(text.lower()))
+    if text.isascii():
+        return sum(len(word) > 1 for word in words)  # a letter is no word
     return sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
 
 
-def _made(found: Sequence[Found], fetch: Fetch, *, hold_back: bool) -> list[Hit]:
-    hits: list[Hit] = []
-    for each in found:
-        stored = fetch([each.document])[each.document]
-        place = each.granularity, each.ordinal
-        hit = make_hit(len(hits) + 1, stored, *place, each.score, each.components, each.probability)
-        share = substance(hit, stored) if hold_back and each.score > 0 else 1.0
-        hits.append(replace(hit, components={**hit.components, HELD_BACK: share}) if share < 1 else hit)
-    if any(HELD_BACK in hit.components for hit in hits):
-        hits = _speaking(hits) if OF_FILE in hits[0].components else [*map(_held_back, hits)]
-        hits.sort(key=lambda hit: -hit.score)
-    return hits
+def _hit(found: Found, fetch: Fetch, *, hold_back: bool) -> Hit:
+    stored = fetch([found.document])[found.document]
+    hit = make_hit(
+        1, stored, found.granularity, found.ordinal, found.score, found.components, found.probability
+    )
+    share = substance(hit, stored) if hold_back and found.score > 0 else 1.0
+    return replace(hit, components={**hit.components, HELD_BACK: share}) if share < 1 else hit
+
+
+def _ordered(hits: list[Hit]) -> list[Hit]:
+    if not any(HELD_BACK in hit.components for hit in hits):
+        return hits
+    hits = _speaking(hits) if OF_FILE in hits[0].components else [*map(_held_back, hits)]
+    return sorted(hits, key=lambda hit: -hit.score)
 
 
 def _held_back(hit: Hit) -> Hit:
@@ -109,9 +114,7 @@ def _collapsed(made: Sequence[Hit], k: int) -> tuple[Hit, ...]:
     texts: dict[tuple[Granularity, str], int] = {}
     hits: list[Hit] = []
     for hit in made:
-        # The text of an image is its caption: equal captions are no copies.
-        own = hit.id if hit.granularity is Granularity.IMAGE else hit.text.strip()
-        at = texts.setdefault((hit.granularity, own), len(hits))
+        at = texts.setdefault(_text(hit), len(hits))
         if at < len(hits):
             hits[at] = replace(hits[at], copies=(*hits[at].copies, hit.id))
         elif len(hits) == k:
@@ -119,3 +122,8 @@ def _collapsed(made: Sequence[Hit], k: int) -> tuple[Hit, ...]:
         else:
             hits.append(replace(hit, rank=len(hits) + 1))
     return tuple(hits)
+
+
+def _text(hit: Hit) -> tuple[Granularity, str]:
+    """Tell copies by. The text of an image is its caption: equal captions are no copies."""
+    return hit.granularity, hit.id if hit.granularity is Granularity.IMAGE else hit.text.strip()

@@ -272,11 +272,11 @@ def _with_documentation(
     for side, dense in zip(sides, found.dense, strict=True):
         may = visible(side.units)
         dense = dense if may is None else np.where(may, dense, np.float32(0))
-        own = best[KIND_OF[side.granularity]]
-        for at, (low, high) in enumerate(
-            zip(side.offsets[found.positions], side.offsets[found.positions + 1], strict=True)
-        ):
-            own[at] = max(own[at], float(dense[low:high].max(initial=0.0)))
+        kind = KIND_OF[side.granularity]
+        low, high = side.offsets[found.positions], side.offsets[found.positions + 1]
+        # reduceat gives the maxima from low to high at even places
+        maxima = np.maximum.reduceat(np.append(dense, 0.0), np.stack([low, high], axis=1).ravel())[::2]
+        best[kind] = np.maximum(best[kind], np.where(high > low, maxima, 0.0))
     prose, code = (float(best[kind].max(initial=0.0)) for kind in (Kind.PROSE, Kind.CODE))
     if prose <= 0 or found.named.any():  # where a file is named, that is what is wanted
         return shares
