@@ -70,7 +70,11 @@ def test_commands(place):
     commands = typed()
     assert len(commands) >= 10
     for command in commands:
+        if command.startswith("tellapart models add"):
+            continue  # it fetches 90 MB
         line = command.replace('"..."', '"retries"')
+        if command.startswith("tellapart watch"):
+            line = f"timeout --preserve-status --signal INT 20 {line}"  # until Ctrl-C
         done = subprocess.run(
             ["bash", "-c", line],
             cwd=place,
