@@ -40,7 +40,8 @@ def place(tmp_path_factory) -> Path:
         filler = "\n".join(f"def step_{n}(value):\n    return value + {n}\n" for n in range(45))
         (root / "src" / "client.py").write_text(f"def retry(call):\n    return call()\n\n\n{filler}\n")
     shutil.copy(Path(__file__).parents[1] / "docs" / "verdict.md", folder / "docs")
-    shutil.copytree(Path(__file__).parents[1] / "docs" / "animals", folder / "docs" / "animals")
+    for name in ("animals", "relations"):
+        shutil.copytree(Path(__file__).parents[1] / "docs" / name, folder / "docs" / name)
     (folder / "paper.pdf").write_text(PDF)
     (folder / "things" / "discs").mkdir(parents=True)
     Image.new("L", (8, 8), 200).save(folder / "things" / "discs" / "1.png")

@@ -255,7 +255,7 @@ def test_shells_can_complete_verbs_and_names():
         )
         return done.stdout.split()
 
-    assert completed("tellapart re", 1) == ["related"]
+    assert completed("tellapart re", 1) == ["related", "relation"]
     assert "hybrid" in completed("tellapart search x --ranker ", 4)
 
 

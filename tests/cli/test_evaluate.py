@@ -28,7 +28,7 @@ def test_the_sentence_comes_first_and_search_follows(indexed, queries, qrels, ca
     code, out, err = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
     assert out.splitlines()[0].startswith(
-        "3 independent queries are too few to leave the default (30 are needed)"
+        "The default lsa/paragraph+function/hybrid stays: 3 judged queries say too little. Judge 20 queries"
     )
     assert "document+file/bm25" in out
     assert "uses lsa/paragraph+function/hybrid from now on" in err
@@ -111,7 +111,7 @@ def test_a_report_is_written(indexed, queries, qrels, tmp_path, call):
     code, _, err = call(*asked, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
     page = (tmp_path / "report.html").read_text()
-    assert "too few to leave the default" in page
+    assert "3 judged queries say too little" in page
     assert "tomatoes" in page.lower() or "roses" in page.lower()
     code, _, err = call(*asked)
     assert code == 0, err
@@ -154,7 +154,7 @@ def test_the_gate_closes_on_a_regression(indexed, corpus, tmp_path, call):
 def test_without_queries_they_are_made_from_the_corpus(indexed, tmp_path, call):
     code, out, err = call("evaluate", "--index", indexed)
     assert code == 0, err
-    assert "too few" in out or "could be made" in out
+    assert "synthetic queries" in out or "could be made" in out
     log = write(tmp_path / "log.tsv", "1\troses", "2\thow do I retry", "3\twinter")
     code, out, err = call("evaluate", "--index", indexed, "--queries", log, "--no-keep")
     assert code == 0, err

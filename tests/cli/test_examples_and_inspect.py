@@ -73,7 +73,7 @@ def test_sampling_is_said_on_stderr(tmp_path, call):
         (["search", "roses", "--ranker", "rocchio"], "name some with --like"),
         (["search", "--like", "README.md", "--ranker", "best"], "unknown ranker 'best'"),
         (["inspect", "--encoder", "minilm"], "no vectors of encoder 'minilm'"),
-        (["inspect", "--verdict", "nowhere.json"], "is no verdict"),
+        (["inspect", "--verdict", "nowhere.json"], "is not a verdict"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(indexed, call, arguments, words):
@@ -87,7 +87,7 @@ def test_inspect_prints_what_its_json_says(indexed, call):
     code, out, err = call("inspect", "--index", indexed, "--json", "--no-keep")
     assert code == 0, err
     answer = json.loads(out)
-    assert list(answer) == ["schema", "inspections", "texts"]
+    assert list(answer) == ["schema", "inspections", "texts", "cosines", "cures"]
     first = answer["inspections"][0]
     assert list(first) == ["encoder", "granularity", "units", "diagnostics", "examples"]
     assert first["examples"] is None or first["examples"]["default"].endswith("/ridge")

@@ -64,7 +64,7 @@ def test_notebook_of_format_3():
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"cells": 3}', "[" * 100_000])
 def test_no_notebook(content):
-    with pytest.raises(NotReadableError, match="no notebook"):
+    with pytest.raises(NotReadableError, match="not a notebook"):
         extract_notebook(content)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tellapart import Index
-from tellapart.engine import second_look
+from tellapart.encoders import pairs
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.second_look import fused
 from tellapart.errors import TellapartError
@@ -35,8 +35,8 @@ class LovesShort:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> LovesShort:
     made = LovesShort()
-    for module in (second_look, arms):
-        monkeypatch.setattr(module, "open_cross_encoder", lambda name: made)
+    for module in (pairs, arms):
+        monkeypatch.setattr(module, "open_cross_encoder", lambda name: made, raising=False)
     monkeypatch.setattr(arms, "fetched_of_kind", lambda kind: ("loves-short",))
     return made
 

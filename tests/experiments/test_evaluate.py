@@ -236,7 +236,7 @@ def test_a_significant_loss_is_a_regression_and_a_gain_is_none(mixed, lexical_go
             ],
             "only 40 queries",
         ),
-        (lambda shape: shape.pop("choice"), "no saved evaluation"),
+        (lambda shape: shape.pop("choice"), "not a saved evaluation"),
         (lambda shape: shape.update(schema=2), "schema 2"),
     ],
 )

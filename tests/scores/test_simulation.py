@@ -131,5 +131,5 @@ def test_a_verdict_without_both_is_refused(tmp_path):
     with pytest.raises(TellapartError, match="no svm and knn of one encoder"):
         text_diagnostics(shape)
     (tmp_path / "v.json").write_text("[1, 2]")
-    with pytest.raises(TellapartError, match="is no verdict"):
+    with pytest.raises(TellapartError, match="is not a verdict"):
         read_verdict(tmp_path / "v.json")

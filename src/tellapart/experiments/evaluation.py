@@ -132,8 +132,8 @@ def compare_images(
     progress: Progress = silent,
 ) -> Experiment:
     """Ask the images of an index of all encoders that see images and all rankers, each image as an example."""
-    query_set = image_query_set(index, qrels, seed=seed)
-    query_set, arms = without_learned(index, query_set, image_arms(index, encoders, rankers))
+    arms = image_arms(index, encoders, rankers)
+    query_set, arms = without_learned(index, image_query_set(index, qrels, seed=seed), arms)
     return run_examples(index, query_set, arms, measure, progress)
 
 

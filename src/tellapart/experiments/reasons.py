@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tellapart.experiments.comparisons import Evidence
-from tellapart.experiments.posterior.choice import RISK, Decision, ExpectedGain
+from tellapart.experiments.posterior.choice import LEAST_JUDGED, RISK, Decision, ExpectedGain
 from tellapart.experiments.query_set import Provenance
 from tellapart.experiments.statistics import MARGIN
 from tellapart.experiments.verdict import described
@@ -22,6 +22,8 @@ def reason_of(evidence: Evidence, decision: Decision) -> str:
     ahead = decision.ahead
     if ahead is None or decision.rival is None:
         return f"{stays}: there is nothing else to choose"
+    if 0 < decision.judged < LEAST_JUDGED:
+        return f"{stays}: {_queries(evidence, decision)} say too little{_more(evidence, decision)}"
     if ahead.expected <= 0:
         asked = _queries(evidence, decision)
         return f"{stays}: on {asked} nothing else is expected to gain anything{_more(evidence, decision)}"

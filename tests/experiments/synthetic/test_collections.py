@@ -15,10 +15,10 @@ MEASURE = Measure.parse("nDCG@10")
 @pytest.mark.parametrize(
     ("name", "sources"),
     [
-        ("med", {"first-sentence", "inner-sentence", "rare-terms"}),
-        ("cisi", {"title", "first-sentence", "inner-sentence", "rare-terms"}),
+        ("med", {"first-sentence", "inner-sentence", "rare-terms", "keywords", "fragment"}),
+        ("cisi", {"title", "first-sentence", "inner-sentence", "rare-terms", "keywords", "fragment"}),
         ("mbpp", {"identifier", "comment", "rare-terms"}),
-        ("limit-small", {"rare-terms"}),
+        ("limit-small", {"keywords", "fragment"}),
     ],
 )
 def test_a_collection_gives_what_it_has(data, tmp_path, name, sources):

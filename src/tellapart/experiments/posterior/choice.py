@@ -18,6 +18,9 @@ from tellapart.rankers.registry import Parameters
 RISK = 0.1
 """Probability of losing more than MARGIN that is accepted when the default is left: a requirement, not an estimate."""
 
+LEAST_JUDGED = 5
+"""Judged queries with fewer of which the default is kept: what fewer do was never measured (bench/verdict.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExpectedGain:
@@ -87,7 +90,7 @@ def choose(weighed: Weighed, default: str, configuration: Configuration | None =
     """Take the safe rival with the largest expected gain, or the cheapest that is as good; else keep the default.
 
     Safe means: expected to gain more than .01 (less counts for nothing), and losing more than .01 with a probability of
-    at most 10 %.
+    at most 10 %. With one to four judged queries the default is kept.
     `configuration` is that of the default; with it the curve over the weight is told.
     """
     rivals, posterior = weighed.rivals, weighed.posterior
@@ -99,7 +102,7 @@ def choose(weighed: Weighed, default: str, configuration: Configuration | None =
         )
         for name in dict.fromkeys(rival.arm for rival in rivals)
     }
-    chosen, as_good = leave_for(rivals, posterior)
+    chosen, as_good = (None, 0) if 0 < weighed.judged < LEAST_JUDGED else leave_for(rivals, posterior)
     if chosen is not None:
         best_of[rivals[chosen].arm] = chosen
     by_arm = {name: gains[place] for name, place in best_of.items()}
