@@ -38,7 +38,7 @@ it was drawn, and hardly moves. A step then sets the centre of each identity it 
 the share of the judged identities that have been met so far, nearly all of them recognised by one sample.
 """
 OVERHEAD = 1.35
-"""Memory asked for beyond weights and momentum before starting (our choice)."""
+"""Memory asked for beyond weights and momentum before starting."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ from tellapart.learning.centres.sampling import Sampling, distinct
 
 COUNTS = (100_000, 1_000_000, 4_000_000, 10_000_000)
 OVERHEAD = 1.2
-"""Memory asked for beyond weights and momentum (our choice)."""
+"""Memory asked for beyond weights and momentum."""
 
 
 def fitting() -> list[int]:

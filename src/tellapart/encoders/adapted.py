@@ -64,11 +64,10 @@ REACHED = 0.05
 """Quantile of the learned texts' cosines with the nearest label that a text of the same domain reaches."""
 
 OTHER = 0.5
-"""Share of texts below it from which a corpus is another domain than the learned one: ten times what is expected (our
-choice)."""
+"""Share of texts below it from which a corpus is another domain than the learned one: ten times what is expected."""
 
 LOOKED_AT = 50
-"""Texts seen before anything is said (our choice)."""
+"""Texts seen before anything is said: the share of strangers among them is then known to about .1."""
 
 log = logging.getLogger("tellapart")
 

@@ -20,7 +20,7 @@ from tellapart.progress import Progress, silent
 
 LEAST_LINES, MOST_CHARACTERS = 5, 4_000
 """Functions that are looked at: shorter ones have no halves, and of longer ones an encoder reads several windows.
-Our choice."""
+Not measured."""
 
 MOST_FUNCTIONS = 300
 """Functions drawn unless asked otherwise: intervals are then some .05 wide, and minilm needs a minute or two."""

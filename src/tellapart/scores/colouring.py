@@ -16,7 +16,7 @@ from tellapart.encoders.protocol import Vectors
 from tellapart.engine import Index
 
 CLUSTERS = 12
-"""Groups at most (our choice): as many as colours that can be told apart."""
+"""Groups at most as many as colours that can be told apart."""
 
 FOLDERS = 11
 """Folders with a colour of their own; the others share one."""

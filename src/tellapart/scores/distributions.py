@@ -24,14 +24,14 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 PAIRS = 4_000
-"""Pairs of each group at most: an AUC is then known to about .01. Our choice."""
+"""Pairs of each group at most: an AUC is then known to about .01."""
 
 RIVALS = 50
-"""Units of other documents of which the nearest makes a hard unrelated pair. Our choice: much as in a list of that
-length."""
+"""Units of other documents of which the nearest makes a hard unrelated pair: about as near as
+the best wrong hit in a list of that length."""
 
 READ_DOCUMENTS = 500
-"""Documents whose sections are looked at. Our choice: reading them takes longest."""
+"""Documents whose sections are looked at. Reading them takes longest; more do not move the curves visibly."""
 
 BINS = 60
 

@@ -31,14 +31,15 @@ Floats = NDArray[np.float64]
 DEFAULT_ENCODERS = ("minilm", LSA)
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 UNRELATED = 3_000
-"""Pairs of functions of different files drawn at random, for the distribution of their similarity. Our choice."""
+"""Pairs of functions of different files drawn at random, for the distribution of their
+similarity: its median is then known to about .01."""
 
 FOUND, NEARER = "RR", "AUROC"
 """Measures of tasks: the reciprocal rank of the answer among all candidates, and the share of the comparisons in which
 what should be more alike is."""
 
 DRAWS = 2_000
-"""Resamples behind each interval: two dozen tasks are asked, and nothing is chosen by them. Our choice."""
+"""Resamples behind each interval: two dozen tasks are asked, and nothing is chosen by them."""
 
 TELLING = (Mutation.CONSTANT, Mutation.OPERATOR, Mutation.CONDITION)
 

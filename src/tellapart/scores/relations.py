@@ -23,13 +23,15 @@ FEWEST_PAIRS = 3
 """Pairs below which nothing is learned: one that is left out must leave two to learn from."""
 
 MOST_PAIRS = 300
-"""Pairs used at most, evenly spaced: leaving each of n out costs n to the fourth. Our choice: some seconds."""
+"""Pairs used at most, evenly spaced: leaving each of n out costs n to the fourth. So many take some
+seconds."""
 
 VIEWS = ("cosine", "step", "bend", "role", "common")
 """What is compared; `RelationModel.directions` says how."""
 
 SHRINKAGES = (0.3, 3.0, 30.0, 300.0)
-"""Strengths that are chosen among, the last of which leaves the plain cosine as it is. Our choice: a decade apart."""
+"""Strengths that are chosen among, the last of which leaves the plain cosine as it is. A decade apart: half and
+twice are hardly told apart by the few pairs there are."""
 
 FOLDS = 5
 
@@ -38,16 +40,19 @@ EVIDENCE_NATS = 2.0
 pairs were worse than the cosine on eight of nine sets of bench/relations.py."""
 
 PLAIN = np.array([4.0, 0.0, 0.0, 0.0, 0.0])
-"""Weights before anything is learned: the plain cosine, as sharp as four of its standard deviations. Our choice."""
+"""Weights before anything is learned: the plain cosine, as sharp as four of its standard deviations.
+Where learning starts; not measured."""
 
 CANDIDATES = 1_000
-"""Units that stand for all while weights are learned. Our choice: more cost time and change no digit that counts."""
+"""Units that stand for all while weights are learned. More cost time and change no digit
+that counts."""
 
 SAME = 0.999
 """Cosine from which on a unit is the one that was asked for, up to rounding: it is no wrong answer."""
 
 MAP_RIDGE = 0.5
-"""Regularisation of the map, in units of the mean squared length of what it maps. Our choice, not tuned."""
+"""Regularisation of the map, in units of the mean squared length of what it maps.
+Not tuned."""
 
 SPECTRUM_RIDGE = 1.0
 """Of the covariance, in mean eigenvalues, for roles: the weakest that leaves no direction noise. Not

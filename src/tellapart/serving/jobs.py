@@ -26,7 +26,7 @@ KEPT = 32
 """Finished jobs that are remembered."""
 
 TOLD_SECONDS = 0.2
-"""How often progress is written for other workers to read (our choice)."""
+"""How often progress is written for other workers to read, in seconds: what a person who looks on takes for at once."""
 
 Work = Callable[[Progress], dict[str, Any]]
 

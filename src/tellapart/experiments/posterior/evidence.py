@@ -15,7 +15,7 @@ from tellapart.experiments.query_set import Provenance
 from tellapart.experiments.resampling import Clusters
 
 IMAGINED_QUERIES = 10.0
-"""Queries that the expected covariance of a query's differences counts for beside those that were judged. Our choice:
+"""Queries that the expected covariance of a query's differences counts for beside those that were judged. Not tuned:
 with twenty judged queries a third of it is expected, with two hundred nearly all is measured."""
 
 

@@ -19,14 +19,14 @@ from tellapart.experiments.posterior.model import (
 )
 
 COEFFICIENT_SPREAD = 0.3
-"""Standard deviation of the coefficients before any collection is seen: a gain of .3 for all of the score moved. Our
-choice: wide against what is found."""
+"""Standard deviation of the coefficients before any collection is seen: a gain of .3 for all of the score moved. Not
+measured: wide against what is found."""
 
 LEAST, MOST = 1e-4, 1.0
 """Limits of the spreads."""
 
 TYPICAL, BROAD = 0.05, 2.0
-"""Spreads before any collection is seen: a factor of e**2 either way of .05. Our choice, wide against what is found;
+"""Spreads before any collection is seen: a factor of e**2 either way of .05. Wide against what is found;
 it keeps a spread that no collection speaks about from going anywhere."""
 
 ROUNDS, STEPS, SETTLED = 12, 15, 0.02

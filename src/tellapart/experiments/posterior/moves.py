@@ -28,11 +28,11 @@ KNOWN = frozenset({"bm25", "knn", "svm", "hybrid"})
 """Rankers whose moves the development collections tell about."""
 
 FAR = 4.0
-"""Distance of what the model knows nothing about, such as another encoder of the user's. Our choice: its gain is taken
-to vary twice as much as that of giving all of the score to words."""
+"""Distance of what the model knows nothing about, such as another encoder of the user's. Not measured: its gain is
+taken to vary twice as much as that of giving all of the score to words."""
 
 LEAST_APART = 0.05
-"""Distance of configurations that differ in nothing of the above, so that no gain is certain. Our choice."""
+"""Distance of configurations that differ in nothing of the above, so that no gain is certain. Not measured."""
 
 
 def move(origin: Configuration, target: Configuration) -> Floats:

@@ -97,7 +97,7 @@ def inner_sentences(material: Material) -> Iterator[QueryCandidate]:
 
 
 FRAGMENT_WORDS = (6, 12)
-"""Fewest and most words of a fragment: about a clause. Our choice, not measured."""
+"""Fewest and most words of a fragment: about a clause. Not measured."""
 
 
 def fragments(material: Material) -> Iterator[QueryCandidate]:

@@ -124,7 +124,7 @@ BYTES_PER_ENTRY = 170
 
 
 KEPT_WORDS = 1 << 13
-"""Words of queries whose terms stay in memory, some 2 MB: questions share most of theirs. Our choice."""
+"""Words of queries whose terms stay in memory, some 2 MB: questions share most of theirs."""
 
 
 def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[str]:

@@ -45,7 +45,7 @@ from tellapart.progress import Progress, silent
 TEXT_COLUMNS, LABEL_COLUMNS = ("text", "utterance", "sentence"), ("label", "intent", "class")
 
 MOST_OF_A_LABEL = 50
-"""Texts of each label that are asked about; all are learned from (our choice)."""
+"""Texts of each label that are asked about; all are learned from, so that no label decides alone; not measured."""
 
 MEASURE = "MAP@R"
 

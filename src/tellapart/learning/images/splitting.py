@@ -11,13 +11,13 @@ from tellapart.errors import TellapartError
 from tellapart.learning.images.reading import LabelledImages
 
 HELD_OUT = 0.1
-"""Share of the identities kept for judging (our choice)."""
+"""Share of the identities kept for judging: a tenth, as is usual."""
 
 FEWEST_HELD_OUT = 5
-"""Fewer identities say nothing about new ones (our choice)."""
+"""Fewer identities say nothing about new ones: their interval would span half the scale."""
 
 LEAST_IDENTITIES = 20
-"""Below so many, all are needed for learning, and images are held out instead (our choice)."""
+"""Below so many, all are needed for learning, and images are held out instead: a tenth of them would be two people."""
 
 LEAST_IMAGES = 4
 """Of an identity, from which two can be held out and two are left to learn from."""

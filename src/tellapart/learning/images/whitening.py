@@ -20,11 +20,11 @@ RIDGE = 0.3
 at 40 and 64 pixels."""
 
 FLAT = 0.05
-"""Added to the local deviation of the logarithms, so that noise on flat skin is not blown up to an edge (our choice,
-not tuned)."""
+"""Added to the local deviation of the logarithms, so that noise on flat skin is not blown up to an edge.
+Not tuned."""
 
 MOST_IMAGES = 2_000
-"""Images a map is fitted to (our choice: ten seconds)."""
+"""Images a map is fitted to: it takes ten seconds."""
 
 
 class WhitenedPixels(nn.Module):

@@ -12,8 +12,8 @@ from tellapart.errors import TellapartError
 from tellapart.learning.objectives.margins import Margin
 
 CACHED = 524_288
-"""Numbers held at once on a CPU, logits and centres, 4 MiB of float64: twice the core's second-level cache (our
-choice; with a quarter of it a step at a batch of 64, d = 128 took a tenth longer, with twice as much no less)."""
+"""Numbers held at once on a CPU, logits and centres, 4 MiB of float64: twice the core's second-level cache (with
+a quarter of it a step at a batch of 64, d = 128 took a tenth longer, with twice as much no less)."""
 
 RESIDENT = 67_108_864
 """Numbers held at once on another device, 256 MiB: launches cost more than memory there."""
