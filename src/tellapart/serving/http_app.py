@@ -225,7 +225,7 @@ def _add_models(app: FastAPI, service: Service) -> None:
 def _add_jobs(app: FastAPI, service: Service) -> None:
     missing: dict[int | str, dict[str, Any]] = {404: {"model": shapes.ErrorShape}}
 
-    @app.post("/v1/evaluate", response_model=shapes.JobShape, status_code=202)
+    @app.post("/v1/evaluate", response_model=shapes.JobShape, status_code=202, responses=missing)
     def evaluate(body: shapes.EvaluateBody) -> dict[str, Any]:
         """Start to measure which configuration finds most here, or join what is running."""
         folder = service.index(body.index).folder
