@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration_plot import calibration_svg
 from development import PLACE
 from judged import data_folder, publish, table
 from posterior import Setting, configuration_of, fitted, measured_arms, settings
@@ -28,6 +27,7 @@ from tellapart.experiments.posterior.choice import Decision, choose, leave_for
 from tellapart.experiments.posterior.evidence import Rival, Weighed, mean_and_error
 from tellapart.experiments.posterior.model import ArmFeatures, Floats, GainModel, GainPosterior
 from tellapart.experiments.statistics import Comparison, compare
+from verdict_plot import calibration_svg
 
 SEED = 0
 REPETITIONS = 50

@@ -36,7 +36,7 @@ class LovesShort:
 def short(monkeypatch: pytest.MonkeyPatch) -> LovesShort:
     made = LovesShort()
     for module in (pairs, arms):
-        monkeypatch.setattr(module, "open_cross_encoder", lambda name: made, raising=False)
+        monkeypatch.setattr(module, "open_cross_encoder", lambda name: made)
     monkeypatch.setattr(arms, "fetched_of_kind", lambda kind: ("loves-short",))
     return made
 
