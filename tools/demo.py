@@ -39,7 +39,7 @@ CODE_QUERIES = (
     "rotate the log file when it gets too big",
     "HTTPSHandler",
 )
-PROSE_QUERY = "which ranking wins when there is only one text query"
+PROSE_QUERY = "does an SVM beat k-NN for a text query"
 RANKERS = ("bm25", "knn", "hybrid")
 SHOWN = 3
 
