@@ -22,6 +22,7 @@ import httpx
 from fastapi.testclient import TestClient
 
 from tellapart import Gallery, Index
+from tellapart.encoders import pairs
 from tellapart.serving.http_app import make_api
 from tellapart.serving.http_guard import LOOPBACK, Limits
 from tellapart.serving.http_server import ServeSettings, make_app
@@ -135,6 +136,23 @@ def test_rerank_in_the_shape_of_cohere(client):
     assert found["results"][0]["document"]["text"] == "roses need sun"
 
 
+def test_a_second_look_may_be_asked_for_and_declined(client, monkeypatch):
+    class LovesShort:
+        name, milliseconds = "loves-short", 1.0
+
+        def scores(self, query, texts):
+            return np.array([-float(len(text)) for text in texts], dtype=np.float32)
+
+    monkeypatch.setattr(pairs, "open_cross_encoder", lambda name: LovesShort())
+    for answer in (
+        client.post("/v1/search", json={"query": "roses", "rerank": "loves-short"}),
+        client.get("/v1/search", params={"q": "roses", "rerank": "loves-short"}),
+    ):
+        assert "loves-short" in answer.json()["hits"][0]["components"]
+    declined = client.post("/v1/search", json={"query": "roses", "rerank": "none"}).json()
+    assert "loves-short" not in declined["hits"][0]["components"]
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "word"),
     [
@@ -145,6 +163,8 @@ def test_rerank_in_the_shape_of_cohere(client):
         ("/v1/search", {"query": "a", "granularity": "verse"}, 400, "verse"),
         ("/v1/search", {"query": "a", "where": ["colour = 1"]}, 400, "colour"),
         ("/v1/search", {"query": "a", "index": "other"}, 400, "other"),
+        ("/v1/search", {"query": "a", "rerank": "nothing"}, 400, "tellapart models add nothing"),
+        ("/v1/search", {"query": "a", "rerank": "onnx:/etc"}, 400, "name a model"),
         ("/v1/search", {"like": ["/etc/hostname"]}, 400, "/etc/hostname"),
         ("/v1/embeddings", {"model": "gpt", "input": "a"}, 400, "gpt"),
         ("/v1/context", {"query": "a", "tokens": 3}, 422, "tokens"),

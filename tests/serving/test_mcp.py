@@ -87,11 +87,12 @@ def test_unknown_arguments_and_mistakes_reach_the_model(corpus):
         ("search", {"query": "roses", "granularity": "verse"}),
         ("get", {"id": "nowhere.py"}),
         ("search", {"query": "roses", "repo": "../.."}),
+        ("search", {"query": "roses", "rerank": "missing"}),
+        ("search", {"query": "roses", "rerank": "onnx:/etc"}),
     )
     assert all(result.is_error for result in results)
-    for result, word in zip(
-        results, ("limit", "top_k", "colour", "verse", "nowhere.py", "outside"), strict=True
-    ):
+    words = ("limit", "top_k", "colour", "verse", "nowhere.py", "outside", "models add missing", "onnx:/etc")
+    for result, word in zip(results, words, strict=True):
         assert word in text(result)
         assert "Traceback" not in text(result)
 

@@ -32,7 +32,7 @@ from tellapart.serving.http_map import add_map
 from tellapart.serving.jobs import Jobs, JobState, evaluation
 from tellapart.serving.service import Service
 from tellapart.serving.shared import SharedIndex
-from tellapart.serving.units import locate
+from tellapart.serving.units import locate, rerank_settings
 
 EVENT_SECONDS = 0.3
 
@@ -84,6 +84,7 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             granularity=body.granularity,
             encoder=body.encoder,
             where=tuple(body.where),
+            parameters=rerank_settings(body.rerank),
         )
         with service.index(body.index).use() as index:
             _refuse_files(index, (*body.like, *body.unlike))
@@ -101,10 +102,13 @@ def _add_searching(app: FastAPI, service: Service) -> None:
         k: Annotated[int, Query(ge=1, le=shapes.MOST_HITS)] = 10,
         ranker: str = "auto",
         granularity: str | None = None,
+        rerank: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
         index: str | None = None,
     ) -> JSONResponse:
         """Find what answers a query, as something to type into a browser."""
-        body = shapes.SearchBody(query=q, k=k, ranker=ranker, granularity=granularity, index=index)
+        body = shapes.SearchBody(
+            query=q, k=k, ranker=ranker, granularity=granularity, rerank=rerank, index=index
+        )
         return JSONResponse(search(body))
 
     @app.post("/v1/related", response_model=shapes.SearchAnswerShape)

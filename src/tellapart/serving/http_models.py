@@ -19,6 +19,18 @@ IndexName = Annotated[
     str | None, Field(default=None, description="Which index, where several are served. Default: the first.")
 ]
 
+RerankName = Annotated[
+    str | None,
+    Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        examples=["ms-marco-minilm"],
+        description="A cross-encoder that looks again at the first hits, of `tellapart models`; `none`: no second look."
+        " Default: as the verdict says.",
+    ),
+]
+
 
 class Body(BaseModel):
     """A request; a field it does not know is refused by name."""
@@ -37,6 +49,7 @@ class SearchBody(Body):
     granularity: str | None = None
     encoder: str | None = None
     where: Names = Field(default=[], description="Conditions on documents that must all hold.")
+    rerank: RerankName = None
     index: IndexName = None
 
 

@@ -28,7 +28,7 @@ from tellapart.serving.mcp_models import (
 )
 from tellapart.serving.projects import Project
 from tellapart.serving.roots import Roots
-from tellapart.serving.units import locate
+from tellapart.serving.units import locate, rerank_settings
 
 RANKERS = {"auto": "auto", "words": "bm25", "meaning": "knn", "exact": "auto", "regex": "auto"}
 KINDS = {"all": (), "code": ("kind = 'code'",), "docs": ("kind = 'prose'",)}
@@ -49,6 +49,7 @@ def search(
     content: str,
     where: Sequence[str],
     granularity: str | None,
+    rerank: str | None,
     top_k: int,
     offset: int,
     max_tokens: int,
@@ -69,6 +70,7 @@ def search(
             granularity=granularity,
             where=(*where, *KINDS[content]),
             regex=pattern,
+            parameters=rerank_settings(rerank),
         )
         result = index.search(request)
         nothing = nothing_relevant(index, result)

@@ -103,6 +103,13 @@ def make_server(projects: Projects) -> MCPServer[None]:
         ] = "all",
         where: Where = [],  # noqa: B006 - pydantic copies it
         granularity: Level = None,
+        rerank: Annotated[
+            str | None,
+            Field(
+                description="A cross-encoder that looks again at the first hits , slower, of"
+                " 'tellapart models'; none: no second look. Default: as the verdict says."
+            ),
+        ] = None,
         max_snippet_lines: SnippetLines = None,
         max_tokens: Budget = DEFAULT_TOKENS,
         offset: Offset = 0,
@@ -120,6 +127,7 @@ def make_server(projects: Projects) -> MCPServer[None]:
             content=content,
             where=(*where, *inside),
             granularity=granularity,
+            rerank=rerank,
             top_k=top_k,
             offset=offset,
             max_tokens=max_tokens,

@@ -1,4 +1,4 @@
-"""One unit by its name, with what it lies in."""
+"""What a request names: one unit, with what it lies in, or the model of a second look."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tellapart.engine.lookup import offset_of, split_line
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
 from tellapart.index.store import StoredDocument
+from tellapart.rankers.registry import Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,16 @@ def _stored(index: Index, document: str) -> StoredDocument:
     if stored is None:
         raise TellapartError(f"no document {document!r} in the index: give a path as search prints it")
     return stored
+
+
+def rerank_settings(name: str | None) -> Parameters:
+    """Give the settings of a search whose request names a cross-encoder, `none`, or nothing.
+
+    Raises:
+        TellapartError: It names a folder: a request may not make the server read files of its own choice.
+    """
+    if name is not None and ":" in name:
+        raise TellapartError(
+            f"rerank is {name!r}: name a model that 'tellapart models add' fetched, or none; folders are for --rerank"
+        )
+    return Parameters(rerank=name)
