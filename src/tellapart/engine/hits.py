@@ -47,10 +47,31 @@ def distinct_hits(
         hold_back: Whether units that say next to nothing score only a share of what they would (see `substance`).
     """
     found = rank(k + SPARE)
-    made = [_hit(each, fetch, hold_back=hold_back) for each in found[: k + 1]]
-    if any(HELD_BACK in hit.components for hit in made) or len({_text(hit) for hit in made}) < len(made):
-        made += [_hit(each, fetch, hold_back=hold_back) for each in found[k + 1 :]]
+    made: list[Hit] = []
+    texts: set[tuple[Granularity, str]] = set()
+    for each in found:
+        if len(texts) > k and not _may_rise(made, each.score, k):
+            break
+        made.append(_hit(len(made) + 1, each, fetch, hold_back=hold_back))
+        texts.add(_text(made[-1]))
+    if OF_FILE in (made[0].components if made else ()):
+        made += _of_quiet_files(found, made, fetch)
     return _collapsed(_ordered(made), k)
+
+
+def _may_rise(made: Sequence[Hit], score: float, k: int) -> bool:
+    """Whether a unit of this score may still come among the best k because some of those are held back."""
+    if OF_FILE in made[0].components or not any(HELD_BACK in hit.components for hit in made):
+        return False
+    stay = {_text(hit) for hit in made if _held_back(hit).score >= score}
+    return len(stay) <= k
+
+
+def _of_quiet_files(found: Sequence[Found], made: Sequence[Hit], fetch: Fetch) -> list[Hit]:
+    """Make the further hits of files that stand in the list by a unit that says next to nothing."""
+    quiet = {each.document for each, hit in zip(found, made, strict=False) if HELD_BACK in hit.components}
+    rest = enumerate(found[len(made) :], start=len(made) + 1)
+    return [_hit(rank, each, fetch, hold_back=True) for rank, each in rest if each.document in quiet]
 
 
 def substance(hit: Hit, stored: StoredDocument) -> float:
@@ -76,10 +97,10 @@ def _words_in(text: str) -> int:
     return sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
 
 
-def _hit(found: Found, fetch: Fetch, *, hold_back: bool) -> Hit:
+def _hit(rank: int, found: Found, fetch: Fetch, *, hold_back: bool) -> Hit:
     stored = fetch([found.document])[found.document]
     hit = make_hit(
-        1, stored, found.granularity, found.ordinal, found.score, found.components, found.probability
+        rank, stored, found.granularity, found.ordinal, found.score, found.components, found.probability
     )
     share = substance(hit, stored) if hold_back and found.score > 0 else 1.0
     return replace(hit, components={**hit.components, HELD_BACK: share}) if share < 1 else hit
@@ -120,7 +141,8 @@ def _collapsed(made: Sequence[Hit], k: int) -> tuple[Hit, ...]:
         elif len(hits) == k:
             break
         else:
-            hits.append(replace(hit, rank=len(hits) + 1))
+            rank = len(hits) + 1
+            hits.append(hit if hit.rank == rank else replace(hit, rank=rank))
     return tuple(hits)
 
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import heappop, heappush
 from pathlib import Path
 
 import numpy as np
@@ -138,21 +139,22 @@ class Structure:
         unit scores DECAY times the one before.
         """
         files = self._files(sides)
-        best = np.argsort(-files.shares, kind="stable")[:k].tolist()
+        shares, probabilities = files.shares.tolist(), files.probabilities.tolist()
+        # The next unit of every file waits with its score; only the files that come up have their units ordered.
+        waiting = [(-shares[at], at, 0) for at in np.argsort(-files.shares, kind="stable")[:k].tolist()]
+        units: dict[int, list[tuple[int, list[int]]]] = {}
         placed: list[Placed] = []
-        for at in best:
-            share, probability = float(files.shares[at]), float(files.probabilities[at])
-            # Of a full list, only units that score no less than the last file's best one can be in it.
-            last = float(files.shares[best[-1]]) if len(best) == k else 0.0
-            most = 1 + int(math.log(max(last / share, 1e-300)) / math.log(self.decay)) if share > 0 else 1
+        while waiting and len(placed) < k:
+            score, at, order = heappop(waiting)
             position = int(files.found.positions[at])
-            for side, rows in self._units(files, sides, position, min(most, k, MOST_UNITS)):
-                for order, row in enumerate(rows):
-                    components = {"file": share, "bm25": float(files.found.dense[side][row])}
-                    placed.append(
-                        Placed(side, row, position, share * self.decay**order, probability, components)
-                    )
-        placed.sort(key=lambda each: -each.score)
+            if order < 2:  # the best unit alone is found faster than the order of all
+                units[at] = self._units(files, sides, position, 1 if order == 0 else min(k, MOST_UNITS))
+            for side, rows in units[at]:
+                for row in rows[order : order + 1]:
+                    components = {"file": shares[at], "bm25": float(files.found.dense[side][row])}
+                    placed.append(Placed(side, row, position, -score, probabilities[at], components))
+            if any(len(rows) > order + 1 for _, rows in units[at]) or order == 0:
+                heappush(waiting, (score * self.decay, at, order + 1))
         return placed[:k]
 
     def dense_together(self, sides: Sequence[Side]) -> list[Dense]:
