@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,17 @@ def test_a_folder_of_the_home_folder_is_indexed_as_ever(tree, call, monkeypatch)
     monkeypatch.setenv("HOME", str(tree))
     assert documents(call, tree / "docs")
     assert find_home(None, tree / "docs").folder == tree / "docs" / ".tellapart"
+
+
+@pytest.mark.parametrize("verb", [("index",), ("search", "roses")])
+def test_an_index_of_another_version_is_made_anew_and_one_line_says_so(project, call, verb):
+    with sqlite3.connect(project / ".tellapart" / "store.sqlite") as store:
+        store.execute("UPDATE meta SET value = '1' WHERE key = 'analyser'")
+    code, _, err = call("search", "roses", project, "--no-refresh")
+    assert code == 2
+    assert "analyser" in err
+    code, _, err = call(*verb, project)
+    assert code == 0, err
+    assert len([line for line in err.splitlines() if "another version of tellapart" in line]) == 1
+    code, out, err = call("search", "roses", project, "--no-refresh")
+    assert (code, "another version" in err, "guide.md" in out) == (0, False, True)

@@ -27,7 +27,7 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.synthetic.masks import blank
 from tellapart.index.embedding import TILES
 from tellapart.index.lexical import Analyser
-from tellapart.index.lexical.characters import is_extra
+from tellapart.index.lexical.extra import is_extra
 from tellapart.index.masking import masked_copy
 from tellapart.index.store import StoredDocument
 

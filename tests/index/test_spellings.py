@@ -49,6 +49,13 @@ PAIRS = [
     ("العربية", "العَرَبِيَّة لغة"), ("שלום", "שָׁלוֹם"), ("Viet", "tiếng Việt"), ("ежик", "ёжик"), ("कोष", "कोष"),
     ("میخواهم", "من می‌خواهم"), ("خواهم", "من می‌خواهم"), ("كتاب", "کتاب‌های"), ("office", "the ofﬁce"),
     ("10000", "some 10,000 people"), ("10,000", "some 10000 people"), ("1234567", "1,234,567"),
+    ("25000", "rund 25.000 Leute"), ("25000", "environ 25 000 personnes"), ("25.000", "some 25,000 people"),
+    ("25000", "25\u00a0000"), ("25,000", "25\u202f000"), ("25 000", "some 25000"), ("25000", "Fr. 25'000"),
+    ("1500000", "1 500 000 ou plus"), ("1.500.000", "1\u2009500\u2009000"), ("150000", "Rs. 1,50,000"),
+    ("obrien", "Mr O'Brien said"), ("O'Brien", "Mr Obrien said"), ("O’Brien", "OBRIEN"), ("oreilly", "O'Reilly's"),
+    ("quran", "the Qur'an"), ("brien", "O'Brien"), ("rocknroll", "rock'n'roll"), ("roll", "rock’n’roll"),
+    ("istanbul", "İstanbul'da"), ("été", "l’été"), ("lete", "l'été"), ("hawaii", "Hawaiʻi"), ("обєкт", "об'єкт"),
+    ("צהל", "צה״ל"),
 ]  # fmt: skip
 
 
@@ -99,10 +106,27 @@ def test_merging_keeps_the_spellings(tmp_path):
     assert found(bm25, "Hauses") == [1]
 
 
-@pytest.mark.parametrize("operator", ["==", "!=", "->", "::", "&&", "=>"])
+SIGNS = "== != -> :: && => << >> // ** += || ?? ... === .. -- ++ |> <=>".split()  # noqa: SIM905
+
+
+@pytest.mark.parametrize("operator", SIGNS)
 def test_operators_of_code(tmp_path, operator):
-    texts = [f"a {operator} b", "a + b", "f(a, b)"]
+    texts = [f"a {operator} b", "a + b", "f(a, b)", "see http://x.y/../z, c++ and --flag..."]
     assert found(indexed(tmp_path / "s", texts, Kind.CODE), operator, Kind.CODE) == [0]
+
+
+def test_operators_of_three_characters_are_found_by_two_and_come_first(tmp_path):
+    texts = ["a == b", "a === b", "a + b"]
+    bm25 = indexed(tmp_path / "s", texts, Kind.CODE)
+    assert found(bm25, "===", Kind.CODE) == [1, 0]
+    assert sorted(found(bm25, "==", Kind.CODE)) == [0, 1]
+
+
+def test_numbers_in_code(tmp_path):
+    texts = ["limit = 25000", "limit = 25_000", "# at most 25,000 of them", "x = 25"]
+    bm25 = indexed(tmp_path / "s", texts, Kind.CODE)
+    for query in ("25000", "25,000", "25_000"):
+        assert set(found(bm25, query, Kind.CODE)) >= {0, 1, 2}
 
 
 def test_extra_terms_do_not_make_a_unit_longer(tmp_path):
@@ -113,7 +137,8 @@ def test_extra_terms_do_not_make_a_unit_longer(tmp_path):
 
 
 def test_places_of_extra_terms():
-    text = "so 10,000 or 1,234,567 not 1,23 nor 1234,567 nor 1,2345"
+    text = "so 10,000 or 1,234,567 not 1,23 nor 1234,567 nor 1,2345 nor 0,125"
+    text += " nor a table 100 200 300 400 500 600 700 800 nor 2010 500 here"
     tokens = Analyser().tokens(text, Kind.PROSE)
     extra = [
         (term, int(start)) for term, start in zip(tokens.terms, tokens.starts, strict=True) if "," in term

@@ -13,10 +13,10 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
-from tellapart.cli.search import confirm
+from tellapart.cli.search import confirm, made_anew
 from tellapart.corpus.document import Granularity, Kind
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
-from tellapart.errors import TellapartError
+from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.build import BuildReport
 from tellapart.index.build import drop_encoder as drop_from_index
 from tellapart.index.home import NAME, exists, find_home, names_of, reads
@@ -101,7 +101,7 @@ def index(
     for name in drop_encoder or []:
         drop_from_index(folder, name)
         note(f"{folder}: {name} is dropped")
-    settings = _settings(folder, paths or [], index is not None, rebuild=rebuild)
+    settings, stale = _settings(folder, paths or [], index is not None, rebuild=rebuild)
     settings = replace(
         settings,
         kind=kind or settings.kind,
@@ -114,7 +114,7 @@ def index(
         encoded=tuple(dict.fromkeys([*settings.encoded, *(encode or [])])),
         words_only=NO_ENCODER in (encoder or []) or (settings.words_only and not encoder),
     )
-    report = build_index(folder, settings, progress=terminal_progress(), fresh=rebuild)
+    report = build_index(folder, settings, progress=terminal_progress(), fresh=rebuild or stale)
     seconds = time.perf_counter() - started
     if json:
         print_json(_json(folder, report, seconds))
@@ -137,22 +137,25 @@ def _folder(index: Path | None, paths: list[Path], *, yes: bool) -> Path:
     return folder
 
 
-def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) -> Settings:
-    """Take what the index holds already and add the new paths."""
-    kept = Settings()
+def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) -> tuple[Settings, bool]:
+    """Take what the index holds already and add the new paths; say whether another version made it."""
+    kept, stale = Settings(), False
     if exists(folder):
         try:
             kept = Index.open(folder).settings
-        except TellapartError:
-            if not rebuild:
+        except TellapartError as error:
+            stale = isinstance(error, StaleIndexError)
+            if not (rebuild or stale):
                 raise
             kept = recovered_settings(folder) or _around(folder, paths)
+            if stale:
+                note(made_anew(folder))
     elif not paths and asked:
         raise TellapartError(
             f"no index in {folder} yet: say what to index, as in 'tellapart index PATH --index {folder}'"
         )
     new = portable(_not_held(kept, folder, paths) if paths else [] if kept.sources else [Path()], folder)
-    return replace(kept, sources=tuple(dict.fromkeys([*kept.sources, *new])))
+    return replace(kept, sources=tuple(dict.fromkeys([*kept.sources, *new]))), stale
 
 
 def _not_held(kept: Settings, folder: Path, paths: list[Path]) -> list[Path]:

@@ -11,11 +11,12 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.output import note, print_json, print_result
 from tellapart.cli.progress import terminal_progress
-from tellapart.engine import Index, SearchResult
+from tellapart.engine import Index, SearchResult, build_index
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import answer_json
-from tellapart.errors import TellapartError
+from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.home import Home, exists, find_home, too_much
+from tellapart.index.settings import recovered_settings
 from tellapart.rankers.registry import Parameters
 
 EXAMPLES = (
@@ -139,7 +140,15 @@ def open_or_build(
     """Open the index of a path; without one, build one of the words first."""
     folder = home.folder
     if exists(folder):
-        return Index.open(folder, refresh=refresh)
+        try:
+            return Index.open(folder, refresh=refresh)
+        except StaleIndexError:
+            settings = recovered_settings(folder)
+            if settings is None or not refresh:
+                raise
+        note(made_anew(folder))
+        build_index(folder, settings, progress=terminal_progress(), fresh=True)
+        return Index.open(folder)
     if asked and path is None:
         raise TellapartError(f"no index in {folder}: build one with 'tellapart index PATH --index {folder}'")
     place = path or Path()
@@ -149,6 +158,11 @@ def open_or_build(
     where = place if not asked else f"{place} --index {folder}"
     note(f"built a word index of {place} in {folder}; 'tellapart index {where}' adds vectors (minilm)")
     return opened
+
+
+def made_anew(folder: Path) -> str:
+    """Say why an index is built again without being asked to."""
+    return f"{folder} was made by another version of tellapart and is made anew; vectors come from the cache"
 
 
 def confirm(path: Path) -> None:

@@ -84,6 +84,13 @@ CREATE TABLE records (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
+def contents_versions() -> dict[str, int]:
+    """Give the versions of what decides which units and terms a text has; where one differs, all is read again."""
+    from tellapart.index.lexical.tokens import ANALYSER_VERSION  # its room builds on this one
+
+    return {"splitter": SPLITTER_VERSION, "analyser": ANALYSER_VERSION}
+
+
 def make_empty(path: Path) -> None:
     """Make a store without documents beside its place and move it there: nobody sees one without tables."""
     beside = path.with_name(f"{path.name}.new")
@@ -95,7 +102,7 @@ def make_empty(path: Path) -> None:
         connection.execute("BEGIN")
         for statement in SCHEMA.split(";\n"):
             connection.execute(statement)
-        meta = [("format", FORMAT), ("splitter", SPLITTER_VERSION), ("generation", 0)]
+        meta = [("format", FORMAT), *contents_versions().items(), ("generation", 0)]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in meta])
         connection.execute("COMMIT")
     finally:

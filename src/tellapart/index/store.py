@@ -16,7 +16,6 @@ from pathlib import Path
 from zlib import crc32
 
 from tellapart.corpus.document import ContainmentTree, Document, Kind
-from tellapart.corpus.split import SPLITTER_VERSION
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.index import database
 from tellapart.index.database import decode_tree, encode_tree
@@ -58,7 +57,7 @@ class Store:
     def create(cls, folder: Path, *, anew: bool = False) -> Store:
         """Open the store of a folder for writing, making an empty one where there is none.
 
-        `anew` accepts a store of another splitter, whose documents the caller reads again, and throws
+        `anew` accepts a store of another splitter or analyser, whose documents the caller reads again, and throws
         away one that cannot be read at all.
         """
         path = folder / FILE
@@ -83,7 +82,7 @@ class Store:
         connection = database.connect_writing(path)
         store = cls(connection, path)
         try:
-            store.check_versions(("format",) if anew else ("format", "splitter"))
+            store.check_versions(with_contents=not anew)
         except BaseException:
             connection.close()
             raise
@@ -103,14 +102,14 @@ class Store:
             store.check_versions()
         return store
 
-    def check_versions(self, keys: Sequence[str] = ("format", "splitter")) -> None:
+    def check_versions(self, *, with_contents: bool = True) -> None:
         """Refuse an index that this version of tellapart would misread."""
-        ours = {"format": database.FORMAT, "splitter": SPLITTER_VERSION}
-        for key in keys:
-            theirs = self.meta(key)
-            if theirs != str(ours[key]):
+        ours = {"format": database.FORMAT} | (database.contents_versions() if with_contents else {})
+        for key, version in ours.items():
+            theirs = self.meta(key) or 1
+            if theirs != str(version):
                 raise StaleIndexError(
-                    f"the index {self.path.parent} has {key} version {theirs}, this tellapart needs {ours[key]}: "
+                    f"the index {self.path.parent} has {key} version {theirs}, this tellapart needs {version}: "
                     + rebuilding(self.path)
                 )
 

@@ -17,8 +17,9 @@ from tellapart.corpus.document import Document
 from tellapart.corpus.read import load, read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable
-from tellapart.corpus.split import SPLITTER_VERSION, split
+from tellapart.corpus.split import split
 from tellapart.index.catalogue import Catalogue, StoredSource
+from tellapart.index.database import contents_versions
 from tellapart.index.files import files_below, remove
 from tellapart.index.freshness import CHECKED, READ_RATE, SCAN_SECONDS, watch
 from tellapart.index.need import need
@@ -132,7 +133,8 @@ class Updater:
     def forget_everything(self) -> None:
         """Drop all documents and segments, but keep what came through a pipe by adding it again."""
         piped = [self.store.documents([number])[number] for number, _ in self.store.digests(PIPED).values()]
-        self.store.set_meta("splitter", str(SPLITTER_VERSION))
+        for key, version in contents_versions().items():
+            self.store.set_meta(key, str(version))
         self.store.remove_all_documents()
         for key in self.catalogue.sources():
             self.catalogue.remove_source(key)

@@ -21,7 +21,11 @@ MAX_WORD = 100
 
 _SEPARATOR, _LETTER, _BIGRAM, _SYMBOL, _APOSTROPHE, _SHARP, _PLUS, _UNKNOWN = 0, 1, 2, 3, 4, 5, 6, 255
 
-_APOSTROPHES = "'\u2019\u02bc"
+_APOSTROPHES = "'\u2018\u2019\u02bb\u02bc\u2032\u055a\u05f3\u05f4"
+"""Signs that stand for one between letters, the Hawaiian, Armenian and Hebrew ones among them."""
+
+_ACUTE, _QUOTE = "\u00b4", '"'
+_QUOTE_IN_HEBREW = re.compile(r'(?<=[\u05d0-\u05ea])"(?=[\u05d0-\u05ea])')
 _ZERO_WIDTH_SEPARATORS = "\u200b\ufeff"
 
 _UNSPACED = (
@@ -85,7 +89,7 @@ def cut(text: str, kind: Kind, *, query: bool = False) -> Words:
         codes, classes = _ascii(text, kind)
         origin = None
     else:
-        codes, classes, origin = _unicode(text, kind, query=query)
+        codes, classes, origin = _unicode(_with_plain_apostrophes(text), kind, query=query)
     if kind is Kind.PROSE:
         _keep_inner_signs(codes, classes)
     starts, ends = _runs(codes)
@@ -93,6 +97,12 @@ def cut(text: str, kind: Kind, *, query: bool = False) -> Words:
         _shorten(codes, starts, ends)
     raw = _decode(codes).split()
     return Words(raw, starts if origin is None else origin[starts])
+
+
+def _with_plain_apostrophes(text: str) -> str:
+    """Put an apostrophe where people type an accent, or a quotation mark inside a Hebrew abbreviation."""
+    text = text.replace(_ACUTE, "'")
+    return _QUOTE_IN_HEBREW.sub("'", text) if _QUOTE in text else text
 
 
 def _short(text: str, kind: Kind) -> Words | None:
@@ -267,38 +277,3 @@ def _shorten(codes: Codes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -
 
 def _decode(codes: Codes) -> str:
     return codes.tobytes().decode("ascii" if codes.dtype == np.uint8 else "utf-32-le", "surrogatepass")
-
-
-OPERATORS = "== != -> => <= >= && || :: += -= := <- ** ?. ??".split()  # noqa: SIM905
-"""Operators of two characters that people look for in code; longer ones are found by their beginning."""
-
-_OPERATOR = re.compile("|".join(map(re.escape, OPERATORS)))
-_MAX_GROUP = 3
-_GROUP = re.compile(r",\d{3}(?!\d)")
-_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)")
-
-
-def is_extra(term: str) -> bool:
-    """Whether a term stands beside the words of a text and does not add to its length: `!=`, `10,000`."""
-    return "," in term or not (term[0].isalnum() or term[0] == "_" or ord(term[0]) >= _ASCII_LIMIT)
-
-
-def operators(text: str) -> list[tuple[int, str]]:
-    """Find the operators in code: place and sign."""
-    return [(match.start(), match[0]) for match in _OPERATOR.finditer(text)]
-
-
-def grouped_numbers(text: str) -> list[tuple[int, str]]:
-    """Find the numbers whose thousands are set apart by commas: place and number as written."""
-    found = []
-    done = 0
-    for match in _GROUP.finditer(text):
-        first = match.start()
-        while first > done and match.start() - first < _MAX_GROUP and text[first - 1].isdigit():
-            first -= 1
-        if first < match.start() and match.start() >= done and not text[first - 1 : first].isdigit():
-            whole = _GROUPED.match(text, first)
-            if whole is not None and text[max(first - 1, 0) : first] not in {",", "."}:
-                found.append((first, whole[0]))
-                done = whole.end()
-    return found

@@ -32,6 +32,7 @@ from tellapart.corpus.document import Granularity
 from tellapart.errors import CorruptIndexError, StaleIndexError
 from tellapart.index.files import sync
 from tellapart.index.lexical.tokens import ANALYSER_VERSION
+from tellapart.index.lexical.variants import has_keys
 from tellapart.index.lexical.variants import keys as other_keys
 from tellapart.index.store import rebuilding
 
@@ -109,7 +110,7 @@ class SegmentFiles:
         found = sorted(
             (key, number)
             for number, term in enumerate(terms)
-            if self.languages or not term.isascii() or "," in term  # others have no other keys
+            if has_keys(term, self.languages)
             for key in other_keys(term, self.languages)
         )
         self._put_texts("keys", [key for key, _ in found])

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import Kind
-from tellapart.index.lexical.characters import cut, grouped_numbers, operators
+from tellapart.index.lexical.characters import cut
+from tellapart.index.lexical.extra import extra_terms
 from tellapart.index.lexical.variants import without_function_words
 
-ANALYSER_VERSION = 2
+ANALYSER_VERSION = 3
 """Raised whenever the same text would give other terms: an index of another version must be rebuilt."""
 
 _STOP_WORDS = """
@@ -36,8 +37,8 @@ BLOCK = 1 << 20
 _ASCII_PARTS = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _UNSTEMMED = 2
 _JOINER = "\u200c"
-_MAX_ENDING = 2
-"""Letters behind an apostrophe that belong to the word before it: don't, you're, it'll."""
+_ENDINGS = frozenset(("t", "re", "ve", "ll", "d", "m"))
+"""What belongs to the word before an apostrophe in English: don't, you're, it'll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Analyser:
         self, block: str, kind: Kind, numbers: NDArray[np.int32], starts: NDArray[np.int64], offset: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Put the extra terms of a block (see `is_extra`) where they stand between the others."""
-        extra = operators(block) if kind is Kind.CODE else grouped_numbers(block)
+        extra = extra_terms(block, kind)
         if extra:
             places = np.fromiter((place for place, _ in extra), np.int64, len(extra))
             at = np.searchsorted(starts, places)
@@ -139,7 +140,7 @@ def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[
         found = cut(block, kind, query=True)
         placed += zip((found.starts + offset).tolist(), found.raw, strict=True)
     located = [(place, term) for place, word in placed for term in _terms_of(word, kind)]
-    extra = grouped_numbers(text) if kind is Kind.PROSE else operators(text)
+    extra = extra_terms(text, kind)
     terms = [term for _, term in (sorted([*located, *extra], key=itemgetter(0)) if extra else located)]
     if kind is Kind.PROSE:
         return terms
@@ -240,23 +241,21 @@ def _odd_prose_terms(word: str) -> tuple[str, ...]:
         return (word,)
     if word.endswith("#") and len(word) == 2:
         return (word,)
-    pieces = [piece for part in re.split("[+#]", word) for piece in _without_apostrophes(part)]
-    kept = [piece for piece in pieces if _says_something(piece) and piece not in STOP_WORDS]
-    return tuple(_stem(kept))
+    return tuple(term for part in re.split("[+#]", word) for term in _apostrophes_apart(part))
 
 
-def _without_apostrophes(word: str) -> list[str]:
-    """Drop the possessive, join short endings (don't, we'll), take other words (l'amour) apart."""
+def _apostrophes_apart(word: str) -> list[str]:
+    """Drop the possessive, join English endings (don't, we'll); others (O'Brien, l'amour) whole and in parts."""
     first, *rest = word.split("'")
     pieces = [first]
     for ending in rest:
-        if ending == "s":
-            continue
-        if len(ending) <= _MAX_ENDING:
+        if ending in _ENDINGS:
             pieces[-1] += ending
-        else:
+        elif ending != "s":
             pieces.append(ending)
-    return pieces
+    pieces = [piece for piece in pieces if _says_something(piece)]
+    parts = _stem([piece for piece in pieces if piece not in STOP_WORDS])
+    return ["'".join(pieces), *parts] if len(pieces) > 1 else parts
 
 
 def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from tellapart.index.lexical.extra import is_joined, without_signs
+
 SPECIAL = str.maketrans(
     {
         "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ŋ": "n",
@@ -42,12 +44,17 @@ def keys(term: str, languages: Sequence[str] = ()) -> set[str]:
         languages: Names of PyStemmer's algorithms whose stems are keys, too; each key says of which language it is.
     """
     found = _folded(term) if not term.isascii() else set()
-    if "," in term:
-        found.add(term.replace(",", ""))
+    if is_joined(term):
+        found = _folded(without_signs(term))
     if term.isalpha():
         found |= {f"{language}:{stem}" for language in languages for stem in _stemmed(term, language)}
     found.discard(term)
     return found
+
+
+def has_keys(term: str, languages: Sequence[str]) -> bool:
+    """Whether a term may have other keys: most of English have none."""
+    return bool(languages) or not term.isascii() or is_joined(term)
 
 
 def _folded(term: str) -> set[str]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import KIND_OF, ContainmentTree, Document, Granularity, Kind
 from tellapart.corpus.units import contexts
-from tellapart.index.lexical.characters import is_extra
+from tellapart.index.lexical.extra import is_extra
 from tellapart.index.lexical.layout import SegmentFiles
 from tellapart.index.lexical.tokens import Analyser
 from tellapart.index.lexical.variants import SAMPLED, languages_of
