@@ -97,7 +97,7 @@ def prepared(texts: list[str], work: Path) -> Path:
         with (source / "corpus.jsonl").open("w") as stream:
             for number, text in enumerate(texts):
                 stream.write(json.dumps({"_id": str(number), "title": "", "text": text}) + "\n")
-        Index.build([source], folder, encoders=("lsa",), granularities=("paragraph",)).close()
+        Index.build([source], folder, encoders=("lsa",), granularities=("paragraph",), kind="prose").close()
         (folder / "ready").touch()
     return folder
 

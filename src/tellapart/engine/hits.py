@@ -47,15 +47,20 @@ def distinct_hits(
         hold_back: Whether units that say next to nothing score only a share of what they would (see `substance`).
     """
     found = rank(k + SPARE)
+    surely = fetch([each.document for each in found[: k + 1]])  # together: one by one takes twice as long
+
+    def stored(number: int) -> StoredDocument:
+        return surely[number] if number in surely else fetch([number])[number]
+
     made: list[Hit] = []
     texts: set[tuple[Granularity, str]] = set()
     for each in found:
         if len(texts) > k and not _may_rise(made, each.score, k):
             break
-        made.append(_hit(len(made) + 1, each, fetch, hold_back=hold_back))
+        made.append(_hit(len(made) + 1, each, stored(each.document), hold_back=hold_back))
         texts.add(_text(made[-1]))
     if OF_FILE in (made[0].components if made else ()):
-        made += _of_quiet_files(found, made, fetch)
+        made += _of_quiet_files(found, made, stored)
     return _collapsed(_ordered(made), k)
 
 
@@ -67,11 +72,17 @@ def _may_rise(made: Sequence[Hit], score: float, k: int) -> bool:
     return len(stay) <= k
 
 
-def _of_quiet_files(found: Sequence[Found], made: Sequence[Hit], fetch: Fetch) -> list[Hit]:
+def _of_quiet_files(
+    found: Sequence[Found], made: Sequence[Hit], stored: Callable[[int], StoredDocument]
+) -> list[Hit]:
     """Make the further hits of files that stand in the list by a unit that says next to nothing."""
     quiet = {each.document for each, hit in zip(found, made, strict=False) if HELD_BACK in hit.components}
     rest = enumerate(found[len(made) :], start=len(made) + 1)
-    return [_hit(rank, each, fetch, hold_back=True) for rank, each in rest if each.document in quiet]
+    return [
+        _hit(rank, each, stored(each.document), hold_back=True)
+        for rank, each in rest
+        if each.document in quiet
+    ]
 
 
 def substance(hit: Hit, stored: StoredDocument) -> float:
@@ -97,8 +108,7 @@ def _words_in(text: str) -> int:
     return sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
 
 
-def _hit(rank: int, found: Found, fetch: Fetch, *, hold_back: bool) -> Hit:
-    stored = fetch([found.document])[found.document]
+def _hit(rank: int, found: Found, stored: StoredDocument, *, hold_back: bool) -> Hit:
     hit = make_hit(
         rank, stored, found.granularity, found.ordinal, found.score, found.components, found.probability
     )

@@ -9,6 +9,7 @@ import numpy as np
 from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index, SearchResult
 from tellapart.engine.asking import terms_of
+from tellapart.engine.searching import WORDS
 from tellapart.index.snapshot import Snapshot
 
 LEAST_PROBABILITY = 0.2
@@ -45,6 +46,8 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
     if query is None or result.request.examples:
         return None
     chosen = result.configuration
+    if any(hit.components.get(WORDS, 0.0) > 0 for hit in result.hits):
+        return None  # a word of the query occurs
     with index.reading() as snapshot:
         if any(_occurs(snapshot, level, query) for level in chosen.granularities):
             return None

@@ -50,14 +50,14 @@ def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
     for each, spreads in zip(queries, common_spreads(queries), strict=True):
         ranking = each.ranker.rank(each.query, each.units, k, spreads)
         numbers, ordinals = each.table.locate(ranking.rows)
-        for position in range(len(ranking)):
+        names = list(ranking.components)
+        parts = [values.tolist() for values in ranking.components.values()]
+        rows = zip(numbers.tolist(), ordinals.tolist(), ranking.scores.tolist(), *parts, strict=True)
+        for number, ordinal, score, *values in rows:
             components = {
-                name: float(values[position])
-                for name, values in ranking.components.items()
-                if np.isfinite(values[position])
+                name: value for name, value in zip(names, values, strict=True) if math.isfinite(value)
             }
-            place = (int(numbers[position]), each.granularity, int(ordinals[position]))
-            found.append(Found(*place, float(ranking.scores[position]), components))
+            found.append(Found(number, each.granularity, ordinal, score, components))
     if len(queries) > 1:
         found.sort(key=lambda each: (-each.score, each.granularity, each.document, each.ordinal))
     return found[:k]

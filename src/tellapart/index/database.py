@@ -29,6 +29,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+GRANULARITIES = {granularity.value: granularity for granularity in Granularity}
+
+
 def encode_tree(tree: ContainmentTree) -> str:
     """Write a containment tree as JSON: starts per level, and labels and blocks where any unit has one."""
     levels = {}
@@ -41,7 +44,7 @@ def encode_tree(tree: ContainmentTree) -> str:
 def decode_tree(encoded: str, length: int, kind: Kind) -> ContainmentTree:
     """Read what `encode_tree` wrote."""
     levels = {
-        Granularity(name): Level(
+        GRANULARITIES[name]: Level(
             np.array(starts, dtype=np.int32), tuple(labels or [""] * len(starts)), frozenset(blocks)
         )
         for name, (starts, labels, blocks) in json.loads(encoded).items()

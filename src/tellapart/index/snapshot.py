@@ -142,12 +142,10 @@ class Snapshot:
 
     def fetch(self, store: Store, numbers: Sequence[int]) -> dict[int, StoredDocument]:
         """Fetch documents by number, those of late from memory: within a generation they do not change."""
-        found = {}
-        for number in dict.fromkeys(numbers):
-            stored = self._documents.pop(number, None) or store.documents([number])[number]
-            found[number] = stored
-            if len(stored.document.text) <= KEPT_CHARACTERS:
-                self._documents[number] = stored
+        known = {number: self._documents.pop(number) for number in {*numbers} & self._documents.keys()}
+        found = {**known, **store.documents([number for number in numbers if number not in known])}
+        short = {n: stored for n, stored in found.items() if len(stored.document.text) <= KEPT_CHARACTERS}
+        self._documents.update(short)
         for number in list(self._documents)[:-KEPT_DOCUMENTS]:
             self._documents.pop(number, None)
         return found

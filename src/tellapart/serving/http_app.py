@@ -13,7 +13,8 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import FastAPI, Query
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from pydantic_core import to_json
 
 from tellapart.corpus.document import Kind
 from tellapart.engine import Index
@@ -74,7 +75,7 @@ def make_api(service: Service) -> FastAPI:
 
 
 def _add_searching(app: FastAPI, service: Service) -> None:
-    def search(body: shapes.SearchBody) -> dict[str, Any]:
+    def search(body: shapes.SearchBody) -> Response:
         request = SearchRequest(
             query=body.query,
             like=tuple(body.like),
@@ -89,12 +90,14 @@ def _add_searching(app: FastAPI, service: Service) -> None:
         with service.index(body.index).use() as index:
             _refuse_files(index, (*body.like, *body.unlike))
             found = index.search(request)
-            return {**search_json(found), "absent": nothing_relevant(index, found)}
+            shape = {**search_json(found), "absent": nothing_relevant(index, found)}
+        # Made here already: checking it against its own shape took a third, writing it in Python a tenth.
+        return Response(to_json(shape), media_type="application/json")
 
     @app.post("/v1/search", response_model=shapes.SearchAnswerShape)
-    def search_by_body(body: shapes.SearchBody) -> JSONResponse:
+    def search_by_body(body: shapes.SearchBody) -> Response:
         """Find what answers a query, or is like examples."""
-        return JSONResponse(search(body))  # made here already: checking it against its own shape took a third
+        return search(body)
 
     @app.get("/v1/search", response_model=shapes.SearchAnswerShape)
     def search_by_words(
@@ -104,12 +107,12 @@ def _add_searching(app: FastAPI, service: Service) -> None:
         granularity: str | None = None,
         rerank: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
         index: str | None = None,
-    ) -> JSONResponse:
+    ) -> Response:
         """Find what answers a query, as something to type into a browser."""
         body = shapes.SearchBody(
             query=q, k=k, ranker=ranker, granularity=granularity, rerank=rerank, index=index
         )
-        return JSONResponse(search(body))
+        return search(body)
 
     @app.post("/v1/related", response_model=shapes.SearchAnswerShape)
     def related(body: shapes.RelatedBody) -> dict[str, Any]:

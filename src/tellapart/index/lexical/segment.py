@@ -32,9 +32,12 @@ class Postings:
         """Where the postings of a term begin and end."""
         return int(self.starts[term]), int(self.starts[term + 1])
 
-    def exact_frequencies(self, start: int, end: int) -> NDArray[np.float32]:
+    def exact_frequencies(
+        self, start: int, end: int, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Term frequencies of some neighbouring postings, large ones included; exact up to 2^24."""
-        exact = self.frequencies[start:end].astype(np.float32)
+        exact = np.empty(end - start, dtype=np.float32) if out is None else out
+        exact[:] = self.frequencies[start:end]
         if not len(self.large):
             return exact
         low, high = np.searchsorted(self.large[:, 0], (start, end))
