@@ -107,6 +107,7 @@ class Bm25:
         self.average_length = self._average(segments, granularity)
         self._found: dict[str, tuple[tuple[_Slice, ...], int]] = {}
         self._norms: tuple[float, float, NDArray[np.float32]] | None = None
+        self._last: tuple[tuple[tuple[str, ...], float, float], Scores] | None = None
         self._collection: tuple[Bm25, ...] = (self,)
 
     @classmethod
@@ -122,7 +123,7 @@ class Bm25:
         for each in copies:
             each._collection = tuple(members)
             each.average_length = total / units if units else 0.0
-            each._norms = None
+            each._norms = each._last = None
         return copies
 
     def _average(self, segments: Sequence[LexicalSegment], granularity: Granularity) -> float:
@@ -148,8 +149,16 @@ class Bm25:
         return self._find(term)[1]
 
     def scores(self, terms: Sequence[str], *, k1: float, b: float) -> Scores:
-        """Score all rows, float32 (rows,); 0 where no term occurs or the unit is deleted."""
-        return self._accumulate(self._terms(terms), self._norms_of(k1, b), self._alive)
+        """Score all rows, float32 (rows,), not to be written to; 0 where no term occurs or the unit is deleted.
+
+        Those of the last query are kept: a search over several granularities asks for them twice.
+        """
+        asked, last = (tuple(terms), k1, b), self._last
+        if last is None or last[0] != asked:
+            scores = self._accumulate(self._terms(terms), self._norms_of(k1, b), self._alive)
+            scores.flags.writeable = False
+            last = self._last = asked, scores
+        return last[1]
 
     def top(
         self, terms: Sequence[str], k: int, *, k1: float, b: float, allowed: Mask | None = None
