@@ -95,21 +95,28 @@ def contents_versions() -> dict[str, int]:
 
 
 def make_empty(path: Path) -> None:
-    """Make a store without documents beside its place and move it there: nobody sees one without tables."""
+    """Make a store without documents beside its place and move it there: nobody sees one without tables.
+
+    No log is kept meanwhile: what is half made is thrown away, and what is whole is forced to the disk once.
+    """
     beside = path.with_name(f"{path.name}.new")
     _remove_logs(beside)
     beside.unlink(missing_ok=True)
     connection = sqlite3.connect(beside, isolation_level=None)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA journal_mode=OFF")
+        connection.execute("PRAGMA synchronous=OFF")
         connection.execute("BEGIN")
         for statement in SCHEMA.split(";\n"):
             connection.execute(statement)
         meta = [("format", FORMAT), *contents_versions().items(), ("generation", 0)]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [(key, str(value)) for key, value in meta])
         connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode=WAL")
     finally:
-        connection.close()  # folds the log into the file
+        connection.close()
+    with beside.open("r+b") as file:
+        os.fsync(file.fileno())
     _remove_logs(path)  # one left behind would be taken for the new file's
     os.replace(beside, path)
 
