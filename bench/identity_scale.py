@@ -46,8 +46,7 @@ Made by `python bench/identity_scale.py --output docs/benchmarks/identity_scale.
 
 {arguments.templates:,} templates, {EACH} for each identity at a noise of length {NOISE} around it, {DIM} dimensions,
 scored by the nearest template (`max`, so that every template is a row); asked with views at the same noise ({ASKED}
-searches, one at a time). Times are of this process (processor), and of the clock in brackets: the machine did much
-other work beside it (a load of 25 on two cores), so these say little.
+searches, one at a time). Times are by the clock, and of the processors of this process in brackets.
 
 {table(["", ""], speeds)}""",
         arguments.output,
@@ -55,14 +54,14 @@ other work beside it (a load of 25 on two cores), so these say little.
 
 
 class Watch:
-    """Seconds since it was made: of this process, and of the clock."""
+    """Seconds since it was made: by the clock, and of this process."""
 
     def __init__(self) -> None:
         self.own, self.clock = time.process_time(), time.perf_counter()
 
     def __call__(self) -> NDArray[np.float64]:
         """Give both."""
-        return np.array([time.process_time() - self.own, time.perf_counter() - self.clock])
+        return np.array([time.perf_counter() - self.clock, time.process_time() - self.own])
 
 
 def speed(templates: int) -> list[list[str]]:

@@ -49,7 +49,7 @@ class Gallery(ChangingGallery):
         bound = calibration.far_bound(far, self.assumed)
         score = float(first.vector @ second.vector)
         odds = self.odds("pair")
-        with self.store.transaction():
+        with self.store.noting():
             self.store.log("verify", score=round(score, 4), same=score > bound.threshold)
         return Verified(
             score > bound.threshold, score, odds.same(score, prior) if odds else None, prior, bound
@@ -68,7 +68,7 @@ class Gallery(ChangingGallery):
             raise TellapartError(f"{name!r} has no template left: enrol it again, or delete it")
         score = float(scores[0, place[0]])
         odds = self.odds("identity")
-        with self.store.transaction():
+        with self.store.noting():
             self.store.log("verify", [number], score=round(score, 4), same=score > threshold)
         bound = Bound(threshold, bound.rate, bound.groups, bound.basis)
         return Verified(score > threshold, score, odds.same(score, prior) if odds else None, prior, bound)
@@ -123,7 +123,7 @@ class Gallery(ChangingGallery):
         return found
 
     def _log_identified(self, found: Sequence[Identified]) -> None:
-        with self.store.transaction():
+        with self.store.noting():
             for each in found:
                 known = [] if each.name is None else [self.store.find(each.name) or 0]
                 self.store.log(

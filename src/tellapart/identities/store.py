@@ -51,7 +51,7 @@ class StoredView:
 
 
 class GalleryStore(GalleryFile):
-    """What a gallery holds; changes belong inside `writing` (or, for the log, `transaction`)."""
+    """What a gallery holds; changes belong inside `writing` (or, for the log, `noting`)."""
 
     def add_identity(self, name: str, *, consent: str = "", cohort: bool = False) -> int:
         """Give the number of an identity, which is made if there is none of that name."""
