@@ -103,6 +103,29 @@ def test_says_when_nothing_is_relevant(corpus):
     assert text(found).startswith("nothing relevant")
 
 
+def test_context_gives_numbered_passages_with_places_within_the_budget(corpus):
+    found, nothing, forced = asking(
+        [corpus],
+        ("context", {"question": "what protects the roses from frost", "max_tokens": 300}),
+        ("context", {"question": "xylophone quartet"}),
+        (
+            "context",
+            {"question": "xylophone quartet frost", "where": ["path = 'notes/winter.txt'"], "always": True},
+        ),
+    )
+    given = found.structured_content
+    assert given["absent"] is None
+    assert any("frost" in passage["text"] for passage in given["passages"])
+    for passage in given["passages"]:
+        assert f"[{passage['number']}] {passage['place']}\n{passage['text']}" in text(found)
+        assert passage["place"].startswith(passage["path"])
+    assert count_tokens(text(found)) <= 300
+    assert nothing.structured_content["passages"] == []
+    assert nothing.structured_content["absent"] in text(nothing)
+    assert text(nothing).startswith("nothing relevant: ")
+    assert {passage["path"] for passage in forced.structured_content["passages"]} == {"notes/winter.txt"}
+
+
 def test_exact_text_and_patterns(corpus):
     exact, pattern, nowhere = asking(
         [corpus],

@@ -35,6 +35,29 @@ class SearchAnswer(BaseModel):
     tokens: int = Field(default=0, description="Tokens of the hits, counted with the bundled tokenizer.")
 
 
+class GivenPassage(BaseModel):
+    """A piece of a document that answers; `number` is what to cite."""
+
+    number: int
+    path: str = Field(description="Document the passage is from; a file's path below the searched folder.")
+    place: str = Field(description="Where it stands: path:lines, or a page, cell or row.")
+    lines: tuple[int, int] = Field(description="First and last line, from 1, inclusive.")
+    text: str
+    probability: float | None = Field(description="P(relevant); null until scores are calibrated.")
+
+
+class ContextAnswer(BaseModel):
+    """Passages that belong to a question, within a budget, or why nothing here answers it."""
+
+    summary: str
+    state: State
+    absent: str | None = Field(default=None, description="Why nothing here answers; null otherwise.")
+    why: str = ""
+    notes: list[str] = []
+    passages: list[GivenPassage] = []
+    tokens: int = Field(default=0, description="Tokens of the passages, counted with the bundled tokenizer.")
+
+
 class Around(BaseModel):
     """A larger unit that holds another one."""
 

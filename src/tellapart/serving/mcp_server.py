@@ -18,9 +18,11 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from tellapart.errors import TellapartError
+from tellapart.serving import mcp_about as about
 from tellapart.serving import mcp_answers as answers
 from tellapart.serving.jobs import Jobs, evaluation
 from tellapart.serving.mcp_models import (
+    ContextAnswer,
     EvaluationAnswer,
     ExplanationAnswer,
     SearchAnswer,
@@ -44,8 +46,9 @@ TICK = 0.2
 
 INSTRUCTIONS = (
     "Search code and documents of this machine by words and by meaning. Start with `search`: ask in your own words or"
-    " with an identifier; hits carry path, lines and text, so that opening the file is seldom needed. `get` shows the"
-    " rest of a unit and what it lies in, `find_related` finds what is like it. An answer that says 'nothing relevant'"
+    " with an identifier; hits carry path, lines and text, so that opening the file is seldom needed. `context` gives"
+    " passages that answer a question, to be cited by number. `get` shows the rest of a unit and what it lies in,"
+    " `find_related` finds what is like it. An answer that says 'nothing relevant'"
     " means that: do not guess. `status` tells how old the index is, `evaluate` measures which way of searching works"
     " best here, `explain_score` says why a hit has its place."
 )
@@ -84,7 +87,18 @@ Answer = Callable[..., Awaitable[CallToolResult]]
 
 def make_server(projects: Projects) -> MCPServer[None]:
     """Build the server over some projects; it serves both transports and many clients at once."""
-    jobs = Jobs()
+    return MCPServer(
+        "tellapart",
+        title="tellapart",
+        instructions=INSTRUCTIONS,
+        version=version("tellapart"),
+        tools=[_strict(tool) for tool in (*_finding(projects), *_telling_of(projects, Jobs()))],
+        log_level="WARNING",
+    )
+
+
+def _finding(projects: Projects) -> tuple[Answer, ...]:
+    """Make the tools that give texts of the corpus."""
 
     async def search(
         query: Annotated[str, Field(min_length=1, max_length=20_000, description="What to look for.")],
@@ -117,7 +131,7 @@ def make_server(projects: Projects) -> MCPServer[None]:
         """Find what answers a query: code and documents, with path, lines and text, best first."""
         project, inside = await _find(projects, repo)
         if not await _ready(project, ctx):
-            return _result(answers.still_indexing(project))
+            return _result(answers.still_indexing(project, SearchAnswer))
         return await _call(
             answers.search,
             project,
@@ -134,6 +148,32 @@ def make_server(projects: Projects) -> MCPServer[None]:
             max_snippet_lines=max_snippet_lines,
         )
 
+    async def context(
+        question: Annotated[
+            str, Field(min_length=1, max_length=20_000, description="What is to be answered.")
+        ],
+        ctx: Context,
+        repo: Repo = None,
+        where: Where = [],  # noqa: B006 - pydantic copies it
+        max_tokens: Budget = DEFAULT_TOKENS,
+        always: Annotated[
+            bool, Field(description="Give the nearest passages even where nothing answers.")
+        ] = False,
+    ) -> Annotated[CallToolResult, ContextAnswer]:
+        """Give the passages that answer a question, numbered to be cited, within a budget; or say that none does."""
+        project, inside = await _find(projects, repo)
+        if not await _ready(project, ctx):
+            return _result(answers.still_indexing(project, ContextAnswer))
+        return await _call(
+            answers.context,
+            project,
+            projects.roots,
+            question,
+            where=(*where, *inside),
+            max_tokens=max_tokens,
+            always=always,
+        )
+
     async def find_related(
         file_path: Name,
         ctx: Context,
@@ -147,7 +187,7 @@ def make_server(projects: Projects) -> MCPServer[None]:
         """Find code or text like the unit at a place: other implementations, copies, callers that look alike."""
         project, _ = await _find(projects, repo)
         if not await _ready(project, ctx):
-            return _result(answers.still_indexing(project))
+            return _result(answers.still_indexing(project, SearchAnswer))
         return await _call(
             answers.find_related,
             project,
@@ -182,12 +222,18 @@ def make_server(projects: Projects) -> MCPServer[None]:
             max_tokens=max_tokens,
         )
 
+    return search, context, find_related, get
+
+
+def _telling_of(projects: Projects, jobs: Jobs) -> tuple[Answer, ...]:
+    """Make the tools that tell of the index and of its ways of searching."""
+
     async def status(ctx: Context, repo: Repo = None) -> Annotated[CallToolResult, StatusAnswer]:
         """Say what is indexed, how old it is, what is going on, and which verdict search follows."""
         project, _ = await _find(projects, repo)
         project.begin()
         await _wait(project, ctx, TICK)
-        return await _call(answers.status, project)
+        return await _call(about.status, project)
 
     async def evaluate(
         ctx: Context,
@@ -205,7 +251,7 @@ def make_server(projects: Projects) -> MCPServer[None]:
         while job.state == "running" and time.monotonic() < until:
             await ctx.report_progress(job.done, job.total, job.step)
             await anyio.sleep(TICK)
-        return _result(answers.evaluated(job))
+        return _result(about.evaluated(job))
 
     async def explain_score(
         query: Annotated[
@@ -218,17 +264,9 @@ def make_server(projects: Projects) -> MCPServer[None]:
         """Say why a unit has its place for a query: its rank, the words that count, how near its vector is."""
         project, _ = await _find(projects, repo)
         await _built(project, ctx)
-        return await _call(answers.explanation, project, query, id)
+        return await _call(about.explanation, project, query, id)
 
-    tools: list[Answer] = [search, find_related, get, status, evaluate, explain_score]
-    return MCPServer(
-        "tellapart",
-        title="tellapart",
-        instructions=INSTRUCTIONS,
-        version=version("tellapart"),
-        tools=[_strict(tool) for tool in tools],
-        log_level="WARNING",
-    )
+    return status, evaluate, explain_score
 
 
 def _strict(function: Answer) -> Tool:
@@ -286,7 +324,7 @@ async def _ready(project: Project, ctx: Context) -> bool:
 
 async def _built(project: Project, ctx: Context) -> None:
     if not await _ready(project, ctx):
-        raise TellapartError(answers.indexing_summary(project))
+        raise TellapartError(about.indexing_summary(project))
 
 
 async def _wait(project: Project, ctx: Context, seconds: float) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from tellapart.serving.mcp_models import FoundUnit, SearchAnswer, UnitAnswer
+from tellapart.engine.context import rendered
+from tellapart.serving.mcp_models import ContextAnswer, FoundUnit, SearchAnswer, UnitAnswer
 
 
 def as_text(answer: BaseModel) -> str:
-    """Write an answer; what is no list of hits and no unit is written as its JSON."""
+    """Write an answer; what is no list of hits, no passages and no unit is written as its JSON."""
     match answer:
         case SearchAnswer():
             return _search(answer)
+        case ContextAnswer():
+            given = [rendered(each.number, each.place, each.text) for each in answer.passages]
+            return "\n\n".join(["\n".join([answer.summary, *_notes(answer.notes)]), *given])
         case UnitAnswer():
             around = ", ".join(
                 f"{each.granularity} {each.label}".rstrip() + f" {_lines(each.lines)}"
@@ -24,12 +28,16 @@ def as_text(answer: BaseModel) -> str:
 
 
 def _search(answer: SearchAnswer) -> str:
-    lines = [answer.summary, *(f"note: {note}" for note in answer.notes)]
+    lines = [answer.summary, *_notes(answer.notes)]
     for hit in answer.hits:
         lines += ["", _head(hit), *([hit.text] if hit.text else [])]
     if answer.next_offset is not None:
         lines += ["", f"(more: offset={answer.next_offset})"]
     return "\n".join(lines)
+
+
+def _notes(notes: list[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
 
 
 def _head(hit: FoundUnit) -> str:
