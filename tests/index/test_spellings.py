@@ -55,7 +55,8 @@ PAIRS = [
     ("obrien", "Mr O'Brien said"), ("O'Brien", "Mr Obrien said"), ("O’Brien", "OBRIEN"), ("oreilly", "O'Reilly's"),
     ("quran", "the Qur'an"), ("brien", "O'Brien"), ("rocknroll", "rock'n'roll"), ("roll", "rock’n’roll"),
     ("istanbul", "İstanbul'da"), ("été", "l’été"), ("lete", "l'été"), ("hawaii", "Hawaiʻi"), ("обєкт", "об'єкт"),
-    ("צהל", "צה״ל"),
+    ("צהל", "צה״ל"), ("Aalborg", "Ålborg by"), ("smoerrebroed", "smørrebrød"), ("Djordje", "Đorđe"),
+    ("colleccio", "col·lecció"), ("αρχη", "ἐν ἀρχῇ"), ("red", "a \x1b[31mred\x1b[0m line"),
 ]  # fmt: skip
 
 

@@ -21,11 +21,13 @@ MAX_WORD = 100
 
 _SEPARATOR, _LETTER, _BIGRAM, _SYMBOL, _APOSTROPHE, _SHARP, _PLUS, _UNKNOWN = 0, 1, 2, 3, 4, 5, 6, 255
 
-_APOSTROPHES = "'\u2018\u2019\u02bb\u02bc\u2032\u055a\u05f3\u05f4"
-"""Signs that stand for one between letters, the Hawaiian, Armenian and Hebrew ones among them."""
+_APOSTROPHES = "'\u00b7\u2018\u2019\u02bb\u02bc\u2032\u055a\u05f3\u05f4"
+"""Signs that stand for one between letters, the Hawaiian, Armenian and Hebrew ones and the Catalan point among them."""
 
 _ACUTE, _QUOTE = "\u00b4", '"'
 _QUOTE_IN_HEBREW = re.compile(r'(?<=[\u05d0-\u05ea])"(?=[\u05d0-\u05ea])')
+_ESCAPE = "\x1b"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # of a terminal, in logs
 _ZERO_WIDTH_SEPARATORS = "\u200b\ufeff"
 
 _UNSPACED = (
@@ -83,6 +85,8 @@ def cut(text: str, kind: Kind, *, query: bool = False) -> Words:
     apostrophe between letters and the signs of `c++` and `c#`, code keeps underscores.
     """
     codes: Codes
+    if _ESCAPE in text:
+        text = _COLOURS.sub(lambda match: " " * len(match[0]), text)
     if text.isascii():
         if len(text) <= _SHORT and (found := _short(text, kind)) is not None:
             return found

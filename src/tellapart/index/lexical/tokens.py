@@ -37,6 +37,7 @@ BLOCK = 1 << 20
 _ASCII_PARTS = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _UNSTEMMED = 2
 _JOINER = "\u200c"
+_IOTA_BELOW, _IOTA = ("\u1f80", "\u1ffc"), "\u0345"
 _ENDINGS = frozenset(("t", "re", "ve", "ll", "d", "m"))
 """What belongs to the word before an apostrophe in English: don't, you're, it'll."""
 
@@ -314,7 +315,9 @@ def _shape(character: str) -> str:
 
 
 def _fold(word: str) -> str:
-    """Fold case and compatibility variants; drop invisible characters."""
+    """Fold case and compatibility variants; drop invisible characters and the iota below a Greek vowel."""
+    if any(_IOTA_BELOW[0] <= c <= _IOTA_BELOW[1] for c in word):
+        word = unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).replace(_IOTA, ""))
     word = word.casefold()
     if word.isascii():
         return word

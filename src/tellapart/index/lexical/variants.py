@@ -20,7 +20,7 @@ SPECIAL = str.maketrans(
 )  # fmt: skip
 """Letters without a decomposition, as they are typed on other keyboards; the Arabic ones as Persian has them."""
 
-UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "đ": "dj"})
 KEPT = "й"
 """Letters of their own that Unicode takes for one with a mark."""
 
