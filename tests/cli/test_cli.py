@@ -283,3 +283,11 @@ def test_search_imports_nothing_heavy(corpus, call):
         "found = heavy & set(sys.modules); assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code, str(corpus)], check=True, capture_output=True)
+
+
+def test_a_hit_in_a_table_names_the_row_that_matches(tmp_path, call):
+    rows = "".join(f'{n},"a note\nabout {n}"\n' for n in range(1, 61)).replace("about 40", "about zanzibar")
+    (tmp_path / "t.csv").write_text("id,note\n" + rows)
+    assert call("index", tmp_path, "--encoder", "none")[0] == 0
+    _, out, _ = call("search", "zanzibar", tmp_path)
+    assert out.startswith(" 1  t.csv row 41 ")

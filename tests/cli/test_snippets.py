@@ -27,6 +27,39 @@ def test_words_that_match_are_marked():
     assert line == "The [roses], and a [rose]."
 
 
+FILLED = "".join(f"Filler line number {n}.\n" for n in range(30))
+
+
+@pytest.mark.parametrize(
+    ("query", "line", "marked"),
+    [
+        ("cafe", "Le café crème", "café"),
+        ("strasse", "die Straße dort", "Straße"),
+        ("obrien", "said O’Brien then", "O’Brien"),
+        ("25000", "some 25 000 people", "25 000"),
+        ("25,000", "some 25.000 people", "25.000"),
+        ("海", "北京大学位于海淀区", "海"),
+        ("海淀", "北京大学位于海淀区", "海淀"),
+    ],
+)
+def test_lines_are_shown_that_match_by_another_spelling(query, line, marked):
+    (*_, shown) = snippet(FILLED + line + "\n", 1, query=query, mark=lambda word: f"[{word}]")
+    assert shown == line.replace(marked, f"[{marked}]")
+
+
+def test_lines_are_shown_that_match_by_a_stem_of_their_language():
+    filler = "Das ist nicht so, und es wird auch nicht anders.\n" * 30
+    (*_, shown) = snippet(filler + "Die alten Häuser\n", 1, query="Hauses", mark=lambda word: f"[{word}]")
+    assert shown == "Die alten [Häuser]"
+
+
+@pytest.mark.parametrize("operator", ["<<", "//", "...", "=="])
+def test_lines_with_an_operator_are_shown(operator):
+    code = "def f(a, b):\n" + "    a = 1\n" * 30 + f"    b = a {operator} b\n" + "    a = 2\n"
+    shown = snippet(code, 1, query=operator, kind=Kind.CODE, mark=lambda word: f"[{word}]")
+    assert f"b = a [{operator}] b" in shown
+
+
 def test_a_long_line_is_cut_around_its_match():
     (line,) = snippet("x " * 500 + "the warp core " + "y " * 500, 1, query="warp")
     assert line.startswith("…")

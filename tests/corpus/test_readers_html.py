@@ -214,7 +214,7 @@ def test_lines_are_those_of_the_file(words, line):
 def test_a_line_of_the_file_leads_to_its_text():
     page = document(PLACED)
     assert page.text[offset_of_line(page, 9) :].startswith("run on")
-    assert page.text[offset_of_line(page, 16) :].startswith("code one")
+    assert page.text[offset_of_line(page, 16) :].startswith("```\ncode one")
 
 
 def test_blanks_and_joiners_of_the_author_stay():
@@ -241,3 +241,15 @@ def test_places_are_lines_of_the_file_in_order(pieces):
     assert all(0 <= offset < len(page.text) for offset in offsets)
     assert all(1 <= line <= html.count("\n") + 1 for _, line in page.places["line"])
     assert "\0" not in page.text
+
+
+def test_items_and_fences_begin_on_their_own_lines():
+    page = document("<p>\nabove\n</p>\n<ul>\n<li>one</li>\n<li>two</li>\n</ul>\n<pre>\nfirst line\n</pre>")
+    for text, line in (("- one", 5), ("- two", 6), ("```", 9)):
+        start = page.text.index(text)
+        assert place_of(page, start, start + len(text)).lines == (line, line)
+
+
+@pytest.mark.parametrize("style", ["display:none", "color: red; DISPLAY : none"])
+def test_what_its_style_hides_is_left_out(style):
+    assert document(f'<p style="{style}">secret</p><p style="color:red">shown</p>').text == "shown"

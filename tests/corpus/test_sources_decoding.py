@@ -129,6 +129,8 @@ def test_binary_content():
     assert is_binary(bytes(noise.randrange(1, 256) for _ in range(5_000)))
     assert is_binary(b"\x7fELF\x01\x01")
     assert is_binary(b"text and then \0 a zero")
+    assert is_binary(b"a long text, " * 100 + b"\0\0\0")
+    assert is_binary(b"a long text, " * 100 + b"\x01\0")
     assert is_binary(b"\x1f\x8b\x08")
     assert not is_binary(b"plain\n")
     assert not is_binary(b"\x1b[31mcolour\x1b[0m\f\n")
@@ -167,3 +169,9 @@ def test_latin_1_is_windows_1252_as_browsers_read_it(label):
 
 def test_undeclared_western_text_with_an_undefined_byte_keeps_its_quotes():
     assert decode(b"\x93quoted\x94 caf\xe9 \x8d").text == "“quoted” café \x8d"
+
+
+def test_a_zero_that_slipped_into_a_table_costs_no_more_than_its_place():
+    table = "".join(f"{n},a name and a note\n" for n in range(20)).encode()
+    assert not is_binary(table + b"20,with a\0zero\n")
+    assert decode(table + b"20,with a\0zero\n").text.endswith("20,with a zero\n")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.cli.snippets import printable, snippet
+from tellapart.cli.snippets import matching_line, printable, snippet
 from tellapart.corpus.document import KIND_OF, Granularity
+from tellapart.corpus.places import row_ends
 from tellapart.engine.results import Hit, SearchResult
 
 SCHEMA = 1
+_ROWS = re.compile(r"rows (\d+)-(\d+)")
 BOLD, DIM, MATCH, PLAIN = "\033[1m", "\033[2m", "\033[1;33m", "\033[0m"
 
 
@@ -32,12 +35,13 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
         note(f"no hit is certain enough (best: {result.best_probability:.2f})")
     elif not result.hits:
         note("nothing found: no unit shares a word with the query, or none passes the filters")
+    query = result.request.query or ""
     for hit in result.hits:
-        print(f"{hit.rank:>2}  {styled(printable(where(hit)), BOLD)}  {styled(_detail(hit), DIM)}")
+        place = styled(printable(where(hit, query)), BOLD)
+        print(f"{hit.rank:>2}  {place}  {styled(_detail(hit), DIM)}")
         if explain and hit.components:
             parts = "  ".join(f"{name} {value:.3f}" for name, value in sorted(hit.components.items()))
             print(f"    {styled(parts, DIM)}")
-        query = result.request.query or ""
         for line in snippet(hit.text, lines, query=query, kind=KIND_OF[hit.granularity], mark=_marked):
             print(f"    {line}")
         if lines:
@@ -50,12 +54,20 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
             note(f"svm: {certificate}")
 
 
-def where(hit: Hit) -> str:
-    """Name a hit so that it can be opened: `FILE:FIRST-LAST`, or the file and its page, cell, row or heading."""
+def where(hit: Hit, query: str = "") -> str:
+    """Name a hit so that it can be opened: `FILE:FIRST-LAST`, or the file and its page, cell, row or heading.
+
+    Of several rows of a table the one that matches the query is named first.
+    """
     if hit.granularity is Granularity.IMAGE:
         return hit.document
     if not hit.place or hit.place.startswith("line"):
         return f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
+    if query and (rows := _ROWS.fullmatch(hit.place)):
+        line = matching_line(hit.text.lstrip(), query, KIND_OF[hit.granularity])
+        if line is not None:
+            row = int(rows[1]) + row_ends(hit.text.lstrip()[:line])
+            return f"{hit.document} row {row} (of {rows[1]}-{rows[2]})"
     return f"{hit.document} {hit.place}"
 
 

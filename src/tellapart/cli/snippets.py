@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tellapart.corpus.document import Kind
+from tellapart.index.lexical.characters import is_unspaced
 
 WIDTH = 160
 """Characters of a line that are shown; what matches is among them."""
@@ -19,7 +21,7 @@ TAB = 4
 LONGEST = 200_000
 """Characters of a unit that are looked through for matches: of a longer one the beginning."""
 
-_WORD = re.compile(r"\w+")
+_INNER = re.compile("[,.']")
 _JOINERS = frozenset("\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u2060\ufeff")
 """Invisible characters of real texts: soft hyphen, joiners, marks of direction. Overrides of direction are not among
 them: they make code look other than it is (CVE-2021-42574)."""
@@ -71,18 +73,39 @@ def _harmless(character: str) -> bool:
     )
 
 
-def _matches(text: str, query: str, kind: Kind) -> list[tuple[int, int, str]]:
-    """Start, end and term of each word of the text that the query has too."""
-    from tellapart.index.lexical import Analyser, analyse_query
+def matching_line(text: str, query: str, kind: Kind) -> int | None:
+    """Offset of the line of a text that holds most words of a query; None where it holds none."""
+    found = _matches(text[:LONGEST], query, kind)
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+    terms: list[set[str]] = [set() for _ in starts]
+    for start, _, term in found:
+        terms[bisect_right(starts, start) - 1].add(term)
+    return starts[_best_window(terms, 1)] if found else None
 
-    wanted = set(analyse_query(query, kind))
+
+def _matches(text: str, query: str, kind: Kind) -> list[tuple[int, int, str]]:
+    """Start and end of each word of the text by which the query finds it, and the term of the query."""
+    from tellapart.index.lexical import Analyser, analyse_query
+    from tellapart.index.lexical.variants import Spellings, languages_of
+
+    languages = languages_of([text]) if kind is Kind.PROSE else []
+    spellings = Spellings(analyse_query(query, kind, languages), languages)
     tokens = Analyser().tokens(text, kind)
     found = []
     for term, start in zip(tokens.terms, tokens.starts.tolist(), strict=True):
-        word = _WORD.match(text, start)
-        if term in wanted and word:
-            found.append((start, word.end(), term))
+        wanted = spellings.asked_by(term)
+        if wanted is not None:
+            found.append((start, _end(text, start, term, wanted), wanted))
     return found
+
+
+def _end(text: str, start: int, term: str, wanted: str) -> int:
+    """Where the word of a text ends that gave a term: a sign, a character or a pair of an unspaced script, a word."""
+    if is_unspaced(text[start]):
+        return start + min(len(term), len(wanted))
+    pieces = re.split(_INNER, term) if term[0].isalnum() else []
+    word = re.compile(r"\w+" + r"\W\w+" * (len(pieces) - 1)).match(text, start) if pieces else None
+    return word.end() if word else start + len(term)
 
 
 def _best_window(terms: Sequence[set[str]], lines: int) -> int:

@@ -49,6 +49,10 @@ _DECLARED = re.compile(
 )
 
 
+_FEW, _LEAST_TEXT = 2, 100
+"""Zeros at the beginning of a text that are taken for a slip, and the bytes of text for each (ours, not measured)."""
+
+
 class Decoded(NamedTuple):
     """Text with its line ends but without a byte order mark, and the codec it was read with."""
 
@@ -63,11 +67,25 @@ def is_binary(content: bytes) -> bool:
     if content.startswith(_MAGIC):
         return True
     head = content[:_HEAD]
-    if b"\0" in head:
+    if b"\0" in head and not _slipped_in(head):
         return _unmarked_utf16(head) is None
     controls = len(head) - len(head.translate(None, bytes({*range(32), 127} - set(b"\t\n\r\f\b\x1b\v\x1a"))))
     # text has none of these, evenly distributed bytes a tenth (25 of 256)
     return controls * 20 > len(head)
+
+
+def _slipped_in(head: bytes) -> bool:
+    """Whether the zeros in a text are a mistake, as in one field of a table: two at the most, the rest plain text."""
+    zeros = head.count(b"\0")
+    if zeros > _FEW or len(head) < _LEAST_TEXT * zeros:
+        return False
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.end < len(head):
+            return False
+        text = head[: error.start].decode("utf-8")
+    return all(character.isprintable() or character in "\0\t\n\r\f" for character in text)
 
 
 def decode(content: bytes) -> Decoded:
@@ -88,7 +106,7 @@ def decode(content: bytes) -> Decoded:
         return Decoded(content.decode(wide, "replace"), wide)
     if "\x1b$" in text and (japanese := _try(content, "iso2022_jp")) is not None:
         return japanese
-    return Decoded(text, "utf-8")
+    return Decoded(text.replace("\0", " "), "utf-8")
 
 
 def _decode_old(content: bytes) -> Decoded:

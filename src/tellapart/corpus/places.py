@@ -98,12 +98,13 @@ def _span(document: Document, name: str, start: int, end: int) -> tuple[int, int
 
 
 def _rows(text: str, start: int, end: int) -> tuple[int, int]:
-    """First and last row of a table: its lines, but a line break inside quotes is none."""
-    first = _breaks(text[:start]) + 1
-    return first, first + _breaks(text[:end]) - _breaks(text[:start])
+    """First and last row of a table."""
+    first = row_ends(text[:start]) + 1
+    return first, first + row_ends(text[:end]) - row_ends(text[:start])
 
 
-def _breaks(text: str) -> int:
+def row_ends(text: str) -> int:
+    """Count the rows of a table that end in a text: its lines, but a line break inside quotes is none."""
     return _QUOTED.sub("", text).count("\n")
 
 

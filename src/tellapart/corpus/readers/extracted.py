@@ -47,6 +47,15 @@ def mark(place: int) -> str:
     return f"{MARK}{place}{MARK}"
 
 
+_LEAD = re.compile(r"^([^\0\n]+)(\0\d*\0)", re.MULTILINE)
+
+
+def led(block: str) -> str:
+    """Let a block, and each line of it, stand where its first words do: marks of lists and fences have no place."""
+    first = _MARKED.search(block)
+    return (first[0] if first else "") + _LEAD.sub(r"\2\1", block)
+
+
 def without_marks(text: str) -> str:
     """Give the text as it will be."""
     return _MARKED.sub("", text) if MARK in text else text

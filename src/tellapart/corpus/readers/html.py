@@ -16,6 +16,7 @@ from tellapart.corpus.readers.extracted import (
     clean,
     collapsed,
     fenced,
+    led,
     lift_marks,
     mark,
     without_marks,
@@ -74,7 +75,7 @@ def extract_html(html: str) -> Extracted:
             kept |= _BOILERPLATE | {"*"}
         else:
             break
-    text, lines = lift_marks(clean("\n\n".join(page.blocks)))
+    text, lines = lift_marks(clean("\n\n".join(map(led, page.blocks))))
     return Extracted(
         text,
         title=clean(page.title or page.first_heading),
@@ -142,7 +143,8 @@ class _Page(HTMLParser):
             return False
         if tag in _BOILERPLATE:
             return tag != "footer" or not self._articles
-        hidden = "hidden" in attributes or attributes.get("aria-hidden") == "true"
+        style = (attributes.get("style") or "").replace(" ", "").lower()
+        hidden = "hidden" in attributes or attributes.get("aria-hidden") == "true" or "display:none" in style
         return tag in _CONTAINERS and (hidden or (attributes.get("role") or "").lower() in _BOILERPLATE_ROLES)
 
     def _inside_pre(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

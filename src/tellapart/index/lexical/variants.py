@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
 
+from tellapart.index.lexical.characters import is_unspaced
 from tellapart.index.lexical.extra import is_joined, without_signs
 
 SPECIAL = str.maketrans(
@@ -50,6 +51,29 @@ def keys(term: str, languages: Sequence[str] = ()) -> set[str]:
         found |= {f"{language}:{stem}" for language in languages for stem in _stemmed(term, language)}
     found.discard(term)
     return found
+
+
+class Spellings:
+    """The terms of a query with their other spellings, to tell which terms of a text they find."""
+
+    def __init__(self, terms: Iterable[str], languages: Sequence[str] = ()) -> None:
+        self._languages = languages
+        self._known: dict[str, str | None] = {}
+        self._asked: dict[str, str] = {}
+        for term in terms:
+            self._known[term] = term
+            for key in (term, *keys(term, languages)):
+                self._asked.setdefault(key, term)
+        self._characters = tuple(term for term in self._known if len(term) == 1 and is_unspaced(term))
+
+    def asked_by(self, term: str) -> str | None:
+        """Give the term of the query that finds this one, None where none does."""
+        if term not in self._known:
+            others = keys(term, self._languages) if has_keys(term, self._languages) else ()
+            found = (self._asked[key] for key in (term, *others) if key in self._asked)
+            begins = (each for each in self._characters if term.startswith(each))
+            self._known[term] = next(found, None) or next(begins, None)
+        return self._known[term]
 
 
 def has_keys(term: str, languages: Sequence[str]) -> bool:
