@@ -8,7 +8,7 @@ import pytest
 
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.vectors import checksum, open_vectors, write_vectors
-from tellapart.index.vectors.halves import widen
+from tellapart.index.vectors.stored import widen
 
 
 def unit_rows(n: int, dim: int, seed: int = 0) -> np.ndarray:

@@ -12,7 +12,7 @@ from tellapart.cli import options
 from tellapart.cli.output import note
 from tellapart.encoders.cache import open_cache
 from tellapart.errors import TellapartError
-from tellapart.index.build import drop_encoder
+from tellapart.index.dropping import drop_encoder
 from tellapart.index.home import exists, find_home
 from tellapart.index.lock import writer_lock
 

@@ -15,10 +15,11 @@ from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.cli.search import confirm, made_anew
 from tellapart.corpus.document import Granularity, Kind
+from tellapart.encoders.compressed import compression_setting
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.build import BuildReport
-from tellapart.index.build import drop_encoder as drop_from_index
+from tellapart.index.dropping import drop_encoder as drop_from_index
 from tellapart.index.home import NAME, exists, find_home, names_of, reads
 from tellapart.index.settings import STDIN, Settings, located, portable, recovered_settings
 
@@ -29,6 +30,7 @@ EXAMPLES = (
     "tellapart index docs/ paper.pdf src/ --index my.idx",
     "tellapart index --encoder lsa --index my.idx        # adds an encoder; the sources stay",
     "tellapart index --drop-encoder lsa --index my.idx   # does without it",
+    "tellapart index --compress 128-int8 --index my.idx  # vectors of a sixth of the size",
     "cat notes.txt | tellapart index - --index my.idx",
 )
 
@@ -75,6 +77,15 @@ def index(
             " until given again; '*' is all).",
         ),
     ] = None,
+    compress: Annotated[
+        str | None,
+        typer.Option(
+            "--compress",
+            metavar="SPEC",
+            help="Keep vectors smaller: dimensions (128), int8 or binary (one-bit codes, ranked by int8), or both"
+            " (128-int8); kept until given again, none undoes it. 'evaluate --compress' shows what that costs here.",
+        ),
+    ] = None,
     max_bytes: Annotated[int | None, typer.Option("--max-bytes", help="Skip larger files.")] = None,
     comments: Annotated[
         bool | None,
@@ -110,6 +121,7 @@ def index(
         comments=settings.comments if comments is None else comments,
         granularities=tuple(granularity or settings.granularities),
         vectors_for=_globs(vectors_for, settings.vectors_for),
+        compress=settings.compress if compress is None else compression_setting(compress),
         encoders=_encoders(settings, encoder or []),
         encoded=tuple(dict.fromkeys([*settings.encoded, *(encode or [])])),
         words_only=NO_ENCODER in (encoder or []) or (settings.words_only and not encoder),

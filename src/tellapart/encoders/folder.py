@@ -48,7 +48,10 @@ KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "position_ids"}
 
 @dataclass(frozen=True, slots=True)
 class FolderConfig:
-    """What config.json says; `fingerprint` is only believed of the package's own folder."""
+    """What config.json says; `fingerprint` is only believed of the package's own folder.
+
+    `matryoshka` is the smallest prefix of a vector that was trained to stand alone, 0 where none was.
+    """
 
     name: str
     dim: int
@@ -59,6 +62,7 @@ class FolderConfig:
     model: str = "model.onnx"
     tokenizer: str = "tokenizer.json"
     fingerprint: str = ""
+    matryoshka: int = 0
     format: int = FORMAT
     kind: str = KIND
 
@@ -127,6 +131,7 @@ class FolderEncoder(OfTexts):
         self.name = name or f"folder:{folder}"
         self.dim = self.config.dim
         self.max_tokens: int | None = self.config.max_tokens
+        self.matryoshka = self.config.matryoshka
         self.threads = threads or usable_cores()
         known = self.config.fingerprint if trusted else ""
         self.fingerprint = known or fingerprint_of(folder, self.config)

@@ -106,6 +106,7 @@ class ObjectEncoder(OfTexts):
         offered = getattr(thing, "fingerprint", None)
         self.fingerprint = offered if isinstance(offered, str) and offered else _probe_digest(name, probed)
         self._count, self.max_tokens = _counter(thing)
+        self.matryoshka = int(getattr(thing, "matryoshka", 0) or 0)
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """Encode queries: (n, dim), rows of unit length."""

@@ -26,6 +26,10 @@ from tellapart.progress import Progress, silent
 BYTES_PER_TOKEN = 2
 """A careful guess without the model's tokenizer: English has about 4.5, code 3, Chinese 2 to 3."""
 
+SHORTENED_MODELS, SHORTENED = "text-embedding-3", 256
+"""Models whose prefixes are embeddings too, and the smallest that OpenAI reports figures for (its announcement of
+January 2024)."""
+
 BATCH_TEXTS, BATCH_BYTES = 64, 200_000
 
 
@@ -44,6 +48,7 @@ class OpenAiEncoder(OfTexts):
         self._client = Client(endpoint, sleep=sleep)
         self._most = BATCH_TEXTS
         self.dim = len(self._asked(["dimension"])[0])
+        self.matryoshka = SHORTENED if endpoint.model.startswith(SHORTENED_MODELS) else 0
         identity = json.dumps([endpoint.base_url, endpoint.model, self.dim])
         self.fingerprint = hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
 

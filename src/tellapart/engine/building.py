@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tellapart.arguments import Names, member, names, whole_number
+from tellapart.arguments import Names, member, names, need, whole_number
 from tellapart.corpus.document import Granularity, Kind
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder
@@ -30,8 +30,11 @@ def settings_of(
     include: Names,
     max_bytes: int | None,
     vectors_for: Names,
+    compress: str | None,
 ) -> Settings:
     """Check what an index in `folder` is to hold; the arguments are those of `Index.build`."""
+    from tellapart.encoders.compressed import compression_setting
+
     return Settings(
         sources=portable(names(sources, "sources"), folder),
         kind=None if kind is None else member(Kind, kind, "kind"),
@@ -42,6 +45,7 @@ def settings_of(
         ),
         encoders=encoders,
         vectors_for=names(vectors_for, "vectors_for"),
+        compress="" if compress is None else compression_setting(need(compress, str, "compress", "text")),
     )
 
 

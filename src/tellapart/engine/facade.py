@@ -94,6 +94,7 @@ class Index:
         include: str | Sequence[str] = (),
         max_bytes: int | None = None,
         vectors_for: str | Sequence[str] = (),
+        compress: str | None = None,
         progress: Progress = silent,
         fresh: bool = False,
     ) -> Index:
@@ -101,12 +102,13 @@ class Index:
 
         `encoders` are names, or objects with `encode(texts)` such as a `SentenceTransformer`, as `{"name": encoder}`
         or by their own names; empty means words only. `granularities` empty means all of each kind of document.
-        `vectors_for` are globs of the documents that get vectors (empty = all).
+        `vectors_for` are globs of the documents that get vectors (empty = all). `compress` says how vectors are kept:
+        dimensions, int8 or binary, such as `128-int8` (None = whole).
         """
         folder = path_of(path, "path")
         encoder_names, objects = named_encoders(encoders)
         settings = settings_of(
-            folder, sources, encoder_names, granularities, kind, include, max_bytes, vectors_for
+            folder, sources, encoder_names, granularities, kind, include, max_bytes, vectors_for, compress
         )
         build_index(folder, settings, objects=objects, progress=progress, fresh=fresh)
         return cls(folder, Store.open(folder), objects)
@@ -345,10 +347,11 @@ class Index:
 
     def _encoder(self, name: str, fingerprint: str) -> Encoder:
         """Load an encoder and make sure that it is the one whose vectors the index holds."""
-        encoder = self._objects.get(name) or self._encoders.get(name)
-        fitted_anew = encoder is not None and name not in self._objects and encoder.fingerprint != fingerprint
-        if encoder is None or fitted_anew:  # by a writer, meanwhile
-            encoder = self._encoders[name] = open_encoder(self.folder, self.store, name, fingerprint)
+        encoder = self._encoders.get(name)
+        if encoder is None or encoder.fingerprint != fingerprint:  # fitted anew by a writer, meanwhile
+            given = self._objects.get(name)
+            encoder = open_encoder(self.folder, self.store, name, fingerprint, given)
+            self._encoders[name] = encoder
         if encoder.fingerprint != fingerprint:
             raise StaleIndexError(
                 f"the vectors in {self.folder} were made by another version of {name!r}: make new ones with"

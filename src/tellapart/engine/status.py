@@ -15,6 +15,7 @@ from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.files import bytes_below, check
 from tellapart.index.freshness import CHECKED
+from tellapart.index.latent import kept_spec
 from tellapart.index.settings import located
 from tellapart.index.store import rebuilding
 from tellapart.index.update import PIPED
@@ -47,7 +48,8 @@ class CalibrationStatus:
 class IndexStatus:
     """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`.
 
-    `vectors_for` are globs of the documents that have vectors, empty where all have.
+    `vectors_for` are globs of the documents that have vectors, empty where all have; `compressed` says how the vectors
+    of an encoder are kept, for those that are compressed.
     """
 
     folder: str
@@ -59,6 +61,7 @@ class IndexStatus:
     units: dict[str, int]
     encoders: tuple[StoredEncoder, ...]
     vectors_for: tuple[str, ...]
+    compressed: dict[str, str]
     changed_sources: int
     bytes: int
     verdict: VerdictStatus | None
@@ -80,6 +83,11 @@ def index_status(index: Index) -> IndexStatus:
             units={g.value: snapshot.units(g).n_alive for g in snapshot.granularities},
             encoders=tuple(snapshot.encoders.values()),
             vectors_for=settings.vectors_for,
+            compressed={
+                name: str(spec)
+                for name, each in snapshot.encoders.items()
+                if (spec := kept_spec(index.folder, each.fingerprint))
+            },
             changed_sources=_changed(index),
             bytes=bytes_below(index.folder),
             verdict=_verdict(index.planner(snapshot).verdict),

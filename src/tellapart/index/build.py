@@ -12,15 +12,25 @@ from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
-from tellapart.index.latent import LSA, fitted_lsa, need_spec, sweep_encoders
-from tellapart.index.lock import writer_lock
+from tellapart.index.dropping import forget_encoder
+from tellapart.index.latent import (
+    LSA,
+    as_kept,
+    compressed_folder,
+    fitted_lsa,
+    kept_spec,
+    need_spec,
+    sweep_encoders,
+)
+from tellapart.index.lock import PATIENCE, writer_lock
 from tellapart.index.merging import merge_where_worthwhile
-from tellapart.index.segments import Segment, live_segments, vectors_folder, vectors_name
+from tellapart.index.segments import Segment, live_segments, vectors_name
 from tellapart.index.settings import Settings, keep_settings, kept_settings
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.index.update import Changes, reread_documents, sweep, update_documents
 from tellapart.index.vectors import build_derived
+from tellapart.index.vectors.approximate import CODED_ROWS
 from tellapart.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,9 +39,6 @@ if TYPE_CHECKING:
     from tellapart.index.image_vectors import ImageEmbedder
 
 T = TypeVar("T")
-PATIENCE = 3.0
-"""Seconds to wait for another writer: a search that reads changed files again holds the lock for a second at most."""
-
 LoadEncoder = Callable[[str], Encoder]
 
 
@@ -113,7 +120,7 @@ class Builder:
                 with store.transaction():
                     self.settings = change(kept_settings(store))
                     keep_settings(store, self.settings)
-                    notes = self._encoder(store, name, Changes())
+                    notes = self._encoder(store, name, Changes()) + self._compressed(store, name)
                 sweep(self.folder, Catalogue(store))
                 self._derive(store)
                 return tuple(notes)
@@ -168,7 +175,25 @@ class Builder:
         notes = []
         for name in self.settings.encoders:
             notes += self._encoder(store, name, changes, in_parts=in_parts)
+            notes += self._compressed(store, name)
         return notes
+
+    def _compressed(self, store: Store, name: str) -> list[str]:
+        """Compress the vectors of an encoder where the settings ask for it and they are whole still."""
+        kept = Catalogue(store).encoders().get(name)
+        if not self.settings.compress or kept is None or name == LSA:
+            return []
+        if compressed_folder(self.folder, kept.fingerprint).is_dir():
+            return []
+        from tellapart.encoders.compressed import CompressionSpec
+        from tellapart.index.compressing import compress, is_compressible
+
+        base = self.load(name)
+        if not is_compressible(name, base):
+            return []
+        spec = CompressionSpec.parse(self.settings.compress)
+        made = compress(self.folder, store, kept, base, spec, self.progress)
+        return [f"{name}: vectors are kept as {spec}, {made.dim} of {base.dim} dimensions"]
 
     def _encoder(
         self, store: Store, name: str, changes: Changes, *, in_parts: bool = False, renew: bool = True
@@ -186,13 +211,16 @@ class Builder:
         if name == LSA and segments and not _levels(segments, (), of_images=False):
             return ["lsa: the index holds images only, and no text that it could be fitted to"]
         encoder, fitted = self._load(store, name, segments, kept, changes)
+        pools = encoder  # what is pooled is known of the encoder itself
+        if kept and (compressed := self._as_compressed(encoder, kept)):
+            encoder = compressed
         if kept and kept.fingerprint != encoder.fingerprint:
             if not renew:
                 return []
             forget_encoder(catalogue, kept)
             kept = None
         levels = _levels(segments, self.settings.granularities, of_images=isinstance(encoder, OfImages))
-        pooled = pooled_levels(encoder, levels, self._encoded(kept))
+        pooled = pooled_levels(pools, levels, self._encoded(kept))
         before = kept or StoredEncoder(name, encoder.fingerprint, encoder.dim, levels, fitted)
         wanted = replace(before, granularities=levels, fitted=fitted, pooled=pooled)
         missing = _missing(catalogue, segments, wanted)
@@ -215,6 +243,16 @@ class Builder:
         what = "images" if isinstance(encoder, OfImages) else "units"
         encoded = f"{name}: {units_in(missing):,} {what} have vectors now"
         return ["; ".join(part for part in (encoded, in_words(after)) if part)]
+
+    def _as_compressed(self, base: Encoder, kept: StoredEncoder) -> Encoder | None:
+        """Give an encoder with the compression by which its vectors are kept, if that is what the settings ask for."""
+        if not self.settings.compress or kept.fingerprint == base.fingerprint:
+            return None
+        from tellapart.encoders.compressed import CompressedEncoder
+
+        made = as_kept(self.folder, base, kept.fingerprint)
+        wanted = isinstance(made, CompressedEncoder) and str(made.spec) == self.settings.compress
+        return made if wanted and made.fingerprint == kept.fingerprint else None
 
     def _encoded(self, kept: StoredEncoder | None) -> set[Granularity]:
         """Levels whose units are to be encoded by themselves: asked for, or done before."""
@@ -255,8 +293,12 @@ class Builder:
         """Build what speeds up large indexes; without it a search is only slower."""
         snapshot = Snapshot(self.folder, store)
         for name, encoder in snapshot.encoders.items():
+            spec = kept_spec(self.folder, encoder.fingerprint)
+            coded_rows = 1 if spec is not None and spec.coded else CODED_ROWS
             for granularity in encoder.granularities:
-                build_derived(snapshot.vectors(name, granularity), progress=self.progress)
+                build_derived(
+                    snapshot.vectors(name, granularity), progress=self.progress, coded_rows=coded_rows
+                )
 
 
 def _union(kept: tuple[T, ...], more: Sequence[T]) -> tuple[T, ...]:
@@ -290,13 +332,6 @@ def _missing(
     return missing
 
 
-def forget_encoder(catalogue: Catalogue, encoder: StoredEncoder) -> None:
-    """Drop an encoder and its vectors; part of the caller's transaction."""
-    for number, _ in catalogue.segments():
-        catalogue.remove_files(number, f"{vectors_folder(encoder.fingerprint)}/")
-    catalogue.remove_encoder(encoder.name)
-
-
 def documents_named(store: Store, globs: Sequence[str]) -> Callable[[int], bool] | None:
     """Tell by its number whether a document's path or id is named by globs; None where there are no globs."""
     if not globs:
@@ -319,24 +354,3 @@ def prepare_folder(folder: Path) -> None:
         raise TellapartError(
             f"cannot write the index {folder}: {error.strerror}; choose another with --index"
         ) from error
-
-
-def drop_encoder(folder: Path, name: str) -> None:
-    """Remove an encoder's vectors from an index, for good."""
-    with writer_lock(folder, patience=PATIENCE), corruption_named(folder / FILE):
-        store = Store.create(folder)
-        try:
-            catalogue = Catalogue(store)
-            with store.transaction():
-                settings, made = kept_settings(store), catalogue.encoders()
-                if name not in made and name not in settings.encoders:
-                    held = ", ".join(dict.fromkeys((*made, *settings.encoders))) or "none"
-                    raise TellapartError(f"the index {folder} has no encoder {name!r} (it has: {held})")
-                if name in made:  # one that failed before it made any vectors is only asked for
-                    forget_encoder(catalogue, made[name])
-                left = tuple(each for each in settings.encoders if each != name)
-                keep_settings(store, replace(settings, encoders=left, words_only=not left))
-                store.next_generation()
-            sweep(folder, catalogue)
-        finally:
-            store.close()

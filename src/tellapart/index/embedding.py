@@ -12,15 +12,16 @@ import numpy as np
 from tellapart.corpus.document import LEVELS, ContainmentTree, Granularity, Kind
 from tellapart.corpus.units import contexts
 from tellapart.encoders.cache import VectorCache
+from tellapart.encoders.compressed import CompressedEncoder
 from tellapart.encoders.pooling import EmbedReport, pool, report_of
-from tellapart.encoders.protocol import Encoder, Span, SpanEncoder
+from tellapart.encoders.protocol import Encoder, Span, SpanEncoder, Vectors
 from tellapart.encoders.windows import Layout, UnitText, inside, joined, lay_out, whole
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.files import seal
 from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.store import Store, StoredDocument
 from tellapart.index.vectors import write_vectors
-from tellapart.index.vectors.halves import Halves
+from tellapart.index.vectors.stored import StoredRows, as_bytes
 from tellapart.progress import Advance, Progress, part_of
 
 CHUNK_UNITS = 20_000
@@ -144,8 +145,16 @@ def unit_texts(stored: StoredDocument, granularity: Granularity) -> list[UnitTex
     return units
 
 
+def kept_rows(encoder: CompressedEncoder, vectors: Vectors) -> StoredRows:
+    """Give what an index keeps of vectors (n, base dim) that the base made; rows of zeros stay so."""
+    mapped = encoder.mapped(vectors)
+    return as_bytes(mapped, encoder.steps) if encoder.spec.keeps_bytes else mapped.astype(np.float16)
+
+
 class Embedder:
     """Writes the vectors of one encoder for whole segments.
+
+    Those of a compressed one are made by its base, whole, and compressed as they are written.
 
     `pooled` levels take theirs from the windows of others; `texts` says what is encoded of a document's units;
     documents that are not `wanted` get rows of zeros, which are never found.
@@ -164,7 +173,8 @@ class Embedder:
     ) -> None:
         self.store = store
         self.catalogue = Catalogue(store)
-        self.encoder = encoder
+        self.kept = encoder
+        self.encoder = encoder.base if isinstance(encoder, CompressedEncoder) else encoder
         self.cache = cache
         self.progress = progress
         self.pooled = pooled
@@ -211,9 +221,10 @@ class Embedder:
                 self._embed(chunk, arrays, advance)
         paths: list[Path] = []
         for granularity, rows in arrays.items():
-            path = segment.folder / vectors_name(self.encoder.fingerprint, granularity, self.pooled)
+            path = segment.folder / vectors_name(self.kept.fingerprint, granularity, self.pooled)
             path.parent.mkdir(exist_ok=True)
-            write_vectors(path, rows, allow_absent=True)
+            compressed = isinstance(self.kept, CompressedEncoder)
+            write_vectors(path, kept_rows(self.kept, rows) if compressed else rows, allow_absent=True)
             paths.append(path)
         self.catalogue.put_files(segment.number, seal(segment.folder, paths))
 
@@ -237,7 +248,7 @@ class Embedder:
         if chunk.size:
             yield chunk
 
-    def _embed(self, chunk: _Chunk, arrays: Mapping[Granularity, Halves], advance: Advance) -> None:
+    def _embed(self, chunk: _Chunk, arrays: Mapping[Granularity, StoredRows], advance: Advance) -> None:
         """Embed all levels in one call, so that a text that is part of several units is encoded once."""
         own, layouts = chunk.layouts(self.encoder)
         progress = part_of(advance, len(layouts))

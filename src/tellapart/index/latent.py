@@ -1,4 +1,4 @@
-"""Encoders of an index: the ones loaded from elsewhere, and latent semantic analysis fitted on its own units."""
+"""Encoders of an index: loaded from elsewhere, compressed for it, and latent semantic analysis fitted on its units."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tellapart.index.store import Store, rebuilding
 from tellapart.progress import Progress
 
 if TYPE_CHECKING:
+    from tellapart.encoders.compressed import CompressionSpec
     from tellapart.index.update import Changes
 
 LSA = "lsa"
@@ -36,15 +37,46 @@ CHANGED = "lsa_changed"
 KIND = "lsa_kind"
 
 
-def open_encoder(index: Path, store: Store, name: str, fingerprint: str) -> Encoder:
-    """Load the encoder that an index names; `lsa` lies in the index itself."""
-    if name != LSA:
-        try:
-            return load_encoder(name, home=index.resolve().parent)
-        except TellapartError:
-            need_spec(name, index)
-            raise
-    return _load(index, fingerprint, Kind(store.meta(KIND) or Kind.PROSE))
+def open_encoder(
+    index: Path, store: Store, name: str, fingerprint: str, given: Encoder | None = None
+) -> Encoder:
+    """Load the encoder that an index names, or take the object `given`; `lsa` lies in the index itself.
+
+    Where the index keeps its vectors compressed, so are those of what is returned.
+    """
+    if name == LSA:
+        return _load(index, fingerprint, Kind(store.meta(KIND) or Kind.PROSE))
+    try:
+        base = given or load_encoder(name, home=index.resolve().parent)
+    except TellapartError:
+        need_spec(name, index)
+        raise
+    return as_kept(index, base, fingerprint)
+
+
+def as_kept(index: Path, base: Encoder, fingerprint: str) -> Encoder:
+    """Give what made the vectors with a fingerprint: an encoder itself, or compressed as this index does."""
+    folder = compressed_folder(index, fingerprint)
+    if fingerprint == base.fingerprint or not folder.is_dir():
+        return base
+    from tellapart.encoders.compressed import CompressedEncoder
+
+    return CompressedEncoder.open(folder, base)
+
+
+def kept_spec(index: Path, fingerprint: str) -> CompressionSpec | None:
+    """Say how the vectors of an encoder are compressed; None where they are whole."""
+    folder = compressed_folder(index, fingerprint)
+    if not folder.is_dir():
+        return None
+    from tellapart.encoders.compressed import CompressionSpec, read_compressed
+
+    return CompressionSpec.parse(read_compressed(folder).spec)
+
+
+def compressed_folder(index: Path, fingerprint: str) -> Path:
+    """Where an index keeps how the vectors of an encoder are compressed."""
+    return index / FOLDER / f"compressed-{fingerprint[:16]}"
 
 
 def need_spec(name: str, index: Path) -> None:
@@ -91,7 +123,8 @@ def fitted_lsa(
 
 def sweep_encoders(index: Path, catalogue: Catalogue) -> None:
     """Delete fitted encoders that no generation has used for a while: a search loads its encoder when it needs it."""
-    used = {_folder(index, encoder.fingerprint) for encoder in catalogue.encoders().values()}
+    fingerprints = [encoder.fingerprint for encoder in catalogue.encoders().values()]
+    used = {place(index, each) for each in fingerprints for place in (_folder, compressed_folder)}
     for folder in sorted((index / FOLDER).glob("*")):
         left = folder / UNUSED
         if folder in used:

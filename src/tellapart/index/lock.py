@@ -18,6 +18,9 @@ except ImportError:  # Windows
 
 FILE = "writer.lock"
 RETRY_SECONDS = 0.05
+PATIENCE = 3.0
+"""Seconds to wait for another writer: a search that reads changed files again holds the lock for a second at most."""
+
 HOLDER = "writer.pid"
 """Who holds the lock, for the message to others; in a file of its own, since taking a lock may empty its file."""
 

@@ -22,8 +22,8 @@ from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder
 from tellapart.encoders.windows import UnitText
 from tellapart.errors import LockedIndexError, TellapartError
-from tellapart.index.build import forget_encoder
 from tellapart.index.catalogue import Catalogue, StoredEncoder
+from tellapart.index.dropping import forget_encoder
 from tellapart.index.embedding import Embedder, UnitTexts, unit_texts
 from tellapart.index.files import remove
 from tellapart.index.latent import FOLDER as ENCODERS

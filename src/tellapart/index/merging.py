@@ -103,4 +103,4 @@ def _merge_vectors(group: Sequence[Segment], folder: Path, name: str, granularit
         alive = segment.alive(granularity)
         parts.append(vectors if alive is None else vectors[alive])
     (folder / name).parent.mkdir(exist_ok=True)
-    write_vectors(folder / name, np.concatenate(parts))
+    write_vectors(folder / name, np.concatenate(parts), allow_absent=True)

@@ -28,8 +28,8 @@ from tellapart.index.lexical import LexicalSegment, LexicalWriter
 from tellapart.index.names import FILE as NAMES
 from tellapart.index.names import NamesWriter, SegmentNames
 from tellapart.index.store import rebuilding
-from tellapart.index.vectors.halves import Halves
 from tellapart.index.vectors.segment import map_file, open_vectors
+from tellapart.index.vectors.stored import StoredRows
 
 FOLDER = "segments"
 TABLES = "tables.npz"
@@ -117,7 +117,7 @@ class Segment:
         """Whether the segment has the vectors `name` (see `vectors_name`); only of one that is held."""
         return name in self._vectors
 
-    def vectors(self, name: str) -> Halves:
+    def vectors(self, name: str) -> StoredRows:
         """View the vectors `name` (see `vectors_name`): (units, dim)."""
         return open_vectors(self.folder / name, self._vectors.get(name))
 

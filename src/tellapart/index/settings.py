@@ -30,7 +30,8 @@ class Settings:
     `encoded` are levels whose units are encoded by themselves although their vectors could be pooled from those of
     others. `words_only` says that the user wants no encoder, and not only has none yet; `images` that an encoder
     sees them; `comments` that headers, footers and comments of Word documents are read; `vectors_for` holds globs of
-    the documents that get vectors, in .gitignore syntax (empty = all).
+    the documents that get vectors, in .gitignore syntax (empty = all). `compress` says how vectors are kept ("" = as
+    they are, see `CompressionSpec`).
     """
 
     sources: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Settings:
     encoded: tuple[Granularity, ...] = ()
     comments: bool = False
     vectors_for: tuple[str, ...] = ()
+    compress: str = ""
 
     def scan_options(self) -> ScanOptions:
         """Give the options for finding and reading the sources."""
@@ -96,6 +98,7 @@ def _parsed(content: str) -> Settings:
         encoded=tuple(Granularity(g) for g in kept.get("encoded", ())),
         comments=kept.get("comments", False),
         vectors_for=tuple(kept.get("vectors_for", ())),
+        compress=kept.get("compress", ""),
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from tellapart.index.names import Names
 from tellapart.index.segments import Segment, live_segments, vectors_name
 from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
 from tellapart.index.vectors import VectorIndex
-from tellapart.index.vectors.halves import Halves
+from tellapart.index.vectors.stored import CENTRE, StoredRows
 
 DERIVED = "derived"
 
@@ -90,9 +91,10 @@ class UnitTable:
         return int(self.offsets[position[0]]) + ordinal
 
 
-def _absent(segment: Segment, granularity: Granularity, dim: int) -> Halves:
+def _absent(segment: Segment, granularity: Granularity, dim: int, kept: np.dtype[Any]) -> StoredRows:
     """Stand in for vectors that are not made yet: rows of zeros, which no search finds, without memory of their own."""
-    return np.broadcast_to(np.zeros(dim, dtype=np.float16), (int(segment.offsets(granularity)[-1]), dim))
+    zero = np.full(dim, CENTRE if kept == np.uint8 else 0, dtype=kept)
+    return np.broadcast_to(zero, (int(segment.offsets(granularity)[-1]), dim))
 
 
 class Snapshot:
@@ -178,12 +180,13 @@ class Snapshot:
         if (encoder, granularity) not in self._vectors:
             kept = self._encoder(encoder, granularity)
             name = vectors_name(kept.fingerprint, granularity, kept.pooled)
+            segments = self._with(granularity)
+            there = {each.number: each.vectors(name) for each in segments if each.has_vectors(name)}
+            form = next((rows.dtype for rows in there.values()), np.dtype(np.float16))
             self._vectors[encoder, granularity] = VectorIndex(
                 [
-                    segment.vectors(name)
-                    if segment.has_vectors(name)
-                    else _absent(segment, granularity, kept.dim)
-                    for segment in self._with(granularity)
+                    there[each.number] if each.number in there else _absent(each, granularity, kept.dim, form)
+                    for each in segments
                 ],
                 self.units(granularity).alive,
                 self.folder / DERIVED / name.removesuffix(".npy").replace("/", "-").removeprefix("vectors-"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.index.vectors.halves import Floats, Halves, widen
+from tellapart.index.vectors.stored import Floats, StoredRows, widen
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -67,13 +67,13 @@ def float32_error(query: Floats) -> float:
     return float(query.size * UNIT_ROUNDOFF * np.linalg.norm(query))
 
 
-def exact_scores(halves: Halves, query: Floats) -> tuple[Floats, Mask]:
+def exact_scores(stored: StoredRows, query: Floats) -> tuple[Floats, Mask]:
     """Inner products (n,) summed in float64 and rounded to float32, and which rows have a vector at all."""
-    wide = widen(halves).astype(np.float64)
+    wide = widen(stored).astype(np.float64)
     products = np.einsum("ij,j->i", wide, query.astype(np.float64))
     found = products != 0.0
     if not found.all():  # a row of zeros, or only orthogonal
-        found[~found] = halves[~found].any(axis=1)
+        found[~found] = wide[~found].any(axis=1)
     return products.astype(np.float32), found
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.index.vectors.halves import Halves
 from tellapart.index.vectors.moments import Moments, Spectrum
 from tellapart.index.vectors.segment import replace
+from tellapart.index.vectors.stored import StoredRows
 
 Arrays = Mapping[str, NDArray[np.float64]]
 
@@ -21,7 +21,7 @@ FORMAT = "2"
 _SAMPLED_ROWS = 64
 
 
-def fingerprint(segment: Halves) -> str:
+def fingerprint(segment: StoredRows) -> str:
     """Hash a segment's name, shape and 64 evenly spaced rows: enough for files that never change."""
     digest = hashlib.sha256(f"{FORMAT} {segment.shape}".encode())
     name = getattr(segment, "filename", None)
@@ -61,12 +61,12 @@ def load_or_make(folder: Path | None, name: str, make: Callable[[], Arrays]) -> 
 _SPECTRUM_FIELDS = ("n", "values", "vectors", "mean", "mean_eigenvalue")
 
 
-def moments_name(segment: Halves) -> str:
+def moments_name(segment: StoredRows) -> str:
     """Name of the derived file with the moments of one segment."""
     return f"moments-{fingerprint(segment)}"
 
 
-def segment_moments(folder: Path | None, segment: Halves) -> Moments:
+def segment_moments(folder: Path | None, segment: StoredRows) -> Moments:
     """Moments of all rows of one segment, the later dead included; they never change."""
 
     def make() -> dict[str, NDArray[np.float64]]:

@@ -32,9 +32,10 @@ from tellapart.index.vectors.derived import (
     spectrum_name,
     stored_spectrum,
 )
-from tellapart.index.vectors.halves import Floats, Halves, blocks, widen
 from tellapart.index.vectors.moments import Moments, Spectrum
 from tellapart.index.vectors.scan import FaissScan, batch_candidates, dense_scores
+from tellapart.index.vectors.segment import FLOATS
+from tellapart.index.vectors.stored import Floats, StoredRows, blocks, widen
 from tellapart.progress import Progress, silent
 
 # Candidates beyond k: enough that the last one usually lies clearly below the k-th (2e-5 of its score).
@@ -70,7 +71,7 @@ class VectorIndex:
 
     def __init__(
         self,
-        segments: Sequence[Halves],
+        segments: Sequence[StoredRows],
         alive: Mask | None = None,
         derived: Path | None = None,
         key: str = "",
@@ -85,7 +86,7 @@ class VectorIndex:
             str(getattr(segment, "filename", None) or f"segment {i}") for i, segment in enumerate(segments)
         ]
         self._named = [segment for segment in segments if len(segment)]
-        self._segments: list[Halves] = [np.asarray(segment) for segment in segments if len(segment)]
+        self._segments: list[StoredRows] = [np.asarray(segment) for segment in segments if len(segment)]
         self.n_rows = sum(len(segment) for segment in segments)
         if alive is not None and alive.shape != (self.n_rows,):
             raise CorruptIndexError(
@@ -315,6 +316,18 @@ class VectorIndex:
     @cached_property
     def _spectrum(self) -> Spectrum:
         return stored_spectrum(self.derived, self.version, self.moments)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row as it is kept."""
+        return self.dim * (self._segments[0].itemsize if self._segments else FLOATS.itemsize)
+
+    def bytes_read(self, k: int = 10) -> int:
+        """Bytes that a search for k rows reads: all rows, or their codes and the rows of the first candidates."""
+        if self._codes is None:
+            return self.n_rows * self.row_bytes
+        depth = max(_CODED_FACTOR * k, _CODED_DEPTH)
+        return self._codes.bytes_read + min(depth, self.n_rows) * self.row_bytes
 
     @property
     def coded(self) -> bool:

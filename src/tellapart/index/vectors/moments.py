@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tellapart.index.vectors.halves import Halves, blocks
+from tellapart.index.vectors.stored import StoredRows, blocks
 
 Doubles = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class Moments:
         return cls(0, np.zeros(dim), np.zeros((dim, dim)))
 
     @classmethod
-    def of(cls, segments: Iterable[Halves], dim: int) -> Moments:
+    def of(cls, segments: Iterable[StoredRows], dim: int) -> Moments:
         """Sum over all rows blockwise in float64; rows of zeros (units without a vector) do not count."""
         n, total, gram = 0, np.zeros(dim), np.zeros((dim, dim))
         for _, part in blocks(segments):

@@ -18,8 +18,8 @@ from tellapart.index.vectors.candidates import (
     float32_error,
     strongest,
 )
-from tellapart.index.vectors.halves import Floats, Halves, blocks
 from tellapart.index.vectors.native import Untyped, each, faiss, search, thread_count
+from tellapart.index.vectors.stored import CENTRE, Floats, StoredRows, blocks
 
 # Queries multiplied at once: the product with one block (256 x 8,192 float32) takes 8 MB.
 _QUERY_ROWS = 256
@@ -30,9 +30,13 @@ _ROWS_PER_THREAD = 16_384
 # keeping 50 % took 1.9 times the plain scan, one keeping 10 % .6 times).
 _OVERFETCHED_SHARE = 0.25
 _SPARE = 32
+# Lowest value and extent that faiss takes a byte to stand for: it adds half a step, so that byte b means b - CENTRE.
+_RANGE = np.array([-CENTRE - 0.5, 255.0], dtype=np.float32)
+# Rows whose lengths are looked at. The length of a row of bytes is its steps, but for rounding: some .1 % at d = 384.
+_SAMPLED_ROWS = 64
 
 
-def dense_scores(segments: Sequence[Halves], queries: Floats) -> Floats:
+def dense_scores(segments: Sequence[StoredRows], queries: Floats) -> Floats:
     """Inner products of all rows in float32, shape (m, rows); bounded working memory beside the result."""
     total = sum(len(segment) for segment in segments)
     scores = np.empty((len(queries), total), dtype=np.float32)
@@ -42,7 +46,7 @@ def dense_scores(segments: Sequence[Halves], queries: Floats) -> Floats:
 
 
 def batch_candidates(
-    segments: Sequence[Halves], queries: Floats, depth: int, mask: Mask | None
+    segments: Sequence[StoredRows], queries: Floats, depth: int, mask: Mask | None
 ) -> list[CandidateRows]:
     """Propose `depth` rows for each of many queries by matrix products, one pass per 256 queries."""
     found: list[CandidateRows] = []
@@ -51,7 +55,9 @@ def batch_candidates(
     return found
 
 
-def _batch(segments: Sequence[Halves], queries: Floats, depth: int, mask: Mask | None) -> list[CandidateRows]:
+def _batch(
+    segments: Sequence[StoredRows], queries: Floats, depth: int, mask: Mask | None
+) -> list[CandidateRows]:
     shortlist = _Shortlist(len(queries), depth)
     for first, part in blocks(segments, _BATCH_ROWS):
         rows = np.arange(first, first + len(part))
@@ -115,10 +121,15 @@ class _Shortlist:
 
 
 class FaissScan:
-    """Exact fp16 scan by faiss over the mapped bytes, split over as many threads as faiss would use."""
+    """Scan by faiss over the mapped rows, split over as many threads as faiss would use.
 
-    def __init__(self, segments: Sequence[Halves], first: int = 0) -> None:
+    Of float16 it is exact. Of bytes it takes the lengths of all rows for that of the first ones: what their rounding
+    makes of them is an error of the estimates, as with codes.
+    """
+
+    def __init__(self, segments: Sequence[StoredRows], first: int = 0) -> None:
         self._viewed = list(segments)  # keeps the mappings alive as long as faiss looks at them
+        self._length = _typical_length(self._viewed)
         offsets = accumulate((len(segment) for segment in segments), initial=first)
         total = sum(len(segment) for segment in segments)
         step = max(_ROWS_PER_THREAD, -(-total // thread_count()))
@@ -145,7 +156,9 @@ class FaissScan:
         if chosen is not None:
             kept = chosen[rows]
             rows, estimates = rows[kept], estimates[kept]
-        return CandidateRows(rows, estimates, floor, float32_error(query))
+        if self._length is None:
+            return CandidateRows(rows, estimates, floor, float32_error(query))
+        return CandidateRows(rows, estimates / self._length, floor / float(self._length), None)
 
     def _search(self, query: Floats, depth: int, mask: Mask | None) -> tuple[Rows, Floats, float]:
         tasks = [(first, count, piece, depth, mask) for first, count, piece in self._pieces]
@@ -171,11 +184,23 @@ def _search(
     return rows[0, :found] + first, scores[0, :found]
 
 
-def _view(rows: Halves) -> Untyped:
+def _typical_length(segments: Sequence[StoredRows]) -> np.float32 | None:
+    """Mean length of rows of bytes; None for float16, whose length is 1."""
+    if not segments or segments[0].dtype != np.uint8:
+        return None
+    sampled = [segment[:: max(1, len(segment) // _SAMPLED_ROWS)].astype(np.float32) for segment in segments]
+    lengths = np.linalg.norm(np.concatenate(sampled) - CENTRE, axis=1)
+    return np.float32(lengths[lengths > 0].mean()) if lengths.any() else np.float32(1.0)
+
+
+def _view(rows: StoredRows) -> Untyped:
     """Give faiss the rows where they are; copy them where this faiss cannot look at foreign memory."""
-    index = faiss().IndexScalarQuantizer(
-        rows.shape[1], faiss().ScalarQuantizer.QT_fp16, faiss().METRIC_INNER_PRODUCT
-    )
+    quantizer = faiss().ScalarQuantizer
+    kind = quantizer.QT_8bit_uniform if rows.dtype == np.uint8 else quantizer.QT_fp16
+    index = faiss().IndexScalarQuantizer(rows.shape[1], kind, faiss().METRIC_INNER_PRODUCT)
+    if rows.dtype == np.uint8:
+        faiss().copy_array_to_vector(_RANGE, index.sq.trained)
+        index.is_trained = True
     try:
         address = faiss().cast_integer_to_uint8_ptr(rows.ctypes.data)
         codes = index.codes

@@ -1,4 +1,4 @@
-"""One immutable file of vectors: float16, one row per unit, in unit order.
+"""One immutable file of vectors: one row per unit, in unit order, float16 or (in a compressed index) bytes.
 
 Float16 alone is kept, no float32 beside it: recall@10 against exact float32 is .995-1.000 in
 `bench/knn_speed.py`, at half the disk and a faster scan. All arithmetic widens to float32 or float64.
@@ -19,16 +19,21 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tellapart.errors import CorruptIndexError, TellapartError
-from tellapart.index.vectors.halves import Halves
+from tellapart.index.vectors.stored import StoredRows
 
 # Float32 rows normalised by any encoder are within 1e-6 of length 1; an encoder that forgot to is far off.
 LENGTH_TOLERANCE = 1e-3
+FLOATS, BYTES = np.dtype("<f2"), np.dtype("|u1")
 _WRITE_ROWS = 16_384
 _HEADER_BYTES = 1_024
 
 
-def write_vectors(path: Path, array: NDArray[np.floating], *, allow_absent: bool = False) -> None:
+def write_vectors(
+    path: Path, array: NDArray[np.floating] | NDArray[np.uint8], *, allow_absent: bool = False
+) -> None:
     """Write rows of unit length, shape (units, dim), as float16; the file appears complete or not at all.
+
+    Bytes, as `as_bytes` makes them, are written as they are.
 
     A row of zeros is refused like NaN and Inf, unless `allow_absent`: then it marks a unit without a vector
     (a text none of whose words the encoder knows), which no search ever finds.
@@ -40,12 +45,14 @@ def write_vectors(path: Path, array: NDArray[np.floating], *, allow_absent: bool
         raise TellapartError(f"vectors must have the shape (units, dim), not {array.shape}: see the encoder")
 
     def body(file: BinaryIO) -> None:
-        header = {"descr": "<f2", "fortran_order": False, "shape": array.shape}
+        kept = BYTES if array.dtype == BYTES else FLOATS
+        header = {"descr": kept.str, "fortran_order": False, "shape": array.shape}
         npy.write_array_header_1_0(file, header)
         for start in range(0, len(array), _WRITE_ROWS):
             part = np.asarray(array[start : start + _WRITE_ROWS])
-            _check(part, start, path, allow_absent=allow_absent)
-            file.write(part.astype("<f2", order="C").tobytes())
+            if kept == FLOATS:
+                _check(part, start, path, allow_absent=allow_absent)
+            file.write(part.astype(kept, order="C").tobytes())
 
     replace(path, body)
 
@@ -101,7 +108,7 @@ def map_file(path: Path) -> mmap.mmap:
         raise _corrupt(path, str(error).splitlines()[0]) from error
 
 
-def open_vectors(path: Path, content: mmap.mmap | None = None, *, dim: int | None = None) -> Halves:
+def open_vectors(path: Path, content: mmap.mmap | None = None, *, dim: int | None = None) -> StoredRows:
     """View a file written by `write_vectors`, shape (units, dim); nothing is read until it is used.
 
     Args:
@@ -120,16 +127,17 @@ def open_vectors(path: Path, content: mmap.mmap | None = None, *, dim: int | Non
         shape, fortran, dtype = npy.read_array_header_1_0(head)
     except ValueError as error:
         raise _corrupt(path, str(error).splitlines()[0]) from error
-    if len(shape) != 2 or fortran or dtype != np.dtype("<f2"):
-        raise _corrupt(path, f"an array of {dtype} with shape {shape}, not float16 rows")
+    if len(shape) != 2 or fortran or dtype not in (FLOATS, BYTES):
+        raise _corrupt(path, f"an array of {dtype} with shape {shape}, not rows of float16 or bytes")
     if dim is not None and shape[1] != dim:
         raise _corrupt(path, f"rows of {shape[1]} dimensions, not {dim}")
     offset = head.tell()
-    if len(content) != offset + 2 * shape[0] * shape[1]:
-        raise _corrupt(path, f"{len(content)} bytes, not {offset + 2 * shape[0] * shape[1]}")
+    size = offset + dtype.itemsize * shape[0] * shape[1]
+    if len(content) != size:
+        raise _corrupt(path, f"{len(content)} bytes, not {size}")
     if shape[0] == 0:
-        return np.empty(shape, dtype=np.float16)
-    rows = np.ndarray.__new__(np.memmap, shape, np.dtype("<f2"), content, offset)
+        return np.empty(shape, dtype=dtype)
+    rows = np.ndarray.__new__(np.memmap, shape, dtype, content, offset)
     rows.filename = str(path)
     return rows
 

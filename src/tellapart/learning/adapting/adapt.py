@@ -17,6 +17,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.encoders.compressed import CompressedEncoder
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine import Index
@@ -105,6 +106,11 @@ def adapt_encoder(
     check_adapter(adapter)
     refuse_occupied(output)
     base = index.encoder(encoder)
+    if isinstance(base, CompressedEncoder):
+        raise TellapartError(
+            f"{index.folder} keeps the vectors of {encoder} compressed, and adapting needs them whole: run"
+            f" 'tellapart index --compress none --index {index.folder}' first"
+        )
     if not isinstance(base, Encoder):
         raise TellapartError(f"{encoder!r} sees images: adapt an encoder of texts, such as minilm")
     change: Adapter = LinearMap() if adapter == "linear" else WordsBeside(base, level_of(index, encoder)[0])
