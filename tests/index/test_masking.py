@@ -248,14 +248,14 @@ def test_where_nothing_can_be_made_or_linked_beside_the_index_it_is_copied_elsew
 
 
 def test_a_copy_that_a_killed_process_left_is_removed_and_one_in_use_is_not(index, documents):
-    left = index.folder / "masked-left"
+    left = index.folder / "copy-left"
     left.mkdir()
     (left / "store.sqlite").write_text("half")
     words = {"words": index.encoder("words")}
     with masked_copy(index.folder, index.store, documents, words) as first:
         assert not left.exists()
         script = (
-            "import sys, pathlib, tellapart.index.masking as m\nprint(m._home(pathlib.Path(sys.argv[1])))"
+            "import sys, pathlib, tellapart.index.copying as m\nprint(m._home(pathlib.Path(sys.argv[1])))"
         )
         subprocess.run([sys.executable, "-c", script, str(index.folder)], check=True, env=dict(os.environ))
         assert (first / "store.sqlite").exists()
@@ -270,7 +270,7 @@ def test_another_version_of_a_document_is_refused_in_one_line(index, documents):
         masked_copy(index.folder, index.store, [longer], {}),
     ):
         pass
-    assert not list(index.folder.glob("masked-*"))
+    assert not list(index.folder.glob("copy-*"))
 
 
 def unit(text: str, *cuts: int, layout: UnitText | None = None) -> UnitText:

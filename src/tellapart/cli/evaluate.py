@@ -28,6 +28,7 @@ EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
     "tellapart evaluate --index my.idx --queries log.jsonl     # made like the queries that users typed",
     "tellapart evaluate --index my.idx --queries queries.jsonl --qrels qrels.tsv --report report.html",
+    "tellapart evaluate --index my.idx --compress     # what 256, 128 or 64 dimensions, int8 or binary cost here",
     "tellapart evaluate --index things.idx           # of images: those of one folder belong together",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --json > saved.json",
     "tellapart evaluate --index my.idx --queries beir-folder --split dev --against saved.json --gate",
@@ -94,6 +95,12 @@ def evaluate(
     gate: Annotated[
         bool, typer.Option("--gate", help="With --against: exit 1 on a significant regression.")
     ] = False,
+    compress: Annotated[
+        bool,
+        typer.Option(
+            "--compress", help="Compare fewer dimensions and bits of the vectors with whole ones, too."
+        ),
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep/--no-keep", help="Let search follow the verdict, or only look.")
     ] = True,
@@ -122,6 +129,7 @@ def evaluate(
         "rankers": tuple(ranker or COMPARED),
         "rerank": tuple(rerank) if rerank else None,
         "measure": measure,
+        "compress": compress,
         "seed": seed,
         "progress": terminal_progress(),
     }
@@ -142,7 +150,7 @@ def evaluate(
         log = _log(queries) if judged is None else None
         verdict = compared(opened, judged, query_log=log, language_model=language_model, **wanted)
     regression = compare_with(saved, verdict, seed=seed) if saved else None
-    _show(verdict, regression, json=json, everything=everything, details=details)
+    _show(verdict, regression, opened.folder, json=json, everything=everything, details=details)
     if report is not None:
         _write_report(opened, judged, verdict, report)
     if runs is not None and judged is not None:
@@ -158,6 +166,7 @@ class _Compared(TypedDict):
     rankers: tuple[str, ...]
     rerank: tuple[str, ...] | None
     measure: str | None
+    compress: bool
     seed: int
     progress: Progress
 
@@ -214,8 +223,15 @@ def _add_encoder(index: Index, name: str, why: str) -> None:
 
 
 def _show(
-    verdict: Verdict, regression: Regression | None, *, json: bool, everything: bool, details: bool
+    verdict: Verdict,
+    regression: Regression | None,
+    folder: Path,
+    *,
+    json: bool,
+    everything: bool,
+    details: bool,
 ) -> None:
+    from tellapart.cli.compression_output import print_compressions
     from tellapart.cli.verdict_output import print_verdict
     from tellapart.experiments.gate import regression_json
 
@@ -224,6 +240,7 @@ def _show(
         print_json({**verdict.to_json(), **against})
         return
     print_verdict(verdict, everything=everything, details=details)
+    print_compressions(verdict, str(folder))
     if regression:
         print(regression.sentence)
 

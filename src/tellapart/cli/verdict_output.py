@@ -99,23 +99,25 @@ def _columns(listed: Sequence[Finding], verdict: Verdict) -> list[_Column]:
     gains = [each.vs_bm25 for each in listed]
     columns = [
         _Column("  configuration", [mark + name for mark, name in zip(marks, names, strict=True)]),
-        _Column(verdict.measure, [_short(each.mean) for each in listed]),
-        _Column("95 %", [_interval(each.low, each.high) for each in listed], rank=1),
+        _Column(verdict.measure, [short(each.mean) for each in listed]),
+        _Column("95 %", [interval_text(each.low, each.high) for each in listed], rank=1),
         _Column(
             f"minus {_short_name(verdict)}",
-            ["" if gain is None else _signed(gain.difference) for gain in gains],
+            ["" if gain is None else signed_text(gain.difference) for gain in gains],
         ),
         _Column(
-            "95 %", ["" if gain is None else _interval(gain.low, gain.high, signed=True) for gain in gains], 2
+            "95 %",
+            ["" if gain is None else interval_text(gain.low, gain.high, signed=True) for gain in gains],
+            2,
         ),
         _Column("best?", [_standing(each) for each in listed]),
         _Column(
-            "gain", ["" if each.gain is None else _signed(each.gain.expected) for each in listed], rank=5
+            "gain", ["" if each.gain is None else signed_text(each.gain.expected) for each in listed], rank=5
         ),
         _Column(
             "90 %",
             [
-                "" if each.gain is None else _interval(each.gain.low, each.gain.high, signed=True)
+                "" if each.gain is None else interval_text(each.gain.low, each.gain.high, signed=True)
                 for each in listed
             ],
             rank=3,
@@ -139,23 +141,25 @@ def _standing(finding: Finding) -> str:
     return BEHIND
 
 
-def _interval(low: float, high: float, *, signed: bool = False) -> str:
+def interval_text(low: float, high: float, *, signed: bool = False) -> str:
+    """Write an interval; empty where there is none."""
     if math.isnan(low) or math.isnan(high):
         return ""
-    write = _signed if signed else _short
+    write = signed_text if signed else short
     return f"[{write(low)}, {write(high)}]"
 
 
 def _share(recall: float | None) -> str:
-    return "" if recall is None else _short(recall)
+    return "" if recall is None else short(recall)
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
     """Three decimals, no zero before the point."""
     return f"{value:.3f}".replace("0.", ".", 1)
 
 
-def _signed(value: float) -> str:
+def signed_text(value: float) -> str:
+    """Three decimals with a sign, no zero before the point."""
     return f"{value:+.3f}".replace("0.", ".", 1)
 
 
@@ -191,7 +195,7 @@ def _caveats(verdict: Verdict) -> list[str]:
 
 def _source(source: SourceFinding, verdict: Verdict) -> str:
     shared = "" if source.overlap is None else f", {source.overlap:.0%} of their words in the answer"
-    means = f"{_short(source.means[verdict.choice])} against bm25's {_short(source.means[verdict.reference])}"
+    means = f"{short(source.means[verdict.choice])} against bm25's {short(source.means[verdict.reference])}"
     return f"  {_queries(source.queries, source.name)}{shared}: {means}"
 
 

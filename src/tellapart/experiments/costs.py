@@ -31,7 +31,6 @@ TIMED_QUERIES = 5
 SAMPLED_UNITS = 12
 """Units encoded to estimate how long all of them take; spread evenly over the rows."""
 
-BYTES_A_HALF = 2
 BYTES_A_POSTING = 5
 """A unit's row as int32 and a term frequency as one byte."""
 
@@ -71,11 +70,12 @@ class CostMeter:
         with self.index.reading() as snapshot:
             return Cost(
                 self._index_seconds(snapshot, configuration),
-                self._query_ms(configuration),
+                self.query_ms(configuration),
                 bytes_read(snapshot, configuration),
             )
 
-    def _query_ms(self, configuration: Configuration) -> float:
+    def query_ms(self, configuration: Configuration) -> float:
+        """Time some searches (median, ms)."""
         times = []
         image = configuration.granularities == (Granularity.IMAGE,)
         for query in self.queries:
@@ -142,9 +142,7 @@ def bytes_read(snapshot: Snapshot, configuration: Configuration) -> int:
     total = 0
     for level in configuration.granularities:
         if configuration.ranker not in WORDS_ONLY and configuration.encoder is not None:
-            total += (
-                snapshot.units(level).n_rows * snapshot.encoders[configuration.encoder].dim * BYTES_A_HALF
-            )
+            total += snapshot.vectors(configuration.encoder, level).bytes_read()
         if configuration.ranker not in VECTORS_ONLY:
             for segment in snapshot.segments:
                 if level in segment.granularities:

@@ -12,6 +12,7 @@ from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
+from tellapart.errors import TellapartError
 from tellapart.experiments.arms import COMPARED, encode_sentences, text_arms, with_second_looks
 from tellapart.experiments.costs import bytes_read, with_costs
 from tellapart.experiments.deciding import decide, undecided
@@ -43,6 +44,7 @@ def evaluate(
     measure: Measure | str | None = None,
     query_log: Mapping[str, str] | None = None,
     language_model: str | None = None,
+    compress: bool = False,
     keep: bool = False,
     seed: int = 0,
     progress: Progress = silent,
@@ -65,6 +67,7 @@ def evaluate(
         measure: None = nDCG@10 by documents, or recall within a reading budget where every query was judged by passage.
         query_log: Queries that users typed, by id, without judgements: synthetic queries are weighted to be like them.
         language_model: MODEL[@BASE-URL] that writes further synthetic queries; it is sent parts of the corpus.
+        compress: Measure too what fewer dimensions and bits of the vectors cost.
         keep: Let searches of this index follow the verdict from now on.
         seed: Random seed.
         progress: Told of queries.
@@ -84,7 +87,10 @@ def evaluate(
     rerank = None if rerank is None else names(rerank, "rerank")
     wanted = measure if measure is None or isinstance(measure, Measure) else Measure.parse(measure)
     notes: tuple[str, ...] = ()
+    query_set: QuerySet | None = None
     if asks_for_images(index, granularities):
+        if compress:
+            raise TellapartError("vectors of images are never compressed: leave out --compress")
         judged = None if qrels is None else read_qrels(path_of(qrels, "qrels"))
         experiment = compare_images(index, judged, encoders, rankers, wanted, seed=seed, progress=progress)
     else:
@@ -116,6 +122,11 @@ def evaluate(
         verdict = decide(experiment, seed=seed)
     if globs := index.settings.vectors_for:
         verdict = replace(verdict, notes=(*verdict.notes, only_some(globs)))
+    if compress:
+        from tellapart.experiments.compressions import compare_compressions
+
+        found = compare_compressions(index, verdict, query_set, wanted, seed=seed, progress=progress)
+        verdict = replace(verdict, compressions=found)
     if keep:
         verdict.keep(index)
     return verdict

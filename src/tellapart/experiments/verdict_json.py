@@ -9,7 +9,7 @@ from tellapart.experiments.posterior.choice import ExpectedGain
 from tellapart.experiments.query_set import Provenance
 
 if TYPE_CHECKING:
-    from tellapart.experiments.verdict import Difference, Finding, Verdict
+    from tellapart.experiments.verdict import CompressionFinding, Difference, Finding, Verdict
 
 SCHEMA = 1
 
@@ -51,6 +51,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
             {"weight": w.weight, "expected": w.expected, "low": w.low, "high": w.high}
             for w in verdict.weights
         ],
+        "compressions": [_compression_json(each) for each in verdict.compressions],
         "reason": verdict.reason,
         "notes": list(verdict.notes),
     }
@@ -85,6 +86,21 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
             "query_ms": finding.cost.query_ms,
             "bytes": finding.cost.bytes,
         },
+    }
+
+
+def _compression_json(each: CompressionFinding) -> dict[str, Any]:
+    return {
+        "spec": each.spec,
+        "dim": each.dim,
+        "means": dict(each.means),
+        "differences": {name: _difference_json(found) for name, found in each.differences.items()},
+        "bytes_kept": each.bytes_kept,
+        "bytes_read": each.bytes_read,
+        "vectors_ms": each.vectors_ms,
+        "query_ms": each.query_ms,
+        "found": each.found,
+        "as_good": each.as_good,
     }
 
 

@@ -1,17 +1,13 @@
 """A passing copy of an index in which parts of some documents are blanked, everything else left where it is.
 
-The copy is an index like any other. Files of segments are shared by hard links; documents with blanks are dead in
-them and stand in one new segment, whose vectors keep the windows of the text without blanks.
+The copy is an index like any other. Documents with blanks are dead in the segments that it shares with the index and
+stand in one new segment, whose vectors keep the windows of the text without blanks.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,21 +17,17 @@ from tellapart.corpus.document import Granularity
 from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder
 from tellapart.encoders.windows import UnitText
-from tellapart.errors import LockedIndexError, TellapartError
+from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
+from tellapart.index.copying import linked_copy
 from tellapart.index.dropping import forget_encoder
 from tellapart.index.embedding import Embedder, UnitTexts, unit_texts
-from tellapart.index.files import remove
-from tellapart.index.latent import FOLDER as ENCODERS
 from tellapart.index.latent import LSA, fitted_lsa
-from tellapart.index.lock import writer_lock
 from tellapart.index.segments import Segment, SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import kept_settings
-from tellapart.index.store import FILE, Store, StoredDocument
+from tellapart.index.store import Store, StoredDocument
 from tellapart.index.update import Changes
 from tellapart.progress import Progress, silent
-
-PREFIX = "masked-"
 
 
 @contextmanager
@@ -62,33 +54,16 @@ def masked_copy(
     Raises:
         TellapartError: A document is not in the index (any more), or not as long as there.
     """
-    home = _home(folder)
-    try:
-        with writer_lock(home):  # says that the copy is in use
-            with store.reading():
-                before = store.documents([each.number for each in documents])
-                _check(before, documents)
-                _copy(folder, store, home)
-            copied = Store.create(home)
-            try:
-                with copied.transaction():
-                    _Masker(home, copied, before, cache, progress).run(documents, encoders)
-            finally:
-                copied.close()
-            yield home
-    finally:
-        remove(home)
-
-
-def _home(folder: Path) -> Path:
-    """Make a folder for the copy, after removing those of processes that were killed."""
-    for left in sorted(folder.glob(f"{PREFIX}*")):
-        with suppress(LockedIndexError, TellapartError), writer_lock(left):
-            remove(left)
-    try:
-        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix=f"tellapart-{PREFIX}"))
+    with linked_copy(folder, store) as home:
+        copied = Store.create(home)
+        try:
+            before = copied.documents([each.number for each in documents])
+            _check(before, documents)
+            with copied.transaction():
+                _Masker(home, copied, before, cache, progress).run(documents, encoders)
+        finally:
+            copied.close()
+        yield home
 
 
 def _check(before: Mapping[int, StoredDocument], documents: Sequence[StoredDocument]) -> None:
@@ -96,29 +71,6 @@ def _check(before: Mapping[int, StoredDocument], documents: Sequence[StoredDocum
         known = before[after.number].document
         if known.id != after.document.id or len(known.text) != len(after.document.text):
             raise TellapartError(f"{known.id!r} changed meanwhile: generate the queries again")
-
-
-def _copy(folder: Path, store: Store, home: Path) -> None:
-    target = sqlite3.connect(home / FILE)
-    try:
-        store.connection.backup(target)
-    finally:
-        target.close()
-    for number, _ in Catalogue(store).segments():
-        shared = segment_folder(home, number)
-        try:
-            shutil.copytree(segment_folder(folder, number), shared, copy_function=_link)
-        except (FileNotFoundError, shutil.Error) as error:  # merged by a writer since
-            raise TellapartError(f"the index {folder} changed meanwhile: run the command again") from error
-    if (folder / ENCODERS).is_dir():
-        shutil.copytree(folder / ENCODERS, home / ENCODERS, copy_function=_link)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copy2(source, target)
 
 
 class _Masker:
