@@ -1,6 +1,7 @@
 """Vectors on disk and their search: exact scans, 1-bit codes from 30,000 rows on, and moments."""
 
-from tellapart.index.vectors.index import VectorIndex, build_derived
+from tellapart.index.vectors.building import build_derived
+from tellapart.index.vectors.index import VectorIndex
 from tellapart.index.vectors.moments import Moments, Spectrum
 from tellapart.index.vectors.segment import checksum, map_file, open_vectors, write_vectors
 

@@ -36,7 +36,7 @@ from tellapart.index.vectors.moments import Moments, Spectrum
 from tellapart.index.vectors.scan import FaissScan, batch_candidates, dense_scores
 from tellapart.index.vectors.segment import FLOATS
 from tellapart.index.vectors.stored import Floats, StoredRows, blocks, widen
-from tellapart.progress import Progress, silent
+from tellapart.progress import Progress
 
 # Candidates beyond k: enough that the last one usually lies clearly below the k-th (2e-5 of its score).
 _SLACK = 16
@@ -347,26 +347,3 @@ class VectorIndex:
             approximate.build(self.derived, self._named, self.alive, progress)
             self.__dict__.pop("_codes", None)
             self.__dict__.pop("_tail", None)
-
-
-def build_derived(
-    index: VectorIndex, *, progress: Progress = silent, coded_rows: int = approximate.CODED_ROWS
-) -> None:
-    """Bring the derived files up to date and remove stale ones; the writer calls this at the end of a run.
-
-    Moments and spectrum always; codes from `coded_rows` rows on, if they are missing or more than 10 % of
-    the rows died or came since.
-
-    Raises:
-        TellapartError: the derived folder cannot be written.
-    """
-    folder = index.derived
-    if folder is None or index.n_rows == 0:
-        return
-    if index.n_alive:
-        index.spectrum()
-    index.prepare_codes(progress, coded_rows)
-    keep = index.derived_names()
-    for file in sorted([*folder.glob("moments-*.npz"), *folder.glob("spectrum-*.npz")]):
-        if file.name not in keep:
-            file.unlink(missing_ok=True)
