@@ -335,6 +335,48 @@ def test_over_http_killed_and_started_again(corpus):
         server.wait()
 
 
+def test_a_hundred_calls_at_once_over_http(corpus):
+    port = _free_port()
+    server = _started(port, corpus)
+
+    async def run():
+        found = []
+        async with Client(streamable_http_client(f"http://127.0.0.1:{port}/mcp")) as client:
+
+            async def one():
+                result = await client.call_tool("search", {"query": "frost straw"})
+                found.append(result.structured_content["hits"][0]["path"])
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(100):
+                    tasks.start_soon(one)
+        return found
+
+    try:
+        assert anyio.run(run) == ["notes/winter.txt"] * 100
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.mark.slow
+def test_an_idle_connection_stays_open_longer_than_clients_keep_it(corpus):
+    """Where client and server gave up at the same time, calls failed now and then."""
+    import httpx
+
+    port = _free_port()
+    server = _started(port, corpus)
+    try:
+        with httpx.Client(limits=httpx.Limits(keepalive_expiry=60)) as client:
+            first = client.post(f"http://127.0.0.1:{port}/mcp", json={}).extensions["network_stream"]
+            time.sleep(7)
+            again = client.post(f"http://127.0.0.1:{port}/mcp", json={}).extensions["network_stream"]
+        assert first is again
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def test_http_refuses_other_hosts(corpus):
     import httpx
 

@@ -48,7 +48,14 @@ def mcp(
     try:
         if http:
             note(f"MCP at http://{host}:{port}/mcp; Ctrl-C stops it")
-            server.run("streamable-http", host=host, port=port, stateless_http=True)
+            uvicorn = require("uvicorn", extra="mcp")
+            uvicorn.run(
+                server.streamable_http_app(stateless_http=True, host=host),
+                host=host,
+                port=port,
+                log_level="warning",
+                timeout_keep_alive=options.KEEP_ALIVE_SECONDS,
+            )
         else:
             server.run("stdio")
     finally:

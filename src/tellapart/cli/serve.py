@@ -100,6 +100,7 @@ def serve(
             access_log=log,
             server_header=False,
             backlog=LONGEST_QUEUE,
+            timeout_keep_alive=options.KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=10,
         )
 
