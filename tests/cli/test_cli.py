@@ -291,3 +291,17 @@ def test_a_hit_in_a_table_names_the_row_that_matches(tmp_path, call):
     assert call("index", tmp_path, "--encoder", "none")[0] == 0
     _, out, _ = call("search", "zanzibar", tmp_path)
     assert out.startswith(" 1  t.csv row 41 ")
+
+
+def test_a_line_of_a_file_of_records_names_the_record_on_it(tmp_path, call):
+    records = [
+        {"_id": "a", "text": "red roses"},
+        {"_id": "b", "text": "roses in summer"},
+        {"_id": "c", "text": "roses"},
+    ]
+    (tmp_path / "r.jsonl").write_text("\n\n".join(map(json.dumps, records)) + "\n")
+    assert call("index", tmp_path, "--encoder", "none")[0] == 0
+    for place in (tmp_path / "r.jsonl:3", "r.jsonl/b:3", "r.jsonl/b"):
+        code, out, err = call("search", "--like", place, "--index", tmp_path / ".tellapart", "--json")
+        assert code == 0, err
+        assert {hit["document"] for hit in json.loads(out)["hits"]} == {"r.jsonl/a", "r.jsonl/c"}

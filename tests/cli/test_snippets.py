@@ -22,6 +22,14 @@ def test_the_lines_that_match_are_shown():
     assert snippet(LONG, 2, kind=Kind.CODE) == ["def process(data):", "    step_0 = data + 0", "…"]
 
 
+def test_a_match_stands_in_the_middle_with_the_others_near_it():
+    rows = [f"row {n}" for n in range(20)]
+    rows[9] = "the comet"
+    assert snippet("\n".join(rows), 3, query="comet")[1:-1] == ["row 8", "the comet", "row 10"]
+    rows[10] = rows[11] = "a comet again"
+    assert snippet("\n".join(rows), 3, query="comet")[1:-1] == rows[9:12]
+
+
 def test_words_that_match_are_marked():
     (line,) = snippet("The roses, and a rose.", 1, query="rose", mark=lambda word: f"[{word}]")
     assert line == "The [roses], and a [rose]."

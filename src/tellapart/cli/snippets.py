@@ -109,14 +109,20 @@ def _end(text: str, start: int, term: str, wanted: str) -> int:
 
 
 def _best_window(terms: Sequence[set[str]], lines: int) -> int:
-    """First of the consecutive lines whose distinct terms weigh most, a term 1 / the number of lines that have it."""
+    """First of the consecutive lines whose distinct terms weigh most, a term 1 / the number of lines that have it.
+
+    Of several such windows it is one with the most lines that match, and of those one with as much before as after.
+    """
     frequency = Counter(term for own in terms for term in own)
-    best, best_weight = 0, 0.0
+    best, best_rank = 0, (-1.0, 0, 0.0)
     for start in range(max(len(terms) - lines, 0) + 1):
-        inside = set().union(*terms[start : start + lines])
-        weight = sum(1 / frequency[term] for term in inside)
-        if weight > best_weight + 1e-9:
-            best, best_weight = start, weight
+        window = terms[start : start + lines]
+        matching = [at for at, own in enumerate(window) if own]
+        weight = round(sum(1 / frequency[term] for term in set().union(*window)), 9)
+        middle = (matching[0] + matching[-1]) / 2 if matching else 0.0
+        rank = (weight, len(matching), -abs(middle - (lines - 1) / 2))
+        if rank > best_rank:
+            best, best_rank = start, rank
     return best
 
 

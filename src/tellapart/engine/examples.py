@@ -167,7 +167,7 @@ class ExampleReader:
                 return self._all_units(name, below, whole=True)
             if is_image(file) and Path(file).is_file():
                 return NamedExamples(name, (), total=0, outside=Path(file))
-        return self.of_document(self._document(find_document(self.store, file, self.sources)), line)
+        return self.of_document(self._document(find_document(self.store, file, self.sources, line)), line)
 
     def _unit(self, name: str, stored: StoredDocument, level: Granularity) -> Example:
         if (stored.number, level) not in self._names:

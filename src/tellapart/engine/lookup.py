@@ -13,11 +13,16 @@ from tellapart.index.store import Store, StoredDocument
 SHOWN = 3
 
 
-def find_document(store: Store, file: str, sources: Sequence[str]) -> str:
-    """Find a document by its id, by its path on disk, or by the end of its path if only one fits."""
+def find_document(store: Store, file: str, sources: Sequence[str], line: int | None = None) -> str:
+    """Find a document by its id, by its path on disk, or by the end of its path if only one fits.
+
+    In a file of records `line` says which of them is meant: the one that stands there.
+    """
     known = known_document(store, file, sources)
     if known is not None:
         return known
+    if line is not None and (record := _record_at(store, file, sources, line)) is not None:
+        return record
     pattern = "*/" + file.removeprefix("./").replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
     rows = store.connection.execute(
         "SELECT id FROM documents WHERE id GLOB ? ORDER BY id", (pattern,)
@@ -36,6 +41,17 @@ def known_document(store: Store, file: str, sources: Sequence[str]) -> str | Non
     """Find a document by its id or its path on disk; None where it has neither."""
     candidates = (file, *_inside(file, sources))
     return next((each for each in candidates if number_of(store, each) is not None), None)
+
+
+def _record_at(store: Store, file: str, sources: Sequence[str], line: int) -> str | None:
+    """Find the record that stands on a line of a file of records, or on the last one before it that holds one."""
+    candidates = (file.removeprefix("./"), *_inside(file, sources))
+    row = store.connection.execute(
+        "SELECT id, json_extract(places, '$.line[0][1]') AS line FROM documents"
+        f" WHERE source IN ({', '.join('?' * len(candidates))}) AND line <= ? ORDER BY line DESC LIMIT 1",
+        (*candidates, line),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def stored_document(store: Store, identifier: str) -> StoredDocument:
