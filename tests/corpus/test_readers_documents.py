@@ -197,11 +197,52 @@ def run(text: str) -> str:
         (run("E=m") + f"<m:sSup><m:e>{run('c')}</m:e><m:sup>{run('2')}</m:sup></m:sSup>", "E=mc^2"),
         (f"<m:f><m:num>{run('a')}</m:num><m:den>{run('b')}</m:den></m:f>", "a/b"),
         (f"<m:sSub><m:e>{run('x')}</m:e><m:sub>{run('i')}</m:sub></m:sSub>", "x_i"),
+        (f"<m:rad><m:deg/><m:e>{run('z')}</m:e></m:rad><m:d><m:e>{run('p')}</m:e></m:d>", "√z (p)"),
+        (
+            f'<m:nary><m:naryPr><m:chr m:val="∑"/></m:naryPr><m:sub>{run("k=1")}</m:sub><m:sup>{run("n")}</m:sup>'
+            f"<m:e>{run('k')}</m:e></m:nary>",
+            "∑_k=1^n k",
+        ),
+        (f"<m:func><m:fName>{run('sin')}</m:fName><m:e>{run('t')}</m:e></m:func>", "sin t"),
     ],
 )
 def test_docx_formulas_stay(formula, text):
     body = f"<w:p><w:r><w:t>so </w:t></w:r><m:oMath>{formula}</m:oMath></w:p>"
     assert extract_docx(docx(body)).text == f"so {text}"
+
+
+def test_docx_boxes_in_cells_stand_apart():
+    box = f"<w:r><w:txbxContent>{paragraph('boxed')}{paragraph('words')}</w:txbxContent></w:r>"
+    cell = f"<w:tc><w:p>{box}<w:r><w:t>beside</w:t></w:r></w:p></w:tc>"
+    assert extract_docx(docx(f"<w:tbl><w:tr>{cell}</w:tr></w:tbl>")).text == "| boxed words beside |"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (
+            "<w:tbl><w:tr><w:trPr><w:del/></w:trPr><w:tc>" + paragraph("old") + "</w:tc></w:tr>"
+            "<w:tr><w:tc>" + paragraph("new") + "</w:tc></w:tr></w:tbl>",
+            "| new |",
+        ),
+        (
+            "<w:p><w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:t>shown</w:t></w:r></w:p>",
+            "shown",
+        ),
+        (
+            "<w:p><w:r><w:ruby><w:rt><w:r><w:t>とう</w:t></w:r></w:rt><w:rubyBase><w:r><w:t>東</w:t></w:r>"
+            "</w:rubyBase></w:ruby></w:r><w:r><w:t>京</w:t></w:r></w:p>",
+            "東京",
+        ),
+        (
+            "<w:p><w:moveFrom><w:r><w:t>from</w:t></w:r></w:moveFrom><w:moveTo><w:r><w:t>to</w:t></w:r></w:moveTo></w:p>",
+            "to",
+        ),
+    ],
+    ids=["deleted row", "hidden", "reading", "moved"],
+)
+def test_docx_what_is_not_shown_is_left_out(body, text):
+    assert extract_docx(docx(body)).text == text
 
 
 def test_docx_symbols_stay():
@@ -356,6 +397,38 @@ def test_pdf_paragraphs_headings_and_running_lines(tmp_path):
     assert document.text.count("Journal") == 1
     assert document.text.startswith("Journal of Tests 1\n\n# 1 Methods\n\nWe cut long lines")
     assert "ends and examine whether they are put together.\n\nA second paragraph" in document.text
+
+
+def test_pdf_lines_with_a_number_in_them_are_no_running_lines(tmp_path):
+    pages = [
+        [f"Journal, Vol. 3 {99 + i}", f"Results of trial {i} by hand.", "said.", f"- {i} -"]
+        for i in range(1, 6)
+    ]
+    lines = read_pdf(tmp_path, pdf(pages)).text.split("\n")
+    assert [line for line in lines if line.startswith("Journal")] == ["Journal, Vol. 3 100"]
+    assert [line for line in lines if line.startswith("Results")] == [page[1] for page in pages]
+    assert not [line for line in lines if line.startswith("- ")]
+
+
+def test_pdf_running_lines_of_left_and_right_pages_and_roman_numbers(tmp_path):
+    pages = [["Chapter" if i % 2 else "The Book", f"words {i} here", "more", number]
+             for i, number in enumerate(["i", "ii", "iii", "iv", "v", "vi", "vii", "viii"], start=1)]  # fmt: skip
+    text = read_pdf(tmp_path, pdf(pages)).text
+    assert (text.count("Chapter"), text.count("The Book")) == (1, 1)
+    assert not {"i", "iv", "viii"} & set(text.split())
+    assert all(f"words {i} here" in text for i in range(1, 9))
+
+
+def test_pdf_a_compound_keeps_the_hyphen_that_it_has_elsewhere(tmp_path):
+    text = read_pdf(tmp_path, pdf([["a well-known and a well-", "known bird, inter-", "national"]])).text
+    assert text.count("well-known") == 2
+    assert "international" in text
+
+
+def test_pdf_the_name_of_a_file_is_no_title():
+    pytest.importorskip("pypdf")
+    made = pdf([["words"]]).replace(b"(A paper)", b"(x.docx)")
+    assert extract_pdf(made).title == ""
 
 
 def test_pdf_without_text_damaged_or_under_another_name(tmp_path):

@@ -59,9 +59,9 @@ def where(hit: Hit, query: str = "") -> str:
 
     Of several rows of a table the one that matches the query is named first.
     """
-    if hit.granularity is Granularity.IMAGE:
+    if hit.granularity is Granularity.IMAGE or not hit.place:  # a Word file without headings has neither
         return hit.document
-    if not hit.place or hit.place.startswith("line"):
+    if hit.place.startswith("line"):
         return f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}"
     if query and (rows := _ROWS.fullmatch(hit.place)):
         line = matching_line(hit.text.lstrip(), query, KIND_OF[hit.granularity])

@@ -30,9 +30,25 @@ _MAX_PART = 200_000_000
 bomb."""
 
 _SIGNS = {f"{_W}tab": "\t", f"{_W}br": "\n", f"{_W}cr": "\n", f"{_W}noBreakHyphen": "-", f"{_W}ptab": "\t"}
-_NOT_TEXT = frozenset({_FALLBACK, f"{_W}del", f"{_W}moveFrom", f"{_W}pPr", f"{_W}rPr", f"{_W}instrText"})
+_NOT_TEXT = frozenset(
+    {_FALLBACK, f"{_W}del", f"{_W}moveFrom", f"{_W}pPr", f"{_W}rPr", f"{_W}instrText", f"{_W}rt"}
+)
+"""Deleted and moved text, properties, commands of fields, and readings above characters, which part their words."""
+
 _BEFORE = {f"{_M}sup": "^", f"{_M}sub": "_", f"{_M}den": "/", f"{_M}deg": "root "}
 """What a formula's part is written behind, as in TeX's plain notation: `x^2`, `a/b`."""
+
+_OPENING = {f"{_M}nary": ("chr", "∫"), f"{_M}d": ("begChr", "("), f"{_M}rad": ("", "√")}
+_CLOSING = {f"{_M}d": ("endChr", ")")}
+"""Signs that a structure of a formula has by itself, where its properties name no other."""
+
+_STRUCTURES = frozenset(
+    f"{_M}{name}" for name in ("f", "sSup", "sSub", "sSubSup", "rad", "nary", "func", "d")
+)
+_APPLIED = frozenset((f"{_M}nary", f"{_M}func"))
+_GAP = "\x1f"  # never part of XML
+_NEEDED_GAP = re.compile(r"(?<=[\w)])\x1f+(?=[\w√∑∫(])")
+"""Where a structure of a formula ends: a blank, if a letter or the like follows."""
 
 _SYMBOL = dict(
     zip(
@@ -157,7 +173,8 @@ def _blocks(parent: ElementTree.Element | None, styles: dict[str, int]) -> Itera
         if element.tag == f"{_W}p":
             yield from _paragraph(element, styles)
         elif element.tag == f"{_W}tbl":
-            rows = [row for row in map(_row, _inside(element, f"{_W}tr")) if row]
+            kept = (row for row in _inside(element, f"{_W}tr") if row.find(f"{_W}trPr/{_W}del") is None)
+            rows = [row for row in map(_row, kept) if row]
             if rows:
                 yield 0, "\n".join(rows)
         elif element.tag not in _NOT_TEXT and element.tag != f"{_W}sectPr":
@@ -209,10 +226,15 @@ def _inside(element: ElementTree.Element, tag: str) -> Iterator[ElementTree.Elem
 def _text(element: ElementTree.Element, *, boxes: bool = False) -> str:
     """All text below an element, paragraphs of cells (and boxes, if asked for) on lines of their own."""
     out: list[str] = []
-    pending = [element]
+    pending: list[ElementTree.Element | str] = [element]
     while pending:
         node = pending.pop()
+        if isinstance(node, str):
+            out.append(node)
+            continue
         if node.tag in _NOT_TEXT or (node.tag == _BOX and not boxes):
+            continue
+        if node.find(f"{_W}rPr/{_W}vanish") is not None:  # hidden
             continue
         if node.tag in (f"{_W}t", f"{_M}t"):
             out.append(node.text or "")
@@ -225,8 +247,27 @@ def _text(element: ElementTree.Element, *, boxes: bool = False) -> str:
                 out.append("\n")
             if node.tag in _BEFORE and out and any(child.text for child in node.iter(f"{_M}t")):
                 out.append(_BEFORE[node.tag])
-            pending.extend(reversed(node))
-    return "".join(out)
+            pending.extend(reversed(_parts(node)))
+    return _NEEDED_GAP.sub(" ", "".join(out)).replace(_GAP, "")
+
+
+def _parts(node: ElementTree.Element) -> list[ElementTree.Element | str]:
+    """What an element holds, with the signs that a structure of a formula has by itself, and the end of a box."""
+    parts: list[ElementTree.Element | str] = list(node)
+    if node.tag == _BOX:
+        return [*parts, "\n"]
+    if node.tag not in _STRUCTURES:
+        return parts
+    if node.tag in _APPLIED:
+        parts.insert(len(parts) - 1, _GAP)  # before what is summed up, or the argument
+    return [_sign(node, _OPENING), *parts, _sign(node, _CLOSING) + _GAP]
+
+
+def _sign(node: ElementTree.Element, signs: dict[str, tuple[str, str]]) -> str:
+    """The sign that a structure of a formula begins or ends with."""
+    name, usual = signs.get(node.tag, ("", ""))
+    given = node.find(f"{node.tag}Pr/{_M}{name}") if name else None
+    return usual if given is None else given.get(f"{_M}val", "")
 
 
 def _symbol(node: ElementTree.Element) -> str:

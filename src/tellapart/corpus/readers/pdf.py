@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from tellapart.corpus.readers.extracted import MARK, Extracted, NotReadableError, clean, lift_marks, mark
@@ -16,11 +18,23 @@ _FULL_LINE = 0.75
 measured)."""
 
 _RUNNING_PAGES = 4
-"""From this many pages on, a first or last line that stands on most of them is a running header or footer."""
+"""From this many pages on, a line that stands at the edge of most of them is a running header or footer; of fewer
+pages it must be all."""
+
+_EDGE = 3
+"""Lines at the top and at the bottom of a page that may be running ones: so many, a fifth of a short page, or one."""
 
 _SENTENCE_END = (".", "!", "?", ":", ".”", '."', ".)", "。", "！", "？")
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n((?:\0\d+\0)?)(?=[a-zß-öø-ÿ])")
-_DIGITS = re.compile(r"\d+")
+_HYPHEN = re.compile(r"([^\W\d_]+)([-\u00ad\u2010])\n((?:\0\d+\0)?)([a-zß-öø-ÿ]+)")
+_WORDS = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
+_PAGE_NUMBER = re.compile(
+    r"\W*(?:page|seite|pagina|página|p\.|s\.|第)?\s*(\d+|[ivxlc]+)\s*(?:[页頁])?(?:\s*(?:of|von|de|di|sur|/)\s*\d+)?\W*",
+    re.IGNORECASE,
+)
+_NUMBER_AT_END = re.compile(r"^\W*(\d+)\s+|\s+(\d+)\W*$")
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
+_FILE_NAME = re.compile(r"\S+\.(?:docx?|pptx?|xlsx?|odt|rtf|tex|dvi|indd|qxd|pdf)", re.IGNORECASE)
+SOFT_HYPHEN = "\u00ad"
 _PROGRAM = re.compile(r"^Microsoft (?:Word|PowerPoint|Excel) - ")
 
 
@@ -62,11 +76,17 @@ def extract_pdf(content: bytes) -> Extracted:
     text, places = lift_marks(clean(_joined(pages, _outline(reader, len(pages)))))
     return Extracted(
         text,
-        title=clean(_PROGRAM.sub("", title)),
+        title=clean(_title(title)),
         language="markdown",
         places={"page": places},
         without_text="holds no text, perhaps scanned pages: run text recognition (OCR) first",
     )
+
+
+def _title(given: str) -> str:
+    """A title without the name of the program; that of a file is none."""
+    title = _PROGRAM.sub("", given)
+    return "" if _FILE_NAME.fullmatch(title) else title
 
 
 def _one_line(error: Exception) -> str:
@@ -106,10 +126,11 @@ def _joined(pages: list[str], headings: dict[int, dict[str, int]]) -> str:
     for number, lines in enumerate(lines_of):
         width = sorted(map(len, lines))[int(0.9 * (len(lines) - 1))] if lines else 0
         page = mark(number + 1)
+        edges = _edges(lines)
         for position, line in enumerate(lines):
-            key = _DIGITS.sub("0", line)
-            if position in (0, len(lines) - 1) and key in running:
-                if line in running[key] and key not in kept_once:
+            key = _without_page_number(line)
+            if position in edges and key in running:
+                if key and key not in kept_once:
                     kept_once.add(key)
                     blocks.append(page + line)
                     open_paragraph = False
@@ -124,22 +145,65 @@ def _joined(pages: list[str], headings: dict[int, dict[str, int]]) -> str:
             else:
                 blocks.append(page + line)
             open_paragraph = not (line.endswith(_SENTENCE_END) and len(line) < _FULL_LINE * width)
-    return "\n\n".join(_HYPHEN.sub(r"\1", block) for block in blocks)
+    whole = "\n\n".join(blocks)
+    return _HYPHEN.sub(_rejoining(set(_WORDS.findall(whole.lower()))), whole)
 
 
-def _running_lines(pages: list[list[str]]) -> dict[str, frozenset[str]]:
-    """First and last lines on more than half of the pages, digits aside, with the wording to keep.
+def _rejoining(words: set[str]) -> Callable[[re.Match[str]], str]:
+    """Join a word that was divided at the end of a line; one that is elsewhere written with a hyphen keeps it."""
 
-    None is kept where the wording changes from page to page: those are page numbers.
+    def joined(found: re.Match[str]) -> str:
+        first, hyphen, page, rest = found.groups()
+        whole, compound = f"{first}{rest}".lower(), f"{first}-{rest}".lower()
+        keeps = hyphen != SOFT_HYPHEN and compound in words and whole not in words
+        return f"{first}{'-' if keeps else ''}{page}{rest}"
+
+    return joined
+
+
+def _edges(lines: list[str]) -> frozenset[int]:
+    """Positions of the lines at the top and at the bottom of a page."""
+    depth = max(1, min(_EDGE, len(lines) // 5))
+    return frozenset([*range(min(depth, len(lines))), *range(max(len(lines) - depth, 0), len(lines))])
+
+
+def _without_page_number(line: str) -> str:
+    """A line without the number at its beginning or end; nothing is left of a page number alone."""
+    return "" if _PAGE_NUMBER.fullmatch(line) else _NUMBER_AT_END.sub("", line, count=1)
+
+
+def _number(line: str) -> int | None:
+    """The number that a line begins or ends with, or is."""
+    alone, beside = _PAGE_NUMBER.fullmatch(line), _NUMBER_AT_END.search(line)
+    found = alone[1] if alone else (beside[1] or beside[2]) if beside else ""
+    if found.isdecimal():
+        return int(found)
+    digits = [_ROMAN[letter] for letter in found.lower()]
+    following = [*digits[1:], 0]
+    return sum(-one if one < after else one for one, after in zip(digits, following, strict=False)) or None
+
+
+def _running_lines(pages: list[list[str]]) -> frozenset[str]:
+    """Lines at the edges of most pages, or of most left or right pages, without their page numbers.
+
+    What differs in a number is one line only where the number grows from page to page.
     """
-    if len(pages) < _RUNNING_PAGES:
-        return {}
-    wordings: dict[str, Counter[str]] = defaultdict(Counter)
-    for lines in pages:
-        for edge in {lines[0], lines[-1]} if lines else ():
-            wordings[_DIGITS.sub("0", edge)][edge] += 1
-    return {
-        key: frozenset(found) if len(found) == 1 else frozenset()
-        for key, found in wordings.items()
-        if found.total() > len(pages) / 2
-    }
+    seen: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for number, lines in enumerate(pages):
+        for key, line in {
+            _without_page_number(lines[place]): lines[place] for place in _edges(lines)
+        }.items():
+            seen[key].append((number, line))
+    return frozenset(key for key, places in seen.items() if _runs(places, len(pages)))
+
+
+def _runs(places: list[tuple[int, str]], pages: int) -> bool:
+    """Whether a line stands on enough pages, always the same or with a number that grows."""
+    count, enough = len(places), pages / 2
+    if pages < _RUNNING_PAGES:
+        enough = pages - 0.5
+    elif pages >= 2 * _RUNNING_PAGES and len({number % 2 for number, _ in places}) == 1:
+        enough = pages / 4
+    numbers = [_number(line) for _, line in places]
+    grows = None not in numbers and all(a < b for a, b in itertools.pairwise(map(int, filter(None, numbers))))
+    return pages > 1 and count > enough and (grows or len({line for _, line in places}) == 1)
