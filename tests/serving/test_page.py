@@ -16,11 +16,7 @@ import pytest
 
 from tellapart import Index
 
-pytestmark = [pytest.mark.slow]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-AXE = Path(os.environ.get("TELLAPART_AXE", "node_modules/axe-core/axe.min.js"))
-"""axe-core's script: `npm install axe-core`; it is not ours to commit (MPL)."""
-
 ARGUMENTS = (
     "--no-sandbox",
     "--use-angle=swiftshader",
@@ -155,9 +151,9 @@ def shot(page, name):
 
 
 def assert_accessible(page):
-    if not AXE.is_file():
-        return
-    page.evaluate(AXE.read_text())
+    """Let axe-core look at the page; a package brings its script along, which is not ours to commit (MPL)."""
+    package = pytest.importorskip("axe_playwright_python", reason="pip install axe-playwright-python")
+    page.evaluate(Path(package.__file__).with_name("axe.min.js").read_text())
     found = page.evaluate("axe.run({resultTypes: ['violations']})")
     told = [
         f"{each['id']}: {each['help']}: {[node['html'][:120] for node in each['nodes'][:3]]}"
@@ -186,6 +182,7 @@ def test_search_shows_hits_as_one_types(open_page):
     page.wait_for_selector(".hit", state="detached")
 
 
+@pytest.mark.slow
 def test_code_is_in_colours(open_page):
     page = open_page("#search?q=retry OSError attempt sleep")
     page.wait_for_selector(".hit.code .keyword")
@@ -194,6 +191,7 @@ def test_code_is_in_colours(open_page):
     shot(page, "code")
 
 
+@pytest.mark.slow
 def test_examples_move_the_hits(open_page):
     page = open_page("#search?q=roses")
     page.wait_for_selector(".hit")
@@ -203,6 +201,7 @@ def test_examples_move_the_hits(open_page):
     page.wait_for_selector(".examples", state="detached")
 
 
+@pytest.mark.slow
 def test_rankers_side_by_side(open_page):
     page = open_page("#search?q=frost")
     page.wait_for_selector(".hit")
@@ -213,6 +212,7 @@ def test_rankers_side_by_side(open_page):
     shot(page, "beside")
 
 
+@pytest.mark.slow
 def test_mistakes_are_said(open_page):
     page = open_page("#search?q=roses")
     page.wait_for_selector(".hit")
@@ -224,6 +224,7 @@ def test_mistakes_are_said(open_page):
     open_page.said.clear()
 
 
+@pytest.mark.slow
 def test_the_map(open_page):
     page = open_page("#map")
     page.wait_for_selector(".legend li")
@@ -243,6 +244,7 @@ def test_the_map(open_page):
     page.wait_for_selector("text=garden")
 
 
+@pytest.mark.slow
 def test_the_map_by_neighbours(open_page):
     pytest.importorskip("openTSNE")
     page = open_page("#map")
@@ -252,6 +254,7 @@ def test_the_map_by_neighbours(open_page):
     shot(page, "neighbours")
 
 
+@pytest.mark.slow
 def test_judging_by_keys(open_page):
     page = open_page("#judge")
     page.fill("input[pattern]", f"look-{time.time_ns()}")
@@ -271,6 +274,7 @@ def test_judging_by_keys(open_page):
     page.wait_for_selector("text=1 answer")
 
 
+@pytest.mark.slow
 def test_evaluating(open_page):
     page = open_page("#evaluate")
     page.click("button >> text=Start")
@@ -279,6 +283,7 @@ def test_evaluating(open_page):
     assert_accessible(page)
 
 
+@pytest.mark.slow
 def test_identities(open_page, tmp_path):
     (tmp_path / "a.txt").write_text("Cut the roses back above a bud in March.")
     (tmp_path / "b.txt").write_text("Close the valve under the stairs.")
@@ -296,6 +301,7 @@ def test_identities(open_page, tmp_path):
     page.wait_for_selector("text=1 enrolled as visitor.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["search?q=roses", "map", "judge", "evaluate", "identities"])
 def test_dark_and_on_a_phone(open_page, view):
     page = open_page(f"#{view}", width=390, height=844, dark=True)
@@ -308,6 +314,7 @@ def test_dark_and_on_a_phone(open_page, view):
     shot(page, f"phone-{view.partition('?')[0]}")
 
 
+@pytest.mark.slow
 def test_the_api_described(open_page):
     page = open_page("docs")
     page.wait_for_selector(".operation")
