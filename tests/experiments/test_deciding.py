@@ -202,6 +202,8 @@ def test_a_verdict_shows_itself_in_a_notebook_and_as_rows(monkeypatch):
     rows = verdict.to_dicts()
     assert [row["configuration"] for row in rows if row["chosen"]] == [verdict.choice]
     assert rows[0]["mean"] >= rows[-1]["mean"]
-    assert verdict.choice in verdict._repr_html_()
+    shown = verdict._repr_html_()
+    assert f'<li class="choice"><span class="name">{verdict.choice}</span>' in shown
+    assert shown.count('<path class="span"') == len(rows)
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=list))
     assert verdict.to_frame() == rows

@@ -11,7 +11,7 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
-from tellapart.corpus.document import LEVELS, Granularity
+from tellapart.corpus.document import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.corpus.places import lines, place_of
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import SearchRequest
@@ -129,22 +129,22 @@ class SearchResult(Sequence[Hit]):
         return frame_of(self.to_dicts())
 
     def _repr_html_(self) -> str:
-        """Show the hits as a table in a notebook; everything from documents is escaped."""
+        """Show the hits in a notebook as the page does; everything from documents is escaped."""
         from tellapart.pages import notebook
 
-        known = any(hit.probability is not None for hit in self.hits)
-        rows = [
-            (
-                str(hit.rank),
-                f"{escape(hit.document)}<br><small>{escape(hit.place)}</small>",
-                notebook.probability(hit.probability) if hit.probability is not None else f"{hit.score:.3f}",
-                f"<pre>{escape(_beginning(hit.text))}</pre>",
+        shown = [
+            notebook.hit(
+                f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}",
+                hit.unit if hit.probability is not None else f"{hit.unit} · score {hit.score:.3f}",
+                _beginning(hit.text),
+                prose=KIND_OF[hit.granularity] is Kind.PROSE,
+                query=self.request.query,
+                probability=hit.probability,
             )
             for hit in self.hits
         ]
-        head = ("", "document", "probability" if known else "score", "text")
-        said = f'<p class="soft">{escape(self.configuration.name)}: {escape(self.why)}</p>'
-        return notebook.framed(said + notebook.table(head, rows))
+        said = f'<p class="status">{escape(self.configuration.name)}: {escape(self.why)}</p>'
+        return notebook.framed(f'{said}<ol class="hits">{"".join(shown)}</ol>')
 
 
 def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:

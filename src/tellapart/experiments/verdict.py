@@ -242,19 +242,21 @@ class Verdict:
         return verdict_json(self)
 
     def _repr_html_(self) -> str:
-        """Show the sentence and the table in a notebook."""
+        """Show the sentence and the intervals in a notebook as the page does."""
         from tellapart.pages import notebook
 
         rows = [
             (
-                f'<span class="{"choice" if row["chosen"] else ""}">{escape(row["configuration"])}</span>',
-                f"{row['mean']:.3f}",
-                f"[{row['low']:.3f}, {row['high']:.3f}]",
+                "choice" if row["chosen"] else "tied" if row["tied_with_best"] else "behind",
+                row["configuration"],
+                row["mean"],
+                row["low"],
+                row["high"],
             )
             for row in self.to_dicts()
         ]
-        said = f"<p>{escape(self.reason)}</p>"
-        return notebook.framed(said + notebook.table(("configuration", self.measure, "95 %"), rows))
+        said = f'<p>{escape(self.reason)}</p><p class="status">{escape(self.measure)}</p>'
+        return notebook.framed(said + notebook.intervals(rows))
 
     def keep(self, index: Index, *, now: datetime | None = None) -> None:
         """Let searches of an index follow this verdict, in place of the one that it holds.
