@@ -113,11 +113,12 @@ def main() -> None:
         "",
         "`python bench/compression.py`",
         "",
-        "What `evaluate --compress` says on two samples (vectors of minilm, 384 dimensions, paragraphs; PCA fitted on"
-        " the units of the index). Quality is nDCG@10 with paired intervals against whole vectors: for the hybrid of"
-        " words and vectors, and for vectors alone. Bytes are those on disk, codes included (which cost more a unit"
-        " where units are few). Times are of searching the vectors alone, one core, medians, among 100,000 rows made of"
-        " the collection's by turning each a little: all rows are scanned, and with `binary` codes propose and bytes rank.",
+        "What `evaluate --compress` says on two samples (vectors of minilm, 384 dimensions, paragraphs; PCA "
+        "fitted on the units of the index). Quality is nDCG@10 with paired intervals against whole vectors: "
+        "for the hybrid of words and vectors, and for vectors alone. Bytes are those on disk, codes included "
+        "(which cost more a unit where units are few). Times are of searching the vectors alone, one core, "
+        "medians, among 100,000 rows made of the collection's by turning each a little: all rows are scanned, "
+        "and with `binary` codes propose and bytes rank.",
         "",
     ]
     for collection in COLLECTIONS:

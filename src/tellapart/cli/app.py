@@ -61,6 +61,9 @@ VERBS = {
     "adapt": Verb("tellapart.cli.adapt:adapt", "Adapt an encoder to an index, if that helps."),
     "models": Verb("tellapart.cli.models:app", "List models that can be fetched, and fetch one."),
     "identity": Verb("tellapart.cli.identity:app", 'Say who or what it is, by a gallery, or "unknown".'),
+    "migrate": Verb(
+        "tellapart.cli.migrate:migrate", "Change the encoder of an index, compared and with a way back."
+    ),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
     "watch": Verb("tellapart.cli.watch:watch", "Keep an index fresh while its files change."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),

@@ -59,6 +59,8 @@ def _print(state: IndexStatus) -> None:
     for encoder in state.encoders:
         levels = ", ".join(f"{g} (pooled)" if g in encoder.pooled else g for g in encoder.granularities)
         print(f"encoder      {encoder.name}  {encoder.dim} dimensions, {encoder.fingerprint[:12]}; {levels}")
+        if encoder.name == state.in_use:
+            print("             in use since 'tellapart migrate'")
         if encoder.name in state.compressed:
             print(f"             compressed: {state.compressed[encoder.name]}")
         if words := in_words(encoder):

@@ -67,8 +67,8 @@ class Index:
         self.store = store
         self.catalogue = Catalogue(store)
         self._generations = Generations(folder, store)
-        self._objects = dict(objects)
-        self._refresher = Refresher(folder, store, self._objects) if refresh else None
+        self.objects = dict(objects)
+        self._refresher = Refresher(folder, store, self.objects) if refresh else None
         self._verdict: tuple[int, CheckedVerdict | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
@@ -115,7 +115,7 @@ class Index:
 
     def update(self, *, progress: Progress = silent) -> BuildReport:
         """Take over what changed in the sources since the last run."""
-        return build_index(self.folder, self.settings, objects=self._objects, progress=progress)
+        return build_index(self.folder, self.settings, objects=self.objects, progress=progress)
 
     def add_encoder(
         self, encoder: str | object, *, name: str | None = None, progress: Progress = silent
@@ -128,12 +128,12 @@ class Index:
         if not isinstance(encoder, str):
             made = object_encoder(encoder, name=name)
             encoder = name or made.name
-            self._objects[encoder] = made
-        add_encoder(self.folder, self.settings, encoder, objects=self._objects, progress=progress)
+            self.objects[encoder] = made
+        add_encoder(self.folder, self.settings, encoder, objects=self.objects, progress=progress)
 
     def encode_alone(self, encoder: str, *levels: Granularity, progress: Progress = silent) -> None:
         """Encode the units of these levels by themselves, where their vectors are pooled from those of others."""
-        building = builder(self.folder, self.settings, objects=self._objects, progress=progress)
+        building = builder(self.folder, self.settings, objects=self.objects, progress=progress)
         building.encode_alone(encoder, levels)
 
     @property
@@ -349,7 +349,7 @@ class Index:
         """Load an encoder and make sure that it is the one whose vectors the index holds."""
         encoder = self._encoders.get(name)
         if encoder is None or encoder.fingerprint != fingerprint:  # fitted anew by a writer, meanwhile
-            given = self._objects.get(name)
+            given = self.objects.get(name)
             encoder = open_encoder(self.folder, self.store, name, fingerprint, given)
             self._encoders[name] = encoder
         if encoder.fingerprint != fingerprint:

@@ -205,9 +205,14 @@ class Planner:
         return self.snapshot.names.share_of_code >= CODE_SHARE
 
     def _covering(self, levels: Sequence[Granularity]) -> str | None:
-        """Name an encoder that covers all these levels: the bundled one first, those without weights last."""
+        """Name an encoder that covers all these levels.
+
+        The one that `migrate` put to use comes first, then the bundled one; those without weights last.
+        """
+        used = self.snapshot.in_use
         names = sorted(
-            self.snapshot.encoders, key=lambda name: (name in WEIGHTLESS, name != PREFERRED_ENCODER, name)
+            self.snapshot.encoders,
+            key=lambda name: (name != used, name in WEIGHTLESS, name != PREFERRED_ENCODER, name),
         )
         return next((n for n in names if all(self.snapshot.has_vectors(n, level) for level in levels)), None)
 

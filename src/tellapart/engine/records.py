@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from tellapart.corpus.document import Granularity
 from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.errors import TellapartError
-from tellapart.index.catalogue import Catalogue
+from tellapart.index.catalogue import VERDICT, Catalogue
 from tellapart.index.lock import writer_lock
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
@@ -24,7 +24,6 @@ from tellapart.rankers.registry import Parameters
 if TYPE_CHECKING:
     from tellapart.engine.probabilities import HitCalibration
 
-VERDICT = "verdict"
 
 STALE_SHARE = 0.2
 """Share of the documents that may come, go or change before a verdict is no longer followed. Not

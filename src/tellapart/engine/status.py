@@ -49,7 +49,8 @@ class IndexStatus:
     """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`.
 
     `vectors_for` are globs of the documents that have vectors, empty where all have; `compressed` says how the vectors
-    of an encoder are kept, for those that are compressed.
+    of an encoder are kept, for those that are compressed;
+    `in_use` names the encoder that `migrate` put to use, None where it was never called.
     """
 
     folder: str
@@ -62,6 +63,7 @@ class IndexStatus:
     encoders: tuple[StoredEncoder, ...]
     vectors_for: tuple[str, ...]
     compressed: dict[str, str]
+    in_use: str | None
     changed_sources: int
     bytes: int
     verdict: VerdictStatus | None
@@ -83,6 +85,7 @@ def index_status(index: Index) -> IndexStatus:
             units={g.value: snapshot.units(g).n_alive for g in snapshot.granularities},
             encoders=tuple(snapshot.encoders.values()),
             vectors_for=settings.vectors_for,
+            in_use=snapshot.in_use,
             compressed={
                 name: str(spec)
                 for name, each in snapshot.encoders.items()

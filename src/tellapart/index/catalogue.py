@@ -18,6 +18,9 @@ from tellapart.index.store import Store
 
 Mask = NDArray[np.bool_]
 
+VERDICT = "verdict"
+"""Name of the record that searches follow."""
+
 POOLED = ":pooled"
 """Marks levels of an encoder whose vectors come from the windows of other units."""
 
@@ -203,6 +206,10 @@ class Catalogue:
     def put_record(self, name: str, value: str) -> None:
         """Keep a record."""
         self._connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?)", (name, value))
+
+    def remove_record(self, name: str) -> None:
+        """Forget a record."""
+        self._connection.execute("DELETE FROM records WHERE name = ?", (name,))
 
     def remove_records(self) -> None:
         """Forget every record."""

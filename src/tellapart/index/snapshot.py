@@ -24,6 +24,9 @@ from tellapart.index.vectors.stored import CENTRE, StoredRows
 
 DERIVED = "derived"
 
+IN_USE = "encoder_in_use"
+"""Names the encoder that searches use unless another is named (see migration.py)."""
+
 KEPT_DOCUMENTS, KEPT_CHARACTERS = 256, 100_000
 """Documents that stay in memory between searches, and how long each may be: reading and checking ten of them takes
 longer than ranking. 26 million characters at the most."""
@@ -115,6 +118,7 @@ class Snapshot:
         self.folder = folder
         self.generation = store.generation
         self.encoders: dict[str, StoredEncoder] = catalogue.encoders()
+        self.in_use = store.meta(IN_USE) or None
         self.segments: list[Segment] = live_segments(folder, catalogue)
         for segment in self.segments:
             segment.hold(catalogue.files(segment.number))

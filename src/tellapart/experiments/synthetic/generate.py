@@ -156,6 +156,7 @@ def _assembled(
         encoders=encoders,
         replaced=masking.documents,
         blanks=MappingProxyType(blanks),
+        objects=index.objects,
     )
 
 

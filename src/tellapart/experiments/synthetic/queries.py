@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tellapart.encoders.protocol import Encoder
 from tellapart.experiments.query_set import QuerySet
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
@@ -85,7 +86,7 @@ class SyntheticQueries:
     In `query_set`, `overlap` is the share of a query's terms that stand in the blanked source unit (its context
     included). `offered` says how many queries each source could have given; `blanks`
     says what was blanked for each query, in its own documents and in others that repeat it; `replaced` are the
-    blanked versions of documents.
+    blanked versions of documents; `objects` are encoders that no name opens.
     """
 
     query_set: QuerySet
@@ -94,6 +95,7 @@ class SyntheticQueries:
     encoders: tuple[str, ...]
     replaced: tuple[StoredDocument, ...] = ()
     blanks: Mapping[str, tuple[Blank, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    objects: Mapping[str, Encoder] = field(default_factory=lambda: MappingProxyType({}))
 
     @contextmanager
     def masked_index(self, *, progress: Progress = silent) -> Iterator[Index]:
@@ -106,13 +108,13 @@ class SyntheticQueries:
         from tellapart.engine.facade import Index
         from tellapart.index.masking import masked_copy
 
-        original = Index.open(self.folder)
+        original = Index.open(self.folder, encoders=self.objects)
         try:
             encoders = {name: original.encoder(name) for name in self.encoders}
             with masked_copy(
                 self.folder, original.store, self.replaced, encoders, cache=open_cache(), progress=progress
             ) as home:
-                masked = Index.open(home)
+                masked = Index.open(home, encoders=self.objects)
                 try:
                     yield masked
                 finally:
