@@ -26,7 +26,7 @@ KEPT_TOGETHER = 256
 """Texts encoded between two writes to the cache: some 2 s of 120 tokens on two cores, what a kill can cost."""
 
 CHARACTERS_A_TOKEN = 4
-"""Of English, about: what a text that need not be read counts in progress."""
+"""Of English, about: what a text counts in progress."""
 
 GOLDEN = 0.6180339887498949
 """The golden ratio: its multiples modulo 1 spread evenly however many there are."""
@@ -147,7 +147,7 @@ def _encoded(
         places = [place for spans in wanted.values() for place in spans.values()]
         found[places], vectors[places] = cache.lookup(encoder.fingerprint, encoder.dim, keys)
     known = [all(found[place] for place in wanted[text].values()) for text in texts]
-    tokens = _lengths(encoder, texts, known)
+    tokens = _lengths(encoder, texts)
     missing = sorted(
         (row for row, is_known in enumerate(known) if not is_known), key=lambda row: (-len(texts[row]), row)
     )
@@ -165,16 +165,10 @@ def _encoded(
     return vectors, sum(known)
 
 
-def _lengths(encoder: Encoder, texts: Sequence[str], known: Sequence[bool]) -> list[int]:
-    """Tokens of each text, at most as many as are read; about so many of those that the cache knows."""
+def _lengths(encoder: Encoder, texts: Sequence[str]) -> list[int]:
+    """About so many tokens of each text, at most as many as are read: counting would read all texts once more."""
     limit = encoder.max_tokens or sys.maxsize
-    counted = iter(
-        encoder.count_tokens([text for text, is_known in zip(texts, known, strict=True) if not is_known])
-    )
-    return [
-        len(text) // CHARACTERS_A_TOKEN + 1 if is_known else min(int(next(counted)), limit)
-        for text, is_known in zip(texts, known, strict=True)
-    ]
+    return [min(len(text) // CHARACTERS_A_TOKEN + 1, limit) for text in texts]
 
 
 def _blocks(rows: Sequence[int]) -> list[Sequence[int]]:

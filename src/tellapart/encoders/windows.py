@@ -108,8 +108,11 @@ def lay_out(
     """
     plain = [whole(unit) for unit in units]
     shapes = [whole(unit.layout) if unit.layout else text for unit, text in zip(units, plain, strict=True)]
-    long = _longer(encoder, shapes)
-    weights = _weights(encoder, units) if weighted else np.ones(len(units), dtype=np.int64)
+    if weighted and all(unit.layout is None for unit in units):
+        long, weights = _counted(encoder, units, plain)
+    else:
+        long = _longer(encoder, shapes)
+        weights = _weights(encoder, units) if weighted else np.ones(len(units), dtype=np.int64)
     known: dict[tuple[str, str, bytes, str], Layout] = {}
     layouts: list[Layout] = []
     for row, unit in enumerate(units):
@@ -165,6 +168,25 @@ def windows(encoder: Encoder, unit: UnitText) -> list[Span]:
     if not _longer(encoder, [whole(layout)])[0]:
         return [(0, len(unit.text))]
     return _spans(encoder, layout)[0]
+
+
+def _counted(
+    encoder: Encoder, units: Sequence[UnitText], texts: Sequence[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Say in one reading which texts are longer than the encoder takes, and how many tokens each unit itself has."""
+    special = int(encoder.count_tokens([""])[0])
+    limit = encoder.max_tokens or WINDOW_TOKENS
+    endless = np.fromiter((len(text) > SURELY_LONG * limit for text in texts), dtype=bool, count=len(texts))
+    read = ["" if skip else text for text, skip in zip(texts, endless.tolist(), strict=True)]
+    tokens = encoder.count_tokens(read).astype(np.int64) - special
+    contexts = list(dict.fromkeys(unit.context for unit in units if unit.context))
+    counted = encoder.count_tokens([f"{context}\n" for context in contexts]).tolist() if contexts else []
+    lead = dict(zip(contexts, (count - special for count in counted), strict=True))
+    own = tokens - np.fromiter(
+        (lead.get(unit.context, 0) for unit in units), dtype=np.int64, count=len(units)
+    )
+    longer = endless | (tokens + special > limit) if encoder.max_tokens else np.zeros(len(units), dtype=bool)
+    return longer, np.maximum(own, 0)
 
 
 def _weights(encoder: Encoder, units: Sequence[UnitText]) -> NDArray[np.int64]:
