@@ -161,6 +161,8 @@ def test_a_refusal_is_not_tried_again_and_does_not_show_the_key(server: Server) 
         b'{"data": []}',
         b'{"data": [{"index": 0, "embedding": []}]}',
         b'{"data": [{"index": 1, "embedding": [1, 2, 3]}]}',
+        b'{"data": [{"index": 0, "embedding": ["a", "b", "c"]}]}',
+        b'{"data": [{"index": 0, "embedding": [1, null, 3]}]}',
         b"[1]",
     ],
 )
@@ -253,6 +255,16 @@ def test_a_wait_is_said_and_one_too_long_is_not_waited(
     with pytest.raises(TellapartError, match=r"quota exceeded.*wait 3,600 s.*120 s at most.*--ranker bm25"):
         encoder.encode_query(["a"])
     assert sleeps == [7.0]
+
+
+def test_a_server_out_of_memory_gets_fewer_texts_at_once(server: Server) -> None:
+    sleeps = Sleeps()
+    encoder = opened(server, sleeps)
+    server.script = [(500, {}, b'{"error": "CUDA out of memory. Tried to allocate 2 GiB"}')] * 2
+    server.requests.clear()
+    assert encoder.encode_document([str(number) for number in range(8)]).shape == (8, 3)
+    assert [len(request["input"]) for request in server.requests] == [8, 4, *[2] * 4]  # type: ignore[arg-type]
+    assert sleeps == []
 
 
 @pytest.mark.parametrize(("value", "said"), [("0.0", "a vector of zeros"), ("NaN", "NaN or infinite")])

@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,8 +45,12 @@ TOLD_SECONDS = 1.0
 """A wait from here on is said."""
 
 WITHOUT_SERVER = "'tellapart search --ranker bm25' needs no server"
-TOO_LARGE = (400, 413, 422)
+PAYLOAD_TOO_LARGE = 413
+TOO_LARGE = (400, PAYLOAD_TOO_LARGE, 422)
 """Codes with which servers refuse a request of too many texts or too much text."""
+
+OUT_OF_MEMORY = re.compile("out of memory", re.IGNORECASE)
+"""What servers say of the same as a fault of theirs, which fewer texts avoid and waiting does not."""
 
 log = logging.getLogger("tellapart")
 TIMEOUT = 60.0
@@ -145,8 +150,9 @@ class Client:
                 return attempt_once()
             except HTTPError as error:
                 reason = f"HTTP {error.code} {_excerpt(error)}"
-                if error.code not in RETRIED or attempt == ATTEMPTS:
-                    raise self.failure(path, reason, error.code) from None
+                code = PAYLOAD_TOO_LARGE if OUT_OF_MEMORY.search(reason) else error.code
+                if code not in RETRIED or attempt == ATTEMPTS:
+                    raise self.failure(path, reason, code) from None
                 told = _retry_after(error.headers)
                 pause = wait if told is None else told
             except (URLError, HTTPException, TimeoutError, ConnectionError) as error:

@@ -20,7 +20,6 @@ from tellapart.encoders.endpoint import (
     EndpointError,
 )
 from tellapart.encoders.protocol import OfTexts, Vectors, unit_rows
-from tellapart.errors import TellapartError
 from tellapart.progress import Progress, silent
 
 BYTES_PER_TOKEN = 2
@@ -69,8 +68,8 @@ class OpenAiEncoder(OfTexts):
                 rows += self._in_parts(batch)
                 advance(len(batch))
         if any(len(row) != self.dim for row in rows):
-            raise TellapartError(
-                f"{self.endpoint.base_url} changed the dimension of {self.endpoint.model!r}: index again"
+            raise self._client.failure(
+                EMBEDDINGS, f"vectors of another dimension than the {self.dim} numbers before: index again"
             )
         if not rows:
             return np.zeros((0, self.dim), dtype=np.float32)
@@ -115,7 +114,7 @@ class OpenAiEncoder(OfTexts):
             entries = json.loads(body)["data"]
             rows = [entry["embedding"] for entry in sorted(entries, key=lambda entry: int(entry["index"]))]
             numbers = sorted(int(entry["index"]) for entry in entries)
-            sound = all(isinstance(row, list) and row for row in rows) and numbers == list(range(len(texts)))
+            sound = all(map(_is_vector, rows)) and numbers == list(range(len(texts)))
         except (ValueError, KeyError, TypeError):
             sound = False
         if not sound:
@@ -124,6 +123,10 @@ class OpenAiEncoder(OfTexts):
                 f"not the {len(texts)} embeddings asked for: {body[:EXCERPT].decode('utf-8', 'replace')!r}",
             )
         return rows
+
+
+def _is_vector(row: object) -> bool:
+    return isinstance(row, list) and bool(row) and all(type(value) in (int, float) for value in row)
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
