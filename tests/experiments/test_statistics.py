@@ -202,6 +202,23 @@ def test_means_stay_between_the_ends_and_a_perfect_run_is_not_certain():
     assert math.isnan(estimate_means([[0.5]])[0].low)
 
 
+def test_where_few_queries_differ_the_test_is_right_and_the_interval_careful():
+    few = np.r_[np.full(9, 0.069), np.zeros(31)]
+    found = compare(few, np.zeros(40), seed=0)
+    assert found.p == 2 / 2**9
+    assert found.low < 0 < found.high
+    assert not compare(np.zeros(40), few, seed=0).worse
+    random = np.random.default_rng(1)
+    covered, rejected, rounds = 0, 0, 60
+    for _ in range(rounds):
+        drawn = random.choice(few, 40)
+        own = compare(drawn, np.zeros(40), seed=0, draws=500)
+        covered += own.low <= few.mean() <= own.high
+        rejected += compare(drawn - few.mean(), np.zeros(40), seed=0, draws=500).p <= 0.05
+    assert covered / rounds > 0.98
+    assert rejected / rounds < 0.15
+
+
 def test_holm_steps_down():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
     assert holm([0.6, 0.9]) == (1.0, 1.0)

@@ -41,8 +41,11 @@ def reason_of(evidence: Evidence, decision: Decision) -> str:
 
 def _left(evidence: Evidence, decision: Decision, default: str) -> str:
     gain = decision.gains[decision.choice]
+    verb = (
+        "is better than" if gain.low > 0 else "is chosen over"
+    )  # never better with an interval that includes 0
     sentence = (
-        f"{described(decision.choice, decision.variants[decision.choice])} is better than the default {default}: by"
+        f"{described(decision.choice, decision.variants[decision.choice])} {verb} the default {default}: by"
         f" {_queries(evidence, decision)} it is expected to gain {_interval(gain)} {evidence.experiment.measure}, and"
         f" loses more than {MARGIN:g} with a probability of {_percent(gain.loss)}"
     )
