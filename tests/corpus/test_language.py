@@ -98,3 +98,8 @@ def test_english_collections_are_english(data, collection):
     found = [detect_language(record["text"]) for record in list(records)[:500]]
     assert set(found) <= {"english", None}
     assert found.count("english") >= 0.97 * len(found)
+
+
+def test_a_notice_in_another_language_at_the_head_decides_nothing():
+    notice = ARTICLE_1["german"] + "\n"
+    assert detect_language(notice * 3 + (ARTICLE_1["english"] + "\n") * 40) == "english"

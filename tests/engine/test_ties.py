@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tellapart.corpus.document import Granularity
-from tellapart.engine.searching import joint_spreads, rank_units
+from tellapart.engine.searching import joint_spreads, rank_documents, rank_units
 from tellapart.rankers.query import Ranking, Spread
 
 
@@ -41,3 +41,10 @@ def test_two_units_of_a_kind_lean_on_fifty_of_all():
     leaning = (2 * 1.0 + 50 * pooled) / 52
     found = joint_spreads([few, many])[0]["knn"]
     assert found.mean == pytest.approx(pooled - (leaning - pooled))
+
+
+def test_documents_with_equal_scores_come_in_the_order_of_the_index():
+    table = SimpleNamespace(offsets=np.arange(101), documents=np.arange(100))
+    scores = np.repeat(np.float32([1.0, 2.0]), 50)
+    numbers, _ = rank_documents([SimpleNamespace(table=table)], 100, [scores])
+    assert numbers == [*range(50, 100), *range(50)]

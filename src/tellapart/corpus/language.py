@@ -163,7 +163,7 @@ def detect_language(text: str) -> str | None:
 
     Counts function words, the rarer among the languages the heavier (the weight of a word is log of languages over
     languages that have it). None where the text is too short to say, is in a language without a stemmer, or in none
-    (tables, names, code). Looks at no more than 8,000 characters.
+    (tables, names, code). Looks at no more than 4,000 characters.
 
     Args:
         text: Running text, of a whole document rather than of a sentence.
