@@ -36,6 +36,11 @@ def test_it_keeps_the_contract(lsa: LsaEncoder) -> None:
     assert lsa.encode_document([]).shape == (0, lsa.dim)
 
 
+def test_one_text_is_not_a_list_of_its_letters(lsa: LsaEncoder) -> None:
+    np.testing.assert_array_equal(lsa.encode_document("lift drag"), lsa.encode_document(["lift drag"]))
+    np.testing.assert_array_equal(lsa.encode_query("lift drag"), lsa.encode_query(["lift drag"]))
+
+
 def test_words_that_occur_together_are_near_without_being_shared(lsa: LsaEncoder) -> None:
     units = lsa.encode_document(["lift drag", "blood tissue", "library index"])
     assert (units @ lsa.encode_query(["wing"])[0]).argmax() == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import NoReturn, Protocol, runtime_checkable
 
 import numpy as np
@@ -74,8 +75,27 @@ class SpanEncoder(Encoder, Protocol):
         ...
 
 
+def _one_or_several(method: Callable[..., Vectors]) -> Callable[..., Vectors]:
+    """Let a method take one text as a list of one, and never as a list of its letters."""
+
+    @wraps(method)
+    def checked(self: OfTexts, given: str | Sequence[str], **settings: Progress) -> Vectors:
+        return method(self, [given] if isinstance(given, str) else given, **settings)
+
+    return checked
+
+
 class OfTexts(ABC):
-    """An encoder of texts, with `encode` as sentence-transformers has it."""
+    """An encoder of texts, with `encode` as sentence-transformers has it.
+
+    `encode_query` and `encode_document` of every subclass take a single text for a list of one: (1, dim).
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in ("encode_query", "encode_document"):
+            if name in vars(cls):
+                setattr(cls, name, _one_or_several(vars(cls)[name]))
 
     @abstractmethod
     def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
