@@ -136,7 +136,12 @@ class QueryBuilder:
             offsets=table.offsets,
             names=self.snapshot.names if chosen.ranker == "structure" else None,
         )
-        ranker = make_ranker(chosen.ranker, KIND_OF[level], chosen.parameters, vector_side=vector_side)
+        of_text = (
+            chosen.encoder if vector_side == "knn" else None
+        )  # weights for examples were not measured anew
+        ranker = make_ranker(
+            chosen.ranker, KIND_OF[level], chosen.parameters, encoder=of_text, vector_side=vector_side
+        )
         return LevelQuery(level, table, query, units, ranker)
 
     def _encoded(self, texts: Sequence[str]) -> Vectors | None:

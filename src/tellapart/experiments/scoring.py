@@ -123,7 +123,9 @@ class QueryBlock:
     ) -> Scores:
         units = self.tier.units(level, None)
         if configuration.ranker == "hybrid":
-            ranker = make_ranker("hybrid", KIND_OF[level], configuration.parameters)
+            ranker = make_ranker(
+                "hybrid", KIND_OF[level], configuration.parameters, encoder=configuration.encoder
+            )
             assert isinstance(ranker, Hybrid)
             near, words = pieces[ranker.semantic.name], pieces[ranker.lexical.name]
             own = spreads or {ranker.semantic.name: near.spreads, ranker.lexical.name: words.spreads}

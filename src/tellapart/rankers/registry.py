@@ -11,6 +11,7 @@ from typing import Any
 from tellapart.arguments import shown
 from tellapart.corpus.document import Kind
 from tellapart.errors import TellapartError
+from tellapart.index.latent import LSA
 from tellapart.index.lexical import defaults
 from tellapart.rankers.bm25 import BM25
 from tellapart.rankers.exact import exact_svm
@@ -66,6 +67,16 @@ WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.7, Kind.CODE: 0.9
 wants more (bench/quality.py prints both). That of images, whose words are those of their paths, was
 measured on no collection: words of paths decide between images that look alike, and no more."""
 
+UNTRAINED_WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.5, Kind.CODE: 0.1, Kind.IMAGE: 0.9})
+"""The same for vectors that know this corpus alone (lsa). On four collections of code .1 gives nDCG@10 .705 and .9
+.616, the best of .1, .3, .5, .7 and .9 whichever is left out. On ten of prose .1, .3 and .5 are within .002 of each
+other and .7 loses .008; of the three, .5 is never more than .037 below the best (bench/verdict.py has the values)."""
+
+
+def default_weight(kind: Kind, encoder: str | None) -> float:
+    """Share of the vectors in `hybrid` where nobody chose one."""
+    return (UNTRAINED_WEIGHT if encoder == LSA else WEIGHT)[kind]
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
@@ -117,15 +128,17 @@ class Parameters:
         return replace(tuned, **{name: own.get(name) for name in taken})
 
 
-def make_ranker(name: str, kind: Kind, parameters: Parameters, *, vector_side: str = "knn") -> Ranker:
-    """Build a ranker with the user's parameters, or the defaults of the kind.
+def make_ranker(
+    name: str, kind: Kind, parameters: Parameters, *, encoder: str | None = None, vector_side: str = "knn"
+) -> Ranker:
+    """Build a ranker with the user's parameters, or the defaults of the kind and of the encoder.
 
     `vector_side` names what `hybrid` and `rrf` put beside the words.
     """
     k1, b = defaults(kind)
     k1 = k1 if parameters.k1 is None else parameters.k1
     b = b if parameters.b is None else parameters.b
-    weight = WEIGHT[kind] if parameters.weight is None else parameters.weight
+    weight = default_weight(kind, encoder) if parameters.weight is None else parameters.weight
     lexical = BM25(k1, b)
     if name == "bm25":
         return lexical

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import KIND_OF, Kind
 from tellapart.engine.configuration import Configuration
 from tellapart.index.latent import LSA
-from tellapart.rankers.registry import WEIGHT
+from tellapart.rankers.registry import default_weight
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +78,9 @@ def vector_share(configuration: Configuration) -> float:
         return 0.0
     if configuration.ranker == "hybrid":
         given = configuration.parameters.weight
-        kinds = [WEIGHT[KIND_OF[level]] for level in configuration.granularities]
+        kinds = [
+            default_weight(KIND_OF[level], configuration.encoder) for level in configuration.granularities
+        ]
         return given if given is not None else sum(kinds) / len(kinds)
     return EQUAL_PARTS if configuration.ranker in ("rrf", "structure") else 1.0
 

@@ -27,7 +27,7 @@ from tellapart.index.home import NAME
 from tellapart.index.lexical import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS
 from tellapart.pages.rendering import breakable, number, render_page
-from tellapart.rankers.registry import WEIGHT
+from tellapart.rankers.registry import UNTRAINED_WEIGHT, WEIGHT
 from tellapart.rankers.svm import DEFAULT_RATIO
 
 
@@ -188,7 +188,8 @@ def score_settings(verdict: Verdict) -> tuple[tuple[str, str], ...]:
         ),
         (
             "hybrid",
-            f"z-scores; weight of the vectors {WEIGHT[Kind.PROSE]:g} for prose, {WEIGHT[Kind.CODE]:g} for code",
+            f"z-scores; weight of the vectors {WEIGHT[Kind.PROSE]:g} for prose, {WEIGHT[Kind.CODE]:g} for code;"
+            f" of lsa {UNTRAINED_WEIGHT[Kind.PROSE]:g} and {UNTRAINED_WEIGHT[Kind.CODE]:g}",
         ),
         ("svm", f"ridge of {DEFAULT_RATIO:g} mean eigenvalues"),
         ("document score", "the best of its units"),
