@@ -8,8 +8,7 @@ import pytest
 from tellapart.corpus.document import Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import defaults
-from tellapart.rankers.hybrid import ReciprocalRankFusion
-from tellapart.rankers.registry import EXAMPLE_RANKERS, Parameters, default_weight, make_ranker
+from tellapart.rankers.registry import Parameters, default_weight, make_ranker
 from tellapart.rankers.ridge import ExpandedRidge, Ridge
 from tellapart.rankers.rocchio import Rocchio
 from tellapart.rankers.svm import ClosedFormSVM
