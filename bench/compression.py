@@ -3,7 +3,7 @@
     TELLAPART_DATA=... python bench/compression.py --indexes build/indexes --output docs/benchmarks/compression.md
 
 Quality as `evaluate --compress` measures it, on samples of the judged collections (bench/development.py). Times of a
-search are also taken over 100,000 rows: copies of the collection's vectors, each turned a little.
+search are taken over 100,000 rows, each a random mixture of three of the collection's vectors.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from tellapart.index.vectors.approximate import CODED_ROWS
 
 NAMES = ("scifact", "cranfield")
 ROWS = 100_000
-TURNED = 0.3
-"""Length of the noise added to a unit vector to make another one like it: a cosine of .96."""
+MIXED = 3
+"""Vectors of the collection that are mixed for each row."""
 ROUNDS = 5
 
 
@@ -41,8 +41,10 @@ def times(index: Index, texts: list[str], specs: list[str]) -> dict[str, float]:
     with index.reading() as snapshot:
         own = snapshot.vectors("minilm", "paragraph").matrix()
     random = np.random.default_rng(0)
-    rows = own[random.integers(0, len(own), ROWS)]
-    rows += TURNED / np.sqrt(rows.shape[1]) * random.standard_normal(rows.shape).astype(np.float32)
+    rows = np.zeros((ROWS, own.shape[1]), dtype=np.float32)
+    shares = random.dirichlet(np.ones(MIXED), ROWS).astype(np.float32)
+    for share in shares.T:
+        rows += share[:, None] * own[random.integers(0, len(own), ROWS)]
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     second = Moments.of([rows.astype(np.float16)], rows.shape[1]).second
     asked: dict[str, tuple[VectorIndex, np.ndarray]] = {}
@@ -117,7 +119,7 @@ def main() -> None:
         "fitted on the units of the index). Quality is nDCG@10 with paired intervals against whole vectors: "
         "for the hybrid of words and vectors, and for vectors alone. Bytes are those on disk, codes included "
         "(which cost more a unit where units are few). Times are of searching the vectors alone, one core, "
-        "medians, among 100,000 rows made of the collection's by turning each a little: all rows are scanned, "
+        "medians, among 100,000 rows, each a mixture of three of the collection's: all rows are scanned, "
         "and with `binary` codes propose and bytes rank.",
         "",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
+from tellapart.experiments.entropy import entropy_weights
 from tellapart.experiments.evaluation import evaluate
 from tellapart.experiments.gate import compare_with, read_saved
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.qrels import Qrels, SpanJudgement
-from tellapart.experiments.query_set import QuerySet
+from tellapart.experiments.query_set import Provenance, QuerySet
 
 from .conftest import WORDS, write_mixed
 
@@ -27,6 +29,44 @@ def lexical_gold(mixed):
     run = mixed.run(queries, ranker="bm25", granularity="document", depth=1)
     grades = {query: {ranking.documents[0]: 1} for query, ranking in run.rankings.items()}
     return QuerySet(queries, Qrels(grades))
+
+
+@pytest.fixture(autouse=True)
+def judged_alone(monkeypatch):
+    """Let forty judged queries be many: what synthetic ones add beside them has a test of its own."""
+    monkeypatch.setattr("tellapart.experiments.evaluation.FEW_JUDGED", 2)
+
+
+def test_beside_few_judged_queries_synthetic_ones_count(mixed, gold, monkeypatch):
+    asked = {"rankers": ("bm25", "knn", "hybrid"), "encoders": "words", "granularities": "paragraph"}
+    alone = evaluate(mixed, gold, **asked)
+    assert "synthetic" not in alone.reason
+    monkeypatch.setattr("tellapart.experiments.evaluation.FEW_JUDGED", 100)
+    both = evaluate(mixed, gold, **asked)
+    assert re.search(r"40 judged queries and [\d,]+ synthetic ones", both.reason)
+    assert both.provenance is Provenance.JUDGED
+    assert [each.mean for each in both.findings] == [each.mean for each in alone.findings]
+    gains = [[each.gain.expected for each in of.findings if each.gain] for of in (alone, both)]
+    assert gains[0] != gains[1]
+
+
+def test_the_entropy_rule_stands_beside_the_curve(mixed, gold):
+    verdict = evaluate(mixed, gold, rankers=("bm25", "knn", "hybrid"), encoders="words")
+    assert verdict.weights
+    rule = verdict.entropy
+    assert 0 <= rule.lowest <= rule.weight <= rule.highest <= 1
+    assert rule.low <= rule.difference <= rule.high
+    assert verdict.to_json()["entropy"]["weight"] == rule.weight
+    assert evaluate(mixed, gold, rankers=("bm25",)).entropy is None
+
+
+def test_a_side_whose_scores_are_nearly_equal_says_little():
+    random = np.random.default_rng(0)
+    even, peaked = random.uniform(0.8, 1, (4, 500)), random.uniform(0, 0.1, (4, 500))
+    peaked[:, :2] += 10
+    assert (entropy_weights(even, peaked) > 0.7).all()
+    assert (entropy_weights(peaked, even) < 0.3).all()
+    assert entropy_weights(np.ones((2, 5)), np.ones((2, 5))).tolist() == [0.5, 0.5]
 
 
 def test_what_is_better_on_these_queries_is_chosen_and_followed(mixed, lexical_gold):

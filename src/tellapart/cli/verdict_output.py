@@ -181,6 +181,12 @@ def _caveats(verdict: Verdict) -> list[str]:
             "gain: expected over the default on people's queries, from these queries and what is known of other"
             " collections, with its 90 % interval"
         )
+    if (rule := verdict.entropy) is not None:
+        lines.append(
+            f"weight of the vectors: an entropy rule, which looks at scores alone, would give them {rule.weight:.2f} on"
+            f" average: {signed_text(rule.difference)} {interval_text(rule.low, rule.high, signed=True)}"
+            f" {verdict.measure} against the default's weight"
+        )
     if verdict.transfer_error is not None:
         lines.append(f"on real user queries the difference may be off by about {verdict.transfer_error:.3f}")
         lines += [_source(each, verdict) for each in verdict.by_source]

@@ -51,7 +51,7 @@ Values = NDArray[np.float64]
 
 
 def specs_for(dim: int) -> tuple[CompressionSpec, ...]:
-    """List what is compared for vectors of `dim` dimensions, whole vectors first."""
+    """List what is compared for vectors of `dim` dimensions, what keeps most first."""
     kept = [each for each in DIMENSIONS if each is None or each < dim]
     return tuple(CompressionSpec(each, precision) for each in kept for precision in PRECISIONS)
 
@@ -204,7 +204,7 @@ def _measure(
 
 
 def _findings(measured: Sequence[_Measured], arms: Arms, seed: int) -> tuple[CompressionFinding, ...]:
-    """Compare all with whole vectors; which are as good is settled from the largest to the smallest."""
+    """Compare all with whole vectors; which are as good is settled in the order of `specs_for`."""
     whole, others = measured[0], measured[1:]
     compared: dict[str, list[Difference]] = {}
     good: dict[str, list[bool]] = {}
@@ -219,7 +219,7 @@ def _findings(measured: Sequence[_Measured], arms: Arms, seed: int) -> tuple[Com
         ]
         good[arm.name] = [each.non_inferior() for each in found]
     everywhere = [all(each) for each in zip(*good.values(), strict=True)]
-    as_good = _in_sequence([each.bytes_kept for each in others], everywhere)
+    as_good = _in_sequence(everywhere)
     return tuple(
         CompressionFinding(
             spec=str(each.spec),
@@ -241,13 +241,9 @@ def _findings(measured: Sequence[_Measured], arms: Arms, seed: int) -> tuple[Com
     )
 
 
-def _in_sequence(sizes: Sequence[int], good: Sequence[bool]) -> list[bool]:
-    """Test from the largest to the smallest and stop at the first that fails.
+def _in_sequence(good: Sequence[bool]) -> list[bool]:
+    """Test from what keeps most to what keeps least, and stop at the first that fails.
 
     In a sequence fixed beforehand every test may use the whole error of 5 % (Maurer, Hothorn and Lehmacher 1995).
     """
-    passed, going = [False] * len(sizes), True
-    for place in sorted(range(len(sizes)), key=lambda place: -sizes[place]):
-        going = going and good[place]
-        passed[place] = going
-    return passed
+    return [all(good[: place + 1]) for place in range(len(good))]

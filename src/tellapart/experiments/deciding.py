@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tellapart.arguments import need
 from tellapart.experiments.comparisons import Evidence
+from tellapart.experiments.entropy import entropy_rule
 from tellapart.experiments.experiment import Cost, Experiment, assign_folds, optimism
 from tellapart.experiments.posterior.choice import Decision, choose
 from tellapart.experiments.posterior.evidence import weigh
@@ -93,6 +94,7 @@ def decide(
         by_source=_by_source(query_set, experiment.queries, values),
         clusters=MappingProxyType(dict(zip(experiment.queries, experiment.clusters, strict=True))),
         weights=decision.weights,
+        entropy=entropy_rule(experiment, seed=seed),
     )
 
 

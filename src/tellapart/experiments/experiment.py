@@ -69,6 +69,8 @@ class Experiment:
         by_cost: Names of the arms, the cheapest first; empty means the order of `arms`.
         corpus: Fingerprint of the documents, "" where there is no index.
         corpus_sketch: Says how alike another corpus is (`gate.resemblance`).
+        entropy_weights: Weight of the vectors (n,) that an entropy rule gives each query; empty where the default is no
+            hybrid (`entropy.py`).
     """
 
     query_set: QuerySet
@@ -81,6 +83,7 @@ class Experiment:
     by_cost: tuple[str, ...] = ()
     corpus: str = ""
     corpus_sketch: tuple[int, ...] = ()
+    entropy_weights: Values = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def from_values(
@@ -172,6 +175,7 @@ class Experiment:
             query_set=QuerySet.joined([part.query_set for part in parts]),
             queries=tuple(query for part in parts for query in part.queries),
             arms=MappingProxyType(arms),
+            entropy_weights=np.concatenate([part.entropy_weights for part in parts]),
         )
 
 

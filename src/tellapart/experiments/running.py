@@ -61,10 +61,11 @@ def run_texts(
         for arm in arms:
             tiers.setdefault(arm.variants[0].granularities, []).append(arm)
         measured: dict[str, ArmValues] = {}
+        usual = next(arm.variants[0] for arm in arms if arm.name == arms.default)
         with progress("comparing", len(tiers) * len(queries)) as advance:
             for levels, of_tier in tiers.items():
                 tables = job.tables(of_tier)
-                for start, stop in job.measure_tier(levels, tables):
+                for start, stop in job.measure_tier(levels, tables, usual):
                     advance(stop - start)
                 measured.update({table.arm.name: table for table in tables})
     results = {arm.name: measured[arm.name] for arm in arms}
@@ -72,7 +73,16 @@ def run_texts(
     if measure is None and query_set.provenance is Provenance.JUDGED and _all_passages(results.values()):
         spelling = SPELLING
         results = {n: ArmValues(r.arm, r.spans, r.spans) for n, r in results.items() if r.spans is not None}
-    return Experiment(query_set, queries, spelling, MappingProxyType(results), arms.default, arms.reference)
+    by_entropy = np.concatenate(job.by_entropy) if job.by_entropy else np.zeros(0)
+    return Experiment(
+        query_set,
+        queries,
+        spelling,
+        MappingProxyType(results),
+        arms.default,
+        arms.reference,
+        entropy_weights=by_entropy,
+    )
 
 
 def _all_passages(results: Iterable[ArmValues]) -> bool:
@@ -89,6 +99,7 @@ class _Job:
     query_set: QuerySet
     queries: tuple[str, ...]
     measure: Measure
+    by_entropy: list[Values] = field(default_factory=list)
     _vectors: dict[str, Vectors] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -111,9 +122,9 @@ class _Job:
         ]
 
     def measure_tier(
-        self, levels: Sequence[Granularity], tables: Sequence[ArmValues]
+        self, levels: Sequence[Granularity], tables: Sequence[ArmValues], usual: Configuration
     ) -> Iterator[tuple[int, int]]:
-        """Fill the tables block by block; gives the queries done."""
+        """Fill the tables block by block; gives the queries done. Of a `usual` hybrid the entropy rule is told too."""
         tier = Tier(self.snapshot, levels)
         units = UnitSpans.of(self.index, tier) if any(self.passages) else None
         size = max(1, BLOCK_CELLS // max(tier.rows, 1))
@@ -124,6 +135,8 @@ class _Job:
             block = QueryBlock(tier, self.texts[start:stop], vectors)
             for table in tables:
                 self._measure(block, table, start, stop, units)
+            if usual.ranker == "hybrid" and usual.granularities == tuple(levels):
+                self.by_entropy.append(block.entropy_weights(usual))
             yield start, stop
 
     def _measure(

@@ -17,6 +17,7 @@ from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.encoders.protocol import Vectors
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.searching import joint_spreads
+from tellapart.experiments.entropy import entropy_weights
 from tellapart.index.lexical import analyse_query
 from tellapart.index.snapshot import Snapshot, UnitTable
 from tellapart.index.vectors.moments import Moments
@@ -113,6 +114,21 @@ class QueryBlock:
             self._joined(configuration, level, pieces, of_level)
             for level, pieces, of_level in zip(self.tier.levels, made_of, spreads, strict=True)
         ]
+
+    def entropy_weights(self, configuration: Configuration) -> NDArray[np.float64]:
+        """Weight of the vectors (queries,) that the entropy rule gives a hybrid, over the units of all levels."""
+        sides = [list(self._made_of(configuration, level).items()) for level in self.tier.levels]
+        alive = [self.tier.units(level, None) for level in self.tier.levels]
+        joined = [
+            np.concatenate(
+                [forbid(own[side][1].scores, units) for own, units in zip(sides, alive, strict=True)], axis=1
+            )
+            for side in (0, 1)
+        ]
+        finite = [
+            np.where(np.isfinite(each), each, each.min(initial=0, where=np.isfinite(each))) for each in joined
+        ]
+        return entropy_weights(*finite)
 
     def _joined(
         self,

@@ -16,6 +16,7 @@ from tellapart.engine.configuration import Configuration
 from tellapart.engine.records import VERDICT, VerdictRecord, corpus_state, examples_record, write_records
 from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError
+from tellapart.experiments.entropy import EntropyRule
 from tellapart.experiments.experiment import Cost
 from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
 from tellapart.experiments.query_set import Provenance
@@ -104,7 +105,7 @@ class CompressionFinding:
     compressions; empty for whole vectors themselves. `bytes_kept` counts the vectors of the compared units on disk with
     their codes, `bytes_read` what a search reads of them. `vectors_ms` is the time of searching the vectors,
     `query_ms` that of a whole search. `found` is the share of the first ten units that the search finds (codes may
-    overlook some). `as_good`: in all configurations at most .01 below whole vectors at 95 %, like all larger ones.
+    overlook some). `as_good`: in all configurations at most .01 below whole vectors at 95 %, like all that keep more.
     """
 
     spec: str
@@ -147,6 +148,7 @@ class Verdict:
         by_source: What the queries of each source show.
         clusters: Label of the group of dependent queries by query id.
         weights: Expected gain over the default by the weight of the vectors; empty where the default is no hybrid.
+        entropy: What an entropy rule says about that weight; None where the default is no hybrid.
         compressions: What fewer dimensions and bits cost, whole vectors first; empty where nobody asked.
     """
 
@@ -171,6 +173,7 @@ class Verdict:
     by_source: tuple[SourceFinding, ...] = ()
     clusters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     weights: tuple[WeightGain, ...] = ()
+    entropy: EntropyRule | None = None
     compressions: tuple[CompressionFinding, ...] = ()
 
     @property

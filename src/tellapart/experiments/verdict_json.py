@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tellapart.experiments.posterior.choice import ExpectedGain
@@ -51,6 +52,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
             {"weight": w.weight, "expected": w.expected, "low": w.low, "high": w.high}
             for w in verdict.weights
         ],
+        "entropy": None if verdict.entropy is None else asdict(verdict.entropy),
         "compressions": [_compression_json(each) for each in verdict.compressions],
         "reason": verdict.reason,
         "notes": list(verdict.notes),
