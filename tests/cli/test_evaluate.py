@@ -28,7 +28,7 @@ def test_the_sentence_comes_first_and_search_follows(indexed, queries, qrels, ca
     code, out, err = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
     assert out.splitlines()[0].startswith(
-        "The default lsa/paragraph+function/hybrid stays: 3 judged queries say too little. Judge 20 queries"
+        "The default lsa/paragraph+function/hybrid stays: 3 judged queries and 3 synthetic ones say too little. Judge 20"
     )
     assert "document+file/bm25" in out
     assert "uses lsa/paragraph+function/hybrid from now on" in err
@@ -111,7 +111,7 @@ def test_a_report_is_written(indexed, queries, qrels, tmp_path, call):
     code, _, err = call(*asked, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
     page = (tmp_path / "report.html").read_text()
-    assert "3 judged queries say too little" in page
+    assert "3 judged queries and 3 synthetic ones say too little" in page
     assert "tomatoes" in page.lower() or "roses" in page.lower()
     code, _, err = call(*asked)
     assert code == 0, err
