@@ -28,7 +28,7 @@ def test_the_sentence_comes_first_and_search_follows(indexed, queries, qrels, ca
     code, out, err = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
     assert out.splitlines()[0].startswith(
-        "The default lsa/paragraph+function/hybrid stays: 3 judged queries and 3 synthetic ones say too little. Judge 20"
+        "The default lsa/paragraph+function/hybrid stays: 3 judged queries and 3 synthetic ones say too little."
     )
     assert "document+file/bm25" in out
     assert "uses lsa/paragraph+function/hybrid from now on" in err
