@@ -1,5 +1,6 @@
 """Requests a second that `tellapart serve` answers on this machine, how long they take, and what memory does meanwhile.
 
+    python bench/serving.py --requests 100000                            # memory, every 10,000 requests; kept in --work
     python bench/serving.py --output docs/benchmarks/serving.md
 
 `wrk` (Debian's package) asks with 16 connections, each request another query of the corpus's own words, after
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -20,19 +22,31 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastapi import FastAPI, Response
+from pydantic_core import to_json
+
 from judged import publish, table
 from passages import passages, queries
 from tellapart import Index
+from tellapart.engine.relevance import nothing_relevant
+from tellapart.engine.results import search_json
+from tellapart.serving.shared import SharedIndex
 
+RANKERS = ("bm25", "knn", "hybrid")
 UNITS = 100_000
 CLIENTS = 16
 ASKED = 2_000
 WARM = 3
+WARMED = 100
+"""Seconds and calls that are not counted."""
+
+EVERY, WATCHED_SECONDS = 10_000, 5
+FLOOR = "nothing"
 LUA = """
 local bodies = {}
 for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
@@ -51,7 +65,7 @@ end
 
 @dataclass(frozen=True)
 class Measured:
-    """Requests, seconds, failures, milliseconds, and MB of memory of all workers before and after."""
+    """Requests, seconds, failures, milliseconds, and the share of all cores that the load generator took."""
 
     requests: int
     seconds: float
@@ -59,8 +73,7 @@ class Measured:
     p50: float
     p95: float
     p99: float
-    before: float
-    after: float
+    load: float
 
 
 def main() -> None:
@@ -70,21 +83,123 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--work", type=Path, default=Path("build/serving"), help="Keeps the index.")
     parser.add_argument("--prepare", action="store_true", help="Only make the index.")
+    parser.add_argument("--requests", type=int, default=0, help="Only watch memory over so many requests.")
+    parser.add_argument(
+        "--calls", metavar="RANKER", help="Only call in process, and print how many a second."
+    )
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     texts = passages(options.units)
     folder = prepared(texts, options.work)
+    asked = queries(texts, ASKED)
     if options.prepare:
+        return
+    if options.calls:
+        print(called(folder, asked, options.calls, options.seconds))
         return
     if shutil.which("wrk") is None:
         sys.exit("wrk asks the questions here: apt-get install wrk")
-    asked = queries(texts, ASKED)
+    watched = options.work / "memory.json"
+    if options.requests:
+        bodies = [body for text in asked for body in bodies_of([text])]
+        with server(folder, options.workers) as (port, pid):
+            rows = memory_over(port, pid, bodies, options.requests)
+        watched.write_text(json.dumps(rows))
+        return
     rows = []
-    with server(folder, options.workers) as (port, pid):
-        for ranker in ("bm25", "knn", "hybrid"):
-            bodies = [json.dumps({"query": text, "ranker": ranker, "k": 10}) for text in asked]
-            rows.append((ranker, measured(port, pid, bodies, options.seconds)))
-    publish(report(rows, options), options.output)
+    for ranker in RANKERS:
+        with server(folder, options.workers) as (port, _):
+            rows.append((ranker, measured(port, bodies_of(asked, [ranker]), options.seconds)))
+    with server(folder, options.workers) as (port, _):
+        answer = ask_once(port, bodies_of(asked[:1], ["hybrid"])[0])
+    with floor(answer, options.workers) as port:
+        rows.append((FLOOR, measured(port, bodies_of(asked, ["hybrid"]), options.seconds)))
+    calls = {ranker: in_process(ranker, options) for ranker in RANKERS}
+    memory_rows = json.loads(watched.read_text()) if watched.exists() else []
+    publish(report(rows, calls, memory_rows, len(answer), options), options.output)
+
+
+def bodies_of(asked: list[str], rankers: Sequence[str] = RANKERS) -> list[str]:
+    return [json.dumps({"query": text, "ranker": ranker, "k": 10}) for text in asked for ranker in rankers]
+
+
+def called(folder: Path, asked: list[str], ranker: str, seconds: int) -> float:
+    """Searches a second in this process, as a worker does them, with their JSON but without HTTP."""
+    shared = SharedIndex(folder)
+
+    def one(text: str) -> None:
+        with shared.use() as index:
+            found = index.search(text, ranker=ranker, k=10)
+            to_json({**search_json(found), "absent": nothing_relevant(index, found)})
+
+    for text in asked[:WARMED]:
+        one(text)
+    started, done = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        one(asked[(WARMED + done) % len(asked)])
+        done += 1
+    return done / (time.perf_counter() - started)
+
+
+def in_process(ranker: str, options: argparse.Namespace) -> float:
+    """Searches a second of as many processes as there are workers, together."""
+    command = [sys.executable, __file__, "--calls", ranker, "--units", str(options.units)]
+    command += ["--seconds", str(options.seconds), "--work", str(options.work)]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // options.workers))}
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(options.workers)
+    ]
+    return sum(float(each.communicate()[0]) for each in running)
+
+
+def make_floor() -> FastAPI:
+    """An endpoint that gives the same bytes for whatever is asked: what remains is the web server and the client."""
+    app = FastAPI()
+    answer = Path(os.environ["ANSWER"]).read_bytes()
+
+    @app.post("/v1/search")
+    async def search() -> Response:
+        return Response(answer, media_type="application/json")
+
+    return app
+
+
+@contextmanager
+def floor(answer: bytes, workers: int) -> Iterator[int]:
+    port = free_port()
+    with tempfile.NamedTemporaryFile() as kept:
+        kept.write(answer)
+        kept.flush()
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--factory",
+            "serving:make_floor",
+            "--log-level",
+            "warning",
+        ]
+        process = subprocess.Popen(
+            [*command, "--port", str(port), "--workers", str(workers)],
+            env={**os.environ, "ANSWER": kept.name},
+            cwd=Path(__file__).parent,
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}/openapi.json")
+            yield port
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def ask_once(port: int, body: str) -> bytes:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/search", body.encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        found: bytes = answer.read()
+        return found
 
 
 def prepared(texts: list[str], work: Path) -> Path:
@@ -105,24 +220,58 @@ def prepared(texts: list[str], work: Path) -> Path:
 @contextmanager
 def server(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     """Run `tellapart serve`, and give its port and process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "tellapart", "serve", "--index", str(folder)]
     process = subprocess.Popen([*command, "--port", str(port), "--workers", str(workers)])
     try:
-        for _ in range(3_000):
-            with suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                break
-            time.sleep(0.1)
+        wait_for(f"http://127.0.0.1:{port}/health")
         yield port, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
 
 
-def measured(port: int, pid: int, bodies: list[str], seconds: int) -> Measured:
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(url: str) -> None:
+    for _ in range(3_000):
+        with suppress(OSError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        time.sleep(0.1)
+
+
+def measured(port: int, bodies: list[str], seconds: int) -> Measured:
+    with asking(port, bodies) as ask:
+        ask(WARM)
+        before = used_by_children()
+        requests, microseconds, failures, p50, p95, p99, _ = ask(seconds)
+        load = (used_by_children() - before) / (microseconds / 1e6) / (os.cpu_count() or 1)
+    return Measured(requests, microseconds / 1e6, failures, p50 / 1e3, p95 / 1e3, p99 / 1e3, load)
+
+
+def memory_over(port: int, pid: int, bodies: list[str], requests: int) -> list[tuple[int, float, int]]:
+    """Requests so far, MB of all workers, failures: about every 10,000 requests."""
+    rows: list[tuple[int, float, int]] = []
+    done = failed = 0
+    with asking(port, bodies) as ask:
+        ask(WARM)
+        while done < requests:
+            count, _, failures, *_ = ask(WATCHED_SECONDS)
+            done, failed = done + count, failed + failures
+            if done // EVERY > (rows[-1][0] if rows else 0) // EVERY:
+                rows.append((done, memory(pid), failed))
+                print(*rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+@contextmanager
+def asking(port: int, bodies: list[str]) -> Iterator[Callable[[int], list[int]]]:
+    """Give a function that lets wrk ask for so many seconds: requests, microseconds, failures, latencies."""
     with tempfile.TemporaryDirectory() as work:
         (Path(work) / "bodies").write_text("\n".join(bodies) + "\n")
         (Path(work) / "ask.lua").write_text(LUA)
@@ -147,19 +296,13 @@ def measured(port: int, pid: int, bodies: list[str], seconds: int) -> Measured:
             ).stdout
             return [int(figure) for figure in re.findall(r"FIGURES (.*)", printed)[0].split()]
 
-        ask(WARM)
-        before = memory(pid)
-        requests, microseconds, failures, p50, p95, p99, _ = ask(seconds)
-        return Measured(
-            requests,
-            microseconds / 1e6,
-            failures,
-            p50 / 1e3,
-            p95 / 1e3,
-            p99 / 1e3,
-            before,
-            memory(pid),
-        )
+        yield ask
+
+
+def used_by_children() -> float:
+    """Seconds of processor of the load generator: of children that ended, which the servers have not."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def memory(pid: int) -> float:
@@ -173,7 +316,13 @@ def memory(pid: int) -> float:
     return total / 1024
 
 
-def report(rows: list[tuple[str, Measured]], options: argparse.Namespace) -> str:
+def report(
+    rows: list[tuple[str, Measured]],
+    calls: dict[str, float],
+    memory_rows: list[tuple[int, float, int]],
+    size: int,
+    options: argparse.Namespace,
+) -> str:
     lines = [
         [
             ranker,
@@ -183,30 +332,34 @@ def report(rows: list[tuple[str, Measured]], options: argparse.Namespace) -> str
             f"{each.p99:.0f}",
             f"{each.requests:,}",
             f"{each.failures}",
-            f"{each.before:,.0f}",
-            f"{each.after:,.0f}",
+            f"{each.load:.0%}",
+            f"{calls[ranker]:,.0f}" if ranker in calls else "",
         ]
         for ranker, each in rows
     ]
-    head = [
-        "ranker",
-        "requests/s",
-        "median ms",
-        "95 % ms",
-        "99 % ms",
-        "requests",
-        "failed",
-        "MB before",
-        "MB after",
-    ]
+    head = ["ranker", "requests/s", "median ms", "95 % ms", "99 % ms", "requests", "failed", "wrk", "calls/s"]
     return f"""# Serving
 
 Made by `python bench/serving.py --seconds {options.seconds}`: {options.units:,} passages as units, vectors of `lsa`
 (so that encoding a query costs next to nothing), {options.workers} workers, {CLIENTS} connections of `wrk`, which runs
 on the same {os.cpu_count()} cores and asks another query of nine words each time; ten hits with their texts come back.
-Memory is what belongs to all workers alone, after the warm-up and at the end.
+*wrk*: the share of the cores that the load generator took. *calls/s*: the same searches in {options.workers} processes,
+with their JSON, without HTTP and without wrk. *{FLOOR}*: an endpoint of FastAPI that does nothing and gives back
+an answer of the same {size:,} bytes.
 
-{table(head, lines)}"""
+{table(head, lines)}{_memory(memory_rows)}"""
+
+
+def _memory(rows: list[tuple[int, float, int]]) -> str:
+    if not rows:
+        return ""
+    lines = [[f"{done:,}", f"{megabytes:,.0f}", f"{failed}"] for done, megabytes, failed in rows]
+    return f"""
+## Memory
+
+The three rankers in turn (`--requests {EVERY * (rows[-1][0] // EVERY)}`): MB that belong to all workers alone.
+
+{table(["requests", "MB", "failed"], lines)}"""
 
 
 if __name__ == "__main__":
