@@ -186,7 +186,7 @@ def floor(answer: bytes, workers: int) -> Iterator[int]:
             cwd=Path(__file__).parent,
         )
         try:
-            wait_for(f"http://127.0.0.1:{port}/openapi.json")
+            wait_for(f"http://127.0.0.1:{port}/openapi.json", process)
             yield port
         finally:
             process.send_signal(signal.SIGTERM)
@@ -224,7 +224,7 @@ def server(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
     command = [sys.executable, "-m", "tellapart", "serve", "--index", str(folder)]
     process = subprocess.Popen([*command, "--port", str(port), "--workers", str(workers)])
     try:
-        wait_for(f"http://127.0.0.1:{port}/health")
+        wait_for(f"http://127.0.0.1:{port}/health", process)
         yield port, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
@@ -237,12 +237,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(url: str) -> None:
-    for _ in range(3_000):
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
         with suppress(OSError):
             urllib.request.urlopen(url, timeout=5).close()
             return
         time.sleep(0.1)
+    sys.exit("the server did not start")
 
 
 def measured(port: int, bodies: list[str], seconds: int) -> Measured:

@@ -132,7 +132,8 @@ class Guard:
         seconds = None if scope["path"].endswith("/events") else self.limits.seconds
         try:
             with contextlib.suppress(TooLargeError):
-                await asyncio.wait_for(self.app(scope, receiving, sending), seconds)
+                async with asyncio.timeout(seconds):  # wait_for would make a task of its own for each request
+                    await self.app(scope, receiving, sending)
             if exceeded and not begun:
                 await _refuse(send, Refusal(413, f"the body is over {most:,} bytes"))
         except TimeoutError:

@@ -4,7 +4,7 @@ import { Failure, Histogram, Passage, PROSE, useTokens } from "./parts.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/htm-preact.js";
 
 const RANKERS = ["bm25", "knn", "svm", "hybrid"];
-const WAIT = 60; // milliseconds after a key: fast typists do not flood the server
+const WAIT = 60; // milliseconds between two questions: fast typists do not flood the server
 
 function Why({ query, hit, index, ranker }) {
   const [why, setWhy] = useState(null);
@@ -99,6 +99,7 @@ export function Search({ served, index, query, setQuery }) {
   const [took, setTook] = useState(0);
   const [current, setCurrent] = useState(-1);
   const box = useRef(null);
+  const sent = useRef(-WAIT);
 
   const rankers = useMemo(() => {
     if (!beside) return ["auto"];
@@ -110,7 +111,7 @@ export function Search({ served, index, query, setQuery }) {
     if (!asked && !examples.like.length) { setAnswers({}); return undefined; }
     const stop = new AbortController();
     const timer = setTimeout(async () => {
-      const started = performance.now();
+      const started = sent.current = performance.now();
       const found = await Promise.all(rankers.map((ranker) => call("/v1/search", {
         query: asked || null, like: examples.like, unlike: examples.unlike, ranker,
         granularity: granularity || null, where: where.trim() ? [where.trim()] : [], index,
@@ -119,7 +120,7 @@ export function Search({ served, index, query, setQuery }) {
       setTook(performance.now() - started);
       setAnswers(Object.fromEntries(rankers.map((ranker, place) => [ranker, found[place]])));
       setCurrent(-1);
-    }, WAIT);
+    }, Math.max(0, sent.current + WAIT - performance.now()));
     return () => { clearTimeout(timer); stop.abort(); };
   }, [query, index, granularity, where, rankers, examples]);
 
