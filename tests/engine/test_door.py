@@ -66,13 +66,14 @@ def test_without_pandas_or_polars_it_says_what_to_install(index, monkeypatch):
 
 def test_notebooks_show_documents_and_never_run_them(tmp_path):
     (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "<b>.md").write_text("roses <script>alert(1)</script>\n")
+    (tmp_path / "notes" / "<b>.md").write_text("roses <script>alert(1)</script> offset\n")
     index = Index.build(tmp_path / "notes", tmp_path / "index", encoders=[])
-    shown = index.search("roses")._repr_html_()
+    shown = index.search("kinds of rose")._repr_html_()
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
     assert '<li class="hit prose"><div class="place">&lt;b&gt;.md:1-1</div>' in shown
     assert "<mark>roses</mark>" in shown
+    assert "<mark>offset" not in shown
     style = shown[: shown.index("</style>")]
     assert ":root" not in style  # nothing outside of the result is styled
     assert "body {" not in style

@@ -19,7 +19,7 @@ COLOURS = (
 """The same as in serving/page/map.js."""
 
 STYLE = "serving/page/style.css"
-STEM = 6
+STEM, WHOLE = 6, 3
 WORD = re.compile(r"\w+")
 VERDICTS = {"choice": "use this", "tied": "tied", "behind": "behind"}
 """As in serving/page/parts.js and evaluate.js."""
@@ -50,11 +50,13 @@ def hit(
 
 
 def _marked(text: str, query: str) -> str:
-    stems = tuple({word.lower()[:STEM] for word in WORD.findall(query) if len(word) > 1})
-    parts = re.split(r"(\w+)", text)
+    stems = {word.lower()[:STEM] for word in WORD.findall(query) if len(word) > 1}
+    long = tuple(stem for stem in stems if len(stem) > WHOLE)
     return "".join(
-        f"<mark>{escape(part)}</mark>" if stems and part.lower().startswith(stems) else escape(part)
-        for part in parts
+        f"<mark>{escape(part)}</mark>"
+        if part.lower() in stems or (long and part.lower().startswith(long))
+        else escape(part)
+        for part in re.split(r"(\w+)", text)
     )
 
 

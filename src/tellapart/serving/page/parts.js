@@ -8,10 +8,15 @@ export function words(query) {
   return [...new Set((query.toLowerCase().match(/[\p{L}\p{N}_]{2,}/gu) || []).map((word) => word.slice(0, 6)))];
 }
 
+// Short words only match themselves: "of" is not the beginning of "offset".
+function matches(part, stem) {
+  return stem.length > 3 ? part.startsWith(stem) : part === stem;
+}
+
 function marked(text, stems) {
   if (!stems.length) return text;
   return text.split(/([\p{L}\p{N}_]+)/u)
-    .map((part) => (stems.some((stem) => part.toLowerCase().startsWith(stem)) ? html`<mark>${part}</mark>` : part));
+    .map((part) => (stems.some((stem) => matches(part.toLowerCase(), stem)) ? html`<mark>${part}</mark>` : part));
 }
 
 // A text with the query's words marked and, for code, its pieces in colours.

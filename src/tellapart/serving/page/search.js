@@ -161,7 +161,7 @@ export function Search({ served, index, query, setQuery }) {
     ${(examples.like.length > 0 || examples.unlike.length > 0) && html`<ul class="examples" aria-label="Examples">
       ${["like", "unlike"].flatMap((side) => examples[side].map((id) => html`<li><button onClick=${() => drop(id)} title="Leave out">${side === "like" ? "like" : "not"} ${id.split("#")[0]} ×</button></li>`))}
     </ul>`}
-    <p class="status" role="status">${first && !first.error && !beside ? `${first.hits.length} hits in ${took.toFixed(0)} ms · ${chosen.encoder ? `${chosen.encoder} / ` : ""}${chosen.granularity} / ${chosen.ranker} · ${first.why}` : ""}</p>
+    <p class="status" role="status">${first && !first.error && !beside ? `${first.absent ? "no answer" : `${first.hits.length} hit${first.hits.length === 1 ? "" : "s"}`} in ${took.toFixed(0)} ms · ${chosen.encoder ? `${chosen.encoder} / ` : ""}${chosen.granularity} / ${chosen.ranker} · ${first.why}` : ""}</p>
     <div class=${beside ? "columns" : ""}>${shown.map(([ranker, answer]) => html`<section key=${ranker} aria-label=${`Hits of ${ranker}`}>
       ${beside && html`<h2>${ranker}</h2>`}
       <${Results} answer=${answer} ranker=${ranker} query=${query} index=${index} current=${beside ? -1 : current}
