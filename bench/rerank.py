@@ -49,7 +49,7 @@ class Collection:
 
     name: str
     split: str
-    queries: int = 100
+    queries: int = 150
 
 
 COLLECTIONS = (
@@ -60,7 +60,7 @@ COLLECTIONS = (
     Collection("mbpp", "train"),
     Collection("cacm", "test"),
     Collection("med", "test"),
-    Collection("cisi", "test", 50),
+    Collection("cisi", "test"),
 )
 
 
