@@ -48,6 +48,7 @@ format: $(INSTALLED_DEV)
 # what some tests need of the shelf; without a network they are skipped
 models: $(INSTALLED_DEV)
 	@TELLAPART_CACHE=build/cache $(BIN)/tellapart models add ms-marco-minilm || echo "tests of the cross-encoder are skipped"
+	@TELLAPART_CACHE=build/cache $(BIN)/tellapart models add bge-small || echo "the test of bge-small is skipped"
 
 model: $(INSTALLED_TRAIN)
 	$(BIN)/python tools/build_minilm.py

@@ -13,7 +13,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +21,15 @@ import numpy as np
 
 from calibration_figures import (
     COVERAGE,
-    DRAWS,
     SPLITS,
+    answer_probabilities,
+    evidence_of,
     list_figures,
     near_miss_figures,
     precision_figures,
     quality_figures,
     refusal_figures,
+    transferred,
 )
 from judged import data_folder, publish, table
 from rerank import DEPTH as LOOKED_AT
@@ -37,29 +39,29 @@ from tellapart.corpus.document import Kind
 from tellapart.encoders.pairs import open_cross_encoder
 from tellapart.engine import second_look
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.hit_features import FEATURES
 from tellapart.experiments import read_query_set
-from tellapart.experiments.qrels import Qrels, read_beir
 from tellapart.experiments.query_set import QuerySet
 from tellapart.index.lexical import analyse_query
-from tellapart.scores.calibrating import CalibrationEvidence, observe_synthetic
-from tellapart.scores.calibration import HitCalibrator
+from tellapart.scores.calibrating import observe_synthetic
+from tellapart.scores.evidence import CalibrationEvidence
 from tellapart.scores.observing import ObservedQuery, observe
 
 SETS = {
-    "scifact": "train",
-    "cranfield": "test",
-    "wikiqa": "dev",
-    "cosqa": "dev",
-    "med": "test",
-    "cisi": "test",
+    "wikiqa": ("dev", "train"),
+    "scifact": ("train",),
+    "cosqa": ("dev",),
+    "cranfield": ("test",),
+    "xquad-en": ("paragraph",),
+    "med": ("test",),
+    "cisi": ("test",),
 }
 LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
 PRECISIONS = (0.9, 0.75)
 FIELDS = ("features", "relevant", "without", "shares")
-COSINE = 8
-"""Place of the cosine among the features."""
+COSINE, SECOND = FEATURES.index("cosine"), FEATURES.index("best second look")
 
 
 def main() -> None:
@@ -69,7 +71,8 @@ def main() -> None:
     parser.add_argument("--looked", type=Path, help="work folder of bench/rerank.py, for its second look")
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--encoder", nargs="*", default=["minilm"])
-    parser.add_argument("--queries", type=int, default=10_000, help="of a set at most, drawn with seed 0")
+    parser.add_argument("--queries", type=int, default=500, help="of a split at most, drawn with seed 0")
+    parser.add_argument("--observe", action="store_true", help="only search, and keep what was found")
     parser.add_argument(
         "--synthetic", nargs="*", default=[], help="sets of which synthetic queries are made too"
     )
@@ -77,35 +80,45 @@ def main() -> None:
     arguments = parser.parse_args()
     quality, precision, refusal, lists, unanswered = [], [], [], [], ""
     for name in arguments.sets:
-        with_vectors = tuple(arguments.encoder)
         index = Index.build(
             [data_folder() / name / "corpus.jsonl"],
             arguments.work / name,
-            encoders=with_vectors,
+            encoders=tuple(arguments.encoder),
             granularities=("paragraph", "function"),
         )
-        queries = drawn(read_query_set(index, data_folder() / name, split=SETS[name]), arguments.queries)
         configuration = index.plan().configuration
-        observed = kept_observed(arguments.work / f"{name}.json", index, queries, configuration)
-        label = f"{name}, {configuration.name} ({len(observed)})"
+        parts, queries = {}, {}
+        for split in SETS[name]:
+            queries[split] = drawn(
+                read_query_set(index, data_folder() / name, split=split), arguments.queries
+            )
+            place = arguments.work / f"{name}-{split}.json"
+            parts[split] = kept_observed(place, index, queries[split], configuration)
+        if arguments.observe:
+            index.close()
+            continue
+        every = [each for part in parts.values() for each in part]
+        observed = [each for each in every if each.answerable]
+        label = f"{name} ({len(observed)})"
         for method in ("logistic", "isotonic"):
             evidence = CalibrationEvidence.of(observed, method, "judged", "", 0)
             quality.append([label, f"judged, {method}", *quality_figures(evidence)])
-            if method == "logistic":
-                refusal.append([label, *near_miss_figures(observed, evidence)])
-                precision += [[label, *precision_figures(evidence, wanted)] for wanted in PRECISIONS]
+        precision += [[label, *row] for row in precision_figures(observed, PRECISIONS)]
+        refusal.append([label, *near_miss_figures(observed)])
         lists.append([label, *list_figures(observed)])
         if name in arguments.synthetic:
-            made = observe_synthetic(index, configuration, 0)
-            quality.append(
-                [label, f"synthetic ({len(made)})", *quality_figures(_transferred(made, observed))]
-            )
+            made = kept_synthetic(arguments.work / f"{name}-synthetic.json", index, configuration)
+            quality.append([label, f"synthetic ({len(made)})", *quality_figures(transferred(made, observed))])
         if arguments.bayesian:
-            theirs = _bayesian(arguments.bayesian, index, queries)
-            quality.append([label, "bayesian-bm25 0.11, automatic base rate", *quality_figures(theirs)])
+            for split, asked in queries.items():
+                theirs = _bayesian(arguments.bayesian, index, asked)
+                row = f"bayesian-bm25 0.11, automatic base rate ({len(theirs.clusters)} of {split})"
+                quality.append([label, row, *quality_figures(theirs)])
         if name == "wikiqa":
-            unanswered = _no_answer(index, queries, configuration, arguments)
+            unanswered = _no_answer(index, queries["dev"], parts, configuration, arguments)
         index.close()
+    if arguments.observe:
+        return
     left = [each for each in SETS if each not in arguments.sets]
     left += [] if arguments.synthetic else ["synthetic queries (`--synthetic`)"]
     left += [] if arguments.bayesian else ["bayesian-bm25 (`--bayesian`)"]
@@ -117,12 +130,15 @@ def _left(names: Sequence[str]) -> str:
 
 
 def drawn(queries: QuerySet, at_most: int) -> QuerySet:
-    """Keep some of the queries that have an answer."""
-    has = queries.answerable()
-    if len(has) <= at_most:
-        return queries
-    kept = set(np.random.default_rng(0).permutation(has)[:at_most].tolist())
-    return replace(queries, queries={each: text for each, text in queries.queries.items() if each in kept})
+    """Keep some of the queries that have an answer, and as many of those without."""
+    draw = np.random.default_rng(0)
+    has = set(draw.permutation(queries.answerable())[:at_most].tolist())
+    without = set(draw.permutation(sorted(queries.unanswered))[:at_most].tolist())
+    return replace(
+        queries,
+        queries={each: text for each, text in queries.queries.items() if each in has},
+        unanswered={each: text for each, text in queries.unanswered.items() if each in without},
+    )
 
 
 def kept_observed(
@@ -130,11 +146,23 @@ def kept_observed(
 ) -> list[ObservedQuery]:
     """Search, or read what was found before."""
     if not place.exists():
-        found = [
-            {each: _plain(getattr(one, each)) for each in one.__slots__}
-            for one in observe(index, queries, configuration)
-        ]
-        place.write_text(json.dumps(found))
+        _keep(place, observe(index, queries, configuration))
+    return _read(place)
+
+
+def kept_synthetic(place: Path, index: Index, configuration: Configuration) -> list[ObservedQuery]:
+    """Search for queries made from the corpus, or read what was found before."""
+    if not place.exists():
+        _keep(place, observe_synthetic(index, configuration, 0))
+    return _read(place)
+
+
+def _keep(place: Path, found: Sequence[ObservedQuery]) -> None:
+    rows = [{each: _plain(getattr(one, each)) for each in one.__slots__} for one in found]
+    place.write_text(json.dumps(rows))
+
+
+def _read(place: Path) -> list[ObservedQuery]:
     rows = json.loads(place.read_text())
     for row in rows:
         for each in FIELDS:
@@ -171,45 +199,40 @@ def _bayesian(python: str, index: Index, queries: QuerySet) -> CalibrationEviden
         tuple(queries.qrels.grades[query].get(names[at], 0) > 0 for at in row)
         for query, row in zip(asked, found["documents"], strict=True)
     )
-    nothing = (None,) * len(asked)
-    probabilities = tuple(map(tuple, found["probabilities"]))
-    return CalibrationEvidence(asked, probabilities, relevant, nothing, nothing, "theirs", "")
+    return evidence_of(asked, found["probabilities"], relevant, "theirs")
 
 
 def _no_answer(
-    index: Index, queries: QuerySet, configuration: Configuration, arguments: argparse.Namespace
+    index: Index,
+    dev: QuerySet,
+    parts: Mapping[str, Sequence[ObservedQuery]],
+    configuration: Configuration,
+    arguments: argparse.Namespace,
 ) -> str:
-    """Tell questions with an answer from those without, by the best probability of a fit on other questions."""
-    judged = read_beir(data_folder() / "wikiqa", SETS["wikiqa"])
-    has = {
-        query for query, grades in judged.qrels.grades.items() if any(grade > 0 for grade in grades.values())
-    }
-    texts = {query: judged.queries.texts[query] for query in judged.qrels.grades if query not in has}
-    without = QuerySet(texts, Qrels({query: {"nowhere": 1} for query in texts}))
-    rows, plain = [], None
-    ways = {configuration.name: configuration}
+    """Tell questions of the development split that have an answer from those that have none."""
+    tested = parts["dev"]
+    labels = np.array([each.answerable for each in tested])
+    plain = np.array([each.features[:, COSINE].max() for each in tested])
+    rows = [["best cosine", "", *refusal_figures(labels, plain, None)]]
+    near = [each for each in parts["train"] if each.answerable]
+    for told, known in (("near misses", near), ("near misses and unanswered questions", parts["train"])):
+        said = answer_probabilities(known, tested)
+        rows.append(["probability of an answer", f"{told} of train", *refusal_figures(labels, said, plain)])
     if arguments.looked:
         kept = KeptScores(open_cross_encoder(LOOKS["wikiqa"]), arguments.looked / "scores.json", 0)
         second_look.open_cross_encoder = lambda name: kept  # type: ignore[assignment,return-value]
         parameters = replace(configuration.parameters, rerank=LOOKS["wikiqa"], depth=LOOKED_AT)
         looking = replace(configuration, parameters=parameters)
-        ways[looking.name] = looking
-    for number, (name, way) in enumerate(ways.items()):
-        suffix = "-looked" if number else ""
-        found = kept_observed(arguments.work / f"wikiqa{suffix}.json", index, queries, way)
-        nothing = kept_observed(arguments.work / f"wikiqa-nothing{suffix}.json", index, without, way)
-        labels = np.r_[np.ones(len(found), bool), np.zeros(len(nothing), bool)]
-        if plain is None:
-            plain = np.array([each.features[:, COSINE].max() for each in (*found, *nothing)])
-            rows.append(["best cosine", *refusal_figures(labels, plain, None)])
-        evidence = CalibrationEvidence.of([*found, *nothing], "logistic", "judged", "", 0)
-        best = np.array([max(each) for each in evidence.probabilities])
-        rows.append([f"best probability, {name}", *refusal_figures(labels, best, plain)])
-    head = ["by", "AUROC", "minus that of the cosine", "refused at 90 % of answerable kept"]
+        found = kept_observed(arguments.work / "wikiqa-dev-looked.json", index, dev, looking)
+        best = np.array([each.features[0, SECOND].max() for each in found])
+        row = [f"best score of {LOOKED_AT} of {LOOKS['wikiqa']}", ""]
+        rows.append([*row, *refusal_figures(labels, best, plain)])
+    head = ["by", "learned from", "AUROC", "minus that of the cosine", "refused at 90 % of answerable kept"]
     return (
-        "\n## Questions without an answer: wikiqa\n\n"
-        f"{int(labels.sum())} questions with an answer and {int((~labels).sum())} without, every probability by a fit"
-        " on other questions.\n\n" + table(head, rows)
+        "\n## Questions without an answer: wikiqa dev\n\n"
+        f"{int(labels.sum())} questions with an answer and {int((~labels).sum())} without; all sentences of all\n"
+        f"sections are the corpus. *Train*: {len(near)} questions with an answer, {len(parts['train']) - len(near)} "
+        "without.\n\n" + table(head, rows)
     )
 
 
@@ -222,32 +245,51 @@ def _page(
 ) -> str:
     return (
         "# Calibration\n\n"
-        "Probabilities of the first ten hits of every query, each by a fit on queries of other clusters (5 folds).\n"
-        f"Intervals: 95 %, {DRAWS} resamples of queries, which raise ECE. *By chance*: the error of perfect\n"
-        "probabilities of these values. Synthetic: fitted on queries made from the corpus, applied to people's.\n\n"
+        "Probabilities of the first ten hits of every query with an answer, by the default configuration, each by a\n"
+        "fit on queries of other clusters (5 folds). Intervals: 95 %; of skill, over resampled queries. *By chance*:\n"
+        "the error that perfect probabilities of these values show with so many hits, and how often they show as much\n"
+        "as was found (p): a small p says that the probabilities are wrong, not only few. *Beyond chance*: found less\n"
+        "the mean by chance. Synthetic: fitted on queries made from the corpus, applied to people's.\n\n"
         + table(
             [
                 "set (queries)",
                 "fitted on",
                 "ECE, first hit",
                 "by chance",
+                "p",
+                "beyond chance",
                 "skill, first hit",
                 "ECE, ten hits",
+                "by chance",
                 "skill, ten hits",
             ],
             quality,
         )
         + "\n## Precision: asked and obtained\n\n"
-        f"Half of the queries set the threshold (95 % confidence), the other half are searched; {SPLITS} splits.\n"
-        "*Below*: splits in which the other half had less than was asked; its own sampling makes some.\n\n"
+        f"A third of the queries calibrates (map and threshold, 95 % confidence), the others are searched;\n"
+        f"{SPLITS} draws. *Below*: draws in which a promise was given and the others had less than was asked. At most\n"
+        "one in twenty draws may be; p: how often so many or more would be below if it were one in twenty. In the\n"
+        "other draws it is refused.\n\n"
         + table(
-            ["set (queries)", "asked", "obtained", "below", "queries that show a hit", "refused"], precision
+            [
+                "set (queries)",
+                "asked",
+                "promised",
+                "obtained",
+                "below",
+                "p",
+                "queries that show a hit",
+                "why refused, most often",
+            ],
+            precision,
         )
         + unanswered
-        + "\n## Near misses\n\nEach query as it is against the same after its answers were taken out of the list, for\n"
-        "queries whose answer is among the first ten hits. AUROC of the best probability, of the best score, and the\n"
-        "paired difference over resampled queries.\n\n"
-        + table(["set (queries)", "probability", "score", "difference"], refusal)
+        + "\n## Near misses\n\n"
+        "Each query as it is against the same after its answers were taken out of the corpus and\n"
+        "all neighbours left in, for queries whose answer is among the first ten hits. AUROC of the probability that\n"
+        "there is an answer, learned from other queries and their near misses, of the best cosine, and the paired\n"
+        "difference over resampled queries.\n\n"
+        + table(["set (queries)", "probability of an answer", "best cosine", "difference"], refusal)
         + f"\n## Lists that hold an answer\n\nAsked: {COVERAGE:.0%}, of queries with an answer in 100 hits.\n"
         "Half of the queries set the threshold, the others are searched;\n"
         f"means over {SPLITS} splits. The fixed length is the smallest that covers as often on the second half.\n\n"
@@ -256,20 +298,6 @@ def _page(
             lists,
         )
     )
-
-
-def _transferred(made: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]) -> CalibrationEvidence:
-    """Predict judged queries by a fit on synthetic ones."""
-    fitted = HitCalibrator().fit(
-        np.concatenate([each.features for each in made]),
-        np.concatenate([each.relevant for each in made]),
-        sample_weight=np.repeat([each.weight for each in made], [len(each.features) for each in made]),
-    )
-    probabilities = tuple(tuple(fitted.predict_proba(each.features)[:, 1].tolist()) for each in observed)
-    relevant = tuple(tuple(each.relevant.tolist()) for each in observed)
-    nothing = (None,) * len(observed)
-    clusters = tuple(each.cluster for each in observed)
-    return CalibrationEvidence(clusters, probabilities, relevant, nothing, nothing, "synthetic", "")
 
 
 if __name__ == "__main__":

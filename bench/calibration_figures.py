@@ -6,18 +6,31 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
+from tellapart.engine.hit_features import FEATURES, answer_features
 from tellapart.errors import TellapartError
-from tellapart.scores.calibrating import CalibrationEvidence
-from tellapart.scores.calibration import CalibrationQuality
+from tellapart.scores.calibrating import fitted_maps
+from tellapart.scores.calibration import (
+    CalibrationQuality,
+    HitCalibrator,
+    cross_fitted,
+    expected_calibration_error,
+)
+from tellapart.scores.evidence import CalibrationEvidence, HitTable
 from tellapart.scores.observing import ObservedQuery
-from tellapart.scores.thresholds import lower_quantile, one_each, precision_threshold
+from tellapart.scores.thresholds import CONFIDENCE, lower_quantile, one_each, precision_threshold
 
 DRAWS = 200
 """Resamples of queries behind an interval."""
-SPLITS = 50
-"""Halvings of the queries into those that set a threshold and those that it is tried on."""
+SPLITS = 100
+"""Draws of queries that set a threshold; it is tried on the others."""
+CALIBRATING = 1 / 3
+"""Share of the queries that calibrates. Not a half: of few queries the other half is then the worse the better the
+first was, and every promise that luck brought about looks broken."""
+CHANCES = 500
+"""Draws of answers from the probabilities themselves: what chance alone gives."""
 COVERAGE = 0.9
 
 
@@ -37,58 +50,96 @@ def refusal_figures(labels: np.ndarray, values: np.ndarray, plain: np.ndarray | 
     return [f"{area:.3f} [{low:.3f}, {high:.3f}]", gain, f"{refused:.0%}"]
 
 
-def precision_figures(evidence: CalibrationEvidence, wanted: float) -> list[str]:
-    """Ask on one half of the queries, look at the other: obtained precision, how often below, queries that show any."""
-    draw, obtained, shown, refused = np.random.default_rng(0), [], [], 0
-    count = len(evidence.probabilities)
-    for _ in range(SPLITS):
-        order = draw.permutation(count)
-        half = count // 2
-        known, new = order[:half], order[half:]
-        try:
-            found = precision_threshold(
-                [evidence.probabilities[at] for at in known], [evidence.relevant[at] for at in known], wanted
-            )
-        except TellapartError:
-            refused += 1
-            continue
-        shares = []
-        for at in new:
-            kept = np.array(evidence.probabilities[at]) >= found.threshold
-            if kept.any():
-                shares.append(np.array(evidence.relevant[at], dtype=float)[kept].mean())
-        if shares:
-            obtained.append(float(np.mean(shares)))
-            shown.append(len(shares) / len(new))
+def precision_figures(observed: Sequence[ObservedQuery], asked: Sequence[float]) -> list[list[str]]:
+    """Calibrate on some queries, ask, and look at the others: a row for each precision that was asked."""
+    draw = np.random.default_rng(0)
+    own = [observed[at] for at in one_each([each.cluster for each in observed])]
+    hits = HitTable.of(own)
+    strength = HitCalibrator().fit(hits.features, hits.relevant, hits.clusters).strength_
+    sizes = [len(each.features) for each in own]
+    features = np.split(hits.features, np.cumsum(sizes)[:-1])
+    relevant = np.split(hits.relevant, np.cumsum(sizes)[:-1])
+    obtained: dict[float, list[tuple[float, float]]] = {each: [] for each in asked}
+    why: dict[float, list[str]] = {each: [] for each in asked}
+    for split in range(SPLITS):
+        order = draw.permutation(len(own))
+        count = round(len(own) * CALIBRATING)
+        known, new = order[:count], order[count:]
+        rows = np.concatenate([features[at] for at in known])
+        labels = np.concatenate([relevant[at] for at in known])
+        groups = np.repeat(np.arange(count), [sizes[at] for at in known])
+        calibrator = HitCalibrator(regularisation=strength)
+        said = cross_fitted(calibrator, rows, labels, groups, seed=split)
+        calibrator.fit(rows, labels)
+        parts = np.split(said, np.cumsum([sizes[at] for at in known])[:-1])
+        later = np.split(
+            calibrator.predict_proba(np.concatenate([features[at] for at in new]))[:, 1],
+            np.cumsum([sizes[at] for at in new])[:-1],
+        )
+        for wanted in asked:
+            try:
+                found = precision_threshold(parts, [relevant[at] for at in known], wanted)
+            except TellapartError as error:
+                why[wanted].append(
+                    "too few queries" if "cannot be promised" in str(error) else _why(str(error))
+                )
+                continue
+            shown = [
+                relevant[at][p >= found.threshold].mean()
+                for at, p in zip(new, later, strict=True)
+                if (p >= found.threshold).any()
+            ]
+            obtained[wanted].append((float(np.mean(shown)) if shown else 1.0, len(shown) / len(new)))
+    return [_precision_row(wanted, obtained[wanted], why[wanted]) for wanted in asked]
+
+
+def _why(error: str) -> str:
+    return "needs more queries" if "needs about" in error else "the best hits are not that good"
+
+
+def _precision_row(wanted: float, obtained: Sequence[tuple[float, float]], why: Sequence[str]) -> list[str]:
+    reason = max(set(why), key=why.count) if why else ""
+    row = [f"{wanted:g}", f"{len(obtained)} of {SPLITS}"]
     if not obtained:
-        return [f"{wanted:g}", "refused", "", "", f"{refused} of {SPLITS}"]
-    below = float(np.mean(np.array(obtained) < wanted))
-    return [
-        f"{wanted:g}",
-        f"{np.mean(obtained):.3f}",
-        f"{below:.0%}",
-        f"{np.mean(shown):.0%}",
-        f"{refused} of {SPLITS}",
-    ]
+        return [*row, "", "", "", "", reason]
+    below = sum(precision < wanted for precision, _ in obtained)
+    mean, shown = np.mean(obtained, axis=0)
+    p = float(binom.sf(below - 1, SPLITS, 1 - CONFIDENCE))
+    return [*row, f"{mean:.3f}", f"{below} of {SPLITS}", f"{p:.2f}", f"{shown:.0%}", reason]
 
 
 def quality_figures(evidence: CalibrationEvidence) -> list[str]:
+    """Calibration error and skill of the first hit and of ten, with what perfect probabilities would show."""
     first = _arrays(evidence, 1)
     every = _arrays(evidence, 10)
-    draw = np.random.default_rng(0)
-    chance = np.mean(
-        [
-            CalibrationQuality.of(p := np.concatenate(first[0]), draw.uniform(size=len(p)) < p).ece
-            for _ in range(50)
-        ]
-    )
+    error, chance = _against_chance(first)
+    tenth, by_chance = _against_chance(every)
     return [
-        _interval(first, lambda p, y: CalibrationQuality.of(p, y).ece),
-        f"{chance:.3f}",
+        f"{error:.3f}",
+        _spread(chance),
+        f"{(chance >= error).mean():.2f}",
+        f"{error - chance.mean():+.3f}",
         _interval(first, lambda p, y: CalibrationQuality.of(p, y).skill),
-        _interval(every, lambda p, y: CalibrationQuality.of(p, y).ece),
+        f"{tenth:.3f}",
+        _spread(by_chance),
         _interval(every, lambda p, y: CalibrationQuality.of(p, y).skill),
     ]
+
+
+def _against_chance(values: tuple[list[np.ndarray], list[np.ndarray]]) -> tuple[float, np.ndarray]:
+    """Calibration error, and errors of perfect probabilities of the same values (draws,)."""
+    predicted, relevant = (np.concatenate(each) for each in values)
+    draw = np.random.default_rng(0)
+    drawn = [
+        expected_calibration_error(predicted, draw.uniform(size=len(predicted)) < predicted)
+        for _ in range(CHANCES)
+    ]
+    return expected_calibration_error(predicted, relevant), np.array(drawn)
+
+
+def _spread(values: np.ndarray) -> str:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _arrays(evidence: CalibrationEvidence, first: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -115,14 +166,14 @@ def _interval(
     return f"{figure(np.concatenate(predicted), np.concatenate(relevant)):.3f} [{low:.3f}, {high:.3f}]"
 
 
-def near_miss_figures(observed: Sequence[ObservedQuery], evidence: CalibrationEvidence) -> list[str]:
-    kept = [
-        position
-        for position, each in enumerate(observed)
-        if each.relevant.any() and len(each.without) and evidence.misses[position] is not None
-    ]
-    probability = np.array([[max(evidence.probabilities[i]), evidence.misses[i]] for i in kept], dtype=float)
-    score = np.array([[observed[i].features[0, 0], observed[i].without[0, 0]] for i in kept])
+def near_miss_figures(observed: Sequence[ObservedQuery]) -> list[str]:
+    evidence = CalibrationEvidence.of(observed, "logistic", "judged", "", 0)
+    kept = [at for at, each in enumerate(observed) if each.found and len(each.without)]
+    said = np.array([[evidence.answered[i], evidence.misses[i]] for i in kept], dtype=float)
+    cosine = FEATURES.index("cosine")
+    plain = np.array(
+        [[observed[i].features[:, cosine].max(), observed[i].without[:, cosine].max()] for i in kept]
+    )
 
     def auroc(values: np.ndarray) -> float:
         labels = np.r_[np.ones(len(values)), np.zeros(len(values))]
@@ -132,10 +183,37 @@ def near_miss_figures(observed: Sequence[ObservedQuery], evidence: CalibrationEv
     drawn = []
     for _ in range(DRAWS):
         chosen = draw.integers(len(kept), size=len(kept))
-        drawn.append(auroc(probability[chosen]) - auroc(score[chosen]))
+        drawn.append(auroc(said[chosen]) - auroc(plain[chosen]))
     low, high = np.percentile(drawn, [2.5, 97.5])
-    ours, plain = auroc(probability), auroc(score)
-    return [f"{ours:.3f}", f"{plain:.3f}", f"{ours - plain:+.3f} [{low:+.3f}, {high:+.3f}]"]
+    ours, theirs = auroc(said), auroc(plain)
+    return [f"{ours:.3f}", f"{theirs:.3f}", f"{ours - theirs:+.3f} [{low:+.3f}, {high:+.3f}]"]
+
+
+def answer_probabilities(known: Sequence[ObservedQuery], asked: Sequence[ObservedQuery]) -> np.ndarray:
+    """Probability that there is an answer, of each query that is asked, by maps fitted on those that are known."""
+    relevance, answer = fitted_maps(known, "logistic")
+    lists = [answer_features(each.features, relevance.log_odds(each.features)) for each in asked]
+    return answer.probabilities(np.stack(lists))
+
+
+def transferred(made: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]) -> CalibrationEvidence:
+    """Predict judged queries by a fit on synthetic ones."""
+    relevance, _ = fitted_maps(made, "logistic")
+    probabilities = [relevance.probabilities(each.features).tolist() for each in observed]
+    relevant = tuple(tuple(each.relevant.tolist()) for each in observed)
+    return evidence_of([each.cluster for each in observed], probabilities, relevant, "synthetic")
+
+
+def evidence_of(
+    clusters: Sequence[str],
+    probabilities: Sequence[Sequence[float]],
+    relevant: tuple[tuple[bool, ...], ...],
+    provenance: str,
+) -> CalibrationEvidence:
+    """Put probabilities of another origin into the same form."""
+    nothing = (None,) * len(clusters)
+    said = tuple(map(tuple, probabilities))
+    return CalibrationEvidence(tuple(clusters), said, relevant, nothing, nothing, (), nothing, provenance, "")
 
 
 def list_figures(observed: Sequence[ObservedQuery]) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from tellapart.encoders import shelf
-from tellapart.encoders.folder import MINILM_FOLDER, open_minilm
+from tellapart.encoders.folder import MINILM_FOLDER, FolderEncoder, open_minilm
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.shelf import SHELF, add_model, fetched, fetched_models
 from tellapart.errors import TellapartError
@@ -194,3 +194,17 @@ def test_a_model_of_the_hub_is_fetched_once_and_checked(hub: tuple[str, type[Hub
     missing = tellapart("models", "add", "org/none", endpoint=endpoint, home=tmp_path / "hf")
     assert missing.returncode == 2
     assert "cannot get org/none from the hub" in missing.stderr
+
+
+def test_bge_small_is_read_as_its_authors_describe():
+    """First token, unit length: the reference has five numbers of the float32 model, 8-bit weights come near them.
+
+    They are those that fastembed's own tests compare with; the mean over tokens is .02 away.
+    """
+    folder = Path(__file__).parents[2] / "build" / "cache" / "models" / "bge-small"
+    if not folder.is_dir():
+        pytest.skip("bge-small is not here: TELLAPART_CACHE=build/cache tellapart models add bge-small")
+    vector = FolderEncoder(folder, export=True).encode_document(["hello world"])[0]
+    np.testing.assert_allclose(
+        vector[:5], [0.01522374, -0.02271799, 0.00860278, -0.07424029, 0.00386434], atol=0.006
+    )

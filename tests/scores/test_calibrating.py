@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tellapart import Index
 from tellapart.cli.app import run
-from tellapart.engine.probabilities import CALIBRATION, HitCalibration, score_features
+from tellapart.engine.hit_features import (
+    ANSWER_FEATURES,
+    FEATURES,
+    answer_features,
+    hit_features,
+    score_features,
+)
+from tellapart.engine.probabilities import CALIBRATION, HitCalibration
 from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
+from tellapart.engine.searching import rank_units
 from tellapart.errors import TellapartError
 from tellapart.experiments import read_query_set
 from tellapart.index.catalogue import Catalogue
 from tellapart.scores.answers import search_with_coverage, search_with_precision
-from tellapart.scores.calibrating import CalibrationEvidence, calibrate
+from tellapart.scores.calibrating import calibrate
+from tellapart.scores.evidence import CalibrationEvidence
 
 TOPICS = 60
 
@@ -73,7 +83,7 @@ def test_nothing_answers_what_is_not_in_the_corpus(made):
     assert report.refused > 0.3
     vague = index.search("common1 common2 unheard", k=3)
     assert "probability" in nothing_relevant(index, vague)
-    assert nothing_relevant(index, index.search("topic8 common3")) is None
+    assert nothing_relevant(index, index.search("topic8 common3 common5 common1")) is None
 
 
 def test_promises_are_kept_on_the_queries_they_were_made_on_or_refused(made):
@@ -129,6 +139,41 @@ def test_features_of_scores_by_hand():
     found = score_features(np.array([8.0, 6.0, 2.0]))
     assert found.tolist() == [[8, 1, 0.25, 0], [6, 0.75, 0, 0], [2, 0.25, 0, 0]]
     assert score_features(np.array([-1.0, -2.0]))[:, 1].tolist() == [1, 0]
+
+
+def test_features_of_a_list_by_hand(made):
+    index, _ = made
+    request = SearchRequest("topic7 common1 common2", k=10)
+    with index.reading() as snapshot:
+        _, asked = index.level_queries(snapshot, request)
+        found = rank_units(asked, 100)
+        of = dict(zip(FEATURES, hit_features(found, asked).T, strict=True))
+        ten = hit_features(found[:10], asked)
+    # what lies beyond the tenth changes nothing
+    assert np.allclose(ten, np.column_stack([of[name] for name in FEATURES])[:10])
+    assert 22 <= np.expm1(of["length"][0]) < 27  # its words, the topic's parts and the name of the file
+    assert of["company"].tolist() == [0.0] * len(found)
+    assert of["all words"][0] == pytest.approx(1.0)
+    assert of["coverage"].max() <= 1
+    whole = dict(zip(ANSWER_FEATURES, answer_features(ten, np.arange(10.0)), strict=True))
+    assert whole["best relevance"] == 9
+    assert whole["best coverage"] == ten[:, FEATURES.index("coverage")].max()
+
+
+def test_judged_queries_without_an_answer_teach_when_nothing_answers(corpus, tmp_path):
+    index = Index.build([corpus / "docs"], tmp_path / "i", encoders=())
+    queries, qrels = tmp_path / "queries.tsv", tmp_path / "qrels.tsv"
+    asked = "".join(f"n{i}\tunheard{i} common{i % 12} common{(i + 1) % 12}\n" for i in range(20))
+    queries.write_text((corpus / "queries.tsv").read_text() + asked)
+    judged = "".join(f"n{i} 0 {i}.txt 0\n" for i in range(20))
+    qrels.write_text((corpus / "qrels.tsv").read_text() + judged)
+    query_set = read_query_set(index, queries, qrels)
+    assert len(query_set.unanswered) == 20
+    report = calibrate(index, query_set)
+    assert report.calibration.queries == TOPICS
+    assert len(report.evidence.unanswered) == 20
+    assert report.unanswered_refused > 0.5
+    assert report.first == calibrate(index, replace(query_set, unanswered={})).first
 
 
 def test_command_line(made, corpus, capsys):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tellapart.index.vectors import VectorIndex
+from tellapart.scores.capacity import capacity
 from tellapart.scores.vectors import (
     Concern,
     common_direction,
@@ -79,6 +80,15 @@ def test_a_planted_hub_is_seen():
     planted = hubness(VectorIndex([rows.astype(np.float16)]))
     assert planted.value > plain + 3
     assert planted.verdict is Concern.LOOK
+
+
+def test_two_at_once_counts_pairs_whose_mean_has_them_on_top():
+    spread = VectorIndex([unit_rows(400, 64).astype(np.float16)])
+    assert capacity(spread).value > 0.95
+    crowded = capacity(VectorIndex([unit_rows(400, 2).astype(np.float16)]))
+    assert crowded.value < 0.2
+    assert crowded.verdict is Concern.LOOK
+    assert capacity(VectorIndex([unit_rows(20, 4)])).verdict is Concern.UNKNOWN
 
 
 def test_few_units_have_no_hubness():

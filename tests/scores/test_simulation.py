@@ -74,7 +74,7 @@ def test_inspecting_keeps_what_auto_follows(built):
     (inspection,) = inspect_index(built)
     assert inspection.granularity is Granularity.PARAGRAPH
     assert [d.name for d in inspection.diagnostics] == [
-        "units without a vector", "copies", "mean vector", "effective rank", "hubness",
+        "units without a vector", "copies", "mean vector", "effective rank", "hubness", "two at once",
         "ridge for examples", "svm for examples",
     ]  # fmt: skip
     inspection.examples.keep(built)

@@ -80,10 +80,15 @@ def test_precision_holds_as_often_as_promised():
 
 
 def test_precision_out_of_reach_is_refused_and_says_what_is_missing():
-    with pytest.raises(TellapartError, match="needs 32 more"):
+    with pytest.raises(TellapartError, match="needs 19 more"):
         precision_threshold([[0.9]] * 10, [[True]] * 10, 0.9)
     with pytest.raises(TellapartError, match="was not reached"):
         precision_threshold([[0.9]] * 100, [[i % 2 == 0] for i in range(100)], 0.9)
+
+
+def test_precision_that_more_queries_would_carry_says_how_many():
+    with pytest.raises(TellapartError, match=r"reach 0\.80, which needs about \d+ more"):
+        precision_threshold([[0.9]] * 60, [[i % 5 != 0] for i in range(60)], 0.75)
 
 
 def test_p_value_is_the_binomial_tail_for_zeros_and_ones():

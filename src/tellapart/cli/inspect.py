@@ -92,10 +92,15 @@ def inspect(
             print(code_text(embedded))
         return
     texts = text_diagnostics(read_verdict(verdict), seed=seed) if verdict else ()
-    inspections = inspect_index(
-        opened, encoder=encoder, granularity=granularity, seed=seed, progress=terminal_progress()
-    )
     judged = read_query_set(opened, queries, qrels, None, split) if queries else None
+    inspections = inspect_index(
+        opened,
+        encoder=encoder,
+        granularity=granularity,
+        queries=judged,
+        seed=seed,
+        progress=terminal_progress(),
+    )
     named = (encoder,) if encoder else ()
     several = len(opened) > 1  # one document has no unrelated pairs
     pictures = cosine_pictures(opened, named, granularity, judged, seed=seed) if several else []

@@ -283,7 +283,7 @@ class Index:
             hits = distinct_hits(ranked.rank, fetch, request.k, hold_back=request.left_open)
             notes = plan.notes + about_vectors(snapshot, plan.configuration, self.settings.vectors_for)
             notes += stale_notes(freshness, self.folder)
-            rest = certificates(level_queries), freshness, ranked.calibration, ranked.best
+            rest = certificates(level_queries), freshness, ranked.calibration, ranked.best, ranked.answered
             return SearchResult(request, plan.configuration, plan.why, hits, notes, *rest)
 
     def level_queries(

@@ -88,7 +88,8 @@ class SearchResult(Sequence[Hit]):
     exact solver proved of its ranking. `freshness` says whether the index still shows the files on disk; None where
     nobody looked.
     `calibration` is what the probabilities come from, None where the index holds
-    none for this search. `best_probability` is the highest of the first ten hits, however many were asked for.
+    none for this search. `best_probability` is the highest of the first ten hits, however many were asked for;
+    `answered` the probability that the index holds an answer at all, None where no such map was fitted.
     """
 
     request: SearchRequest
@@ -100,6 +101,7 @@ class SearchResult(Sequence[Hit]):
     freshness: Freshness | None = None
     calibration: HitCalibration | None = None
     best_probability: float | None = None
+    answered: float | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -308,4 +310,5 @@ def _calibration_json(result: SearchResult) -> dict[str, Any] | None:
         "made": kept.made,
         "answer_threshold": kept.answer_threshold,
         "best_probability": result.best_probability,
+        "answered": result.answered,
     }

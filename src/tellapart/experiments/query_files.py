@@ -174,6 +174,7 @@ def _fitted(index: Index, query_set: QuerySet, notes: list[str]) -> QuerySet:
         qrels=Qrels(MappingProxyType(judged)),
         spans=MappingProxyType({query: spans for query, spans in query_set.spans.items() if query in kept}),
         clusters=query_set.clusters or _clusters(judged),
+        unanswered=MappingProxyType({query: query_set.queries[query] for query in hopeless}),
     )
     return replace(query_set, notes=tuple(notes))
 

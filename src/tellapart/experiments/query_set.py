@@ -51,6 +51,8 @@ class QuerySet:
         overlap: Share of a query's words that stand in its answer.
         ignore_same_id: Whether the document whose id is the query's is left out of its ranking.
         notes: Sentences that a reader of the figures must know, such as what was left out.
+        unanswered: Texts of judged queries of which nothing is relevant, by query id. They are not searched for
+            figures of rankings; `calibrate` learns from them when nothing answers.
     """
 
     queries: Mapping[str, str]
@@ -65,6 +67,7 @@ class QuerySet:
     overlap: Mapping[str, float] = field(default_factory=_empty)
     ignore_same_id: bool = False
     notes: tuple[str, ...] = ()
+    unanswered: Mapping[str, str] = field(default_factory=_empty)
 
     def source(self, query: str) -> str:
         """Say what a query was made from, or that people judged it."""
@@ -136,4 +139,5 @@ class QuerySet:
             categories=united([part.categories for part in parts]),
             weights=united([part.weights for part in parts]),
             overlap=united([part.overlap for part in parts]),
+            unanswered=united([part.unanswered for part in parts]),
         )

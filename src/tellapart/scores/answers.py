@@ -11,7 +11,7 @@ from tellapart.engine import Index, SearchResult
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
-from tellapart.scores.calibrating import CalibrationEvidence
+from tellapart.scores.evidence import CalibrationEvidence
 from tellapart.scores.observing import DEPTH
 from tellapart.scores.thresholds import lower_quantile, precision_threshold
 

@@ -97,7 +97,7 @@ class HitCalibrator:
         if self.method == "isotonic":
             inner = HitCalibrator(regularisation=self.strength_, folds=self.folds)
             predicted = cross_fitted(inner, features, relevant, groups, weights)
-            self.steps_ = _isotonic(_log_odds(predicted), relevant, weights)
+            self.steps_ = _isotonic(log_odds(predicted), relevant, weights)
         return self
 
     def decision_function(self, X: ArrayLike) -> Floats:
@@ -238,7 +238,8 @@ def _checked(
     return known, labels, counted
 
 
-def _log_odds(probabilities: Floats) -> Floats:
+def log_odds(probabilities: Floats) -> Floats:
+    """Log odds of probabilities, those of 0 and 1 as of a billionth from them."""
     safe = np.clip(probabilities, 1e-9, 1 - 1e-9)
     return np.asarray(np.log(safe) - np.log1p(-safe), dtype=np.float64)
 

@@ -9,9 +9,11 @@ from tellapart.engine.facade import Index
 from tellapart.engine.records import corpus_state
 from tellapart.experiments.deciding import decide
 from tellapart.experiments.examples import EXAMPLES, TARGETS, example_arms, run_examples, unit_query_set
+from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.experiments.verdict import Verdict
 from tellapart.progress import Progress, silent
+from tellapart.scores.capacity import capacity, distant_queries
 from tellapart.scores.vectors import (
     Concern,
     Diagnostic,
@@ -42,10 +44,11 @@ def inspect_index(
     *,
     encoder: str | None = None,
     granularity: str | None = None,
+    queries: QuerySet | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> list[Inspection]:
-    """Look at the vectors that a search with these wishes would use.
+    """Look at the vectors that a search with these wishes would use, and at how near some queries lie to them.
 
     Raises:
         TellapartError: the index has no vectors, or not these.
@@ -54,7 +57,7 @@ def inspect_index(
     inspections = []
     with progress("inspecting", len(chosen.granularities)) as advance:
         for level in chosen.granularities:
-            inspections.append(_inspect(index, str(chosen.encoder), level, seed))
+            inspections.append(_inspect(index, str(chosen.encoder), level, queries, seed))
             advance(1)
     return inspections
 
@@ -72,7 +75,11 @@ def compare_example_rankers(
     return decide(experiment, seed=seed)
 
 
-def _inspect(index: Index, encoder: str, level: Granularity, seed: int) -> Inspection:
+def _inspect(
+    index: Index, encoder: str, level: Granularity, queries: QuerySet | None, seed: int
+) -> Inspection:
+    texts = [] if queries is None else [*queries.queries.values()]
+    distant = [distant_queries(index, encoder, level, texts)] if texts else []
     examples = compare_example_rankers(index, encoder, level, seed=seed)
     with index.reading() as snapshot:
         vectors = snapshot.vectors(encoder, level)
@@ -83,6 +90,8 @@ def _inspect(index: Index, encoder: str, level: Granularity, seed: int) -> Inspe
             common_direction(moments),
             effective_rank(moments),
             hubness(vectors, seed=seed),
+            capacity(vectors, seed=seed),
+            *distant,
             *_of_examples(examples, encoder, level),
         )
         return Inspection(encoder, level, vectors.n_alive, diagnostics, examples)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.probabilities import COMPARED_HITS, hit_features
+from tellapart.engine.hit_features import COMPARED_HITS, hit_features
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found
 from tellapart.engine.second_look import units_ranking
@@ -32,12 +32,13 @@ class ObservedQuery:
         query: Its id.
         cluster: Group of dependent queries.
         weight: How much it counts.
-        features: Of the first ten hits (n, 12), as `hit_features` gives them.
+        features: Of the first ten hits (n, 16), as `hit_features` gives them.
         relevant: Whether each of these is (n,): its document is, or where people judged passages, it overlaps one.
-        without: Features of the first ten hits once every relevant one is gone (n, 12): a near miss, a question whose
+        without: Features of the first ten hits once every relevant one is gone (n, 16): a near miss, a question whose
             answer was taken out of the corpus while its neighbours stayed.
         reached: Score of the first relevant hit as a share of the top score; -inf where none is among the first 100.
         shares: Scores as a share of the top score, falling, of the first 100 hits (n,).
+        answerable: Whether anything was judged relevant.
     """
 
     query: str
@@ -48,19 +49,29 @@ class ObservedQuery:
     without: Floats
     reached: float
     shares: Floats
+    answerable: bool = True
+
+    @property
+    def found(self) -> bool:
+        """Whether a hit among the first ten answers."""
+        return bool(self.relevant.any())
 
 
 def observe(
     index: Index, query_set: QuerySet, configuration: Configuration, progress: Progress = silent
 ) -> list[ObservedQuery]:
-    """Search for every query that has an answer, and say what was found; queries without any hit are left out."""
+    """Search for every query that has an answer, and for those judged to have none; say what was found.
+
+    Queries without any hit are left out.
+    """
     observed = []
-    queries, looked_by = query_set.answerable(), configuration.parameters.rerank
-    with index.reading() as snapshot, progress("searching", len(queries)) as advance:
+    texts = {query: query_set.queries[query] for query in query_set.answerable()} | dict(query_set.unanswered)
+    looked_by = configuration.parameters.rerank
+    with index.reading() as snapshot, progress("searching", len(texts)) as advance:
         identifiers = index.store.identifiers()
-        for query in queries:
+        for query, text in texts.items():
             request = SearchRequest(
-                query_set.queries[query],
+                text,
                 k=DEPTH,
                 ranker=configuration.ranker,
                 granularity=configuration.granularity,
@@ -73,7 +84,10 @@ def observe(
                 found = [each for each in found if identifiers[each.document] != query]
             if found:
                 documents = snapshot.fetch(index.store, [each.document for each in found])
-                relevant = _relevant(found, documents, query_set, query)
+                has = query not in query_set.unanswered
+                relevant = (
+                    _relevant(found, documents, query_set, query) if has else np.zeros(len(found), dtype=bool)
+                )
                 rest = [each for each, hit in zip(found, relevant, strict=True) if not hit]
                 features = hit_features(found[:COMPARED_HITS], asked, looked_by)
                 without = hit_features(rest[:COMPARED_HITS], asked, looked_by)
@@ -90,6 +104,7 @@ def observe(
                         without,
                         float(shares[first]) if relevant[first] else -np.inf,
                         shares,
+                        has,
                     )
                 )
             advance(1)

@@ -21,12 +21,15 @@ CONFIDENCE = 0.95
 """Of a precision: of 20 calibrations at most one gives a threshold that keeps it not, as is usual; an
 argument of `precision_threshold`."""
 
-STEPS = 20
-"""Thresholds that are tried for a precision, each accepting a twentieth of the queries more: more cost
-power, fewer leave a lower threshold unseen."""
+STEPS = 40
+"""Thresholds that are tried for a precision, each accepting a fortieth of the queries more: fewer leave a
+lower threshold unseen, more change little since they are tested in order."""
 
-STARTS = 4
-"""Of these, how many start a sequence of tests of their own, each at a quarter of the level."""
+MOST_TIMES = 100
+"""So many times as many queries are the most that is said to be missing."""
+
+LEAST_VARIANCE = 0.01
+"""Of expected shares: keeps a few very certain hits from looking easier than many certain ones."""
 
 ROUNDING = 1e-12
 """Lets .29 x 100 count as 29."""
@@ -121,49 +124,61 @@ def precision_threshold(
     """Give the lowest threshold found at which shown hits are relevant with at least this precision.
 
     Precision is the mean, over the queries that still show a hit, of the share of their shown hits that is relevant.
-    Learn then test (Angelopoulos et al. 2021): thresholds that accept more and more queries are tested in a fixed
-    order, from several starts, with a p-value that is exact for 0 or 1 and valid for any share (`mean_below_p`).
+    Learn then test with fixed sequences (Angelopoulos et al. 2021): thresholds that accept more and more queries are
+    tested in order, each at the full level, until one fails. The first of them is the one that the probabilities
+    themselves, without the judgements, expect to pass most easily. The p-value is exact for 0 or 1 and valid for any
+    share (`mean_below_p`).
 
     Args:
         probabilities: Of the hits of each independent query.
         relevant: Whether each hit is.
         precision: Wanted, between 0 and 1.
-        confidence: Probability that the precision of the threshold is what was wanted.
+        confidence: Probability, over draws of the queries, that no threshold with a lower precision is given.
 
     Raises:
-        TellapartError: Too few queries, or no threshold reaches it.
+        TellapartError: Too few queries, or no threshold reaches it; the message says how many more may do.
     """
     if not 0 < precision < 1:
         raise TellapartError(f"a precision of {precision:g} cannot be promised: give one between 0 and 1")
-    level = (1 - confidence) / STARTS
+    level, count = 1 - confidence, len(probabilities)
     needed = math.ceil(math.log(level) / math.log(precision))
-    count = len(probabilities)
     if count < needed:
         raise TellapartError(
             f"a precision of {precision:g} cannot be promised on {count:,} queries: needs {needed - count:,} more"
         )
-    scored = [np.asarray(each, dtype=np.float64) for each in probabilities]
-    labels = [np.asarray(each, dtype=bool) for each in relevant]
-    best = np.sort([each.max(initial=-np.inf) for each in scored])[::-1]
-    sizes = np.unique(np.linspace(needed, count, STEPS).astype(int))
-    thresholds = best[sizes - 1]
-    p = [mean_below_p(_precisions(scored, labels, each), precision) for each in thresholds]
-    starts = {round(place) for place in np.linspace(0, len(thresholds) - 1, STARTS + 1)[:-1]}
+    scored, labels = _padded(probabilities, -np.inf), _padded(relevant, 0.0)
+    best = np.sort(scored.max(axis=1))[::-1]
+    thresholds = np.unique(best[np.unique(np.linspace(needed, count, STEPS).astype(int)) - 1])[::-1]
+    thresholds = thresholds[thresholds > -np.inf]
+    expected = [_ease(_shown_means(scored, scored, each), precision) for each in thresholds]
+    start = int(np.argmax(expected)) if expected else 0
     held: float | None = None
-    for start in starts:
-        for threshold, each in zip(thresholds[start:], p[start:], strict=True):
-            if each > level:
-                break
-            held = float(threshold) if held is None else min(held, float(threshold))
-    if held is None or held == -math.inf:
-        shares = [float(_precisions(scored, labels, each).mean()) for each in thresholds]
-        raise TellapartError(
-            f"a precision of {precision:g} was not reached with {confidence:.0%} confidence on {count:,} queries:"
-            f" the most certain hits reach {max(shares):.2f}; ask for less, or give more judged queries"
-        )
+    for threshold in thresholds[start:]:
+        if mean_below_p(_shown_means(scored, labels, threshold), precision) > level:
+            break
+        held = float(threshold)
+    if held is None:
+        first = _shown_means(scored, labels, thresholds[start]) if expected else np.zeros(1)
+        raise TellapartError(_not_reached(first, precision, confidence, count))
     basis = f"{confidence:.0%} confidence, {count:,} queries"
     statement = f"of shown hits {precision:.0%} or more are relevant ({basis})"
     return KeptThreshold(held, statement, count)
+
+
+def _not_reached(shares: Floats, precision: float, confidence: float, count: int) -> str:
+    """Say what is missing: more queries where the most certain hits are good enough, otherwise a better ranking."""
+    said = (
+        f"a precision of {precision:g} was not reached with {confidence:.0%} confidence on {count:,} queries"
+    )
+    reached = float(shares.mean())
+    if reached <= precision:
+        return (
+            f"{said}: the most certain hits reach {reached:.2f}; ask for less, or find a better configuration"
+        )
+    more = 1
+    while mean_below_p(np.repeat(shares, 1 + more), precision) > 1 - confidence and more < MOST_TIMES:
+        more += 1
+    return f"{said}: the most certain hits reach {reached:.2f}, which needs about {count * more:,} more like these"
 
 
 def mean_below_p(values: Floats, mean: float) -> float:
@@ -190,7 +205,24 @@ def mean_below_p(values: Floats, mean: float) -> float:
     return min(math.exp(-count * divergence), bentkus, 1.0)
 
 
-def _precisions(scored: Sequence[Floats], labels: Sequence[NDArray[np.bool_]], threshold: float) -> Floats:
-    """Share of relevant hits of each query that shows any at this threshold."""
-    shown = [each >= threshold for each in scored]
-    return np.array([own[mask].mean() for own, mask in zip(labels, shown, strict=True) if mask.any()])
+def _padded(rows: Sequence[ArrayLike], filler: float) -> Floats:
+    """Put lists of different lengths below each other (n, longest)."""
+    lists = [np.asarray(each, dtype=np.float64) for each in rows]
+    table = np.full((len(lists), max(map(len, lists), default=0) or 1), filler)
+    for row, each in zip(table, lists, strict=True):
+        row[: len(each)] = each
+    return table
+
+
+def _shown_means(scored: Floats, values: Floats, threshold: float) -> Floats:
+    """Mean of the values of the shown hits of each query that shows any at this threshold."""
+    shown = scored >= threshold
+    counts = shown.sum(axis=1)
+    sums = np.where(shown, values, 0.0).sum(axis=1)
+    return np.asarray(sums[counts > 0] / counts[counts > 0], dtype=np.float64)
+
+
+def _ease(expected: Floats, precision: float) -> float:
+    """Standard errors by which the expected precision exceeds the wanted one."""
+    mean = float(expected.mean())
+    return (mean - precision) * math.sqrt(len(expected) / max(mean * (1 - mean), LEAST_VARIANCE))

@@ -145,7 +145,7 @@ BLOCK = 512
 
 def hubness(vectors: VectorIndex, *, seed: int = 0) -> Diagnostic:
     """Measure how unevenly units occur among the nearest neighbours of others."""
-    rows = _sample(vectors, seed)
+    rows = sampled(vectors, seed)
     if len(rows) < FEWEST:
         counts, value = np.zeros(0), None
         shown = f"not measured: {len(rows)} units"
@@ -187,7 +187,8 @@ def skew(counts: NDArray[np.float64]) -> float:
     return float((deviations**3).mean() / spread**3) if spread else 0.0
 
 
-def _sample(vectors: VectorIndex, seed: int) -> NDArray[np.float32]:
+def sampled(vectors: VectorIndex, seed: int = 0) -> NDArray[np.float32]:
+    """Draw up to `SAMPLE` live units that have a vector (n, d)."""
     rows = np.arange(vectors.n_rows) if vectors.alive is None else np.flatnonzero(vectors.alive)
     if len(rows) > SAMPLE:
         rows = np.sort(np.random.default_rng(seed).choice(rows, SAMPLE, replace=False))

@@ -148,6 +148,10 @@ class Bm25:
         """Count the live units that have a term."""
         return self._find(term)[1]
 
+    def length(self, row: int) -> int:
+        """Count the words of the unit in a row."""
+        return int(self._lengths()[row])
+
     def scores(self, terms: Sequence[str], *, k1: float, b: float) -> Scores:
         """Score all rows, float32 (rows,), not to be written to; 0 where no term occurs or the unit is deleted.
 

@@ -1,0 +1,230 @@
+"""What happened to the queries of a calibration, by fits that did not see them: what promises rest on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.engine import Index
+from tellapart.engine.hit_features import ANSWER_FEATURES, answer_features
+from tellapart.index.catalogue import Catalogue
+from tellapart.scores.calibration import CalibrationQuality, HitCalibrator, cross_fitted, log_odds
+from tellapart.scores.observing import ObservedQuery
+from tellapart.scores.thresholds import one_each
+
+Floats = NDArray[np.float64]
+
+EVIDENCE = "calibration evidence"
+"""Name of the record that thresholds are found on."""
+
+DIGITS = 6
+"""Decimals kept of a probability."""
+
+SECOND_LOOK = ANSWER_FEATURES.index("best second look")
+
+
+@dataclass(frozen=True, slots=True)
+class HitTable:
+    """Hits of queries with an answer: features (n, d), relevance (n,), cluster (n,) and weight (n,) of each."""
+
+    features: Floats
+    relevant: NDArray[np.bool_]
+    clusters: NDArray[np.str_]
+    weights: Floats
+
+    @classmethod
+    def of(cls, observed: Sequence[ObservedQuery]) -> Self:
+        """Put the first ten hits of all queries below each other."""
+        sizes = [len(each.features) for each in observed]
+        return cls(
+            np.concatenate([each.features for each in observed]),
+            np.concatenate([each.relevant for each in observed]),
+            np.repeat([each.cluster for each in observed], sizes),
+            np.repeat([each.weight for each in observed], sizes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTable:
+    """Lists with and without an answer: features (n, 10), whether there is one (n,), cluster (n,), weight (n,).
+
+    With: queries whose answer is among the first ten hits. Without: the same after their answers were taken out of the
+    corpus (near misses), then the queries that people judged to have no answer. Both kinds weigh the same in all.
+    """
+
+    features: Floats
+    answered: NDArray[np.bool_]
+    clusters: NDArray[np.str_]
+    weights: Floats
+
+    @classmethod
+    def of(cls, observed: Sequence[ObservedQuery], seed: int = 0) -> Self | None:
+        """Describe the lists; None where there are none of one kind.
+
+        Relevance of their hits is predicted by a fit on queries of other clusters. With a second look only its best
+        score is told: on 296 questions of wikiqa other features beside it took the AUROC from .83 to .82.
+        """
+        found = [each for each in observed if each.found]
+        near = [each for each in found if len(each.without)]
+        unanswered = [each for each in observed if not each.answerable]
+        if not found or not (near or unanswered):
+            return None
+        lists = [each.features for each in found]
+        lists += [*(each.without for each in near), *(each.features for each in unanswered)]
+        own = [*found, *near, *unanswered]
+        rows = np.stack(
+            [
+                answer_features(*each)
+                for each in zip(lists, _log_odds(observed, lists, own, seed), strict=True)
+            ]
+        )
+        used = np.ones(len(ANSWER_FEATURES))
+        if rows[:, SECOND_LOOK].any():
+            used[:] = 0.0
+            used[SECOND_LOOK] = 1.0
+        answered = np.arange(len(rows)) < len(found)
+        weights = np.array([each.weight for each in own], dtype=np.float64)
+        for kind in (answered, ~answered):
+            weights[kind] *= len(rows) / 2 / weights[kind].sum()
+        return cls(rows * used, answered, np.array([each.cluster for each in own]), weights)
+
+
+def _log_odds(
+    observed: Sequence[ObservedQuery], lists: Sequence[Floats], own: Sequence[ObservedQuery], seed: int
+) -> list[Floats]:
+    """Log odds of relevance of the hits of some lists, each list of a query, by fits on queries of other clusters."""
+    hits = HitTable.of([each for each in observed if each.answerable])
+    sizes = [len(each) for each in lists]
+    # what is predicted weighs nothing in the fits, and is left out of that of its own cluster
+    predicted = cross_fitted(
+        HitCalibrator(),
+        np.concatenate([hits.features, *lists]),
+        np.concatenate([hits.relevant, np.zeros(sum(sizes), dtype=bool)]),
+        np.concatenate([hits.clusters, np.repeat([each.cluster for each in own], sizes)]),
+        np.concatenate([hits.weights, np.zeros(sum(sizes))]),
+        seed=seed,
+    )
+    return np.split(log_odds(predicted[len(hits.relevant) :]), np.cumsum(sizes)[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationEvidence:
+    """What happened to the queries of a calibration; probabilities are of fits that did not see the query's cluster.
+
+    Attributes:
+        clusters: Of each query with an answer.
+        probabilities: Of its first ten hits.
+        relevant: Whether each of these is.
+        answered: That the corpus holds an answer, of the query as it is; None where its answer is not among the ten.
+        misses: The same once its relevant hits were taken out of the corpus; None where nothing was there or is left.
+        unanswered: The same of queries that people judged to have no answer.
+        reached: Score of its first relevant hit as a share of the top score; None where none was found.
+        provenance: `judged` or `synthetic`.
+        made: ISO date and time, that of the calibration.
+    """
+
+    clusters: tuple[str, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+    relevant: tuple[tuple[bool, ...], ...]
+    answered: tuple[float | None, ...]
+    misses: tuple[float | None, ...]
+    unanswered: tuple[float, ...]
+    reached: tuple[float | None, ...]
+    provenance: str
+    made: str
+
+    @classmethod
+    def of(
+        cls, observed: Sequence[ObservedQuery], method: str, provenance: str, made: str, seed: int
+    ) -> Self:
+        """Predict the hits and lists of every query by fits on queries of other clusters."""
+        has = [each for each in observed if each.answerable]
+        hits = HitTable.of(has)
+        predicted = cross_fitted(
+            HitCalibrator(method), hits.features, hits.relevant, hits.clusters, hits.weights, seed=seed
+        )
+        parts = np.split(np.round(predicted, DIGITS), np.cumsum([len(each.features) for each in has])[:-1])
+        return cls(
+            tuple(each.cluster for each in has),
+            tuple(tuple(each.tolist()) for each in parts),
+            tuple(tuple(each.relevant.tolist()) for each in has),
+            *_lists(observed, has, seed),
+            tuple(each.reached if math.isfinite(each.reached) else None for each in has),
+            provenance,
+            made,
+        )
+
+    def independent(self) -> CalibrationEvidence:
+        """Keep one query of each cluster."""
+        kept = one_each(self.clusters)
+
+        def picked(values: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(values[position] for position in kept)
+
+        return replace(
+            self,
+            clusters=picked(self.clusters),
+            probabilities=picked(self.probabilities),
+            relevant=picked(self.relevant),
+            answered=picked(self.answered),
+            misses=picked(self.misses),
+            reached=picked(self.reached),
+        )
+
+    def best_relevant(self) -> Floats:
+        """Highest probability of a relevant hit of each query (n,), -inf without one."""
+        return np.array(
+            [
+                max((p for p, hit in zip(own, labels, strict=True) if hit), default=-math.inf)
+                for own, labels in zip(self.probabilities, self.relevant, strict=True)
+            ]
+        )
+
+    def quality(self, first: int = 10) -> CalibrationQuality:
+        """How well the probabilities of the first hits of every query hold."""
+        predicted = [p for own in self.probabilities for p in own[:first]]
+        return CalibrationQuality.of(predicted, [hit for own in self.relevant for hit in own[:first]])
+
+    def encode(self) -> str:
+        """Write as JSON."""
+        return json.dumps({each: getattr(self, each) for each in self.__slots__})
+
+    @classmethod
+    def kept_in(cls, index: Index) -> Self | None:
+        """Read what `calibrate` kept in an index; None where there is nothing this version can read."""
+        with index.reading():
+            text = Catalogue(index.store).record(EVIDENCE)
+        try:
+            kept = json.loads(text) if text else None
+            if kept is None:
+                return None
+            for name in ("probabilities", "relevant"):
+                kept[name] = tuple(tuple(each) for each in kept[name])
+            for name in ("clusters", "answered", "misses", "unanswered", "reached"):
+                kept[name] = tuple(kept[name])
+            return cls(**kept)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def _lists(
+    observed: Sequence[ObservedQuery], has: Sequence[ObservedQuery], seed: int
+) -> tuple[tuple[float | None, ...], tuple[float | None, ...], tuple[float, ...]]:
+    """Probabilities that there is an answer: of the queries as they are, of near misses, of those without."""
+    table = AnswerTable.of(observed, seed)
+    if table is None:
+        nothing = (None,) * len(has)
+        return nothing, nothing, ()
+    predicted = cross_fitted(
+        HitCalibrator(), table.features, table.answered, table.clusters, table.weights, seed=seed
+    )
+    values = iter(np.round(predicted, DIGITS).tolist())
+    answered = tuple(next(values) if each.found else None for each in has)
+    misses = tuple(next(values) if each.found and len(each.without) else None for each in has)
+    return answered, misses, tuple(values)
