@@ -38,17 +38,12 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
             return "the pattern matches nowhere, or nowhere that passes the filters"
         return "no unit shares a word with the query, or none passes the filters"
     if result.calibration is not None:
-        threshold, answered = result.calibration.answer_threshold, result.answered
-        if threshold is None or answered is None or answered >= threshold:
-            return None
-        start = f"answers start at {threshold:.2f}"
-        return f"that the index holds an answer has probability {answered:.2f} only ({start})"
+        return _below(
+            result.calibration.answer_threshold, result.answered, "that the index holds an answer has"
+        )
     known = [hit.probability for hit in result.hits if hit.probability is not None]
     if known and result.configuration.ranker != GIVEN_AN_ANSWER:
-        if max(known) >= LEAST_PROBABILITY:
-            return None
-        start = f"answers start at {LEAST_PROBABILITY:.2f}"
-        return f"the best hit is relevant with probability {max(known):.2f} only ({start})"
+        return _below(LEAST_PROBABILITY, max(known), "the best hit is relevant with")
     query = result.request.query
     if query is None or result.request.examples:
         return None
@@ -69,6 +64,12 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
     return (
         "no word of the query occurs here, and nothing is nearer to it than unrelated texts are to each other"
     )
+
+
+def _below(threshold: float | None, probability: float | None, what: str) -> str | None:
+    if threshold is None or probability is None or probability >= threshold:
+        return None
+    return f"{what} probability {probability:.2f} only (answers start at {threshold:.2f})"
 
 
 def _occurs(snapshot: Snapshot, level: Granularity, query: str) -> bool:
