@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,7 +38,7 @@ from tellapart.corpus.document import Kind
 from tellapart.encoders.pairs import open_cross_encoder
 from tellapart.engine import second_look
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.hit_features import FEATURES
+from tellapart.engine.hit_features import COMPARED_HITS, FEATURES
 from tellapart.experiments import read_query_set
 from tellapart.experiments.query_set import QuerySet
 from tellapart.index.lexical import analyse_query
@@ -60,7 +59,7 @@ LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
 PRECISIONS = (0.9, 0.75)
-FIELDS = ("features", "relevant", "without", "shares")
+FIELDS = ("features", "relevant", "without")
 COSINE, SECOND = FEATURES.index("cosine"), FEATURES.index("best second look")
 
 
@@ -167,15 +166,14 @@ def _read(place: Path) -> list[ObservedQuery]:
     for row in rows:
         for each in FIELDS:
             row[each] = np.array(row[each], dtype=bool if each == "relevant" else float)
-        row["without"] = row["without"].reshape(-1, row["features"].shape[1])
-        row["reached"] = -math.inf if row["reached"] is None else row["reached"]
+        row["without"] = row["without"].reshape(-1, len(FEATURES))
     return [ObservedQuery(**row) for row in rows]
 
 
 def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
-        return value.tolist()
-    return None if value == -math.inf else value
+        return np.round(value, 5).tolist() if value.dtype.kind == "f" else value.tolist()
+    return value
 
 
 def _bayesian(python: str, index: Index, queries: QuerySet) -> CalibrationEvidence:
@@ -212,7 +210,7 @@ def _no_answer(
     """Tell questions of the development split that have an answer from those that have none."""
     tested = parts["dev"]
     labels = np.array([each.answerable for each in tested])
-    plain = np.array([each.features[:, COSINE].max() for each in tested])
+    plain = np.array([each.features[:COMPARED_HITS, COSINE].max() for each in tested])
     rows = [["best cosine", "", *refusal_figures(labels, plain, None)]]
     near = [each for each in parts["train"] if each.answerable]
     for told, known in (("near misses", near), ("near misses and unanswered questions", parts["train"])):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
-from tellapart.engine.hit_features import FEATURES, answer_features
+from tellapart.engine.hit_features import COMPARED_HITS, FEATURES, answer_features
 from tellapart.errors import TellapartError
 from tellapart.scores.calibrating import fitted_maps
 from tellapart.scores.calibration import (
@@ -18,7 +18,7 @@ from tellapart.scores.calibration import (
     cross_fitted,
     expected_calibration_error,
 )
-from tellapart.scores.evidence import CalibrationEvidence, HitTable
+from tellapart.scores.evidence import CalibrationEvidence, HitTable, reached
 from tellapart.scores.observing import ObservedQuery
 from tellapart.scores.thresholds import CONFIDENCE, lower_quantile, one_each, precision_threshold
 
@@ -56,7 +56,7 @@ def precision_figures(observed: Sequence[ObservedQuery], asked: Sequence[float])
     own = [observed[at] for at in one_each([each.cluster for each in observed])]
     hits = HitTable.of(own)
     strength = HitCalibrator().fit(hits.features, hits.relevant, hits.clusters).strength_
-    sizes = [len(each.features) for each in own]
+    sizes = [len(each.features[:COMPARED_HITS]) for each in own]
     features = np.split(hits.features, np.cumsum(sizes)[:-1])
     relevant = np.split(hits.relevant, np.cumsum(sizes)[:-1])
     obtained: dict[float, list[tuple[float, float]]] = {each: [] for each in asked}
@@ -172,7 +172,10 @@ def near_miss_figures(observed: Sequence[ObservedQuery]) -> list[str]:
     said = np.array([[evidence.answered[i], evidence.misses[i]] for i in kept], dtype=float)
     cosine = FEATURES.index("cosine")
     plain = np.array(
-        [[observed[i].features[:, cosine].max(), observed[i].without[:, cosine].max()] for i in kept]
+        [
+            [observed[i].features[:COMPARED_HITS, cosine].max(), observed[i].without[:, cosine].max()]
+            for i in kept
+        ]
     )
 
     def auroc(values: np.ndarray) -> float:
@@ -192,15 +195,16 @@ def near_miss_figures(observed: Sequence[ObservedQuery]) -> list[str]:
 def answer_probabilities(known: Sequence[ObservedQuery], asked: Sequence[ObservedQuery]) -> np.ndarray:
     """Probability that there is an answer, of each query that is asked, by maps fitted on those that are known."""
     relevance, answer = fitted_maps(known, "logistic")
-    lists = [answer_features(each.features, relevance.log_odds(each.features)) for each in asked]
+    first = [each.features[:COMPARED_HITS] for each in asked]
+    lists = [answer_features(each, relevance.log_odds(each)) for each in first]
     return answer.probabilities(np.stack(lists))
 
 
 def transferred(made: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]) -> CalibrationEvidence:
     """Predict judged queries by a fit on synthetic ones."""
     relevance, _ = fitted_maps(made, "logistic")
-    probabilities = [relevance.probabilities(each.features).tolist() for each in observed]
-    relevant = tuple(tuple(each.relevant.tolist()) for each in observed)
+    probabilities = [relevance.probabilities(each.features[:COMPARED_HITS]).tolist() for each in observed]
+    relevant = tuple(tuple(each.relevant[:COMPARED_HITS].tolist()) for each in observed)
     return evidence_of([each.cluster for each in observed], probabilities, relevant, "synthetic")
 
 
@@ -218,18 +222,21 @@ def evidence_of(
 
 def list_figures(observed: Sequence[ObservedQuery]) -> list[str]:
     """Coverage and length on half of the queries; only those whose answer is among the first 100 hits."""
-    own = [observed[i] for i in one_each([each.cluster for each in observed])]
-    found = [each for each in own if math.isfinite(each.reached)]
+    found = [each for each in observed if each.relevant.any()]
+    found = [found[at] for at in one_each([each.cluster for each in found])]
+    clusters = [each.cluster for each in found]
+    said = HitTable.of(found).predicted([each.features for each in found], clusters, "logistic", 0)
+    shares = [p / p.max() for p in said]
+    best = np.array([reached(p, each.relevant) for p, each in zip(said, found, strict=True)], dtype=float)
+    first = np.array([int(each.relevant.argmax()) + 1 for each in found])
     draw = np.random.default_rng(0)
     covered, lengths, fixed = [], [], []
     for _ in range(SPLITS):
         order = draw.permutation(len(found))
-        half = len(order) // 2
-        threshold = lower_quantile([found[i].reached for i in order[:half]], 1 - COVERAGE)
-        tested = [found[i] for i in order[half:]]
-        covered.append(np.mean([each.reached >= threshold for each in tested]))
-        lengths.append(np.mean([(each.shares >= threshold).sum() for each in tested]))
-        ranks = np.sort([(each.shares > each.reached).sum() + 1 for each in tested])
-        fixed.append(ranks[max(math.ceil(float(covered[-1]) * len(ranks)) - 1, 0)])
+        known, new = np.split(order, [len(order) // 2])
+        threshold = lower_quantile(best[known], 1 - COVERAGE)
+        covered.append((best[new] >= threshold).mean())
+        lengths.append(np.mean([(shares[at] >= threshold).sum() for at in new]))
+        fixed.append(np.sort(first[new])[max(math.ceil(float(covered[-1]) * len(new)) - 1, 0)])
     length, same = float(np.mean(lengths)), float(np.mean(fixed))
     return [f"{np.mean(covered):.3f}", f"{length:.1f}", f"{same:.1f}", f"{1 - length / same:.0%}"]

@@ -37,9 +37,9 @@ def search_with_precision(index: Index, request: SearchRequest, precision: float
 def search_with_coverage(index: Index, request: SearchRequest, coverage: float) -> SearchResult:
     """Search for the smallest list that holds a relevant hit with the wanted probability (conformal).
 
-    Hits stay whose score is at least a share of the top score; the share is the order statistic of what the first
-    relevant hits of earlier queries reached (`lower_quantile`). The request's `k` does not count: the list is as long
-    as it must be, at most 100.
+    Hits stay whose probability is at least a share of the highest; the share is the order statistic of what the most
+    probable relevant hits of earlier queries reached (`lower_quantile`). The request's `k` does not count: the list is
+    as long as it must be, at most 100.
 
     Args:
         index: With a calibration.
@@ -54,12 +54,12 @@ def search_with_coverage(index: Index, request: SearchRequest, coverage: float) 
     result, evidence = _calibrated(index, replace(request, k=DEPTH))
     reached = [-math.inf if each is None else each for each in evidence.reached]
     least = lower_quantile(reached, 1 - coverage)
-    scores = np.array([hit.score for hit in result.hits])
-    shares = 1 - (scores[:1] - scores) / max(abs(float(scores[0])), 1e-9) if len(scores) else scores
-    hits = tuple(hit for hit, share in zip(result.hits, shares, strict=True) if share >= least)
+    probabilities = np.array([hit.probability or 0.0 for hit in result.hits])
+    enough = least * probabilities.max(initial=0.0)
+    hits = tuple(hit for hit, p in zip(result.hits, probabilities, strict=True) if p >= enough)
     note = (
         f"{_source(evidence)}a relevant hit is in the list with {coverage:.0%} probability"
-        f" ({len(reached):,} queries): scores from {least:.2f} of the best one"
+        f" ({len(reached):,} queries): probabilities from {least:.2f} of the best one"
     )
     return replace(result, hits=hits, notes=(*result.notes, note))
 

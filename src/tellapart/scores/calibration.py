@@ -177,8 +177,9 @@ def cross_fitted(
     predicted = np.zeros(len(labels))
     for fold in range(folds):
         inside = dealt[of_hit] == fold
+        used = ~inside & (counted > 0)
         fitted = HitCalibrator(**calibrator.get_params())
-        fitted.fit(known[~inside], labels[~inside], names[~inside], counted[~inside])
+        fitted.fit(known[used], labels[used], names[used], counted[used])
         predicted[inside] = fitted.predict_proba(known[inside])[:, 1]
     return predicted
 

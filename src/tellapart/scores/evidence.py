@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.engine import Index
-from tellapart.engine.hit_features import ANSWER_FEATURES, answer_features
+from tellapart.engine.hit_features import ANSWER_FEATURES, COMPARED_HITS, answer_features
 from tellapart.index.catalogue import Catalogue
 from tellapart.scores.calibration import CalibrationQuality, HitCalibrator, cross_fitted, log_odds
 from tellapart.scores.observing import ObservedQuery
@@ -26,12 +26,15 @@ EVIDENCE = "calibration evidence"
 DIGITS = 6
 """Decimals kept of a probability."""
 
+LEAST = 1e-9
+"""Keeps the share of a probability of 0 finite."""
+
 SECOND_LOOK = ANSWER_FEATURES.index("best second look")
 
 
 @dataclass(frozen=True, slots=True)
 class HitTable:
-    """Hits of queries with an answer: features (n, d), relevance (n,), cluster (n,) and weight (n,) of each."""
+    """Hits of queries: features (n, d), relevance (n,), cluster (n,) and weight (n,) of each."""
 
     features: Floats
     relevant: NDArray[np.bool_]
@@ -41,13 +44,29 @@ class HitTable:
     @classmethod
     def of(cls, observed: Sequence[ObservedQuery]) -> Self:
         """Put the first ten hits of all queries below each other."""
-        sizes = [len(each.features) for each in observed]
+        sizes = [len(each.features[:COMPARED_HITS]) for each in observed]
         return cls(
-            np.concatenate([each.features for each in observed]),
-            np.concatenate([each.relevant for each in observed]),
+            np.concatenate([each.features[:COMPARED_HITS] for each in observed]),
+            np.concatenate([each.relevant[:COMPARED_HITS] for each in observed]),
             np.repeat([each.cluster for each in observed], sizes),
             np.repeat([each.weight for each in observed], sizes),
         )
+
+    def predicted(
+        self, lists: Sequence[Floats], clusters: Sequence[str], method: str, seed: int
+    ) -> list[Floats]:
+        """P(relevant) of the hits of some lists (m, d), each of a cluster, by fits on the hits of other clusters."""
+        sizes = [len(each) for each in lists]
+        # what is predicted weighs nothing in the fits, and is left out of that of its own cluster
+        every = cross_fitted(
+            HitCalibrator(method),
+            np.concatenate([self.features, *lists]),
+            np.concatenate([self.relevant, np.zeros(sum(sizes), dtype=bool)]),
+            np.concatenate([self.clusters, np.repeat(clusters, sizes)]),
+            np.concatenate([self.weights, np.zeros(sum(sizes))]),
+            seed=seed,
+        )
+        return np.split(every[len(self.relevant) :], np.cumsum(sizes)[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +94,13 @@ class AnswerTable:
         unanswered = [each for each in observed if not each.answerable]
         if not found or not (near or unanswered):
             return None
-        lists = [each.features for each in found]
-        lists += [*(each.without for each in near), *(each.features for each in unanswered)]
+        lists = [each.features[:COMPARED_HITS] for each in found]
+        lists += [*(each.without for each in near), *(each.features[:COMPARED_HITS] for each in unanswered)]
         own = [*found, *near, *unanswered]
-        rows = np.stack(
-            [
-                answer_features(*each)
-                for each in zip(lists, _log_odds(observed, lists, own, seed), strict=True)
-            ]
-        )
+        clusters = [each.cluster for each in own]
+        hits = HitTable.of([each for each in observed if each.answerable])
+        said = hits.predicted(lists, clusters, "logistic", seed)
+        rows = np.stack([answer_features(each, log_odds(p)) for each, p in zip(lists, said, strict=True)])
         used = np.ones(len(ANSWER_FEATURES))
         if rows[:, SECOND_LOOK].any():
             used[:] = 0.0
@@ -92,25 +109,14 @@ class AnswerTable:
         weights = np.array([each.weight for each in own], dtype=np.float64)
         for kind in (answered, ~answered):
             weights[kind] *= len(rows) / 2 / weights[kind].sum()
-        return cls(rows * used, answered, np.array([each.cluster for each in own]), weights)
+        return cls(rows * used, answered, np.array(clusters), weights)
 
 
-def _log_odds(
-    observed: Sequence[ObservedQuery], lists: Sequence[Floats], own: Sequence[ObservedQuery], seed: int
-) -> list[Floats]:
-    """Log odds of relevance of the hits of some lists, each list of a query, by fits on queries of other clusters."""
-    hits = HitTable.of([each for each in observed if each.answerable])
-    sizes = [len(each) for each in lists]
-    # what is predicted weighs nothing in the fits, and is left out of that of its own cluster
-    predicted = cross_fitted(
-        HitCalibrator(),
-        np.concatenate([hits.features, *lists]),
-        np.concatenate([hits.relevant, np.zeros(sum(sizes), dtype=bool)]),
-        np.concatenate([hits.clusters, np.repeat([each.cluster for each in own], sizes)]),
-        np.concatenate([hits.weights, np.zeros(sum(sizes))]),
-        seed=seed,
-    )
-    return np.split(log_odds(predicted[len(hits.relevant) :]), np.cumsum(sizes)[:-1])
+def reached(probabilities: Floats, relevant: NDArray[np.bool_]) -> float | None:
+    """Highest probability (n,) of a relevant hit (n,) as a share of the highest of all; None without a relevant one."""
+    if not relevant.any():
+        return None
+    return float(probabilities[relevant].max() / max(float(probabilities.max()), LEAST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ class CalibrationEvidence:
         answered: That the corpus holds an answer, of the query as it is; None where its answer is not among the ten.
         misses: The same once its relevant hits were taken out of the corpus; None where nothing was there or is left.
         unanswered: The same of queries that people judged to have no answer.
-        reached: Score of its first relevant hit as a share of the top score; None where none was found.
+        reached: Highest probability of a relevant hit among 100 as a share of the highest of all; None without one.
         provenance: `judged` or `synthetic`.
         made: ISO date and time, that of the calibration.
     """
@@ -145,17 +151,14 @@ class CalibrationEvidence:
     ) -> Self:
         """Predict the hits and lists of every query by fits on queries of other clusters."""
         has = [each for each in observed if each.answerable]
-        hits = HitTable.of(has)
-        predicted = cross_fitted(
-            HitCalibrator(method), hits.features, hits.relevant, hits.clusters, hits.weights, seed=seed
-        )
-        parts = np.split(np.round(predicted, DIGITS), np.cumsum([len(each.features) for each in has])[:-1])
+        clusters = tuple(each.cluster for each in has)
+        lists = HitTable.of(has).predicted([each.features for each in has], clusters, method, seed)
         return cls(
-            tuple(each.cluster for each in has),
-            tuple(tuple(each.tolist()) for each in parts),
-            tuple(tuple(each.relevant.tolist()) for each in has),
+            clusters,
+            tuple(tuple(np.round(each[:COMPARED_HITS], DIGITS).tolist()) for each in lists),
+            tuple(tuple(each.relevant[:COMPARED_HITS].tolist()) for each in has),
             *_lists(observed, has, seed),
-            tuple(each.reached if math.isfinite(each.reached) else None for each in has),
+            tuple(reached(each, own.relevant) for each, own in zip(lists, has, strict=True)),
             provenance,
             made,
         )

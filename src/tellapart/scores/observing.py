@@ -32,12 +32,10 @@ class ObservedQuery:
         query: Its id.
         cluster: Group of dependent queries.
         weight: How much it counts.
-        features: Of the first ten hits (n, 16), as `hit_features` gives them.
+        features: Of the first 100 hits (n, 16), best first, as `hit_features` gives them; ten are learned from.
         relevant: Whether each of these is (n,): its document is, or where people judged passages, it overlaps one.
         without: Features of the first ten hits once every relevant one is gone (n, 16): a near miss, a question whose
             answer was taken out of the corpus while its neighbours stayed.
-        reached: Score of the first relevant hit as a share of the top score; -inf where none is among the first 100.
-        shares: Scores as a share of the top score, falling, of the first 100 hits (n,).
         answerable: Whether anything was judged relevant.
     """
 
@@ -47,14 +45,12 @@ class ObservedQuery:
     features: Floats
     relevant: NDArray[np.bool_]
     without: Floats
-    reached: float
-    shares: Floats
     answerable: bool = True
 
     @property
     def found(self) -> bool:
         """Whether a hit among the first ten answers."""
-        return bool(self.relevant.any())
+        return bool(self.relevant[:COMPARED_HITS].any())
 
 
 def observe(
@@ -89,21 +85,16 @@ def observe(
                     _relevant(found, documents, query_set, query) if has else np.zeros(len(found), dtype=bool)
                 )
                 rest = [each for each, hit in zip(found, relevant, strict=True) if not hit]
-                features = hit_features(found[:COMPARED_HITS], asked, looked_by)
+                features = hit_features(found, asked, looked_by)
                 without = hit_features(rest[:COMPARED_HITS], asked, looked_by)
-                scores = np.array([each.score for each in found])
-                shares = 1 - (scores[0] - scores) / max(abs(scores[0]), 1e-9)
-                first = int(np.argmax(relevant))
                 observed.append(
                     ObservedQuery(
                         query,
                         query_set.cluster(query),
                         query_set.weights.get(query, 1.0),
                         features,
-                        relevant[:COMPARED_HITS],
+                        relevant,
                         without,
-                        float(shares[first]) if relevant[first] else -np.inf,
-                        shares,
                         has,
                     )
                 )
