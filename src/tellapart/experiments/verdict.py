@@ -13,7 +13,7 @@ from typing import Any
 from tellapart.arguments import need
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.records import VERDICT, VerdictRecord, corpus_state, examples_record, write_records
+from tellapart.engine.records import VerdictRecord, corpus_state, examples_record, write_records
 from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError
 from tellapart.experiments.entropy import EntropyRule
@@ -21,6 +21,7 @@ from tellapart.experiments.experiment import Cost
 from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
 from tellapart.experiments.query_set import Provenance
 from tellapart.experiments.verdict_json import verdict_json
+from tellapart.index.catalogue import VERDICT
 
 EVALUATION = "evaluation"
 """Name of the record that holds all that was measured, as `evaluate --json` prints it."""

@@ -223,8 +223,9 @@ class Embedder:
         for granularity, rows in arrays.items():
             path = segment.folder / vectors_name(self.kept.fingerprint, granularity, self.pooled)
             path.parent.mkdir(exist_ok=True)
-            compressed = isinstance(self.kept, CompressedEncoder)
-            write_vectors(path, kept_rows(self.kept, rows) if compressed else rows, allow_absent=True)
+            kept = self.kept
+            made = kept_rows(kept, rows.astype(np.float32)) if isinstance(kept, CompressedEncoder) else rows
+            write_vectors(path, made, allow_absent=True)
             paths.append(path)
         self.catalogue.put_files(segment.number, seal(segment.folder, paths))
 

@@ -29,7 +29,7 @@ _HEADER_BYTES = 1_024
 
 
 def write_vectors(
-    path: Path, array: NDArray[np.floating] | NDArray[np.uint8], *, allow_absent: bool = False
+    path: Path, array: NDArray[np.floating] | StoredRows, *, allow_absent: bool = False
 ) -> None:
     """Write rows of unit length, shape (units, dim), as float16; the file appears complete or not at all.
 

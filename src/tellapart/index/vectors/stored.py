@@ -43,7 +43,8 @@ def widen(rows: StoredRows, out: Floats | None = None) -> Floats:
 def _from_bytes(rows: StoredRows, wide: Floats) -> Floats:
     np.subtract(rows, np.float32(CENTRE), out=wide)
     lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    return np.divide(wide, np.maximum(lengths, 1.0)[:, None], out=wide)
+    wide /= np.maximum(lengths, 1.0)[:, None]
+    return wide
 
 
 def as_bytes(rows: Floats, steps: float) -> NDArray[np.uint8]:
@@ -52,7 +53,8 @@ def as_bytes(rows: Floats, steps: float) -> NDArray[np.uint8]:
     All rows of an index get the same steps, so that a scan may compare their bytes as they are.
     """
     rounded = np.rint(rows * np.float32(steps))
-    return (np.clip(rounded, -CENTRE, CENTRE) + CENTRE).astype(np.uint8)
+    shifted: NDArray[np.uint8] = (np.clip(rounded, -CENTRE, CENTRE) + CENTRE).astype(np.uint8)
+    return shifted
 
 
 def blocks(segments: Iterable[StoredRows], size: int = BLOCK_ROWS) -> Iterator[tuple[int, Floats]]:
