@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.places import place_of
 from tellapart.corpus.read import read
+from tellapart.corpus.readers.columns import page_text
 from tellapart.corpus.readers.docx import extract_docx
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.notebook import extract_notebook
@@ -417,6 +418,31 @@ def test_pdf_running_lines_of_left_and_right_pages_and_roman_numbers(tmp_path):
     assert (text.count("Chapter"), text.count("The Book")) == (1, 1)
     assert not {"i", "iv", "viii"} & set(text.split())
     assert all(f"words {i} here" in text for i in range(1, 9))
+
+
+def placed(rows):
+    """A page on which each row is pieces of text, each with its place."""
+    pieces = [(x, 700 - 14 * n, text) for n, row in enumerate(rows) for x, text in row]
+
+    class Page:
+        def extract_text(self, *, visitor_text):
+            for x, y, text in pieces:
+                visitor_text(text, [1, 0, 0, 1, 0, 0], [1, 0, 0, 1, x, y], None, 12)
+            return "\n".join(" ".join(text for _, text in row) for row in rows)
+
+    return Page()
+
+
+def test_pdf_columns_written_row_by_row_are_read_one_after_the_other():
+    rows = [[(50, f"left line number {n}"), (330, f"right line number {n}")] for n in range(8)]
+    text = page_text(placed([[(50, "A Title")], *rows, [(50, "the end")]]))
+    lines = [f"{side} line number {n}" for side in ("left", "right") for n in range(8)]
+    assert text.split("\n") == ["A Title", *lines, "the end"]
+
+
+def test_pdf_tables_stay_rows():
+    rows = [[(50, f"cell {n}"), (330, f"value {n}")] for n in range(8)]
+    assert page_text(placed(rows)).split("\n") == [f"cell {n} value {n}" for n in range(8)]
 
 
 def test_pdf_a_compound_keeps_the_hyphen_that_it_has_elsewhere(tmp_path):

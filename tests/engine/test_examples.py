@@ -138,7 +138,7 @@ def test_a_large_folder_is_sampled_and_said_so(tmp_path, encoder):
         (lambda i: i.search("dog", ranker="rocchio"), "name some with --like"),
         (lambda i: i.search(like=["dogs/husky.txt"], ranker="best"), "unknown ranker 'best'"),
         (lambda i: i.search(like=["nowhere.txt"]), "no document 'nowhere.txt'"),
-        (lambda i: i.search(like=["dogs/husky.txt:7"]), "has no line 7"),
+        (lambda i: i.search(like=["dogs/husky.txt:7"]), "has no line 7: it has 1$"),
         (lambda i: i.search(like=["dogs/husky.txt#paragraph:0123456789"]), "not in the index any more"),
         (
             lambda i: i.search(like=["dogs/husky.txt"], unlike=["husky.txt"]),

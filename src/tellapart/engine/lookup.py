@@ -90,9 +90,9 @@ def offset_of(stored: StoredDocument, line: int) -> int:
     """Offset of a line (from 1) of a document."""
     offset = offset_of_line(stored.document, line) if line >= 1 else None
     if offset is None:
-        raise TellapartError(
-            f"{stored.document.id!r} has no line {line}: it has {stored.document.text.count(chr(10)) + 1}"
-        )
+        text = stored.document.text
+        lines = text.count("\n") + (not text.endswith("\n"))
+        raise TellapartError(f"{stored.document.id!r} has no line {line}: it has {lines}")
     return min(offset, len(stored.document.text) - 1)
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tellapart.corpus.readers.columns import page_text
 from tellapart.corpus.readers.extracted import MARK, Extracted, NotReadableError, clean, lift_marks, mark
 from tellapart.errors import TellapartError, require
 
@@ -65,7 +66,7 @@ def extract_pdf(content: bytes) -> Extracted:
         reader = pypdf.PdfReader(io.BytesIO(content))
         if reader.is_encrypted and not reader.decrypt(""):
             raise NotReadableError("protected by a password")
-        pages = [(page.extract_text() or "").replace(MARK, " ") for page in reader.pages]
+        pages = [page_text(page).replace(MARK, " ") for page in reader.pages]
         title = str((reader.metadata or {}).get("/Title") or "").strip()
     except NotReadableError:
         raise
