@@ -16,7 +16,7 @@ right, with so many words on either side in the mean: fewer words are cells of a
 Visit = Callable[[str, Sequence[float], Sequence[float], object, float], None]
 
 
-class _Page(Protocol):
+class _PdfPage(Protocol):
     """What is used of pypdf's page."""
 
     def extract_text(self, *, visitor_text: Visit) -> str:
@@ -24,21 +24,21 @@ class _Page(Protocol):
         ...
 
 
-class _Piece(NamedTuple):
+class _PlacedText(NamedTuple):
     x: float
     y: float
     text: str
 
 
-def page_text(page: _Page) -> str:
+def page_text(page: _PdfPage) -> str:
     """Read a page, in the order of its columns where it has two."""
-    pieces: list[_Piece] = []
+    pieces: list[_PlacedText] = []
 
     def collect(text: str, cm: Sequence[float], tm: Sequence[float], font: object, size: float) -> None:
         if text.strip():
             x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
             y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
-            pieces.append(_Piece(x, y, text))
+            pieces.append(_PlacedText(x, y, text))
 
     text = page.extract_text(visitor_text=collect) or ""
     rows = _rows(pieces)
@@ -46,9 +46,9 @@ def page_text(page: _Page) -> str:
     return text if second is None else "\n".join(_by_columns(rows, second))
 
 
-def _rows(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
+def _rows(pieces: Sequence[_PlacedText]) -> list[list[_PlacedText]]:
     """Pieces that follow each other at one height."""
-    rows: list[list[_Piece]] = []
+    rows: list[list[_PlacedText]] = []
     for piece in pieces:
         if rows and abs(rows[-1][-1].y - piece.y) <= _NEAR and piece.x >= rows[-1][-1].x:
             rows[-1].append(piece)
@@ -57,7 +57,7 @@ def _rows(pieces: Sequence[_Piece]) -> list[list[_Piece]]:
     return rows
 
 
-def _second_column(rows: Sequence[Sequence[_Piece]]) -> float | None:
+def _second_column(rows: Sequence[Sequence[_PlacedText]]) -> float | None:
     """Where the right column begins; None where the page has no two columns written row by row."""
     starts = Counter(
         round(piece.x) for row in rows for piece in row[1:] if piece.x - row[0].x >= _LEAST_WIDTH
@@ -73,13 +73,13 @@ def _second_column(rows: Sequence[Sequence[_Piece]]) -> float | None:
     return second if min(words) >= _LEAST_WORDS else None
 
 
-def _sides(row: Sequence[_Piece], second: float) -> tuple[str, str]:
+def _sides(row: Sequence[_PlacedText], second: float) -> tuple[str, str]:
     left = "".join(piece.text for piece in row if piece.x < second - _NEAR)
     right = "".join(piece.text for piece in row if piece.x >= second - _NEAR)
     return left.strip(), right.strip()
 
 
-def _by_columns(rows: Sequence[Sequence[_Piece]], second: float) -> list[str]:
+def _by_columns(rows: Sequence[Sequence[_PlacedText]], second: float) -> list[str]:
     """Lines above both columns, the left one, the right one, lines below."""
     sides = [_sides(row, second) for row in rows]
     paired = [place for place, (left, right) in enumerate(sides) if left and right]
