@@ -238,3 +238,23 @@ def test_ctrl_c_says_how_to_go_on(indexed, call, monkeypatch):
     code, _, err = call("evaluate", "--index", indexed, "--no-keep")
     assert code == 130
     assert err.strip() == "tellapart: stopped; run the same command to go on where it was"
+
+
+def test_files_that_changed_since_are_told(corpus, indexed, queries, qrels, call):
+    asked = (
+        "evaluate",
+        "--index",
+        indexed,
+        "--queries",
+        queries,
+        "--qrels",
+        qrels,
+        "--ranker",
+        "bm25",
+        "--no-keep",
+    )
+    _, _, err = call(*asked)
+    assert "changed since" not in err
+    (corpus / "README.md").write_text("# Other\n\nSomething else.\n")
+    _, _, err = call(*asked)
+    assert "1 file changed since this index was made" in err

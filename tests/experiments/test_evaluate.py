@@ -13,7 +13,7 @@ from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.entropy import entropy_weights
 from tellapart.experiments.evaluation import evaluate
-from tellapart.experiments.gate import compare_with, read_saved
+from tellapart.experiments.gate import HASHES, compare_with, read_saved, unchanged_share
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.qrels import Qrels, SpanJudgement
 from tellapart.experiments.query_set import Provenance, QuerySet
@@ -286,3 +286,12 @@ def test_what_cannot_be_compared_is_refused(mixed, lexical_gold, saved, change, 
     saved.write_text(json.dumps(shape))
     with pytest.raises(TellapartError, match=words):
         compare_with(read_saved(saved), evaluate(mixed, lexical_gold))
+
+
+def test_a_document_that_changed_counts_once():
+    random = np.random.default_rng(0)
+    before = random.permutation(100_000)[:1000]
+    after = np.concatenate([before[:600], 100_000 + before[600:]])
+    sketches = [tuple(sorted((hash_ * 48271 % 2**31).tolist())[:HASHES]) for hash_ in (before, after)]
+    assert unchanged_share(*sketches) == pytest.approx(0.6, abs=0.1)
+    assert unchanged_share(sketches[0], sketches[0]) == 1

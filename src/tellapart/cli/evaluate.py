@@ -123,6 +123,7 @@ def evaluate(
         raise TellapartError("--gate compares with a saved evaluation: name it with --against")
     saved = read_saved(against) if against else None
     opened = Index.open(options.whole_index(index, path))
+    _note_changes(opened)
     wanted: _Compared = {
         "encoders": tuple(encoder or ()),
         "granularities": tuple(granularity or ()),
@@ -158,6 +159,23 @@ def evaluate(
     if keep:
         _keep(opened, verdict)
     return FAILED if gate and regression is not None and regression.significant else None
+
+
+def _note_changes(index: Index) -> None:
+    """Say that the index does not show the files as they are now: it is evaluated as it is."""
+    from tellapart.index.freshness import differences, sources_are_there, unseen_files
+
+    with index.reading():
+        if not sources_are_there(index.settings, index.folder):
+            return
+        found = differences(index.folder, index.store)
+        changed = unseen_files(index.folder, index.store, found) if found else 0
+    if changed:
+        files = "1 file" if changed == 1 else f"{changed:,} files"
+        note(
+            f"{files} changed since this index was made, which is evaluated as it is:"
+            f" 'tellapart index --index {index.folder}' first takes them over"
+        )
 
 
 class _Compared(TypedDict):

@@ -65,10 +65,12 @@ class Regression:
     def sentence(self) -> str:
         """Say it in words."""
         each = self.comparison
-        verdict = "significantly worse than" if self.significant else "no significant regression against"
+        verdict = (
+            "is significantly worse than" if self.significant else "shows no significant regression against"
+        )
         few = f"; with fewer than {FEW_QUERIES} independent queries only a large one would show"
         return (
-            f"{self.now} is {verdict} {self.then} as saved: {each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}],"
+            f"{self.now} {verdict} {self.then} as saved: {each.difference:+.3f} [{each.low:+.3f}, {each.high:+.3f}],"
             f" p {each.p:.4f}, {self.shared:,} shared queries" + (few if each.n < FEW_QUERIES else "")
         )
 
@@ -124,7 +126,7 @@ def compare_with(saved: Saved, verdict: Verdict, *, seed: int = 0) -> Regression
             f"only {len(shared):,} queries are in both evaluations ({share:.0%}; {SHARED_SHARE:.0%} are needed):"
             " give the same query set, or save a new evaluation to compare with"
         )
-    likeness = resemblance(saved.sketch, verdict.corpus_sketch)
+    likeness = unchanged_share(saved.sketch, verdict.corpus_sketch)
     if saved.corpus != verdict.corpus and likeness < LIKE_SHARE:
         raise TellapartError(
             f"some {likeness:.0%} of the documents are the same as in the saved evaluation"
@@ -168,3 +170,9 @@ def resemblance(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     smallest = sorted(set(a) | set(b))[:HASHES]
     both = set(a) & set(b)
     return sum(1 for each in smallest if each in both) / len(smallest)
+
+
+def unchanged_share(a: tuple[int, ...], b: tuple[int, ...]) -> float:
+    """Estimate the share of the documents of two corpora that both have: one that changed counts once, not twice."""
+    jaccard = resemblance(a, b)
+    return 2 * jaccard / (1 + jaccard)
