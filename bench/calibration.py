@@ -35,8 +35,7 @@ from rerank import DEPTH as LOOKED_AT
 from rerank import KeptScores
 from tellapart import Index
 from tellapart.corpus.document import Kind
-from tellapart.encoders.pairs import open_cross_encoder
-from tellapart.engine import second_look
+from tellapart.encoders import pairs
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.hit_features import COMPARED_HITS, FEATURES
 from tellapart.experiments import read_query_set
@@ -44,7 +43,7 @@ from tellapart.experiments.query_set import QuerySet
 from tellapart.index.lexical import analyse_query
 from tellapart.scores.calibrating import observe_synthetic
 from tellapart.scores.evidence import CalibrationEvidence
-from tellapart.scores.observing import ObservedQuery, observe
+from tellapart.scores.observing import DEPTH, ObservedQuery, observe
 
 SETS = {
     "wikiqa": ("dev", "train"),
@@ -59,6 +58,8 @@ LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
 PRECISIONS = (0.9, 0.75)
+LISTED = 200
+"""Queries of a set whose lists are looked at: 100 hits of each are described."""
 FIELDS = ("features", "relevant", "without")
 COSINE, SECOND = FEATURES.index("cosine"), FEATURES.index("best second look")
 
@@ -92,7 +93,9 @@ def main() -> None:
                 read_query_set(index, data_folder() / name, split=split), arguments.queries
             )
             place = arguments.work / f"{name}-{split}.json"
-            parts[split] = kept_observed(place, index, queries[split], configuration)
+            parts[split] = kept_observed(place, index, queries[split], configuration, COMPARED_HITS)
+        some = replace(drawn(queries[SETS[name][-1]], LISTED), unanswered={})
+        listed = kept_observed(arguments.work / f"{name}-lists.json", index, some, configuration, DEPTH)
         if arguments.observe:
             index.close()
             continue
@@ -104,7 +107,7 @@ def main() -> None:
             quality.append([label, f"judged, {method}", *quality_figures(evidence)])
         precision += [[label, *row] for row in precision_figures(observed, PRECISIONS)]
         refusal.append([label, *near_miss_figures(observed)])
-        lists.append([label, *list_figures(observed)])
+        lists.append([f"{name} ({len(listed)})", *list_figures(listed)])
         if name in arguments.synthetic:
             made = kept_synthetic(arguments.work / f"{name}-synthetic.json", index, configuration)
             quality.append([label, f"synthetic ({len(made)})", *quality_figures(transferred(made, observed))])
@@ -141,23 +144,24 @@ def drawn(queries: QuerySet, at_most: int) -> QuerySet:
 
 
 def kept_observed(
-    place: Path, index: Index, queries: QuerySet, configuration: Configuration
+    place: Path, index: Index, queries: QuerySet, configuration: Configuration, hits: int
 ) -> list[ObservedQuery]:
-    """Search, or read what was found before."""
+    """Search, or read what was found before: so many hits of each query."""
     if not place.exists():
-        _keep(place, observe(index, queries, configuration))
+        _keep(place, observe(index, queries, configuration), hits)
     return _read(place)
 
 
 def kept_synthetic(place: Path, index: Index, configuration: Configuration) -> list[ObservedQuery]:
     """Search for queries made from the corpus, or read what was found before."""
     if not place.exists():
-        _keep(place, observe_synthetic(index, configuration, 0))
+        _keep(place, observe_synthetic(index, configuration, 0), COMPARED_HITS)
     return _read(place)
 
 
-def _keep(place: Path, found: Sequence[ObservedQuery]) -> None:
-    rows = [{each: _plain(getattr(one, each)) for each in one.__slots__} for one in found]
+def _keep(place: Path, found: Sequence[ObservedQuery], hits: int) -> None:
+    short = [replace(each, features=each.features[:hits], relevant=each.relevant[:hits]) for each in found]
+    rows = [{each: _plain(getattr(one, each)) for each in one.__slots__} for one in short]
     place.write_text(json.dumps(rows))
 
 
@@ -217,11 +221,11 @@ def _no_answer(
         said = answer_probabilities(known, tested)
         rows.append(["probability of an answer", f"{told} of train", *refusal_figures(labels, said, plain)])
     if arguments.looked:
-        kept = KeptScores(open_cross_encoder(LOOKS["wikiqa"]), arguments.looked / "scores.json", 0)
-        second_look.open_cross_encoder = lambda name: kept  # type: ignore[assignment,return-value]
+        kept = KeptScores(pairs.open_cross_encoder(LOOKS["wikiqa"]), arguments.looked / "scores.json", 0)
+        pairs.open_cross_encoder = lambda name: kept  # type: ignore[assignment,return-value]
         parameters = replace(configuration.parameters, rerank=LOOKS["wikiqa"], depth=LOOKED_AT)
         looking = replace(configuration, parameters=parameters)
-        found = kept_observed(arguments.work / "wikiqa-dev-looked.json", index, dev, looking)
+        found = kept_observed(arguments.work / "wikiqa-dev-looked.json", index, dev, looking, COMPARED_HITS)
         best = np.array([each.features[0, SECOND].max() for each in found])
         row = [f"best score of {LOOKED_AT} of {LOOKS['wikiqa']}", ""]
         rows.append([*row, *refusal_figures(labels, best, plain)])
@@ -283,7 +287,7 @@ def _page(
         )
         + unanswered
         + "\n## Near misses\n\n"
-        "Each query as it is against the same after its answers were taken out of the corpus and\n"
+        "Each query as it is against the same after its answers were taken out of its 100 hits and\n"
         "all neighbours left in, for queries whose answer is among the first ten hits. AUROC of the probability that\n"
         "there is an answer, learned from other queries and their near misses, of the best cosine, and the paired\n"
         "difference over resampled queries.\n\n"

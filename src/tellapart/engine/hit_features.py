@@ -44,6 +44,7 @@ ANSWER_FEATURES = (
     "density",
     "best density",
     "length",
+    "length of the nearest",
     "words",
     "all words",
     "best second look",
@@ -98,10 +99,10 @@ def hit_features(
 
 
 def answer_features(features: Floats, log_odds: Floats) -> Floats:
-    """Describe the list of the first ten hits as a whole (10,), in the order of `ANSWER_FEATURES`.
+    """Describe the list of the first ten hits as a whole (11,), in the order of `ANSWER_FEATURES`.
 
-    Coverage, density and length are those of the first hit; the best relevance (log odds), cosine, coverage, density
-    and second look are the highest of the ten.
+    Coverage, density and length are those of the first hit; the length of the nearest is that of the hit with the best
+    cosine; the best relevance (log odds), cosine, coverage, density and second look are the highest of the ten.
 
     Args:
         features: Of the hits (n, 16).
@@ -116,6 +117,7 @@ def answer_features(features: Floats, log_odds: Floats) -> Floats:
         "density": of["density"][0],
         "best density": of["density"].max(),
         "length": of["length"][0],
+        "length of the nearest": of["length"][int(of["cosine"].argmax())],
         "words": of["words"][0],
         "all words": of["all words"][0],
         "best second look": of["best second look"][0],

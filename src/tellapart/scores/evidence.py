@@ -71,7 +71,7 @@ class HitTable:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTable:
-    """Lists with and without an answer: features (n, 10), whether there is one (n,), cluster (n,), weight (n,).
+    """Lists with and without an answer: features (n, 11), whether there is one (n,), cluster (n,), weight (n,).
 
     With: queries whose answer is among the first ten hits. Without: the same after their answers were taken out of the
     corpus (near misses), then the queries that people judged to have no answer. Both kinds weigh the same in all.
