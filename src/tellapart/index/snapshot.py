@@ -148,7 +148,8 @@ class Snapshot:
 
     def fetch(self, store: Store, numbers: Sequence[int]) -> dict[int, StoredDocument]:
         """Fetch documents by number, those of late from memory: within a generation they do not change."""
-        known = {number: self._documents.pop(number) for number in {*numbers} & self._documents.keys()}
+        kept = {number: self._documents.pop(number, None) for number in dict.fromkeys(numbers)}
+        known = {number: stored for number, stored in kept.items() if stored is not None}
         found = {**known, **store.documents([number for number in numbers if number not in known])}
         short = {n: stored for n, stored in found.items() if len(stored.document.text) <= KEPT_CHARACTERS}
         self._documents.update(short)
