@@ -162,3 +162,20 @@ def test_fifty_megabytes_in_one_line() -> None:
     tokens = Analyser().token_ids("some words and more; " * 2_500_000, Kind.PROSE)
     assert len(tokens.ids) == 3 * 2_500_000
     assert time.perf_counter() - started < 60
+
+
+@pytest.mark.parametrize(
+    ("query", "rest"),
+    [
+        ("how do I roll back an encoder", ["roll", "back", "encod"]),
+        ("What is the lift of a wing? Why does it fall?", ["lift", "wing", "fall"]),
+        ("Can we rotate keys", ["rotat", "kei"]),
+        ("where clause", ["where", "claus"]),
+        ("do while loop", ["do", "while", "loop"]),
+        ("who is who", ["who"]),
+        ("how to", ["how"]),
+        ("teach me how", ["teach", "me", "how"]),
+    ],
+)
+def test_the_beginning_of_a_question_is_left_out_and_nothing_else(query, rest):
+    assert analyse_query(query, Kind.PROSE) == rest
