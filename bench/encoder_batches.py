@@ -1,6 +1,6 @@
 """Tokens per second of the bundled encoder against its own graph under onnxruntime with ideal batches, and OpenVINO.
 
-    TELLAPART_DATA=... python bench/encoder_batches.py --package FOLDER --output docs/benchmarks/encoder_batches.md
+    TELLAPART_DATA=... python bench/encoder_batches.py --output docs/benchmarks/encoder_batches.md
 
 Ideal batches: token numbers made before, sorted by length, one call of the graph for each batch, nothing pooled.
 Seconds are CPU seconds of the process, so that what else runs on the machine matters less; the ratio is against the
@@ -10,6 +10,7 @@ best batch.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import time
 from collections.abc import Sequence
@@ -34,7 +35,12 @@ Feed = dict[str, np.ndarray]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--package", type=Path, required=True, help="a folder of Python files")
+    parser.add_argument(
+        "--package",
+        type=Path,
+        default=Path(asyncio.__file__).parent,
+        help="a folder of Python files [asyncio]",
+    )
     parser.add_argument("--output", type=Path)
     chosen = parser.parse_args()
     encoder = open_minilm(threads=1)
@@ -127,7 +133,7 @@ def batches(ids: Sequence[TokenIds], size: int, inputs: Sequence[str]) -> list[F
 def openvino() -> str:
     """Say whether OpenVINO runs the graph."""
     try:
-        import openvino as engine
+        import openvino as engine  # not among our dependencies
     except ImportError:
         return "OpenVINO was not installed."
     try:
