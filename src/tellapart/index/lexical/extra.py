@@ -52,7 +52,7 @@ def is_extra(term: str) -> bool:
 
 def is_joined(term: str) -> bool:
     """Whether a term has parts, each a word of the text: `10,000`, `o'brien`."""
-    return term[0].isalnum() and any(sign in term for sign in _EXTRA_SIGNS)
+    return term[:1].isalnum() and any(sign in term for sign in _EXTRA_SIGNS)
 
 
 def without_signs(term: str) -> str:
