@@ -27,7 +27,7 @@ from tellapart.encoders.tokens import TokenIds
 BATCHES = (1, 4, 16, 64)
 OURS = 0
 ROUNDS = 3
-TOKENS = 6_000
+TOKENS = 3_000
 """Of each kind of text."""
 
 Feed = dict[str, np.ndarray]
