@@ -17,6 +17,9 @@ from tellapart.index.lexical import layout
 from tellapart.index.lexical.layout import Header
 from tellapart.index.lexical.variants import keys as other_keys
 
+KEPT_TERMS = 1 << 13
+"""Terms that stay in memory as they are met: the first steps of every binary search are the same. About 1 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Postings:
@@ -61,6 +64,7 @@ class LexicalSegment:
         self.folder = folder
         self._header = header
         self._postings: dict[Granularity, Postings] = {}
+        self._met: dict[int, bytes] = {}
 
     @classmethod
     def open(cls, folder: Path) -> LexicalSegment:
@@ -123,10 +127,11 @@ class LexicalSegment:
     def variants(self, term: str) -> list[int]:
         """Give the numbers of the terms that are other spellings of a term, itself aside, in order."""
         others = other_keys(term, self._header.languages)
-        found = {self.find(key) for key in others}
+        found: set[Any] = {self.find(key) for key in others}
         for key in (term, *others):
             found.update(self._under(key.encode("utf-8", "surrogatepass")))
-        return sorted(number for number in found - {self.find(term)} if number is not None)
+        found.discard(None)
+        return sorted(found - {self.find(term)}) if found else []
 
     def _under(self, key: bytes) -> list[int]:
         numbers = range(self._header.keys)
@@ -155,7 +160,12 @@ class LexicalSegment:
         return self._map("terms.offsets", "<u8").data
 
     def _term_bytes(self, number: int) -> bytes:
-        return bytes(self._texts[self._offsets[number] : self._offsets[number + 1]])
+        known = self._met.get(number)
+        if known is None:
+            known = bytes(self._texts[self._offsets[number] : self._offsets[number + 1]])
+            if len(self._met) < KEPT_TERMS:
+                self._met[number] = known
+        return known
 
     @cached_property
     def _keys(self) -> tuple[memoryview, memoryview]:
