@@ -152,9 +152,10 @@ def _lead(values: Floats) -> Floats:
         return np.zeros(len(values))
     first = values[:COMPARED_HITS]
     best = int(first.argmax())
-    others = np.full(len(values), first[best])
+    others: Floats = np.full(len(values), first[best])
     others[best] = np.delete(first, best).max()
-    return values - others
+    lead: Floats = values - others
+    return lead
 
 
 def score_features(scores: Floats) -> Floats:

@@ -48,7 +48,8 @@ def entropy_weights(words: NDArray[np.float32], vectors: NDArray[np.float32]) ->
     """Give the weight of the vectors (queries,) by the rule, from scores (queries, units) of both sides."""
     of_words, of_vectors = _say(words), _say(vectors)
     both = of_words + of_vectors
-    return np.divide(of_vectors, both, out=np.full(len(both), 0.5), where=both > 0)
+    share: Weights = np.divide(of_vectors, both, out=np.full(len(both), 0.5), where=both > 0)
+    return share
 
 
 def _say(scores: NDArray[np.float32]) -> Weights:
@@ -60,7 +61,8 @@ def _say(scores: NDArray[np.float32]) -> Weights:
     total = top.sum(axis=1, keepdims=True)
     p = np.divide(top, total, out=np.full(top.shape, 1 / depth), where=total > 0)
     entropy = -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
-    return np.maximum(1 - entropy / np.log(depth), 0.0)
+    said: Weights = np.maximum(1 - entropy / np.log(depth), 0.0)
+    return said
 
 
 def entropy_rule(experiment: Experiment, *, seed: int = 0) -> EntropyRule | None:
