@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from development import COLLECTIONS, PLACE
 from judged import data_folder
 from tellapart.engine.configuration import Configuration
-from tellapart.experiments.posterior.evidence import mean_and_error
+from tellapart.experiments.posterior.evidence import agreement, mean_and_error
 from tellapart.experiments.posterior.fitting import MeasuredArms, fit
 from tellapart.experiments.posterior.model import ArmFeatures, GainModel
 from tellapart.experiments.posterior.moves import class_of, distance, move
@@ -122,13 +122,14 @@ def measured_arms(setting: Setting, every: Sequence[Setting], *, synthetic: bool
     """Gains of a setting, by people and, if asked, by the corpus."""
     default = configuration_of(setting.default)
     moves = np.array([move(default, configuration_of(name)) for name in setting.rivals])
-    gains = noise = None
+    gains = noise = agreed = None
     if synthetic:
         weights = synthetic_weights(setting, every)
         kept = weights > 0
         differences = (setting.differences(setting.synthetic) * weights[:, None])[kept] * kept.mean()
         clusters = [name for name, own in zip(setting.synthetic.clusters, kept, strict=True) if own]
         gains, noise = mean_and_error(differences, clusters)
+        agreed = agreement_of(setting, kept)
     kind = class_of(default)
     arms = ArmFeatures.of(
         moves,
@@ -137,10 +138,18 @@ def measured_arms(setting: Setting, every: Sequence[Setting], *, synthetic: bool
         untrained=kind.startswith("untrained"),
         synthetic=gains,
         noise=noise,
+        agreement=agreed,
     )
     people = setting.differences(setting.human)
     means, error = mean_and_error(people, setting.human.clusters)
     return MeasuredArms(setting.collection, arms, means, error, np.atleast_2d(np.cov(people.T)))
+
+
+def agreement_of(setting: Setting, rows: NDArray[np.bool_]) -> float:
+    """How far words and vectors agree on some synthetic queries, at the granularities of the default."""
+    levels = setting.default.rsplit("/", 1)[0]
+    words = setting.synthetic.column(f"{levels.partition('/')[2]}/bm25")[rows]
+    return agreement(words, setting.synthetic.column(f"{levels}/knn")[rows])
 
 
 def fitted(
@@ -203,6 +212,8 @@ def main() -> None:
     options.add_argument("--output", type=Path, metavar="FILE")
     chosen = options.parse_args()
     every = settings(data_folder(), chosen.indexes, chosen.only)
+    agreed = [agreement_of(each, synthetic_weights(each, every) > 0) for each in every]
+    sys.stderr.write(f"agreement of words and vectors: {np.mean(agreed):.3f} +- {np.std(agreed):.3f}\n")
     kept = {
         "rankers": {
             "synthetic": fitted(every, synthetic=True).encode(),

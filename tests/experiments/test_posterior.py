@@ -113,6 +113,18 @@ def test_intervals_of_collections_left_out_cover_what_they_say():
     assert 0.8 < np.mean(inside) < 0.98
 
 
+def test_words_gain_where_words_and_vectors_find_other_things():
+    model = load_models().synthetic
+
+    def expected(agreement):
+        moves = move(hybrid(), hybrid(0.5))[None]
+        shown = {"synthetic": np.array([0.05]), "noise": np.eye(1) * 0.01**2, "agreement": agreement}
+        arms = ArmFeatures.of(moves, distance(moves), code=False, untrained=False, **shown)
+        return model.prior(arms).expected[0]
+
+    assert expected(0.15) > 0.01 > expected(0.68) == expected(None)
+
+
 def test_judged_queries_take_over():
     model = load_models().alone
     arms = features()

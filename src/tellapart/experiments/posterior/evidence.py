@@ -105,7 +105,26 @@ def features_of(experiment: Experiment, rivals: Sequence[Rival], synthetic: Expe
         untrained=kind.startswith("untrained"),
         synthetic=gains,
         noise=noise,
+        agreement=None if synthetic is None else _agreement(synthetic, default),
     )
+
+
+def _agreement(synthetic: Experiment, default: Configuration) -> float | None:
+    """Compare what words alone and vectors alone find at the default's granularities; None where one was not asked."""
+    levels = "+".join(default.granularities)
+    names = f"{levels}/bm25", f"{default.encoder}/{levels}/knn"
+    if any(name not in synthetic.arms for name in names):
+        return None
+    counted = synthetic.query_set.weights_of(synthetic.queries) > 0
+    words, vectors = (synthetic.arms[name].values[counted, 0] for name in names)
+    return agreement(words, vectors)
+
+
+def agreement(words: Floats, vectors: Floats) -> float:
+    """Correlation of the values of queries (n,) by words and by vectors; 0 where one of them is the same for all."""
+    if len(words) < 2 or words.std() == 0 or vectors.std() == 0:
+        return 0.0
+    return float(np.corrcoef(words, vectors)[0, 1])
 
 
 def measured(

@@ -5,11 +5,12 @@ gains on people's queries are
 
     g_cj = z_j . beta + phi_j . b_c + e_cj,    b_c ~ N(0, scale_c diag(spread^2)),    e_cj ~ N(0, scale_c rest^2 d_j)
 
-z are the moves, once more for code and for encoders that know the corpus alone, and the synthetic gain; phi are the
-moves and the synthetic gain; d_j is how far the arm is from the default. `b_c` is how collection c differs from others:
-one draw for all its arms. `scale_c` follows an inverse gamma distribution with mean near 1, so that collections are
-t-distributed: some differ from the rest far more than most do. `beta` is known as well as the development collections
-tell it (its covariance is kept). Judged queries, where there are some, are a measurement of g_c with a known error.
+z are the moves, once more for code, for encoders that know the corpus alone and in proportion to how far words and
+vectors agree on this corpus, and the synthetic gain; phi are the moves and the synthetic gain; d_j is how far the arm
+is from the default. `b_c` is how collection c differs from others: one draw for all its arms. `scale_c` follows an
+inverse gamma distribution with mean near 1, so that collections are t-distributed: some differ from the rest far more
+than most do. `beta` is known as well as the development collections tell it (its covariance is kept). Judged queries,
+where there are some, are a measurement of g_c with a known error.
 
 Everything but `scale_c` is normal, so a posterior is a mixture of normals over a few values of it (quadrature).
 """
@@ -44,11 +45,20 @@ HALVINGS = 36
 CURVED = ("words", "words squared", "vectors", "svm")
 """Moves whose gain, and how it varies, is another one for code and for encoders that know the corpus alone."""
 
+AGREEING = ("words", "vectors")
+"""Moves whose gain depends on how far words and vectors agree: where they find other things and words find more of the
+answers, the vectors may be of no use. Of four traits of a corpus that were tried (bench/verdict_tried.py) the one that
+tells where leaving the default pays."""
+
+TYPICAL_AGREEMENT, AGREEMENT_SPREAD = 0.68, 0.145
+"""Mean and standard deviation of the correlation over the development collections (bench/posterior.py prints them)."""
+
 COEFFICIENTS = (
     *BASIS,
     *(f"{kind} {name}" for kind in ("untrained", "code", "untrained code") for name in CURVED),
     "synthetic",
     "untrained synthetic",
+    *(f"agreement {name}" for name in AGREEING),
 )
 SPREADS = (*BASIS, *(f"untrained {name}" for name in CURVED), "synthetic")
 
@@ -84,14 +94,20 @@ class ArmFeatures:
         untrained: bool,
         synthetic: Floats | None = None,
         noise: Floats | None = None,
+        agreement: float | None = None,
     ) -> ArmFeatures:
-        """Lay out the moves (m, len(BASIS)) and synthetic gains (m,) of a collection's arms."""
+        """Lay out the moves (m, len(BASIS)) and synthetic gains (m,) of a collection's arms.
+
+        `agreement` is the correlation of what words and vectors find of synthetic queries; None counts as typical.
+        """
         count = len(moves)
         gains = np.zeros(count) if synthetic is None else synthetic
         curved = moves[:, [BASIS.index(name) for name in CURVED]]
         unknown = np.isin(BASIS, ["other"])  # nothing is expected of it
         by_kind = [curved * untrained, curved * (code and not untrained), curved * (code and untrained)]
-        means = np.column_stack([np.where(unknown, 0.0, moves), *by_kind, gains, gains * untrained])
+        unlike = 0.0 if agreement is None else (agreement - TYPICAL_AGREEMENT) / AGREEMENT_SPREAD
+        agreeing = unlike * moves[:, [BASIS.index(name) for name in AGREEING]]
+        means = np.column_stack([np.where(unknown, 0.0, moves), *by_kind, gains, gains * untrained, agreeing])
         own = np.isin(BASIS, CURVED) & untrained  # has spreads of its own
         return cls(
             means,

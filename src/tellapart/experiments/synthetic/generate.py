@@ -269,7 +269,7 @@ def run_synthetic(
         return joined
     note = (
         "these queries find their answers hardly more often than by chance: what is left of a text says nothing about"
-        " what was taken from it, so they tell nothing here; judge some queries"
+        " what was taken from it; judge some queries before you rely on them"
     )
     notes = (*joined.query_set.notes, note)
     return replace(joined, query_set=replace(joined.query_set, notes=notes))
