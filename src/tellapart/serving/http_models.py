@@ -25,9 +25,8 @@ RerankName = Annotated[
         default=None,
         min_length=1,
         max_length=200,
-        examples=["ms-marco-minilm"],
-        description="A cross-encoder that looks again at the first hits, of `tellapart models`; `none`: no second look."
-        " Default: as the verdict says.",
+        description="A cross-encoder that looks again at the first hits (ms-marco-minilm, or another of"
+        " `tellapart models`); `none`: no second look. Default: as the verdict says.",
     ),
 ]
 
