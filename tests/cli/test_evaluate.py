@@ -24,6 +24,11 @@ def qrels(tmp_path):
     return write(tmp_path / "qrels.tsv", "query-id\tcorpus-id\tscore", *lines)
 
 
+def bm25_and_knn(indexed, queries, qrels):
+    judged = ("--queries", queries, "--qrels", qrels)
+    return ("evaluate", "--index", indexed, *judged, "--ranker", "bm25", "--ranker", "knn")
+
+
 def test_the_sentence_comes_first_and_search_follows(indexed, queries, qrels, call):
     code, out, err = call("evaluate", "--index", indexed, "--queries", queries, "--qrels", qrels)
     assert code == 0, err
@@ -71,19 +76,7 @@ def test_an_index_of_words_gets_lsa_to_compare_with(corpus, tmp_path, queries, q
 
 
 def test_json_runs_and_a_saved_evaluation(indexed, queries, qrels, tmp_path, call):
-    asked = (
-        "evaluate",
-        "--index",
-        indexed,
-        "--queries",
-        queries,
-        "--qrels",
-        qrels,
-        "--ranker",
-        "bm25",
-        "--ranker",
-        "knn",
-    )
+    asked = bm25_and_knn(indexed, queries, qrels)
     code, out, _ = call(*asked, "--json", "--runs", tmp_path / "runs")
     assert code == 0
     shape = json.loads(out)
@@ -241,18 +234,7 @@ def test_ctrl_c_says_how_to_go_on(indexed, call, monkeypatch):
 
 
 def test_files_that_changed_since_are_told(corpus, indexed, queries, qrels, call):
-    asked = (
-        "evaluate",
-        "--index",
-        indexed,
-        "--queries",
-        queries,
-        "--qrels",
-        qrels,
-        "--ranker",
-        "bm25",
-        "--no-keep",
-    )
+    asked = (*bm25_and_knn(indexed, queries, qrels), "--no-keep")
     _, _, err = call(*asked)
     assert "changed since" not in err
     (corpus / "README.md").write_text("# Other\n\nSomething else.\n")

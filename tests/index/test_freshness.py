@@ -80,6 +80,16 @@ def test_a_second_edit_within_one_tick_of_the_clock(notes):
         assert documents(index, "gooseberry") == ["3.md"]
 
 
+def test_files_written_just_before_they_were_read_are_not_called_changed(notes, monkeypatch, capsys):
+    folder, index = notes
+    monkeypatch.setattr(freshness, "TICK_NS", 10**15)  # every file is as new as the clock can tell
+    assert cli(["index", "--rebuild", "--index", str(index)]) == 0
+    monkeypatch.setattr(freshness, "BUDGET_SECONDS", -1.0)
+    assert Index.open(index).search("apricot", ranker="bm25").freshness.changed == 0
+    (folder / "4.md").write_text("# Longer than it was\n\nconstant damson and some more words.\n")
+    assert Index.open(index).search("apricot", ranker="bm25").freshness.changed == 1
+
+
 def test_ignore_rules_and_empty_files_that_fill(notes):
     folder, index = notes
     (folder / ".gitignore").write_text("4.md\n")

@@ -179,7 +179,7 @@ def keep_fresh(index: Path, store: Store, reread: Callable[[Sequence[Source] | N
             reason = "another process is writing the index"
         except (TellapartError, OSError) as error:
             reason = str(error).partition(";")[0]
-    changed = len(found.sources) if sources is not None else unseen_files(index, store, found)
+    changed = unseen_files(index, store, found)
     return Freshness(checked=True, changed=changed, since=since, reason=reason)
 
 
@@ -196,11 +196,17 @@ def _seconds_to_read(index: Path, store: Store, found: Differences) -> float:
 
 
 def unseen_files(index: Path, store: Store, found: Differences) -> int:
-    """Count files that differ, and those in changed folders that nobody looked at yet, hidden ones aside."""
+    """Count files that differ, and those in changed folders that nobody looked at yet, hidden ones aside.
+
+    One that was written just before it was read, and has its size still, is not called changed: only its content tells.
+    """
     home = _home(index)
-    known = {_full(path, home) for path, _, _ in Catalogue(store).watched()}
+    watched = {path: (size, mtime) for path, size, mtime in Catalogue(store).watched()}
+    known = {_full(path, home) for path in watched}
     skipped = {path for path, _ in Catalogue(store).skipped()}
-    count = len(found.sources)
+    count = sum(
+        watched[path][1] != UNKNOWN or _size(_full(path, home)) != watched[path][0] for path in found.sources
+    )
     for path in found.others:
         try:
             with os.scandir(_full(path, home)) as entries:
@@ -211,6 +217,13 @@ def unseen_files(index: Path, store: Store, found: Differences) -> int:
         except OSError:
             count += 1  # a folder is gone, or a file of rules has changed
     return count
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None
 
 
 def sources_are_there(settings: Settings, index: Path) -> bool:
