@@ -31,9 +31,9 @@ from tellapart.learning.images.train import make_trainer
 from tellapart.learning.training.options import Objective, TrainingOptions
 
 SIZE, FILE_SIZE, IDENTITIES, BATCH = 28, 105, 60, 96
-STEPS = 20
+STEPS = 60
 DRAW = np.random.default_rng(0)
-ROUNDS = 3
+ROUNDS = 7
 """Each is run so often, by turns."""
 
 
