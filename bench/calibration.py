@@ -1,4 +1,4 @@
-"""What probabilities of hits are worth: calibration error, skill, precision, no answer, near misses, conformal lists.
+"""What probabilities of hits are worth: calibration error, skill, precision, no answer, near misses.
 
 TELLAPART_DATA=... python bench/calibration.py --work build/calibration --output docs/benchmarks/calibration.md
 
@@ -19,11 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from calibration_figures import (
-    COVERAGE,
     SPLITS,
     answer_probabilities,
     evidence_of,
-    list_figures,
     near_miss_figures,
     precision_figures,
     quality_figures,
@@ -43,7 +41,7 @@ from tellapart.experiments.query_set import QuerySet
 from tellapart.index.lexical import analyse_query
 from tellapart.scores.calibrating import observe_synthetic
 from tellapart.scores.evidence import CalibrationEvidence
-from tellapart.scores.observing import DEPTH, ObservedQuery, observe
+from tellapart.scores.observing import ObservedQuery, observe
 
 SETS = {
     "wikiqa": ("dev", "train"),
@@ -58,8 +56,6 @@ LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
 PRECISIONS = (0.9, 0.75)
-LISTED = 200
-"""Queries of a set whose lists are looked at: 100 hits of each are described."""
 FIELDS = ("features", "relevant", "without")
 COSINE, SECOND = FEATURES.index("cosine"), FEATURES.index("best second look")
 
@@ -78,7 +74,7 @@ def main() -> None:
     )
     parser.add_argument("--bayesian", metavar="PYTHON", help="one that has the package bayesian-bm25")
     arguments = parser.parse_args()
-    quality, precision, refusal, lists, unanswered = [], [], [], [], ""
+    quality, precision, refusal, unanswered = [], [], [], ""
     for name in arguments.sets:
         index = Index.build(
             [data_folder() / name / "corpus.jsonl"],
@@ -94,8 +90,6 @@ def main() -> None:
             )
             place = arguments.work / f"{name}-{split}.json"
             parts[split] = kept_observed(place, index, queries[split], configuration, COMPARED_HITS)
-        some = replace(drawn(queries[SETS[name][-1]], LISTED), unanswered={})
-        listed = kept_observed(arguments.work / f"{name}-lists.json", index, some, configuration, DEPTH)
         if arguments.observe:
             index.close()
             continue
@@ -107,7 +101,6 @@ def main() -> None:
             quality.append([label, f"judged, {method}", *quality_figures(evidence)])
         precision += [[label, *row] for row in precision_figures(observed, PRECISIONS)]
         refusal.append([label, *near_miss_figures(observed)])
-        lists.append([f"{name} ({len(listed)})", *list_figures(listed)])
         if name in arguments.synthetic:
             made = kept_synthetic(arguments.work / f"{name}-synthetic.json", index, configuration)
             quality.append([label, f"synthetic ({len(made)})", *quality_figures(transferred(made, observed))])
@@ -124,7 +117,7 @@ def main() -> None:
     left = [each for each in SETS if each not in arguments.sets]
     left += [] if arguments.synthetic else ["synthetic queries (`--synthetic`)"]
     left += [] if arguments.bayesian else ["bayesian-bm25 (`--bayesian`)"]
-    publish(_page(quality, precision, refusal, lists, unanswered) + _left(left), arguments.output)
+    publish(_page(quality, precision, refusal, unanswered) + _left(left), arguments.output)
 
 
 def _left(names: Sequence[str]) -> str:
@@ -242,7 +235,6 @@ def _page(
     quality: Sequence[Sequence[str]],
     precision: Sequence[Sequence[str]],
     refusal: Sequence[Sequence[str]],
-    lists: Sequence[Sequence[str]],
     unanswered: str,
 ) -> str:
     return (
@@ -292,13 +284,6 @@ def _page(
         "there is an answer, learned from other queries and their near misses, of the best cosine, and the paired\n"
         "difference over resampled queries.\n\n"
         + table(["set (queries)", "probability of an answer", "best cosine", "difference"], refusal)
-        + f"\n## Lists that hold an answer\n\nAsked: {COVERAGE:.0%}, of queries with an answer in 100 hits.\n"
-        "Half of the queries set the threshold, the others are searched;\n"
-        f"means over {SPLITS} splits. The fixed length is the smallest that covers as often on the second half.\n\n"
-        + table(
-            ["set (queries)", "coverage", "mean length", "fixed length of the same coverage", "shorter by"],
-            lists,
-        )
     )
 
 

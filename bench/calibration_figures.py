@@ -1,8 +1,7 @@
-"""Figures of bench/calibration.py, each a row of its tables: quality, precision, refusal, near misses, lists."""
+"""Figures of bench/calibration.py, each a row of its tables: quality, precision, refusal, near misses."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,14 +12,15 @@ from tellapart.engine.hit_features import COMPARED_HITS, FEATURES, answer_featur
 from tellapart.errors import TellapartError
 from tellapart.scores.calibrating import fitted_maps
 from tellapart.scores.calibration import (
-    CalibrationQuality,
     HitCalibrator,
+    brier_skill,
     cross_fitted,
+    errors_by_chance,
     expected_calibration_error,
 )
-from tellapart.scores.evidence import CalibrationEvidence, HitTable, reached
+from tellapart.scores.evidence import CalibrationEvidence, HitTable
 from tellapart.scores.observing import ObservedQuery
-from tellapart.scores.thresholds import CONFIDENCE, lower_quantile, one_each, precision_threshold
+from tellapart.scores.thresholds import CONFIDENCE, one_each, precision_threshold
 
 DRAWS = 200
 """Resamples of queries behind an interval."""
@@ -29,9 +29,6 @@ SPLITS = 100
 CALIBRATING = 1 / 3
 """Share of the queries that calibrates. Not a half: of few queries the other half is then the worse the better the
 first was, and every promise that luck brought about looks broken."""
-CHANCES = 500
-"""Draws of answers from the probabilities themselves: what chance alone gives."""
-COVERAGE = 0.9
 
 
 def refusal_figures(labels: np.ndarray, values: np.ndarray, plain: np.ndarray | None) -> list[str]:
@@ -119,22 +116,17 @@ def quality_figures(evidence: CalibrationEvidence) -> list[str]:
         _spread(chance),
         f"{(chance >= error).mean():.2f}",
         f"{error - chance.mean():+.3f}",
-        _interval(first, lambda p, y: CalibrationQuality.of(p, y).skill),
+        _interval(first, brier_skill),
         f"{tenth:.3f}",
         _spread(by_chance),
-        _interval(every, lambda p, y: CalibrationQuality.of(p, y).skill),
+        _interval(every, brier_skill),
     ]
 
 
 def _against_chance(values: tuple[list[np.ndarray], list[np.ndarray]]) -> tuple[float, np.ndarray]:
     """Calibration error, and errors of perfect probabilities of the same values (draws,)."""
     predicted, relevant = (np.concatenate(each) for each in values)
-    draw = np.random.default_rng(0)
-    drawn = [
-        expected_calibration_error(predicted, draw.uniform(size=len(predicted)) < predicted)
-        for _ in range(CHANCES)
-    ]
-    return expected_calibration_error(predicted, relevant), np.array(drawn)
+    return expected_calibration_error(predicted, relevant), errors_by_chance(predicted)
 
 
 def _spread(values: np.ndarray) -> str:
@@ -218,25 +210,3 @@ def evidence_of(
     nothing = (None,) * len(clusters)
     said = tuple(map(tuple, probabilities))
     return CalibrationEvidence(tuple(clusters), said, relevant, nothing, nothing, (), nothing, provenance, "")
-
-
-def list_figures(observed: Sequence[ObservedQuery]) -> list[str]:
-    """Coverage and length on half of the queries; only those whose answer is among the first 100 hits."""
-    found = [each for each in observed if each.relevant.any()]
-    found = [found[at] for at in one_each([each.cluster for each in found])]
-    clusters = [each.cluster for each in found]
-    said = HitTable.of(found).predicted([each.features for each in found], clusters, "logistic", 0)
-    shares = [p / p.max() for p in said]
-    best = np.array([reached(p, each.relevant) for p, each in zip(said, found, strict=True)], dtype=float)
-    first = np.array([int(each.relevant.argmax()) + 1 for each in found])
-    draw = np.random.default_rng(0)
-    covered, lengths, fixed = [], [], []
-    for _ in range(SPLITS):
-        order = draw.permutation(len(found))
-        known, new = np.split(order, [len(order) // 2])
-        threshold = lower_quantile(best[known], 1 - COVERAGE)
-        covered.append((best[new] >= threshold).mean())
-        lengths.append(np.mean([(shares[at] >= threshold).sum() for at in new]))
-        fixed.append(np.sort(first[new])[max(math.ceil(float(covered[-1]) * len(new)) - 1, 0)])
-    length, same = float(np.mean(lengths)), float(np.mean(fixed))
-    return [f"{np.mean(covered):.3f}", f"{length:.1f}", f"{same:.1f}", f"{1 - length / same:.0%}"]

@@ -148,13 +148,14 @@ def test_features_of_a_list_by_hand(made):
         _, asked = index.level_queries(snapshot, request)
         found = rank_units(asked, 100)
         of = dict(zip(FEATURES, hit_features(found, asked).T, strict=True))
-        ten = hit_features(found[:10], asked)
-    # what lies beyond the tenth changes nothing
+        ten = hit_features(found[:50], asked, described=10)
+    # what lies beyond the fiftieth changes nothing
     assert np.allclose(ten, np.column_stack([of[name] for name in FEATURES])[:10])
     assert 22 <= np.expm1(of["length"][0]) < 27  # its words, the topic's parts and the name of the file
     assert of["company"].tolist() == [0.0] * len(found)
     assert of["all words"][0] == pytest.approx(1.0)
     assert of["coverage"].max() <= 1
+    assert of["spread"][0] == pytest.approx(np.std([each.score for each in found[:50]]))
     whole = dict(zip(ANSWER_FEATURES, answer_features(ten, np.arange(10.0)), strict=True))
     assert whole["best relevance"] == 9
     assert whole["best coverage"] == ten[:, FEATURES.index("coverage")].max()
@@ -182,6 +183,8 @@ def test_command_line(made, corpus, capsys):
     judged = ["--queries", str(corpus / "queries.tsv"), "--qrels", str(corpus / "qrels.tsv")]
     assert run(["calibrate", "--index", folder, *judged, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(report.to_json()))
+    assert run(["calibrate", "--index", folder, *judged, "--no-keep"]) == 0
+    assert f"perfect probabilities of so few: {report.first.ece_by_chance:.3f}" in capsys.readouterr().out
     assert run(["search", "common1 common2 unheard", "--index", folder]) == 0
     assert capsys.readouterr().out.startswith("nothing in this corpus answers that (best: 0.")
     assert run(["search", "common1 common2 unheard", "--index", folder, "--json"]) == 0

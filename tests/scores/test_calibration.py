@@ -75,6 +75,16 @@ def test_error_and_skill_by_hand():
     assert quality.skill == pytest.approx(1 - quality.brier / 0.1875)
 
 
+def test_perfect_probabilities_err_by_chance_as_is_said_and_wrong_ones_more():
+    truth = drawn(300, seed=6)[2]
+    draw = np.random.default_rng(7)
+    right = [CalibrationQuality.of(truth, draw.uniform(size=300) < truth) for _ in range(60)]
+    assert np.mean([each.ece for each in right]) == pytest.approx(right[0].ece_by_chance, rel=0.15)
+    assert np.mean([each.ece > each.ece_by_chance_high for each in right]) < 0.15
+    wrong = CalibrationQuality.of(truth / 2, draw.uniform(size=300) < truth)
+    assert wrong.ece > wrong.ece_by_chance_high
+
+
 def test_is_a_scikit_learn_estimator():
     from sklearn.base import clone
 

@@ -80,6 +80,7 @@ def _print(report: CalibrationReport) -> None:
 
 def _figures(quality: CalibrationQuality) -> str:
     return (
-        f"{quality.relevant:.0%} relevant; calibration error {quality.ece:.3f}, Brier score {quality.brier:.3f},"
-        f" skill {quality.skill:.2f}"
+        f"{quality.relevant:.0%} relevant; calibration error {quality.ece:.3f} (perfect probabilities of so few:"
+        f" {quality.ece_by_chance:.3f}, seldom over {quality.ece_by_chance_high:.3f}),"
+        f" Brier score {quality.brier:.3f}, skill {quality.skill:.2f}"
     )

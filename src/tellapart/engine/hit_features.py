@@ -33,6 +33,7 @@ FEATURES = (
     "length",
     "company",
     "all words",
+    "spread",
 )
 """What is known of a hit; `hit_features` says what each is. docs/benchmarks/calibration.md has what they are worth."""
 
@@ -52,13 +53,21 @@ ANSWER_FEATURES = (
 """What is known of a list of hits as a whole; `answer_features` says what each is."""
 
 COMPARED_HITS = 10
-"""Hits that are ranked at least, so that the features of a hit do not depend on how many were asked for."""
+"""Hits that are described at least, so that the features of a hit do not depend on how many were asked for."""
+
+SPREAD_HITS = 50
+"""Hits that are ranked at least, for the spread of their scores. On cranfield, cosqa and scifact it raises the skill of
+the first hit's probability by .017, .005 and .010 (standard errors .007, .002, .003); that of ten hits does not."""
 
 
 def hit_features(
-    found: Sequence[Found], queries: Sequence[LevelQuery], looked_by: str | None = None
+    ranked: Sequence[Found],
+    queries: Sequence[LevelQuery],
+    looked_by: str | None = None,
+    *,
+    described: int | None = None,
 ) -> Floats:
-    """Describe the hits of one search, best first, (n, 16) in the order of `FEATURES`.
+    """Describe the hits of one search, best first, (n, 17) in the order of `FEATURES`.
 
     score: as the ranker gives it. relative: its share of the top hit's score. lead: for the first hit, how far the
     second is behind, as a share of the top score; 0 for the others. tail: `relative` of the tenth hit, 0 where there
@@ -69,8 +78,16 @@ def hit_features(
     a hit that it did not look at gets the lowest that it gave. best second look: the highest that it gave. cosine lead:
     how far its cosine is above the best of the other first ten. length: ln(1 + words of the unit). company: ln(1 + how
     many of the other first ten are of the same document). all words: share of the query's words (idf) that stand in any
-    of the first ten.
+    of the first ten. spread: standard deviation of the first 50 scores, the normalised query commitment of Shtok et al.
+    (2012) for scores that need no normalising.
+
+    Args:
+        ranked: The hits, 50 of them where there are as many.
+        queries: What was asked, of each granularity.
+        looked_by: Name of the cross-encoder that took a second look.
+        described: How many of the first are described; None = all.
     """
+    found = ranked[:described]
     if not found:
         return np.zeros((0, len(FEATURES)))
     first = found[:COMPARED_HITS]
@@ -94,6 +111,7 @@ def hit_features(
             np.log1p([each.length for each in texts]),
             np.log1p(company),
             np.full(len(found), sum(there.values())),
+            np.full(len(found), np.std([each.score for each in ranked[:SPREAD_HITS]])),
         ]
     )
 
@@ -105,7 +123,7 @@ def answer_features(features: Floats, log_odds: Floats) -> Floats:
     cosine; the best relevance (log odds), cosine, coverage, density and second look are the highest of the ten.
 
     Args:
-        features: Of the hits (n, 16).
+        features: Of the hits (n, 17).
         log_odds: Of their relevance (n,), as the map learned from the same queries gives them.
     """
     of = {name: features[:, at] for at, name in enumerate(FEATURES)}

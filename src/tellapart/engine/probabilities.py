@@ -20,6 +20,7 @@ from tellapart.engine.hit_features import (
     ANSWER_FEATURES,
     COMPARED_HITS,
     FEATURES,
+    SPREAD_HITS,
     answer_features,
     hit_features,
 )
@@ -211,11 +212,12 @@ def calibrated_ranking(
     looked_by = plan.configuration.parameters.rerank
 
     def rank(k: int) -> list[Found]:
-        found = ranked(max(k, COMPARED_HITS))
-        values = record.relevance.probabilities(hit_features(found, queries, looked_by)).tolist()
+        found = ranked(max(k, SPREAD_HITS))
+        features = hit_features(found, queries, looked_by, described=max(k, COMPARED_HITS))
+        values = record.relevance.probabilities(features).tolist()
         return [replace(each, probability=value) for each, value in zip(found[:k], values, strict=False)]
 
-    first = hit_features(ranked(COMPARED_HITS)[:COMPARED_HITS], queries, looked_by)
+    first = hit_features(ranked(SPREAD_HITS), queries, looked_by, described=COMPARED_HITS)
     if not len(first):
         return CalibratedRanking(rank, record, None, None)
     best = float(record.relevance.probabilities(first).max())

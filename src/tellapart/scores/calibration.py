@@ -24,6 +24,10 @@ al. 2009, 7.10)."""
 
 DECILES = 10
 
+CHANCES = 500
+"""Draws of relevance from the probabilities themselves: an error that five in a hundred exceed is then known to about a
+fortieth of itself."""
+
 
 class HitCalibrator:
     """P(relevant) from features: logistic regression, and with `method="isotonic"` a monotone step map after it.
@@ -188,12 +192,15 @@ def cross_fitted(
 class CalibrationQuality:
     """How well probabilities hold: of hits that were not used to fit them.
 
-    `ece` is the expected calibration error in deciles (`expected_calibration_error`), `brier` the mean squared error,
-    `skill` how much smaller that is than the error of always saying the share of relevant hits (1 = perfect, 0 = no
-    better), `relevant` that share, `hits` how many.
+    `ece` is the expected calibration error in deciles (`expected_calibration_error`); `ece_by_chance` what perfect
+    probabilities of these values would show on so many hits, on average, and `ece_by_chance_high` what they exceed in
+    5 % of cases. `brier` is the mean squared error, `skill` that of `brier_skill`, `relevant` the share of relevant
+    hits, `hits` how many.
     """
 
     ece: float
+    ece_by_chance: float
+    ece_by_chance_high: float
     brier: float
     skill: float
     relevant: float
@@ -203,10 +210,26 @@ class CalibrationQuality:
     def of(cls, probabilities: ArrayLike, relevant: ArrayLike) -> CalibrationQuality:
         """Compare probabilities (n,) with relevance 0 or 1 (n,)."""
         predicted, labels = (np.asarray(each, dtype=np.float64) for each in (probabilities, relevant))
-        share, brier = float(labels.mean()), float(((predicted - labels) ** 2).mean())
-        base = share * (1 - share)
-        skill = 1 - brier / base if base > 0 else 0.0
-        return cls(expected_calibration_error(predicted, labels), brier, skill, share, len(labels))
+        chance = errors_by_chance(predicted)
+        return cls(
+            expected_calibration_error(predicted, labels),
+            float(chance.mean()),
+            float(np.quantile(chance, 0.95)),
+            float(((predicted - labels) ** 2).mean()),
+            brier_skill(predicted, labels),
+            float(labels.mean()),
+            len(labels),
+        )
+
+
+def brier_skill(probabilities: ArrayLike, relevant: ArrayLike) -> float:
+    """How much smaller the mean squared error is than that of always saying the share of relevant hits.
+
+    1 = perfect, 0 = no better; 0 where all hits are of one kind.
+    """
+    predicted, labels = (np.asarray(each, dtype=np.float64) for each in (probabilities, relevant))
+    base = float(labels.var())
+    return 1 - float(((predicted - labels) ** 2).mean()) / base if base > 0 else 0.0
 
 
 def expected_calibration_error(probabilities: ArrayLike, relevant: ArrayLike, bins: int = DECILES) -> float:
@@ -218,10 +241,35 @@ def expected_calibration_error(probabilities: ArrayLike, relevant: ArrayLike, bi
     predicted, labels = (np.asarray(each, dtype=np.float64) for each in (probabilities, relevant))
     if not len(labels):
         raise TellapartError("no hit: a calibration error needs some")
+    return float(_bin_errors(predicted, labels[None], bins)[0])
+
+
+def errors_by_chance(
+    probabilities: ArrayLike, bins: int = DECILES, *, draws: int = CHANCES, seed: int = 0
+) -> Floats:
+    """Calibration errors (draws,) that the probabilities (n,) show when they are perfect.
+
+    Relevance is drawn from the probabilities themselves, so that nothing but the number of hits makes the error: the
+    consistency resampling of Broecker and Smith (2007). An error found that lies within these says nothing against the
+    probabilities.
+    """
+    predicted = np.asarray(probabilities, dtype=np.float64)
+    draw = np.random.default_rng(seed)
+    return np.concatenate(
+        [
+            _bin_errors(predicted, draw.uniform(size=(1, len(predicted))) < predicted, bins)
+            for _ in range(draws)
+        ]
+    )
+
+
+def _bin_errors(predicted: Floats, labels: NDArray[Any], bins: int) -> Floats:
+    """Calibration errors (draws,) of probabilities (n,) against relevance (draws, n)."""
     order = np.argsort(predicted, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
-    errors = [abs(float((predicted[part] - labels[part]).mean())) * len(part) for part in parts]
-    return sum(errors) / len(labels)
+    sizes = [len(part) for part in np.array_split(order, min(bins, len(order)))]
+    starts = np.cumsum([0, *sizes[:-1]])
+    sums = np.add.reduceat(predicted[order] - labels[:, order], starts, axis=1)
+    return np.asarray(np.abs(sums).sum(axis=1) / len(predicted), dtype=np.float64)
 
 
 def _checked(

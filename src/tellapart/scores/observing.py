@@ -32,9 +32,9 @@ class ObservedQuery:
         query: Its id.
         cluster: Group of dependent queries.
         weight: How much it counts.
-        features: Of the first 100 hits (n, 16), best first, as `hit_features` gives them; ten are learned from.
+        features: Of the first 100 hits (n, 17), best first, as `hit_features` gives them; ten are learned from.
         relevant: Whether each of these is (n,): its document is, or where people judged passages, it overlaps one.
-        without: Features of the first ten hits once every relevant one is gone (n, 16): a near miss, a question whose
+        without: Features of the first ten hits once every relevant one is gone (n, 17): a near miss, a question whose
             answer was taken out of the corpus while its neighbours stayed.
         answerable: Whether anything was judged relevant.
     """
@@ -86,7 +86,7 @@ def observe(
                 )
                 rest = [each for each, hit in zip(found, relevant, strict=True) if not hit]
                 features = hit_features(found, asked, looked_by)
-                without = hit_features(rest[:COMPARED_HITS], asked, looked_by)
+                without = hit_features(rest, asked, looked_by, described=COMPARED_HITS)
                 observed.append(
                     ObservedQuery(
                         query,
