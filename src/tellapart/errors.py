@@ -22,6 +22,14 @@ class LockedIndexError(TellapartError):
     """Another process is writing this index."""
 
 
+class TooMuchToReadError(TellapartError):
+    """More changed than may be read again now; `files` says how many files."""
+
+    def __init__(self, files: int) -> None:
+        super().__init__(f"{files:,} files changed: run 'tellapart index'")
+        self.files = files
+
+
 def require(module: str, *, extra: str) -> ModuleType:
     """Import an optional dependency, or say which extra brings it."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -192,6 +193,27 @@ def test_full_disk_is_said_in_one_line_and_loses_nothing(corpus, tmp_path, limit
     assert counts(index) == before
     subprocess.run([sys.executable, "-m", "tellapart", *arguments], check=True, capture_output=True)
     assert counts(index)[0] == before[0] + 1
+
+
+def test_a_full_disk_is_no_fault_of_the_file_that_was_read_last(corpus, tmp_path, monkeypatch):
+    index = tmp_path / "index"
+    Index.build([corpus], index, encoders=("lsa",)).close()
+    before = counts(index)
+    write_documents(corpus, 40, "two", random.Random(1))
+    monkeypatch.setattr("tellapart.index.update.FIRST_VECTORS", 1_000)
+    attempts = []
+
+    def full(*_):
+        attempts.append(1)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tellapart.index.segments.write_tables", full)
+        with pytest.raises(TellapartError, match="No space left on device; free some space"):
+            Index.build([corpus], index, encoders=("lsa",))
+    assert len(attempts) == 1  # not once for each file that follows
+    assert counts(index) == before
+    assert counts(Index.build([corpus], index, encoders=("lsa",)).folder)[0] == before[0] + 40
 
 
 def test_vanished_and_unreadable_sources_are_listed(corpus, tmp_path, monkeypatch):

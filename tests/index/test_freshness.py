@@ -123,6 +123,19 @@ def test_too_much_to_read_is_said(notes, monkeypatch, capsys):
     assert len(answer["hits"]) == 2
 
 
+def test_many_new_files_are_left_to_the_next_run_of_index(notes):
+    folder, index = notes
+    for number in range(400):
+        (folder / "sub" / f"new-{number}.txt").write_text("damson jam\n" * 300)
+    found = Index.open(index).search("apricot damson", granularity="document", ranker="bm25", k=99)
+    assert found.freshness.changed == 400
+    assert len(found) == 6
+    assert "400 files changed" in found.notes[-1]
+    for path in list(folder.glob("sub/new-*"))[1:]:
+        path.unlink()
+    assert len(documents(index, "damson")) == 1
+
+
 def test_a_writer_at_work_does_not_keep_anybody_from_searching(notes):
     folder, index = notes
     (folder / "0.md").write_text("blackberry\n")

@@ -52,10 +52,11 @@ class Refresher:
         self._next_look = now + max(LOOK_SECONDS, LOOK_SHARE * (now - started))
         return self._freshness
 
-    def _reread(self, sources: Sequence[Source] | None, *, encode: bool) -> int:
+    def _reread(self, sources: Sequence[Source] | None, at_most: int, *, encode: bool) -> int:
         """Bring the index up to date with these sources; returns how many documents came, went or changed."""
         rereading = builder(self.folder, kept_settings(self.store), objects=self.objects)
-        changes = rereading.reread(sources, encoded_characters=ENCODED_CHARACTERS if encode else 0)
+        encoded = ENCODED_CHARACTERS if encode else 0
+        changes = rereading.reread(sources, encoded_characters=encoded, at_most_bytes=at_most)
         return changes.added + changes.changed + changes.removed
 
 

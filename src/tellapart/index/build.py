@@ -80,7 +80,13 @@ class Builder:
         finally:
             store.close()
 
-    def reread(self, sources: Sequence[Source] | None, *, encoded_characters: int) -> Changes:
+    def reread(
+        self,
+        sources: Sequence[Source] | None,
+        *,
+        encoded_characters: int,
+        at_most_bytes: int | None = None,
+    ) -> Changes:
         """Take over what changed in some sources (None: in all), as fast as can be: words now, vectors if few.
 
         Segments without vectors get theirs with the next `run`; until then their units are found by words.
@@ -88,12 +94,18 @@ class Builder:
         Args:
             sources: Those that changed, as they are now.
             encoded_characters: Vectors are made at once where the changed documents have no more characters.
+            at_most_bytes: Size of the files that may be read again; None for any.
+
+        Raises:
+            TooMuchToReadError: More changed than that; nothing is done.
         """
         with writer_lock(self.folder), corruption_named(self.folder / FILE):
             store = Store.create(self.folder)
             try:
                 with store.transaction():
-                    changes = reread_documents(self.folder, store, self.settings, self.progress, sources)
+                    changes = reread_documents(
+                        self.folder, store, self.settings, self.progress, sources, at_most_bytes
+                    )
                     if encoded_characters and 0 < changes.characters <= encoded_characters:
                         for name in Catalogue(store).encoders():
                             self._encoder(store, name, changes, renew=name == LSA)

@@ -18,10 +18,11 @@ from tellapart.corpus.read import load, read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable
 from tellapart.corpus.split import split
+from tellapart.errors import TellapartError, TooMuchToReadError
 from tellapart.index.catalogue import Catalogue, StoredSource
 from tellapart.index.database import contents_versions
 from tellapart.index.files import files_below, remove
-from tellapart.index.freshness import CHECKED, READ_RATE, SCAN_SECONDS, watch
+from tellapart.index.freshness import CHECKED, FILE_BYTES, READ_RATE, SCAN_SECONDS, watch
 from tellapart.index.need import need
 from tellapart.index.segments import FOLDER, SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import Settings, keep_settings, located
@@ -67,13 +68,22 @@ class Changes:
 class Updater:
     """One run of reading the sources into the store; used inside one transaction."""
 
-    def __init__(self, index: Path, store: Store, settings: Settings, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        index: Path,
+        store: Store,
+        settings: Settings,
+        progress: Progress = silent,
+        at_most_bytes: int | None = None,
+    ) -> None:
+        """`at_most_bytes`: refuse to begin where more would have to be read (TooMuchToReadError); None: never."""
         self.index = index
         self.store = store
         self.catalogue = Catalogue(store)
         self.settings = settings
         self.options: ScanOptions = settings.scan_options()
         self.progress = progress
+        self.at_most_bytes = at_most_bytes
         self.changes = Changes()
         self._skipped: list[tuple[str, str]] = []
         self._skipped_before = self.catalogue.skipped()
@@ -117,6 +127,7 @@ class Updater:
         return self.changes
 
     def _take_all(self, sources: Sequence[Source], known: dict[str, StoredSource], started: int) -> None:
+        self._refuse_too_much(sources, known)
         self._counts = self.store.counts()
         with self.progress("reading", len(sources)) as advance:
             for source in sorted(sources, key=partial(need, now=started)):
@@ -124,6 +135,14 @@ class Updater:
                 advance(1)
         self._flush()
         self._mask_removed()
+
+    def _refuse_too_much(self, sources: Sequence[Source], known: dict[str, StoredSource]) -> None:
+        if self.at_most_bytes is None:
+            return
+        as_read = {key: (stored.size, stored.mtime_ns) for key, stored in known.items()}
+        sizes = [s.size for s in sources if (s.size, s.mtime_ns) != as_read.get(s.key)]
+        if sum(sizes) + FILE_BYTES * len(sizes) > self.at_most_bytes:
+            raise TooMuchToReadError(len(sizes))
 
     def _keep_rate(self, seconds: float) -> None:
         """Remember how many bytes a second are read and indexed here, where there were enough to tell."""
@@ -241,7 +260,12 @@ class Updater:
     def _flush(self) -> None:
         if self._writer is None:
             return
-        files = self._writer.write()
+        try:
+            files = self._writer.write()
+        except OSError as error:  # a full disk, which is no fault of the file that was read last
+            raise TellapartError(
+                f"cannot write {self.index}: {error.strerror}; free some space and run the command again"
+            ) from error
         self.catalogue.put_segment(self._segment, np.zeros(len(self._writer), dtype=bool))
         self.catalogue.put_files(self._segment, files)
         self.changes.new_segments.append(self._segment)
@@ -309,10 +333,15 @@ def update_documents(
 
 
 def reread_documents(
-    index: Path, store: Store, settings: Settings, progress: Progress, sources: Sequence[Source] | None
+    index: Path,
+    store: Store,
+    settings: Settings,
+    progress: Progress,
+    sources: Sequence[Source] | None,
+    at_most_bytes: int | None,
 ) -> Changes:
     """Take over what changed in some sources (None: in all); part of the caller's transaction."""
-    updater = Updater(index, store, settings, progress)
+    updater = Updater(index, store, settings, progress, at_most_bytes)
     changes = updater.run() if sources is None else updater.reread(sources)
     if changes.any:
         store.next_generation()
