@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -113,6 +114,8 @@ def _options(
 def run(arguments: Sequence[str]) -> int:
     """Run one verb and say how it went as an exit code; a user's mistake is one line on stderr."""
     arguments = arguments or ["--help"]
+    # readers/images.py refuses such an image with a line of its own
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
     try:
         gc.disable()  # what is imported stays: looking through it again and again takes a tenth of a search
         app = make_app([arguments[0]] if arguments and arguments[0] in VERBS else VERBS)

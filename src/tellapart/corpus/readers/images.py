@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import warnings
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -54,8 +54,8 @@ def pixels_of(content: bytes | Path, *, edge: int) -> NDArray[np.uint8]:
         from PIL import ImageOps
 
         opened.draft(None, (_FINER * edge, _FINER * edge))
-        upright = ImageOps.exif_transpose(opened)
-        return np.asarray(_plain(upright), dtype=np.uint8)
+        ImageOps.exif_transpose(opened, in_place=True)  # else it copies every image
+        return np.asarray(_plain(opened), dtype=np.uint8)
 
 
 def describe(content: bytes) -> str:
@@ -78,15 +78,14 @@ def _decoding(content: bytes | Path) -> Iterator[Image]:
     require("PIL", extra="images")
     from PIL import Image, UnidentifiedImageError
 
+    limit = Image.MAX_IMAGE_PIXELS or sys.maxsize
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
-                yield opened
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise NotReadableError(
-            f"an image of more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels: shrink it"
-        ) from error
+        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as opened:
+            if opened.width * opened.height > limit:  # Pillow warns, and refuses from twice as many on
+                raise Image.DecompressionBombError
+            yield opened
+    except Image.DecompressionBombError as error:
+        raise NotReadableError(f"an image of more than {limit:,} pixels: shrink it") from error
     except UnidentifiedImageError as error:
         raise NotReadableError("not an image of a known format") from error
     except Exception as error:  # Pillow raises whatever its decoders do
