@@ -261,14 +261,24 @@ _LEAST_IN_WORDS = 0.1
 Perl and JSON (what a Debian has installed), tables of code points and of numbers lie below .04, all else above .17."""
 
 
-def _share_in_words(text: str) -> float:
-    """Share of the visible characters of a sample that stand in words."""
+_READ_TOKENS = 200
+"""Tokens read at a time: in code a hundred have as many words as are needed."""
+
+
+def _is_data(text: str) -> bool:
+    """Whether too few of the visible characters of a sample stand in words."""
     middle = max(0, (len(text) - _DATA_SAMPLE) // 2)
     tokens = text[middle : middle + _DATA_SAMPLE].split()
     visible = sum(map(len, tokens))
-    short = " ".join([token for token in tokens if len(token) <= _LONGEST_TOKEN])
-    in_words = _ASCII_IN_WORDS if short.isascii() else _IN_WORDS
-    return sum(map(len, in_words.findall(short))) / visible if visible else 1.0
+    found = 0
+    for start in range(0, len(tokens), _READ_TOKENS):
+        some = tokens[start : start + _READ_TOKENS]
+        short = " ".join([token for token in some if len(token) <= _LONGEST_TOKEN])
+        in_words = _ASCII_IN_WORDS if short.isascii() else _IN_WORDS
+        found += sum(map(len, in_words.findall(short)))
+        if found / visible >= _LEAST_IN_WORDS:
+            return False
+    return bool(tokens)
 
 
 def useless_code(text: str, language: str | None) -> str | None:
@@ -279,6 +289,6 @@ def useless_code(text: str, language: str | None) -> str | None:
         mean = len(text) / (text.count("\n") + 1)
         if mean > (_WEB_LINE if language in ("javascript", "css") else _CODE_LINE):
             return f"minified: {mean:,.0f} characters a line"
-        if _share_in_words(text) < _LEAST_IN_WORDS:
+        if _is_data(text):
             return "data: numbers, paths of drawings or encoded bytes, hardly a word"
     return None

@@ -303,6 +303,8 @@ class Builder:
 
     def _derive(self, store: Store) -> None:
         """Build what speeds up large indexes; without it a search is only slower."""
+        if not Catalogue(store).encoders():
+            return
         snapshot = Snapshot(self.folder, store)
         for name, encoder in snapshot.encoders.items():
             spec = kept_spec(self.folder, encoder.fingerprint)

@@ -217,7 +217,7 @@ class Updater:
 
     def _read(self, source: Source, content: bytes | None) -> None:
         """Take over the documents of one source, keeping those that did not change."""
-        before = self.store.digests(source.key)
+        before = self.store.digests(source.key) if self._counts.get(source.key) else {}
         odd: list[Skipped] = []
         for document in _sound(read(source, self.options, odd, content)):
             if not document.text.strip():

@@ -6,7 +6,11 @@ They stand beside the words that they hold and do not make a text longer.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 from operator import itemgetter
+
+import numpy as np
 
 from tellapart.corpus.document import Kind
 
@@ -26,7 +30,12 @@ _ELSEWHERE = (
 """Operators that are something else in other places."""
 
 _OPERATOR = re.compile("|".join([*map(re.escape, sorted(OPERATORS, key=len, reverse=True)), *_ELSEWHERE]))
-_SIGNS = re.compile(r"[=!<>&|:+*/%^?~.$-]{2,}")
+_SIGNS = "=!<>&|:+*/%^?~.$-"
+_IS_SIGN = np.zeros(128, np.bool_)
+_IS_SIGN[[*map(ord, _SIGNS)]] = True
+_SIGN_OF_BYTE = _IS_SIGN.tobytes() + bytes(128)
+_IN_CONTEXT = ("..", "--", "++")
+"""Signs whose meaning depends on what stands around them."""
 _PAIRS = frozenset([*OPERATORS, "//", "..", "--"])
 _ELLIPSIS = "..."
 _RULE = 4
@@ -39,20 +48,23 @@ _GROUPED = re.compile(
     r"|([. _\u00a0\u2007\u2009\u202f])\d{3}(?:\1\d{3})*(?!\d|\1\d))"
 )
 _GROUPED_IN_CODE = re.compile(r"[1-9]\d{0,2}(?:(,)\d{3})(?:,\d{3})*(?!,?\d)")
+_THOUSANDS = re.compile(r",\d{3}")
+"""Found much faster than a number; most code has none."""
 _LONGEST_NUMBER = 23
 """Characters of 18 digits in groups; longer ones are the rows of a table, which are many numbers."""
 
-_EXTRA_SIGNS = ",.'"
+_EXTRA_SIGNS = frozenset(",.'")
 
 
 def is_extra(term: str) -> bool:
     """Whether a term stands beside the words of a text and does not add to its length: `!=`, `10,000`, `o'brien`."""
-    return is_joined(term) or (term[0].isascii() and not term[0].isalnum() and term[0] != "_")
+    first = term[0]
+    return is_joined(term) if first.isalnum() else first.isascii() and first != "_"
 
 
 def is_joined(term: str) -> bool:
     """Whether a term has parts, each a word of the text: `10,000`, `o'brien`."""
-    return term[:1].isalnum() and any(sign in term for sign in _EXTRA_SIGNS)
+    return not _EXTRA_SIGNS.isdisjoint(term) and term[:1].isalnum()
 
 
 def without_signs(term: str) -> str:
@@ -64,19 +76,47 @@ def without_signs(term: str) -> str:
 
 def _operators(text: str) -> list[tuple[int, str]]:
     """Find the operators in code: place and sign; one of three characters is found by its first two as well."""
-    found = []
-    for run in _SIGNS.finditer(text):
-        start, end = run.span()
-        if end - start >= _RULE and run[0] == run[0][0] * (end - start):
-            continue
-        for match in _OPERATOR.finditer(text, start, end + 1):
-            place, sign = match.start(), match[0]
-            if sign == "++" and _NAME_WITH_SIGNS.match(text, place - 1):
-                continue
-            found.append((place, sign))
-            if sign[:-1] in _PAIRS and sign != _ELLIPSIS:
-                found.append((place, sign[:-1]))
+    found: list[tuple[int, str]] = []
+    for start, end in _runs_of_signs(text):
+        signs = text[start:end]
+        if any(each in signs for each in _IN_CONTEXT):
+            found += _operators_between(text, start, end)
+        else:
+            found += [(start + place, sign) for place, sign in _operators_in(signs)]
     return found
+
+
+def _runs_of_signs(text: str) -> Iterator[tuple[int, int]]:
+    """Find where two signs or more stand together; a search for them would look at every character one by one."""
+    if text.isascii():
+        signs = np.frombuffer(text.encode("ascii").translate(_SIGN_OF_BYTE), np.bool_)
+    else:
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        signs = _IS_SIGN.take(codes, mode="clip")  # the last of the table is none
+    pairs = np.flatnonzero(signs[1:] & signs[:-1])
+    if not len(pairs):
+        return iter(())
+    apart = np.flatnonzero(np.diff(pairs) > 1)
+    starts, ends = pairs[[0, *(apart + 1).tolist()]], pairs[[*apart.tolist(), -1]] + 2
+    return zip(starts.tolist(), ends.tolist(), strict=True)
+
+
+@lru_cache(maxsize=1 << 12)
+def _operators_in(signs: str) -> tuple[tuple[int, str], ...]:
+    return tuple(_operators_between(signs, 0, len(signs)))
+
+
+def _operators_between(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
+    """Find the operators in a run of signs."""
+    if end - start >= _RULE and text[start:end] == text[start] * (end - start):
+        return
+    for match in _OPERATOR.finditer(text, start, end + 1):
+        place, sign = match.start(), match[0]
+        if sign == "++" and _NAME_WITH_SIGNS.match(text, place - 1):
+            continue
+        yield place, sign
+        if sign[:-1] in _PAIRS and sign != _ELLIPSIS:
+            yield place, sign[:-1]
 
 
 def _grouped_numbers(text: str, kind: Kind) -> list[tuple[int, str]]:
@@ -84,7 +124,9 @@ def _grouped_numbers(text: str, kind: Kind) -> list[tuple[int, str]]:
 
     In code only commas do that: 3.141 has a fraction, and `1 200` is two numbers.
     """
-    found = []
+    found: list[tuple[int, str]] = []
+    if kind is Kind.CODE and not _THOUSANDS.search(text):
+        return found
     for match in (_GROUPED_IN_CODE if kind is Kind.CODE else _GROUPED).finditer(text):
         start, number = match.start(), match[0]
         before = text[start - 1 : start]

@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zlib import crc32
 
 import numpy as np
@@ -88,13 +88,16 @@ class SegmentFiles:
     keys: int = 0
     languages: tuple[str, ...] = ()
     _end: int = 0
+    _stream: BinaryIO = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._stream = (self.folder / POSTINGS).open("wb")
 
     def put(self, name: str, content: bytes | memoryview) -> None:
         """Append one array."""
         padding = -self._end % ALIGNMENT
-        with (self.folder / POSTINGS).open("ab") as stream:
-            stream.write(bytes(padding))
-            stream.write(content)
+        self._stream.write(bytes(padding))
+        self._stream.write(content)
         self.parts[name] = Part(self._end + padding, len(content), crc32(content))
         self._end += padding + len(content)
 
@@ -142,6 +145,7 @@ class SegmentFiles:
 
     def close(self) -> None:
         """Write the header last, then fsync both files and the folder."""
+        self._stream.close()
         header = Header(self.terms, self.keys, self.languages, self.levels, self.parts)
         body = json.dumps(asdict(header), sort_keys=True) + "\n"
         text = f"{MAGIC} {crc32(body.encode()):08x}\n{body}"

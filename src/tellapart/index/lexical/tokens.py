@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 
 import numpy as np
@@ -218,7 +218,7 @@ class _Lexicon:
         found = self._terms_of(new)
         counts = np.fromiter(map(len, found), np.int64, len(found))
         vocabulary = self._vocabulary
-        terms = [vocabulary[term] for word in found for term in word]
+        terms = [vocabulary[term] for term in chain.from_iterable(found)]
         self._first = np.concatenate([self._first, len(self._terms) + np.cumsum(counts) - counts])
         self._counts = np.concatenate([self._counts, counts])
         self._terms = np.concatenate([self._terms, np.array(terms, dtype=np.int32)])
@@ -268,10 +268,13 @@ def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
     mbpp train. Short words stay as they are: Porter would make `is` and `as` the variables `i` and `a`.
     """
     found = [_identifier_terms(word) for word in words]
-    distinct = {term for terms in found for term in terms}
-    long = sorted(term for term in distinct if len(term) > _UNSTEMMED and term not in STOP_WORDS)
-    stems = dict(zip(long, _stem(long), strict=True))
-    return [tuple(stems.get(term, term) for term in terms) for terms in found]
+    distinct = set(chain.from_iterable(found)).difference(STOP_WORDS)
+    long = [term for term in distinct if len(term) > _UNSTEMMED]
+    stem = dict(zip(long, _stem(long), strict=True)).get
+    return [
+        (stem(terms[0], terms[0]),) if len(terms) == 1 else tuple([stem(term, term) for term in terms])
+        for terms in found
+    ]
 
 
 def _identifier_terms(word: str) -> tuple[str, ...]:

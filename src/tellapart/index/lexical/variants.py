@@ -78,7 +78,7 @@ class Spellings:
 
 def has_keys(term: str, languages: Sequence[str]) -> bool:
     """Whether a term may have other keys: most of English have none."""
-    return bool(languages) or not term.isascii() or is_joined(term)
+    return bool(languages) or not term.isascii() or (not term.isalnum() and is_joined(term))
 
 
 def _folded(term: str) -> set[str]:

@@ -163,10 +163,10 @@ class LexicalWriter:
         runs = self._context_runs()
         files = SegmentFiles(folder)
         ranks = self._put_vocabulary(files, granularities, runs)
-        extra = ranks[[n for n, term in enumerate(self._analyser.vocabulary) if is_extra(term)]]
+        beside = self._extra(ranks, files.terms)
         for granularity in granularities:
             keys = self._keys(granularity, ranks, runs)
-            counted = keys if not len(extra) else keys[~np.isin(keys >> _ROW_BITS, extra)]
+            counted = keys if beside is None else keys[~beside[keys >> _ROW_BITS]]
             lengths = np.bincount(counted & (2**_ROW_BITS - 1), minlength=self._units.get(granularity, 0))
             keys.sort()
             _put_postings(files, granularity, keys, lengths.astype(np.int32))
@@ -197,14 +197,24 @@ class LexicalWriter:
         """Write the terms that occur, sorted; give the position of each term number among them."""
         vocabulary = self._analyser.vocabulary
         used = np.zeros(len(vocabulary), dtype=np.bool_)
+        for batch in self._batches:
+            if not batch.slices.keys().isdisjoint(granularities):  # each level slices the whole of it
+                used[batch.ids] = True
         for granularity in granularities:
-            for ids, _ in self._streams(granularity, runs):
-                used[ids] = True
-        found = sorted((vocabulary[number], number) for number in np.flatnonzero(used).tolist())
+            used[self._of_contexts(granularity, runs)[0]] = True
+        found = sorted(np.flatnonzero(used).tolist(), key=vocabulary.__getitem__)
         ranks = np.full(len(vocabulary), -1, dtype=np.int64)
-        ranks[[number for _, number in found]] = np.arange(len(found))
-        files.put_terms([term for term, _ in found], self._languages())
+        ranks[found] = np.arange(len(found))
+        files.put_terms([vocabulary[number] for number in found], self._languages())
         return ranks
+
+    def _extra(self, ranks: NDArray[np.int64], terms: int) -> NDArray[np.bool_] | None:
+        """Say which of the written terms do not add to a unit's length (terms,), None where none does not."""
+        vocabulary = self._analyser.vocabulary
+        numbers = [n for n, term in enumerate(vocabulary) if not term.isalnum() and is_extra(term)]
+        extra = np.zeros(terms, dtype=np.bool_)
+        extra[[rank for rank in ranks[numbers].tolist() if rank >= 0]] = True
+        return extra if extra.any() else None
 
     def _keys(self, granularity: Granularity, ranks: NDArray[np.int64], runs: _Runs) -> NDArray[np.int64]:
         """Term and row of every token of a granularity in one integer."""
@@ -219,12 +229,15 @@ class LexicalWriter:
         for batch in self._batches:
             if granularity in batch.slices:
                 yield batch.ids, batch.slices[granularity]
+        yield self._of_contexts(granularity, runs)
+
+    def _of_contexts(self, granularity: Granularity, runs: _Runs) -> tuple[NDArray[np.int32], _Slices]:
         of_unit = np.array(self._contexts.of_unit.get(granularity, []), dtype=np.int64)
         counts = runs.counts[of_unit]
         ends = np.cumsum(counts)
         which = np.repeat(np.arange(len(of_unit)), counts)
         positions = np.arange(len(which)) + (runs.first[of_unit] - ends + counts)[which]
-        yield runs.ids[positions], _Slices(np.arange(len(of_unit)), counts)
+        return runs.ids[positions], _Slices(np.arange(len(of_unit)), counts)
 
 
 def _groups(texts: Sequence[tuple[str, int]]) -> Iterator[Sequence[tuple[str, int]]]:
