@@ -130,7 +130,10 @@ _SCRIPTS = {
 }
 """Scripts that one language of the stemmer's is written in."""
 
-_LETTERS = re.compile(r"[^\W\d_]+")
+_ASCII_LETTERS = bytes(ord(chr(code).lower()) if chr(code).isalpha() else 32 for code in range(128)) + bytes(
+    128
+)
+"""To the letter itself in lower case, or a space."""
 _MARKED_WORD = re.compile(
     r"[^\W\d_][^\W\d_\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094d\u200c\u200d]*"
     r"(?:[\u0300-\u036f\u0591-\u05c7\u064b-\u0652\u0900-\u0903\u093a-\u094d\u200c\u200d]+[^\W\d_]*)*"
@@ -170,7 +173,10 @@ def detect_language(text: str) -> str | None:
     """
     sample = text if len(text) <= 2 * _SAMPLE else text[:_SAMPLE] + " " + text[len(text) // 2 :][:_SAMPLE]
     plain = sample.isascii()
-    words = (_LETTERS if plain else _MARKED_WORD).findall(unicodedata.normalize("NFC", sample.lower()))
+    if plain:  # as the expression finds them, several times faster
+        words = sample.encode("ascii").translate(_ASCII_LETTERS).decode("ascii").split()
+    else:
+        words = _MARKED_WORD.findall(unicodedata.normalize("NFC", sample.lower()))
     if len(words) < _LEAST_WORDS:
         return None
     if not plain and (script := _script(words)) in _SCRIPTS:
@@ -178,8 +184,9 @@ def detect_language(text: str) -> str | None:
     counts = Counter(words)
     weights = _weights()
     scores: defaultdict[str, float] = defaultdict(float)
-    for word, count in counts.items():
-        for language, weight in weights.get(word, ()):
+    for word in filter(weights.__contains__, counts):
+        count = counts[word]
+        for language, weight in weights[word]:
             scores[language] += weight * count
     if not scores:
         return None

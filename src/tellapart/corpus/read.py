@@ -234,6 +234,7 @@ _GENERATED = re.compile(
 """Marks at the start of a comment line: Go's convention (`go help generate`), Facebook's `@generated`,
 protoc, and the sentences of other generators in the same words."""
 
+_GENERATED_WORD = "generated"
 _HEAD_CHARACTERS = 3_000
 """Where the mark must stand; beyond the licence header that often comes first (ours, not measured)."""
 
@@ -283,7 +284,8 @@ def _is_data(text: str) -> bool:
 
 def useless_code(text: str, language: str | None) -> str | None:
     """Why code is not worth indexing (generated, minified, data), or None; prose is never asked."""
-    if _GENERATED.search(text[:_HEAD_CHARACTERS]):
+    head = text[:_HEAD_CHARACTERS]
+    if _GENERATED_WORD in head.lower() and _GENERATED.search(head):
         return "generated: it says so at its top"
     if len(text) >= _LEAST_MINIFIED:
         mean = len(text) / (text.count("\n") + 1)

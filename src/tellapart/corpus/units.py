@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-import numpy as np
-
 from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity
 
 SEPARATOR = " > "
 """Between the headings of a section's label."""
-
-
-_SAYS = re.compile(r"\S")
 
 
 def contexts(document: Document, tree: ContainmentTree, granularity: Granularity) -> list[str]:
@@ -22,9 +15,9 @@ def contexts(document: Document, tree: ContainmentTree, granularity: Granularity
     already, a section's own heading in the section's first paragraph, a class's name in its header. A unit of
     white space only has none: it must not be found by its context alone.
     """
-    around, says, text = _around(document, tree, granularity), _SAYS.search, document.text
+    around, text = _around(document, tree, granularity), document.text
     return [
-        context if says(text, start, end) else ""
+        context if text[start : start + 1].strip() or text[start:end].strip() else ""
         for context, (start, end) in zip(around, tree.spans(granularity), strict=True)
     ]
 
@@ -56,7 +49,9 @@ def _enclosing(tree: ContainmentTree, granularity: Granularity) -> list[str]:
         return [""] * len(starts)
     labelled = order[-2]  # section or class: the only levels whose names say something about what is inside
     around = tree.levels[labelled]
-    parents = np.searchsorted(around.starts, starts, side="right") - 1
+    if not any(around.labels):
+        return [""] * len(starts)
+    parents = around.starts.searchsorted(starts, side="right") - 1
     begins = around.starts[parents] == starts
     return [
         _ancestors(around.labels[parent]) if begin else around.labels[parent]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
-from tellapart.index.lexical.tokens import analyse_all_parts, identifier_parts
+from tellapart.index.lexical.tokens import Numbered, analyse_all_parts, identifier_parts
 
 FILE = "names.npz"
 FIELDS = ("stem", "folder", "part", "plain", "labelled")
@@ -120,7 +120,7 @@ class NamesWriter:
 
     def write(self, folder: Path) -> None:
         """Write all names into a segment's folder."""
-        labels = _Numbering()
+        labels = Numbered()
         numbers = [labels[unit.label] for unit in self._units]
         words = [(_stem(path), _folder(path)) for path in self._paths]
         distinct = list(labels)
@@ -286,14 +286,6 @@ class Names:
         return found
 
 
-class _Numbering(dict[str, int]):
-    """Gives every new key the next number."""
-
-    def __missing__(self, key: str) -> int:
-        self[key] = number = len(self)
-        return number
-
-
 def stem_of(path: str) -> str:
     """Name of a file without folders and its last extension."""
     name = path.rpartition("/")[2]
@@ -314,7 +306,7 @@ def _blob(texts: Sequence[str]) -> NDArray[np.uint8]:
 
 def _postings(field: str, texts: Sequence[Iterable[str]]) -> dict[str, NDArray[np.generic]]:
     """Invert the words of numbered texts: the words sorted, and the numbers of the texts that have each."""
-    numbering = _Numbering()
+    numbering = Numbered()
     owners, words = [], []
     for number, own in enumerate(texts):
         for word in own:

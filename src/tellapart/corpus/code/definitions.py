@@ -95,10 +95,10 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: SourceText, *, signat
 def _definition(
     captures: dict[str, list[tree_sitter.Node]], source: SourceText, *, signatures: bool
 ) -> Definition | None:
-    found = next((named for named in _ROLES if named[0] in captures), None)
-    if found is None:
+    found = [named for named in _ROLES if named[0] in captures]
+    if not found:
         return None
-    capture, role = found
+    capture, role = found[0]
     start, end = source.span(captures[capture][0])
     if "tail" in captures:
         end = source.span(captures["tail"][-1])[1]
@@ -132,6 +132,8 @@ def _clipped(name: str) -> str:
 
 def _name(text: str, *, is_class: bool, signature: bool) -> str:
     """A definition's own name out of the text that declares it: titles unquoted, types without arguments."""
+    if text.isidentifier() and len(text) <= _LONGEST_NAME:  # nearly all are
+        return text
     if quoted := _QUOTED.fullmatch(text):
         return _clipped(quoted.group(2))
     if signature and not is_class:

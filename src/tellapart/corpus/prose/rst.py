@@ -46,11 +46,11 @@ class _RstScanner:
         taken = self._heading(row)
         if taken:
             return taken
-        if columns == 0 and (_SIMPLE_TABLE.match(body) or _GRID_TABLE.match(body)):
+        if columns == 0 and body[0] in "=+" and (_SIMPLE_TABLE.match(body) or _GRID_TABLE.match(body)):
             return self._table(row)
-        if _DIRECTIVE.match(body) and columns == 0:
+        if columns == 0 and body[0] == "." and _DIRECTIVE.match(body):
             return self._explicit(row)
-        item = LIST_ITEM.match(line) or _FIELD.match(body)
+        item = LIST_ITEM.match(line) or (body[0] == ":" and _FIELD.match(body))
         if layout.after_blank and columns == 0 and not item:
             layout.close()
         if item and (layout.open is None or layout.open.shape is Shape.LIST):
@@ -66,6 +66,8 @@ class _RstScanner:
         if self.layout.open is not None and self.layout.open.shape is not Shape.LIST:
             return 0
         below = self._body(row + 1)
+        if body[0].isalnum() and (not below or below[0].isalnum()):
+            return 0  # neither is an adornment
         if _ADORNMENT.match(body) and below and self._body(row + 2) == body and len(body) >= len(below):
             self._add_heading(at, below, (body[0], True))
             return 3

@@ -112,9 +112,11 @@ def sentence_starts(text: str, begin: int = 0, end: int | None = None) -> list[i
     """
     stop = len(text) if end is None else end
     starts = [begin]
-    uncased = _is_uncased(text, begin, stop)
+    uncased: bool | None = None
     for match in _CANDIDATE.finditer(text, begin, stop):
         place = match.end()
+        if uncased is None:
+            uncased = _is_uncased(text, begin, stop)
         if place < stop and _ends(text, match, starts[-1], uncased):
             starts.append(place)
     if stop - begin <= LONGEST_SENTENCE:

@@ -122,10 +122,11 @@ def _short(text: str, kind: Kind) -> Words | None:
 
 
 def _ascii(text: str, kind: Kind) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Character codes, and their classes in prose: code has no signs inside words."""
     source = text.encode("ascii")
     words, classes = _ascii_tables(kind)
     codes = np.frombuffer(bytearray(source.translate(words)), np.uint8)
-    return codes, np.frombuffer(source.translate(classes), np.uint8)
+    return codes, np.frombuffer(source.translate(classes), np.uint8) if kind is Kind.PROSE else codes
 
 
 @cache

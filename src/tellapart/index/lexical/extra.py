@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import itemgetter
 
 import numpy as np
@@ -48,8 +48,9 @@ _GROUPED = re.compile(
     r"|([. _\u00a0\u2007\u2009\u202f])\d{3}(?:\1\d{3})*(?!\d|\1\d))"
 )
 _GROUPED_IN_CODE = re.compile(r"[1-9]\d{0,2}(?:(,)\d{3})(?:,\d{3})*(?!,?\d)")
-_THOUSANDS = re.compile(r",\d{3}")
-"""Found much faster than a number; most code has none."""
+_DIGITS = b"0123456789"
+_APART = {Kind.CODE: b","}
+_APART_IN_PROSE = b",._ "
 _LONGEST_NUMBER = 23
 """Characters of 18 digits in groups; longer ones are the rows of a table, which are many numbers."""
 
@@ -125,15 +126,39 @@ def _grouped_numbers(text: str, kind: Kind) -> list[tuple[int, str]]:
     In code only commas do that: 3.141 has a fraction, and `1 200` is two numbers.
     """
     found: list[tuple[int, str]] = []
-    if kind is Kind.CODE and not _THOUSANDS.search(text):
-        return found
-    for match in (_GROUPED_IN_CODE if kind is Kind.CODE else _GROUPED).finditer(text):
+    pattern = _GROUPED_IN_CODE if kind is Kind.CODE else _GROUPED
+    matches = _at_thousands(pattern, text, kind) if text.isascii() else pattern.finditer(text)
+    for match in matches:
         start, number = match.start(), match[0]
         before = text[start - 1 : start]
         if before.isdigit() or before in {".", ","} or len(number) > _LONGEST_NUMBER:
             continue
         found.append((start, number if match[1] in {None, "."} else number.replace(match[1], ",")))
     return found
+
+
+def _at_thousands(pattern: re.Pattern[str], text: str, kind: Kind) -> Iterator[re.Match[str]]:
+    """Give what `finditer` does, but look only where a digit, a sign and two digits stand: up to two digits before."""
+    classes = np.frombuffer(text.encode("ascii").translate(_number_classes(kind)), np.uint8)
+    digits = classes == _DIGIT
+    places = np.flatnonzero(digits[:-3] & (classes[1:-2] == _SIGN) & digits[2:-1] & digits[3:])
+    done = 0
+    for place in places.tolist():
+        for start in range(max(done, place - 2), place + 1):
+            if match := pattern.match(text, start):
+                yield match
+                done = match.end()
+                break
+
+
+_DIGIT, _SIGN = 1, 2
+
+
+@cache
+def _number_classes(kind: Kind) -> bytes:
+    """Table for bytes.translate: digits, and signs that may set thousands apart."""
+    apart = _APART.get(kind, _APART_IN_PROSE)
+    return bytes(_DIGIT if code in _DIGITS else _SIGN if code in apart else 0 for code in range(256))
 
 
 def extra_terms(text: str, kind: Kind) -> list[tuple[int, str]]:

@@ -51,7 +51,7 @@ class Tokens:
     starts: NDArray[np.int64]
 
 
-class _Numbered(dict[str, int]):
+class Numbered(dict[str, int]):
     """Gives every new key the next number."""
 
     def __missing__(self, key: str) -> int:
@@ -71,7 +71,7 @@ class Analyser:
     """Turns text into terms, keeping a vocabulary; one instance per writer, not for several threads."""
 
     def __init__(self) -> None:
-        self._vocabulary = _Numbered()
+        self._vocabulary = Numbered()
         self._listed: list[str] = []
         self._lexicons = {kind: _Lexicon(kind, self._vocabulary) for kind in Kind}
 
@@ -190,8 +190,8 @@ def _gap_before(text: str, end: int) -> int:
 class _Lexicon:
     """The words of one kind met so far, each with the numbers of its terms."""
 
-    def __init__(self, kind: Kind, vocabulary: _Numbered) -> None:
-        self._words = _Numbered()
+    def __init__(self, kind: Kind, vocabulary: Numbered) -> None:
+        self._words = Numbered()
         self._vocabulary = vocabulary
         self._terms_of = _prose_terms if kind is Kind.PROSE else _code_terms
         self._counts = np.zeros(0, dtype=np.int64)
@@ -267,7 +267,10 @@ def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
     Questions and names differ by endings: stems give nDCG@10 .358 -> .381 on cosqa dev, .457 -> .499 on
     mbpp train. Short words stay as they are: Porter would make `is` and `as` the variables `i` and `a`.
     """
-    found = [_identifier_terms(word) for word in words]
+    found = [
+        (word,) if word.islower() and word.isalpha() and word.isascii() else _identifier_terms(word)
+        for word in words
+    ]
     distinct = set(chain.from_iterable(found)).difference(STOP_WORDS)
     long = [term for term in distinct if len(term) > _UNSTEMMED]
     stem = dict(zip(long, _stem(long), strict=True)).get
@@ -280,8 +283,6 @@ def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
 def _identifier_terms(word: str) -> tuple[str, ...]:
     """The whole identifier without underscores (parse_json = parseJson), then its parts if several."""
     if word.isascii():  # as below, without looking for what only other characters bring along
-        if word.isalpha() and word.islower():
-            return (word,)
         lower = [part.lower() for part in _ASCII_PARTS.findall(word)]
         whole = "".join(lower)
         if len(lower) > 1 and not word[0].isdigit():

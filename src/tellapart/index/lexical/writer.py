@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.document import KIND_OF, ContainmentTree, Document, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, ContainmentTree, Document, Granularity, Kind, Starts
 from tellapart.corpus.units import contexts
 from tellapart.index.lexical.extra import is_extra
 from tellapart.index.lexical.layout import SegmentFiles
-from tellapart.index.lexical.tokens import Analyser
+from tellapart.index.lexical.tokens import Analyser, Numbered
 from tellapart.index.lexical.variants import SAMPLED, languages_of
 
 BATCH = 1 << 20
@@ -47,12 +47,11 @@ class _Batch:
 
 @dataclass
 class _Pool:
-    """Texts waiting to be analysed together, with the starts and rows of their units."""
+    """Texts waiting to be analysed together; of each and each level its offset, its first row, its units' starts."""
 
     texts: list[str] = field(default_factory=list)
     size: int = 0
-    starts: dict[Granularity, list[NDArray[np.int64]]] = field(default_factory=dict)
-    rows: dict[Granularity, list[NDArray[np.int64]]] = field(default_factory=dict)
+    units: dict[Granularity, list[tuple[int, int, Starts]]] = field(default_factory=dict)
 
     def take(self, text: str) -> int:
         """Add a text; give its offset in the joined text."""
@@ -66,15 +65,13 @@ class _Pool:
 class _Contexts:
     """Texts indexed beside the units' own, each kept once, and which unit has which."""
 
-    numbers: dict[tuple[Kind, str], int] = field(default_factory=dict)
+    numbers: dict[Kind, Numbered] = field(default_factory=lambda: {kind: Numbered() for kind in Kind})
     of_unit: dict[Granularity, list[int]] = field(default_factory=dict)
 
     def put(self, granularity: Granularity, texts: Sequence[str]) -> None:
         """Note the contexts of the next units."""
-        kind, numbers = KIND_OF[granularity], self.numbers
-        self.of_unit.setdefault(granularity, []).extend(
-            numbers.setdefault((kind, text), len(numbers)) for text in texts
-        )
+        numbers = self.numbers[KIND_OF[granularity]]
+        self.of_unit.setdefault(granularity, []).extend(map(numbers.__getitem__, texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +129,9 @@ class LexicalWriter:
         for granularity, level in tree.levels.items():
             if self._chosen and granularity not in self._chosen:
                 continue
-            row, count = self._units.get(granularity, 0), len(level.starts)
-            pool.starts.setdefault(granularity, []).append(level.starts + np.int64(offset))
-            pool.rows.setdefault(granularity, []).append(np.arange(row, row + count))
-            self._units[granularity] = row + count
+            row = self._units.get(granularity, 0)
+            pool.units.setdefault(granularity, []).append((offset, row, level.starts))
+            self._units[granularity] = row + len(level.starts)
             self._contexts.put(granularity, contexts(document, tree, granularity))
         if pool.size >= BATCH:
             self._analyse(document.kind, pool)
@@ -144,10 +140,13 @@ class LexicalWriter:
     def _analyse(self, kind: Kind, pool: _Pool) -> None:
         tokens = self._analyser.token_ids("\n".join(pool.texts), kind)
         slices = {}
-        for granularity, starts in pool.starts.items():
-            first = np.searchsorted(tokens.starts, np.concatenate(starts))
+        for granularity, units in pool.units.items():
+            offsets, rows, starts = zip(*units, strict=True)
+            sizes = np.array([len(each) for each in starts])
+            before = np.cumsum(sizes) - sizes
+            first = np.searchsorted(tokens.starts, np.concatenate(starts) + np.repeat(offsets, sizes))
             counts = np.diff(first, append=len(tokens.ids))
-            slices[granularity] = _Slices(np.concatenate(pool.rows[granularity]), counts)
+            slices[granularity] = _Slices(np.arange(len(first)) + np.repeat(rows - before, sizes), counts)
         self._batches.append(_Batch(tokens.ids, slices))
 
     def write(self, folder: Path, granularities: Sequence[Granularity]) -> None:
@@ -172,27 +171,27 @@ class LexicalWriter:
             _put_postings(files, granularity, keys, lengths.astype(np.int32))
         files.close()
 
-    def _context_runs(self) -> _Runs:
+    def _context_runs(self) -> dict[Kind, _Runs]:
         """Analyse every distinct context once."""
+        return {kind: self._runs(list(texts), kind) for kind, texts in self._contexts.numbers.items()}
+
+    def _runs(self, texts: Sequence[str], kind: Kind) -> _Runs:
         ids: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
-        first = np.zeros(len(self._contexts.numbers), dtype=np.int64)
-        counts = np.zeros_like(first)
+        first: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+        counts: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
         done = 0
-        for kind in Kind:
-            mine = [(text, number) for (k, text), number in self._contexts.numbers.items() if k is kind]
-            for group in _groups(mine):
-                sizes = np.fromiter((len(text) + 1 for text, _ in group), np.int64, len(group))
-                tokens = self._analyser.token_ids("\n".join(text for text, _ in group), kind)
-                begins = np.searchsorted(tokens.starts, np.cumsum(sizes) - sizes)
-                numbers = np.fromiter((number for _, number in group), np.int64, len(group))
-                first[numbers] = begins + done
-                counts[numbers] = np.diff(begins, append=len(tokens.ids))
-                ids.append(tokens.ids)
-                done += len(tokens.ids)
-        return _Runs(np.concatenate(ids), first, counts)
+        for group in _groups(texts):
+            sizes = np.fromiter(map(len, group), np.int64, len(group)) + 1
+            tokens = self._analyser.token_ids("\n".join(group), kind)
+            begins = np.searchsorted(tokens.starts, np.cumsum(sizes) - sizes)
+            ids.append(tokens.ids)
+            first.append(begins + done)
+            counts.append(np.diff(begins, append=len(tokens.ids)))
+            done += len(tokens.ids)
+        return _Runs(np.concatenate(ids), np.concatenate(first), np.concatenate(counts))
 
     def _put_vocabulary(
-        self, files: SegmentFiles, granularities: Sequence[Granularity], runs: _Runs
+        self, files: SegmentFiles, granularities: Sequence[Granularity], runs: Mapping[Kind, _Runs]
     ) -> NDArray[np.int64]:
         """Write the terms that occur, sorted; give the position of each term number among them."""
         vocabulary = self._analyser.vocabulary
@@ -201,7 +200,7 @@ class LexicalWriter:
             if not batch.slices.keys().isdisjoint(granularities):  # each level slices the whole of it
                 used[batch.ids] = True
         for granularity in granularities:
-            used[self._of_contexts(granularity, runs)[0]] = True
+            used[self._of_contexts(granularity, runs[KIND_OF[granularity]])[0]] = True
         found = sorted(np.flatnonzero(used).tolist(), key=vocabulary.__getitem__)
         ranks = np.full(len(vocabulary), -1, dtype=np.int64)
         ranks[found] = np.arange(len(found))
@@ -216,7 +215,9 @@ class LexicalWriter:
         extra[[rank for rank in ranks[numbers].tolist() if rank >= 0]] = True
         return extra if extra.any() else None
 
-    def _keys(self, granularity: Granularity, ranks: NDArray[np.int64], runs: _Runs) -> NDArray[np.int64]:
+    def _keys(
+        self, granularity: Granularity, ranks: NDArray[np.int64], runs: Mapping[Kind, _Runs]
+    ) -> NDArray[np.int64]:
         """Term and row of every token of a granularity in one integer."""
         parts = [
             (ranks[ids] << _ROW_BITS) | np.repeat(slices.rows, slices.counts)
@@ -224,12 +225,14 @@ class LexicalWriter:
         ]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
 
-    def _streams(self, granularity: Granularity, runs: _Runs) -> Iterator[tuple[NDArray[np.int32], _Slices]]:
+    def _streams(
+        self, granularity: Granularity, runs: Mapping[Kind, _Runs]
+    ) -> Iterator[tuple[NDArray[np.int32], _Slices]]:
         """The terms of all units, in any order of rows: of their own texts, then of their contexts."""
         for batch in self._batches:
             if granularity in batch.slices:
                 yield batch.ids, batch.slices[granularity]
-        yield self._of_contexts(granularity, runs)
+        yield self._of_contexts(granularity, runs[KIND_OF[granularity]])
 
     def _of_contexts(self, granularity: Granularity, runs: _Runs) -> tuple[NDArray[np.int32], _Slices]:
         of_unit = np.array(self._contexts.of_unit.get(granularity, []), dtype=np.int64)
@@ -240,10 +243,10 @@ class LexicalWriter:
         return runs.ids[positions], _Slices(np.arange(len(of_unit)), counts)
 
 
-def _groups(texts: Sequence[tuple[str, int]]) -> Iterator[Sequence[tuple[str, int]]]:
+def _groups(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     """Divide texts so that each group has about BATCH characters."""
     start, size = 0, 0
-    for index, (text, _) in enumerate(texts):
+    for index, text in enumerate(texts):
         size += len(text) + 1
         if size >= BATCH:
             yield texts[start : index + 1]
