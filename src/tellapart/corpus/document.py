@@ -133,8 +133,8 @@ class ContainmentTree:
     def span(self, granularity: Granularity, ordinal: int) -> tuple[int, int]:
         """Start and end (exclusive) of one unit in code points."""
         starts = self.levels[granularity].starts
-        end = int(starts[ordinal + 1]) if ordinal + 1 < len(starts) else self.length
-        return int(starts[ordinal]), end
+        end = starts.item(ordinal + 1) if ordinal + 1 < len(starts) else self.length
+        return starts.item(ordinal), end
 
     def spans(self, granularity: Granularity) -> Iterator[tuple[int, int]]:
         """Spans of all units of one level in order."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from tellapart.corpus.document import Granularity
 from tellapart.engine.results import Hit, make_hit
-from tellapart.engine.searching import Found
+from tellapart.engine.searching import Found, Growing
 from tellapart.index.lexical.characters import is_unspaced
 from tellapart.index.store import StoredDocument
 
@@ -46,7 +46,7 @@ def distinct_hits(
         k: How many hits.
         hold_back: Whether units that say next to nothing score only a share of what they would (see `substance`).
     """
-    found = rank(k + SPARE)
+    found = rank(k + (1 if isinstance(rank, Growing) else SPARE))
     surely = fetch([each.document for each in found[: k + 1]])  # together: one by one takes twice as long
 
     def stored(number: int) -> StoredDocument:
@@ -54,13 +54,17 @@ def distinct_hits(
 
     made: list[Hit] = []
     texts: set[tuple[Granularity, str]] = set()
-    for each in found:
-        if len(texts) > k and not _may_rise(made, each.score, k):
+    while True:
+        for each in found[len(made) :]:
+            if len(texts) > k and not _may_rise(made, each.score, k):
+                break
+            made.append(_hit(len(made) + 1, each, stored(each.document), hold_back=hold_back))
+            texts.add(_text(made[-1]))
+        if len(texts) > k or len(found) != k + 1:
             break
-        made.append(_hit(len(made) + 1, each, stored(each.document), hold_back=hold_back))
-        texts.add(_text(made[-1]))
-    if OF_FILE in (made[0].components if made else ()):
-        made += _of_quiet_files(found, made, stored)
+        found = rank(k + SPARE)
+    if any(HELD_BACK in hit.components for hit in made) and OF_FILE in made[0].components:
+        made += _of_quiet_files(rank(k + SPARE), made, stored)
     return _collapsed(_ordered(made), k)
 
 

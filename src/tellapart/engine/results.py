@@ -169,15 +169,18 @@ def unit_ids(stored: StoredDocument, granularity: Granularity) -> list[str]:
 
 def unit_id(stored: StoredDocument, granularity: Granularity, ordinal: int) -> str:
     """Name one unit as `unit_ids` does, without hashing all the others."""
+    start, end = stored.tree.span(granularity, ordinal)
+    return _unit_id(stored, granularity, ordinal, start, stored.document.text[start:end])
+
+
+def _unit_id(stored: StoredDocument, granularity: Granularity, ordinal: int, start: int, text: str) -> str:
     document = stored.document
     if granularity is LEVELS[stored.tree.kind][-1]:
         return document.id
-    start, end = stored.tree.span(granularity, ordinal)
-    text = document.text[start:end]
     copies, at = 1, document.text.find(text)  # mostly the unit itself
     if at < start:
         starts = stored.tree.levels[granularity].starts[: ordinal + 1]
-        same = starts[:-1][starts[1:] - starts[:-1] == end - start].tolist()
+        same = starts[:-1][starts[1:] - starts[:-1] == len(text)].tolist()
         copies += sum(document.text.startswith(text, place) for place in same)
     name = f"{document.id}#{granularity}:{_hash(text)}"
     return name if copies == 1 else f"{name}-{copies}"
@@ -207,10 +210,11 @@ def make_hit(
         )
     document = stored.document
     start, end = stored.tree.span(granularity, ordinal)
+    text = document.text[start:end]
     where = place_of(document, start, end)
     return Hit(
         rank=rank,
-        id=unit_id(stored, granularity, ordinal),
+        id=_unit_id(stored, granularity, ordinal, start, text),
         document=document.id,
         path=document.path,
         granularity=granularity,
@@ -218,7 +222,7 @@ def make_hit(
         lines=where.lines or lines(document.text, start, end),
         score=score,
         probability=probability,
-        text=document.text[start:end],
+        text=text,
         components=components,
         place=str(where),
         unit=stored.tree.name_of(granularity, ordinal),

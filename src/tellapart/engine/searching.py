@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +45,8 @@ def rank_units(queries: Sequence[LevelQuery], k: int) -> list[Found]:
     """
     if any(each.matches is not None for each in queries):
         return _rank_matches(queries, k)
-    if _together(queries):
-        return _rank_together(queries, k)
+    if ranker := _together(queries):
+        return list(islice(_in_order(queries, ranker), k))
     found: list[Found] = []
     for each, spreads in zip(queries, common_spreads(queries), strict=True):
         ranking = each.ranker.rank(each.query, each.units, k, spreads)
@@ -69,20 +70,33 @@ def _together(queries: Sequence[LevelQuery]) -> Structure | None:
     return ranker if isinstance(ranker, Structure) else None
 
 
-def _rank_together(queries: Sequence[LevelQuery], k: int) -> list[Found]:
+class Growing:
+    """Gives the best k units, and later more of them: those that nobody asks for cost nothing."""
+
+    def __init__(self, rest: Iterator[Found]) -> None:
+        self._rest = rest
+        self._found: list[Found] = []
+
+    def __call__(self, k: int) -> list[Found]:
+        """Give the best k; fewer where there are no more."""
+        self._found += islice(self._rest, max(k - len(self._found), 0))
+        return self._found[:k]
+
+
+def growing_ranking(queries: Sequence[LevelQuery]) -> Growing | None:
+    """Rank the units one after another where the ranker can."""
     ranker = _together(queries)
-    assert ranker is not None
-    found = []
-    for placed in ranker.rank_together(
-        [side_of(each.query, each.units, each.granularity) for each in queries], k
-    ):
+    if ranker is None or any(each.matches is not None for each in queries):
+        return None
+    return Growing(_in_order(queries, ranker))
+
+
+def _in_order(queries: Sequence[LevelQuery], ranker: Structure) -> Iterator[Found]:
+    for placed in ranker.placed([side_of(each.query, each.units, each.granularity) for each in queries]):
         own = queries[placed.side]
-        number = int(own.table.documents[placed.position])
-        ordinal = placed.row - int(own.table.offsets[placed.position])
-        found.append(
-            Found(number, own.granularity, ordinal, placed.score, placed.components, placed.probability)
-        )
-    return found
+        number = own.table.documents.item(placed.position)
+        ordinal = placed.row - own.table.offsets.item(placed.position)
+        yield Found(number, own.granularity, ordinal, placed.score, placed.components, placed.probability)
 
 
 def _rank_matches(queries: Sequence[LevelQuery], k: int) -> list[Found]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import Granularity
 from tellapart.engine.asking import LevelQuery
 from tellapart.engine.planning import SearchPlan
-from tellapart.engine.searching import Found, rank_documents, rank_units, unit_scores
+from tellapart.engine.searching import Found, growing_ranking, rank_documents, rank_units, unit_scores
 from tellapart.errors import TellapartError
 from tellapart.index.snapshot import Snapshot, UnitTable
 from tellapart.index.store import Store
@@ -163,7 +163,7 @@ def units_ranking(
     """Say how the units of a search are ranked: gives so many, best first, after the second look if there is one."""
     look = SecondLook.of(store, snapshot, parameters)
     if look is None:
-        return partial(rank_units, queries)
+        return growing_ranking(queries) or partial(rank_units, queries)
     if not queries or not queries[0].query.text.strip() or queries[0].matches is not None:
         raise TellapartError("a second look reads a query: leave out --rerank, the examples or the pattern")
     return partial(look.rank, queries)

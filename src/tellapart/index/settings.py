@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,7 @@ def recovered_settings(folder: Path) -> Settings | None:
     return None
 
 
+@lru_cache(maxsize=8)  # every search asks for them
 def _parsed(content: str) -> Settings:
     kept = json.loads(content)
     if not kept:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from heapq import heappop, heappush
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,14 @@ from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.index.names import Names
 from tellapart.rankers.query import Dense, Query, Ranking, Spread, Spreads, Units
-from tellapart.rankers.structure_features import Candidates, Side, candidates, visible
+from tellapart.rankers.structure_features import (
+    Candidates,
+    Side,
+    candidates,
+    highest_of_files,
+    rows_of_files,
+    visible,
+)
 from tellapart.rankers.structure_names import Asked
 from tellapart.rankers.vectors import VectorRanker
 
@@ -73,7 +81,7 @@ class Weights:
 
     def calibrated(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn P(file) into the probability that the file is relevant: several may be."""
-        shares = np.clip(shares, 1e-9, 1 - 1e-9)
+        shares = np.minimum(np.maximum(shares, 1e-9), 1 - 1e-9)
         odds = self.intercept + self.slope * (np.log(shares) - np.log1p(-shares))
         calibrated: NDArray[np.float64] = 1 / (1 + np.exp(-odds))
         return calibrated
@@ -138,24 +146,31 @@ class Structure:
         The best unit of a file, the one that defines what the query names if it does, scores P(file); each further
         unit scores DECAY times the one before.
         """
+        return list(islice(self.placed(sides), k))
+
+    def placed(self, sides: Sequence[Side]) -> Iterator[Placed]:
+        """Give the units over all sides as `rank_together` does, each when it is asked for."""
         files = self._files(sides)
         shares, probabilities = files.shares.tolist(), files.probabilities.tolist()
+        positions = files.found.positions.tolist()
         # The next unit of every file waits with its score; only the files that come up have their units ordered.
-        waiting = [(-shares[at], at, 0) for at in np.argsort(-files.shares, kind="stable")[:k].tolist()]
+        # Ascending, so it is a heap already.
+        waiting = [(-shares[at], at, 0) for at in np.argsort(-files.shares, kind="stable").tolist()]
         units: dict[int, list[tuple[int, list[int]]]] = {}
-        placed: list[Placed] = []
-        while waiting and len(placed) < k:
+        while waiting:
             score, at, order = heappop(waiting)
-            position = int(files.found.positions[at])
+            position = positions[at]
             if order < 2:  # the best unit alone is found faster than the order of all
-                units[at] = self._units(files, sides, position, 1 if order == 0 else min(k, MOST_UNITS))
+                units[at] = self._units(files, sides, position, 1 if order == 0 else MOST_UNITS)
+            more = order == 0
             for side, rows in units[at]:
-                for row in rows[order : order + 1]:
+                if order < len(rows):
+                    row = rows[order]
                     components = {"file": shares[at], "bm25": float(files.found.dense[side][row])}
-                    placed.append(Placed(side, row, position, -score, probabilities[at], components))
-            if any(len(rows) > order + 1 for _, rows in units[at]) or order == 0:
+                    yield Placed(side, row, position, -score, probabilities[at], components)
+                    more = more or len(rows) > order + 1
+            if more:
                 heappush(waiting, (score * self.decay, at, order + 1))
-        return placed[:k]
 
     def dense_together(self, sides: Sequence[Side]) -> list[Dense]:
         """Score every row of every side, -inf where no file is a candidate and no word is shared."""
@@ -237,27 +252,22 @@ class Structure:
     ) -> list[tuple[int, list[int]]]:
         """Order at most so many units of one file: a definition of what is named first, then the best."""
         shown = []
+        defining = [each for each in files.found.definitions if each.document == position]
         for number, side in enumerate(sides):
-            low, high = side.offsets[position : position + 2].tolist()
+            low, high = side.offsets.item(position), side.offsets.item(position + 1)
             if low == high:
                 continue
             worth = files.worth[number][low:high]
-            named = (
-                each.ordinal(side.granularity)
-                for each in files.found.definitions
-                if each.document == position
-            )
-            first = next(
-                (ordinal for ordinal in named if ordinal is not None and worth[ordinal] > -np.inf), None
-            )
-            if first is None:
-                first = int(worth.argmax())  # the head of the file where no unit has a word of the query
-            if worth[first] == -np.inf:
+            named = [each.ordinal(side.granularity) for each in defining]
+            may = [ordinal for ordinal in named if ordinal is not None and worth[ordinal] > -np.inf]
+            # The head of the file where no unit has a word of the query.
+            first = may[0] if may else int(worth.argmax())
+            if worth.item(first) == -math.inf:
                 continue
             rows = [first]
             if most > 1:
-                order = np.argsort(-worth, kind="stable")[: most + 1].tolist()
-                rows += [at for at in order if at != first and worth[at] > 0]
+                order = (-worth).argsort(kind="stable")[: most + 1].tolist()
+                rows += [at for at in order if at != first and worth.item(at) > 0]
             shown.append((number, [low + row for row in rows[:most]]))
         return shown
 
@@ -271,14 +281,13 @@ def _with_documentation(
     of the code, it is what was asked for.
     """
     best = {Kind.PROSE: np.zeros(len(shares)), Kind.CODE: np.zeros(len(shares))}
-    for side, dense in zip(sides, found.dense, strict=True):
-        may = visible(side.units)
-        dense = dense if may is None else np.where(may, dense, np.float32(0))
+    for side, dense, highest in zip(sides, found.dense, found.highest, strict=True):
+        if (may := visible(side.units)) is not None:
+            highest = highest_of_files(
+                np.where(may, dense, np.float32(0)), rows_of_files(side, _names(sides))
+            )
         kind = KIND_OF[side.granularity]
-        low, high = side.offsets[found.positions], side.offsets[found.positions + 1]
-        # reduceat gives the maxima from low to high at even places
-        maxima = np.maximum.reduceat(np.append(dense, 0.0), np.stack([low, high], axis=1).ravel())[::2]
-        best[kind] = np.maximum(best[kind], np.where(high > low, maxima, 0.0))
+        best[kind] = np.maximum(best[kind], highest[found.positions])
     prose, code = (float(best[kind].max(initial=0.0)) for kind in (Kind.PROSE, Kind.CODE))
     if prose <= 0 or found.named.any():  # where a file is named, that is what is wanted
         return shares

@@ -23,6 +23,7 @@ from tellapart.rankers.structure_names import (
     DefiningUnit,
     Dense,
     Positions,
+    RowsOfFiles,
     definitions,
     label_matches,
     named_paths,
@@ -74,14 +75,15 @@ class Side:
 class Candidates:
     """Files that may answer: positions (n,) ascending, and features (n, columns).
 
-    `dense` holds each side's BM25 scores, one per row; `definitions` those of the query's names, best first; `named`
-    (n,) is above 0 where the query has the path of the file.
+    `dense` holds each side's BM25 scores, one per row, and `highest` the best of each file; `definitions` those of
+    the query's names, best first; `named` (n,) is above 0 where the query has the path of the file.
     """
 
     asked: Asked
     positions: Positions
     features: Dense
     dense: tuple[Dense, ...]
+    highest: tuple[Dense, ...]
     definitions: tuple[DefiningUnit, ...]
     named: Dense
 
@@ -96,12 +98,12 @@ def candidates(
 ) -> Candidates:
     """Choose the files to look at and measure them; `near` are standardised similarities of every side's rows."""
     n = names.n_documents
-    words = _Words.of(sides, n, k1, b)
     static = static_features(names)
+    words = _Words.of(sides, names, k1, b)
     stem, path, covered = path_matches(asked, names)
     label = label_matches(asked, names)
     found = tuple(definitions(asked, names))
-    may = _allowed(sides, n)
+    may = _allowed(sides, names)
     allowed = None if may.all() else may
     defined = np.zeros((2, n), np.float32)
     for each in found:
@@ -130,31 +132,29 @@ def candidates(
     n_words = max(len(asked.words), 1)
     n_columns = len(FEATURES) + (0 if closest is None else len(NEAR_FEATURES))
     columns = np.empty((n_columns, len(at)), np.float32)
-    columns[:11] = (
-        best / highest,
-        words.third[at] / highest,
-        total / max(float(words.total.max(initial=0.0)), 1e-9),
-        np.where(best > 0, _reciprocal_rank(best), 0),
-        covered[at],
-        stem[at] / n_words,
-        path[at] / n_words,
-        *defined[:, at],
-        called[at],
-        label[at],
-    )
+    np.divide(best, highest, out=columns[0])
+    np.divide(words.third[at], highest, out=columns[1])
+    np.divide(total, max(float(words.total.max(initial=0.0)), 1e-9), out=columns[2])
+    np.multiply(_reciprocal_rank(best), best > 0, out=columns[3])
+    columns[4] = covered[at]
+    np.divide(stem[at], n_words, out=columns[5])
+    np.divide(path[at], n_words, out=columns[6])
+    columns[7:9] = defined[:, at]
+    columns[9] = called[at]
+    columns[10] = label[at]
     columns[11:17] = static.priors[:, at]
     for rows, asks in ((slice(11, 13), TESTS), (13, EXAMPLES), (14, PROSE)):
         if asked.asks_for(asks):
             columns[rows] = 0
     if closest is not None:
         columns[17:] = closest[0][at], closest[1][at], _reciprocal_rank(closest[0][at])
-    return Candidates(asked, at, columns.T, words.dense, found, named[at])
+    return Candidates(asked, at, columns.T, words.dense, words.highest, found, named[at])
 
 
 def _reciprocal_rank(scores: Dense) -> Dense:
     """1 / (1 + r / 3) for the r-th best, r from 0."""
     rank = np.empty(len(scores), np.float32)
-    rank[np.argsort(-scores, kind="stable")] = np.arange(len(scores), dtype=np.float32)
+    rank[(-scores).argsort(kind="stable")] = np.arange(len(scores), dtype=np.float32)
     return np.float32(1) / (1 + rank / np.float32(3))
 
 
@@ -178,47 +178,70 @@ def _closest(sides: Sequence[Side], near: Sequence[Dense], n: int) -> tuple[Dens
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """BM25 by file: its best and third-best unit, the sum over the best units of all, and all units' scores."""
+    """BM25 by file: its best and third-best unit, the sum over the best units of all; all scores, side by side."""
 
     best: Dense
     third: Dense
     total: Dense
     dense: tuple[Dense, ...]
+    highest: tuple[Dense, ...]
 
     @classmethod
-    def of(cls, sides: Sequence[Side], n: int, k1: float, b: float) -> _Words:
-        best, third, total = (np.zeros(n, np.float32) for _ in range(3))
-        every = []
-        for side in sides:
-            dense = side.units.lexical.scores(side.query.terms, k1=k1, b=b)
-            every.append(dense)
-            if not len(dense):
-                continue
-            filled = np.flatnonzero(side.offsets[1:] > side.offsets[:-1])
-            best[filled] = np.maximum(best[filled], np.maximum.reduceat(dense, side.offsets[filled]))
-            rows = np.flatnonzero(dense)
-            rows = rows[_top(dense[rows], TOP_ROWS)]
-            rows = rows[np.argsort(-dense[rows], kind="stable")]
-            owners = np.searchsorted(side.offsets, rows, side="right") - 1
-            np.add.at(total, owners[:SUMMED_ROWS], dense[rows[:SUMMED_ROWS]])
-            order = np.argsort(owners, kind="stable")
+    def of(cls, sides: Sequence[Side], names: Names, k1: float, b: float) -> _Words:
+        third, total = (np.zeros(names.n_documents, np.float32) for _ in range(2))
+        every = [side.units.lexical.scores(side.query.terms, k1=k1, b=b) for side in sides]
+        highest = []
+        for side, dense in zip(sides, every, strict=True):
+            of_files = rows_of_files(side, names)
+            highest.append(highest_of_files(dense, of_files))
+            rows = dense.nonzero()[0]
+            values = dense[rows]
+            if len(rows) > TOP_ROWS:
+                kept = _top(values, TOP_ROWS)
+                rows, values = rows[kept], values[kept]
+            order = (-values).argsort(kind="stable")
+            rows, values = rows[order], values[order]
+            owners = of_files.owners[rows]
+            np.add.at(total, owners[:SUMMED_ROWS], values[:SUMMED_ROWS])
+            order = owners.argsort(kind="stable")
             sorted_owners = owners[order]
             # Inside a file the rows stay in the order of their scores: the third of each run is the third best.
-            thirds = np.flatnonzero(sorted_owners[2:] == sorted_owners[:-2])
-            first_of_run = np.concatenate([[True], sorted_owners[1:] != sorted_owners[:-1]])
-            thirds = thirds[first_of_run[thirds]]
-            third[sorted_owners[thirds]] = dense[rows[order[thirds + 2]]]
-        return cls(best, third, total, tuple(every))
+            thirds = (sorted_owners[2:] == sorted_owners[:-2]).nonzero()[0]
+            if len(thirds):
+                of_run = np.ones(len(order), bool)
+                np.not_equal(sorted_owners[1:], sorted_owners[:-1], out=of_run[1:])
+                thirds = thirds[of_run[thirds]]
+                third[sorted_owners[thirds]] = values[order[thirds + 2]]
+        best = highest[0] if len(highest) == 1 else np.maximum.reduce(highest)
+        return cls(best, third, total, tuple(every), tuple(highest))
+
+
+def rows_of_files(side: Side, names: Names) -> RowsOfFiles:
+    """Say which rows of a side are whose, kept with what names say whatever the query is."""
+    known = static_features(names).rows
+    kept = known.get(side.granularity)
+    if kept is None or kept.offsets is not side.offsets:
+        kept = known[side.granularity] = RowsOfFiles.of(side.offsets)
+    return kept
+
+
+def highest_of_files(dense: Dense, of_files: RowsOfFiles) -> Dense:
+    """Give the highest score of each file, 0 for one without units: (documents,)."""
+    if of_files.all_filled and len(dense):
+        return np.maximum.reduceat(dense, of_files.starts)
+    highest = np.zeros(len(of_files.offsets) - 1, np.float32)
+    if len(of_files.filled):
+        highest[of_files.filled] = np.maximum.reduceat(dense, of_files.starts)
+    return highest
 
 
 def _top(scores: Dense, count: int, allowed: NDArray[np.bool_] | None = None) -> Positions:
     """Positions of the `count` highest scores above 0."""
     if allowed is not None:
         scores = np.where(allowed, scores, np.float32(0))
-    if count < len(scores):
-        found = np.argpartition(scores, len(scores) - count)[len(scores) - count :]
-    else:
-        found = np.arange(len(scores))
+    if count >= len(scores):
+        return (scores > 0).nonzero()[0]
+    found = scores.argpartition(len(scores) - count)[len(scores) - count :]
     positions: Positions = found[scores[found] > 0]
     return positions
 
@@ -228,13 +251,14 @@ def visible(units: Units) -> NDArray[np.bool_] | None:
     return units.allowed if units.allowed is not None else units.alive
 
 
-def _allowed(sides: Sequence[Side], n: int) -> NDArray[np.bool_]:
+def _allowed(sides: Sequence[Side], names: Names) -> NDArray[np.bool_]:
     """Which files may be found: those with a unit that may."""
-    allowed = np.zeros(n, bool)
+    allowed = np.zeros(names.n_documents, bool)
     for side in sides:
-        filled = np.flatnonzero(side.offsets[1:] > side.offsets[:-1])
+        of_files = rows_of_files(side, names)
+        filled = of_files.filled
         if (may := visible(side.units)) is None:
             allowed[filled] = True
         elif len(filled):
-            allowed[filled] |= np.logical_or.reduceat(may, side.offsets[filled])
+            allowed[filled] |= np.logical_or.reduceat(may, of_files.starts)
     return allowed

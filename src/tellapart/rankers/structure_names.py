@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from weakref import WeakKeyDictionary
 
@@ -40,6 +40,7 @@ _ASKING = frozenset({
 })
 # fmt: on
 _SYMBOL = re.compile(r"[^\s]*[A-Z_][^\s]*|[^\s]+(?:::|->|[.#\\])[^\s]+")
+_AS_IDENTIFIER = re.compile(r"[a-z0-9][A-Z]|_|::|->|[.#\\]")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:(?:::|->|[.#\\])[A-Za-z_$][\w$]*)*")
 
 _PATH = re.compile(r"[\w@+~./\\-]*[\w+-]\.[A-Za-z]\w{0,9}\b")
@@ -83,7 +84,7 @@ class Asked:
 
 def _is_name(word: str, *, first: bool) -> bool:
     """Whether a word inside a sentence is written as identifiers are."""
-    return bool(re.search(r"[a-z0-9][A-Z]|_|::|->|[.#\\]", word)) or (word[0].isupper() and not first)
+    return bool(_AS_IDENTIFIER.search(word)) or (word[0].isupper() and not first)
 
 
 def named_paths(text: str, names: Names) -> dict[int, float]:
@@ -125,17 +126,45 @@ class DefiningUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsOfFiles:
+    """Which rows of a granularity are whose.
+
+    `offsets` (documents + 1,) are those of the units; `filled` the documents that have some, `starts` their first rows;
+    `owners` (rows,) gives the document of each row.
+    """
+
+    offsets: Positions
+    filled: Positions
+    starts: Positions
+    owners: Positions
+
+    @classmethod
+    def of(cls, offsets: Positions) -> RowsOfFiles:
+        """Invert the offsets."""
+        sizes = np.diff(offsets)
+        filled = np.flatnonzero(sizes)
+        return cls(offsets, filled, offsets[filled], np.repeat(np.arange(len(sizes)), sizes))
+
+    @property
+    def all_filled(self) -> bool:
+        """Whether every document has units."""
+        return len(self.filled) == len(self.offsets) - 1
+
+
+@dataclass(frozen=True, slots=True)
 class StaticFeatures:
     """What names say whatever the query is, kept per generation.
 
     `priors` (6, documents) has a row for each of the last features: tests by folder and by name, examples, prose,
     depth and words of the stem. `labelled` has, of each segment, the label of every named unit, the documents
-    that have some, and where theirs begin. `stems` gives the documents by the plain name of their file.
+    that have some, and where theirs begin. `stems` gives the documents by the plain name of their file. `rows` is
+    filled as granularities are searched.
     """
 
     priors: Dense
     labelled: tuple[tuple[Positions, Positions, Positions], ...]
     stems: Mapping[str, Sequence[int]]
+    rows: dict[Granularity, RowsOfFiles] = field(default_factory=dict)
 
 
 _STATIC: WeakKeyDictionary[Names, StaticFeatures] = WeakKeyDictionary()
@@ -143,7 +172,8 @@ _STATIC: WeakKeyDictionary[Names, StaticFeatures] = WeakKeyDictionary()
 
 def static_features(names: Names) -> StaticFeatures:
     """Give what is kept of some names."""
-    if names not in _STATIC:
+    known = _STATIC.get(names)
+    if known is None:
         example = names.having("folder", EXAMPLES) | names.having("stem", EXAMPLES)
         tests = names.having("folder", TESTS), names.having("stem", TESTS)
         priors = np.stack([*tests, example, names.is_prose, names.depths, names.stem_sizes]).astype(
@@ -152,8 +182,8 @@ def static_features(names: Names) -> StaticFeatures:
         stems: dict[str, list[int]] = {}
         for at in range(names.n_documents):
             stems.setdefault(plain(stem_of(names.path(at))), []).append(at)
-        _STATIC[names] = StaticFeatures(priors, tuple(map(_labelled, names.segments)), stems)
-    return _STATIC[names]
+        known = _STATIC[names] = StaticFeatures(priors, tuple(map(_labelled, names.segments)), stems)
+    return known
 
 
 def _labelled(segment: SegmentNames) -> tuple[Positions, Positions, Positions]:

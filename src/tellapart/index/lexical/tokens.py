@@ -157,7 +157,12 @@ def _terms_of(word: str, kind: Kind) -> tuple[str, ...]:
 
 def analyse_parts(parts: Sequence[str]) -> list[str]:
     """Stem lower-case parts of an identifier as those of code are stemmed; each once, in order."""
-    return analyse_all_parts([parts])[0]
+    return list(dict.fromkeys(map(_stemmed_part, parts)))
+
+
+@lru_cache(maxsize=KEPT_WORDS)
+def _stemmed_part(part: str) -> str:
+    return analyse_all_parts([[part]])[0][0]
 
 
 def analyse_all_parts(names: Sequence[Sequence[str]]) -> list[list[str]]:
