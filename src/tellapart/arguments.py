@@ -32,7 +32,7 @@ def names(given: Names | None, what: str) -> tuple[str, ...]:
     Raises:
         TellapartError: Something else than text or a path was given.
     """
-    if given is None:
+    if given is None or given == ():
         return ()
     if isinstance(given, bytes) or not isinstance(given, str | PathLike | Iterable):
         raise TellapartError(f"{what} is {shown(given)}: give a text, a path or a list of them")

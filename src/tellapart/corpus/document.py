@@ -21,6 +21,8 @@ text (increasing) and what holds from there on. `places.place_of` reads them."""
 class Kind(StrEnum):
     """What a document is made of; decides its granularities and how its words are cut."""
 
+    __hash__ = str.__hash__  # an enumeration hashes its name in Python, and both are keys everywhere
+
     PROSE = "prose"
     CODE = "code"
     IMAGE = "image"
@@ -28,6 +30,8 @@ class Kind(StrEnum):
 
 class Granularity(StrEnum):
     """The size of a unit."""
+
+    __hash__ = str.__hash__  # an enumeration hashes its name in Python, and both are keys everywhere
 
     SENTENCE = "sentence"
     PARAGRAPH = "paragraph"

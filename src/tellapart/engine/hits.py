@@ -108,16 +108,35 @@ def _words_in(text: str) -> int:
         text = ADDRESSES.sub(" ", text)
     words = set(WORDS.findall(text.lower()))
     if text.isascii():
-        return sum(len(word) > 1 for word in words)  # a letter is no word
+        return len([word for word in words if len(word) > 1])  # a letter is no word
     return sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
 
 
 def _hit(rank: int, found: Found, stored: StoredDocument, *, hold_back: bool) -> Hit:
-    hit = make_hit(
-        rank, stored, found.granularity, found.ordinal, found.score, found.components, found.probability
+    key = found.granularity, found.ordinal
+    kept: tuple[Hit, float] | None = stored.shown.get(key)
+    if kept is None:
+        bare = make_hit(0, stored, found.granularity, found.ordinal, 0.0, {})
+        kept = stored.shown[key] = bare, substance(bare, stored)
+    bare, share = kept
+    components = found.components
+    if hold_back and share < 1 and found.score > 0:
+        components = {**components, HELD_BACK: share}
+    return Hit(
+        rank,
+        bare.id,
+        bare.document,
+        bare.path,
+        bare.granularity,
+        bare.span,
+        bare.lines,
+        found.score,
+        found.probability,
+        bare.text,
+        components,
+        bare.place,
+        bare.unit,
     )
-    share = substance(hit, stored) if hold_back and found.score > 0 else 1.0
-    return replace(hit, components={**hit.components, HELD_BACK: share}) if share < 1 else hit
 
 
 def _ordered(hits: list[Hit]) -> list[Hit]:

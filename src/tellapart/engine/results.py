@@ -177,11 +177,9 @@ def _unit_id(stored: StoredDocument, granularity: Granularity, ordinal: int, sta
     document = stored.document
     if granularity is LEVELS[stored.tree.kind][-1]:
         return document.id
-    copies, at = 1, document.text.find(text)  # mostly the unit itself
-    if at < start:
-        starts = stored.tree.levels[granularity].starts[: ordinal + 1]
-        same = starts[:-1][starts[1:] - starts[:-1] == len(text)].tolist()
-        copies += sum(document.text.startswith(text, place) for place in same)
+    starts = stored.tree.levels[granularity].starts[: ordinal + 1]
+    same = starts[:-1][starts[1:] - starts[:-1] == len(text)].tolist()
+    copies = 1 + sum([document.text.startswith(text, place) for place in same])
     name = f"{document.id}#{granularity}:{_hash(text)}"
     return name if copies == 1 else f"{name}-{copies}"
 

@@ -10,13 +10,13 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from tellapart.corpus.document import ContainmentTree, Document, Kind
+from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.index import database
 from tellapart.index.database import decode_tree, encode_tree
@@ -32,11 +32,15 @@ KINDS = {kind.value: kind for kind in Kind}
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A document with its number in the store and its units."""
+    """A document with its number in the store and its units.
+
+    `shown` keeps what was made of its units to be shown, as long as the document stays in memory.
+    """
 
     number: int
     document: Document
     tree: ContainmentTree
+    shown: dict[tuple[Granularity, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Store:
@@ -341,7 +345,7 @@ def _fields(document: Document) -> tuple[str | None, ...]:
 
 def _digest(fields: Sequence[str | None]) -> bytes:
     hashed = blake2b(digest_size=16)
-    for field in fields:
-        hashed.update(b"\xff" if field is None else field.encode())
+    for each in fields:
+        hashed.update(b"\xff" if each is None else each.encode())
         hashed.update(b"\xfe")
     return hashed.digest()

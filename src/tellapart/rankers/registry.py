@@ -135,18 +135,16 @@ def make_ranker(
 
     `vector_side` names what `hybrid` and `rrf` put beside the words.
     """
-    k1, b = defaults(kind)
+    # Structure is one for all levels: files of prose and of code compete in one list.
+    k1, b = defaults(Kind.CODE if name == "structure" else kind)
     k1 = k1 if parameters.k1 is None else parameters.k1
     b = b if parameters.b is None else parameters.b
-    weight = default_weight(kind, encoder) if parameters.weight is None else parameters.weight
+    if name == "structure":
+        return Structure(k1, b, knn())
     lexical = BM25(k1, b)
     if name == "bm25":
         return lexical
-    if name == "structure":  # one for all levels: files of prose and of code compete in one list
-        own = defaults(Kind.CODE)
-        return Structure(
-            own[0] if parameters.k1 is None else k1, own[1] if parameters.b is None else b, knn()
-        )
+    weight = default_weight(kind, encoder) if parameters.weight is None else parameters.weight
     if name == "hybrid":
         return Hybrid(lexical, _by_vectors(vector_side, parameters), weight)
     if name == "rrf":

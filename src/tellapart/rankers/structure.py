@@ -266,8 +266,8 @@ class Structure:
                 continue
             rows = [first]
             if most > 1:
-                order = (-worth).argsort(kind="stable")[: most + 1].tolist()
-                rows += [at for at in order if at != first and worth.item(at) > 0]
+                order = (-worth).argsort(kind="stable")[: most + 1]
+                rows += [at for at in order[worth[order] > 0].tolist() if at != first]
             shown.append((number, [low + row for row in rows[:most]]))
         return shown
 

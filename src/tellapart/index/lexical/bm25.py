@@ -271,16 +271,17 @@ class Bm25:
         """Add up what each term gives to each row, in the order of the terms; hidden rows get 0."""
         scores = np.zeros(self._rows, dtype=np.float32)
         for batch in _batches(terms):
-            ends = np.cumsum([piece.end - piece.start for piece, _ in batch])
-            rows = np.empty(ends[-1], dtype=np.intp)  # what ufunc.at takes without a slower detour
-            frequencies = np.empty(ends[-1], dtype=np.float32)
-            for (piece, _), end in zip(batch, ends.tolist(), strict=True):
-                own = slice(end - (piece.end - piece.start), end)
+            sizes = [piece.end - piece.start for piece, _ in batch]
+            total = sum(sizes)
+            rows = np.empty(total, dtype=np.intp)  # what ufunc.at takes without a slower detour
+            frequencies = np.empty(total, dtype=np.float32)
+            weights = np.empty(total, dtype=np.float32)
+            end = 0
+            for (piece, weight), size in zip(batch, sizes, strict=True):
+                own = slice(end, end := end + size)
                 np.add(piece.rows, piece.part.row, out=rows[own])
                 piece.part.postings.exact_frequencies(piece.start, piece.end, out=frequencies[own])
-            weights = np.repeat(
-                np.array([weight for _, weight in batch], dtype=np.float32), np.diff(ends, prepend=0)
-            )
+                weights[own] = weight
             np.add.at(scores, rows, _saturated(weights, frequencies, norms.take(rows)))
         if visible is not None:
             scores *= visible
