@@ -13,6 +13,7 @@ from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.dropping import forget_encoder
+from tellapart.index.files import prepare_folder
 from tellapart.index.latent import (
     LSA,
     as_kept,
@@ -355,16 +356,3 @@ def documents_named(store: Store, globs: Sequence[str]) -> Callable[[int], bool]
     named = Named(globs)
     rows = store.connection.execute("SELECT number, id, COALESCE(path, id) FROM documents")
     return {number for number, name, path in rows if named.covers(name) or named.covers(path)}.__contains__
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make the index folder, ignored by git."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n")
-    except OSError as error:
-        raise TellapartError(
-            f"cannot write the index {folder}: {error.strerror}; choose another with --index"
-        ) from error

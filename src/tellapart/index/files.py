@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
-from tellapart.errors import CorruptIndexError
+from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import StoredFile
 from tellapart.index.store import rebuilding
 
@@ -96,3 +96,16 @@ def _mend(folder: Path) -> str:
 def remove(folder: Path) -> None:
     """Delete a folder that nothing refers to any more."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the index folder, ignored by git."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise TellapartError(
+            f"cannot write the index {folder}: {error.strerror}; choose another with --index"
+        ) from error

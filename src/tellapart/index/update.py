@@ -249,7 +249,6 @@ class Updater:
         if self._writer is None:
             self._segment = self.catalogue.next_segment()
             folder = segment_folder(self.index, self._segment)
-            remove(folder)
             self._writer = SegmentWriter(folder, self.settings.granularities)
         self._writer.add(number, document, tree)
         self.changes.characters += len(document.text)
