@@ -281,12 +281,8 @@ class Index:
             ranked = calibrated_ranking(self.store, snapshot, plan, request, level_queries)
             fetch = partial(snapshot.fetch, self.store)
             hits = distinct_hits(ranked.rank, fetch, request.k, hold_back=request.left_open)
-            globs = () if plan.configuration.encoder is None else self.settings.vectors_for
-            notes = (
-                plan.notes
-                + about_vectors(snapshot, plan.configuration, globs)
-                + stale_notes(freshness, self.folder)
-            )
+            notes = plan.notes + about_vectors(snapshot, plan.configuration, self.store)
+            notes += stale_notes(freshness, self.folder)
             rest = certificates(level_queries), freshness, ranked.calibration, ranked.best, ranked.answered
             return SearchResult(request, plan.configuration, plan.why, hits, notes, *rest)
 

@@ -14,6 +14,7 @@ from tellapart.engine.records import CheckedVerdict, VerdictRecord, examples_rec
 from tellapart.engine.request import AUTO, SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
+from tellapart.index.settings import kept_settings
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import Store
 from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
@@ -250,13 +251,11 @@ def _without_second_look(plan: SearchPlan) -> SearchPlan:
     return replace(plan, configuration=replace(chosen, parameters=parameters))
 
 
-def about_vectors(snapshot: Snapshot, chosen: Configuration, globs: Sequence[str]) -> tuple[str, ...]:
-    """Say what a user should know about the vectors that a search looks at: not all there, or a stand-in.
-
-    `globs` name the documents that are to have vectors, as the index was told.
-    """
+def about_vectors(snapshot: Snapshot, chosen: Configuration, store: Store) -> tuple[str, ...]:
+    """Say what a user should know about the vectors that a search looks at: not all there, or a stand-in."""
     if chosen.encoder is None:
         return ()
+    globs = kept_settings(store).vectors_for
     notes = [only_some(globs)] if globs else []
     share = snapshot.coverage(chosen.encoder, *chosen.granularities)
     if share < 1 and chosen.granularities:
