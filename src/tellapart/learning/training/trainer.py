@@ -238,8 +238,8 @@ class Trainer:
         moved: list[tuple[Tensor, Tensor]] = []
         with torch.no_grad():
             for name, tensor in self.network.state_dict().items():
-                statistics = tensor.is_floating_point() and name not in dict(self.network.named_parameters())
-                if self.workers.count > 1 and statistics:
+                parted = self.workers.count > 1 and tensor.is_floating_point()
+                if parted and name not in dict(self.network.named_parameters()):
                     self.workers.total(tensor)  # running statistics of the workers' parts of the batch
                     tensor /= self.workers.count
                 if tensor.is_floating_point() and decay:
