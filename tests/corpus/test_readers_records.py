@@ -1,5 +1,6 @@
 """BEIR and JSONL records."""
 
+import gzip
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.places import place_of
 from tellapart.corpus.read import read
 from tellapart.corpus.scan import scan
-from tellapart.corpus.sources import ScanOptions
+from tellapart.corpus.sources import ScanOptions, Unreadable
 from tellapart.errors import TellapartError
 
 DEFAULT = ScanOptions()
@@ -175,3 +176,17 @@ def test_scifact(data):
 def test_code_collections(data):
     for name, kind in (("mbpp", Kind.CODE), ("adi", Kind.PROSE)):
         assert {document.kind for document in documents(data / name)} == {kind}
+
+
+def test_packed_records_are_unpacked_and_damaged_ones_say_so(tmp_path):
+    lines = "".join(
+        json.dumps({"_id": str(number), "text": f"text {number}"}) + "\n" for number in range(500)
+    )
+    packed = gzip.compress(lines.encode())
+    (tmp_path / "some.jsonl.gz").write_bytes(packed)
+    (tmp_path / "other.gz").write_bytes(packed)
+    assert [document.text for document in documents(tmp_path)] == [f"text {number}" for number in range(500)]
+    for content in (packed[:-20], b"no archive at all"):
+        (tmp_path / "some.jsonl.gz").write_bytes(content)
+        with pytest.raises(Unreadable):
+            documents(tmp_path)

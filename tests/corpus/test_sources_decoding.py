@@ -175,3 +175,10 @@ def test_a_zero_that_slipped_into_a_table_costs_no_more_than_its_place():
     table = "".join(f"{n},a name and a note\n" for n in range(20)).encode()
     assert not is_binary(table + b"20,with a\0zero\n")
     assert decode(table + b"20,with a\0zero\n").text.endswith("20,with a zero\n")
+
+
+def test_lines_that_end_in_a_carriage_return_alone_are_lines():
+    assert decode(b"one\rtwo\r\rthree\r").text == "one\ntwo\n\nthree\n"
+    assert decode("eins\rzwei".encode("utf-16")).text == "eins\nzwei"
+    for kept in ("one\r\ntwo\r\n", "a progress bar\rthat goes on\n"):
+        assert decode(kept.encode()).text == kept

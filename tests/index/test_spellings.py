@@ -54,6 +54,7 @@ PAIRS = [
     ("1500000", "1 500 000 ou plus"), ("1.500.000", "1\u2009500\u2009000"), ("150000", "Rs. 1,50,000"),
     ("obrien", "Mr O'Brien said"), ("O'Brien", "Mr Obrien said"), ("O’Brien", "OBRIEN"), ("oreilly", "O'Reilly's"),
     ("quran", "the Qur'an"), ("brien", "O'Brien"), ("rocknroll", "rock'n'roll"), ("roll", "rock’n’roll"),
+    ("cersenbe", "çərşənbə günü"), ("carsanba", "Çərşənbə günü"),
     ("istanbul", "İstanbul'da"), ("été", "l’été"), ("lete", "l'été"), ("hawaii", "Hawaiʻi"), ("обєкт", "об'єкт"),
     ("צהל", "צה״ל"), ("Aalborg", "Ålborg by"), ("smoerrebroed", "smørrebrød"), ("Djordje", "Đorđe"),
     ("colleccio", "col·lecció"), ("αρχη", "ἐν ἀρχῇ"), ("red", "a \x1b[31mred\x1b[0m line"),

@@ -89,6 +89,17 @@ def _slipped_in(head: bytes) -> bool:
 
 
 def decode(content: bytes) -> Decoded:
+    """Read bytes as text in the encoding they are most likely in (see `_decoded`), with lines that end as others count.
+
+    Where lines end in a carriage return alone, as on a Macintosh before 2001, each becomes a line feed; offsets stay.
+    """
+    found = _decoded(content)
+    if "\r" in found.text and "\n" not in found.text:
+        return Decoded(found.text.replace("\r", "\n"), found.encoding)
+    return found
+
+
+def _decoded(content: bytes) -> Decoded:
     """Read bytes as text in the encoding they are most likely in; what cannot be decoded becomes U+FFFD.
 
     In this order: byte order mark, UTF-8, UTF-16 by its zeros, ISO-2022-JP by its escapes, UTF-8 with some

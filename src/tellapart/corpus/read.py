@@ -7,12 +7,21 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tellapart.corpus.decode import decode, is_binary
 from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.readers.extracted import Extracted, NotReadableError
-from tellapart.corpus.sources import COLLECTIONS, UNSEEN, Format, ScanOptions, Skipped, Source, Unreadable
+from tellapart.corpus.sources import (
+    COLLECTIONS,
+    PACKED_RECORDS,
+    UNSEEN,
+    Format,
+    ScanOptions,
+    Skipped,
+    Source,
+    Unreadable,
+)
 
 _MARKUP = {Format.MARKDOWN: "markdown", Format.RST: "rst", Format.HTML: "html"}
 
@@ -139,15 +148,21 @@ def _read_collection(
     source: Source, options: ScanOptions, skipped: list[Skipped], content: bytes | None = None
 ) -> Iterator[Document]:
     """Read records; a file found in a folder that turns out to hold none is read as plain text."""
+    import gzip
     import io
+    import zlib
 
     from tellapart.corpus.readers.records import NoRecordsError, read_records
 
     stream = open_source(source) if content is None else io.BytesIO(content)
+    packed = source.key.lower().endswith(PACKED_RECORDS)
     with stream:
         try:
-            yield from read_records(stream, source, options.kind, skipped)
+            records = cast("BinaryIO", gzip.GzipFile(fileobj=stream)) if packed else stream
+            yield from read_records(records, source, options.kind, skipped)
             return
+        except (EOFError, zlib.error) as error:
+            raise Unreadable(source.key, f"damaged: {error}") from error
         except NoRecordsError:
             if source.chosen:
                 raise

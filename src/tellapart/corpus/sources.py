@@ -147,6 +147,9 @@ FORMATS = {
 }
 """Extensions with a reader of their own; every other file is read as plain text."""
 
+PACKED_RECORDS = (".jsonl.gz", ".ndjson.gz")
+"""Collections that are unpacked as they are read."""
+
 _PICTURES_AND_SOUND = """.ico .icns .avif .heic .psd .xcf
 .mp3 .wav .flac .ogg .opus .m4a .aac .mp4 .m4v .mkv .mov .avi .webm .wmv .ttf
 .otf .woff .woff2 .eot"""
@@ -176,6 +179,8 @@ _SOURCE_MAPS = (".js.map", ".mjs.map", ".cjs.map", ".css.map", ".ts.map")
 
 def format_of(name: str) -> Format:
     """The reader for a file of this name."""
+    if name.lower().endswith(PACKED_RECORDS):
+        return Format.JSONL
     return FORMATS.get(os.path.splitext(name)[1].lower(), Format.TEXT)
 
 
@@ -188,7 +193,7 @@ def useless(name: str, *, chosen: bool, images: bool) -> str | None:
     lower = name.lower()
     if format_of(name) is Format.IMAGE:
         return None if images else UNSEEN
-    if os.path.splitext(lower)[1] in _BINARY:
+    if os.path.splitext(lower)[1] in _BINARY and not lower.endswith(PACKED_RECORDS):
         return "binary"
     if chosen:
         return None

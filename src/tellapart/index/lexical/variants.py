@@ -15,13 +15,13 @@ from tellapart.index.lexical.extra import is_joined, without_signs
 
 SPECIAL = str.maketrans(
     {
-        "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ŋ": "n",
+        "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ŋ": "n", "ə": "e",
         "ك": "ک", "ي": "ی", "ى": "ی", "ة": "ه", "ـ": None,
     }
 )  # fmt: skip
 """Letters without a decomposition, as they are typed on other keyboards; the Arabic ones as Persian has them."""
 
-UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "đ": "dj"})
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "đ": "dj", "ə": "a"})
 KEPT = "й"
 """Letters of their own that Unicode takes for one with a mark."""
 
