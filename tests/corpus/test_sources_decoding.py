@@ -121,7 +121,7 @@ def test_nothing_raises(content):
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0\x1b\ufeff"), max_size=200))
 def test_utf8_is_exact(text):
     decoded = decode(text.encode())
-    assert decoded.text == text
+    assert decoded.text == (text if "\n" in text else text.replace("\r", "\n"))
 
 
 def test_binary_content():
