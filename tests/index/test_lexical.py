@@ -49,7 +49,7 @@ def content(segment: LexicalSegment, granularity: Granularity) -> list[Counter[s
     units: list[Counter[str]] = [Counter() for _ in range(segment.units(granularity))]
     postings = segment.postings(granularity)
     for number, term in enumerate(segment.terms()):
-        start, end = postings.range_of(number)
+        _, start, end = postings.of(number)
         frequencies = postings.exact_frequencies(start, end).astype(int).tolist()
         for row, frequency in zip(postings.rows[start:end].tolist(), frequencies, strict=True):
             units[row][term] += frequency

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tellapart import Index, TellapartError
-from tellapart.index.where import DEEPEST, matching_documents
+from tellapart.index.where import DEEPEST
 
 RECORDS = [
     {
@@ -38,9 +38,7 @@ def store(tmp_path_factory):
 
 def found(store, *conditions):
     names = store.identifiers()
-    return "".join(
-        sorted(names[number].rpartition("#")[2][-1] for number in matching_documents(store, conditions))
-    )
+    return "".join(sorted(names[number].rpartition("#")[2][-1] for number in store.matching(conditions)))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ def test_several_conditions_must_all_hold(store):
 )
 def test_what_cannot_be_read_is_one_line(store, condition, said):
     with pytest.raises(TellapartError, match=re.escape(said)) as error:
-        matching_documents(store, [condition])
+        store.matching([condition])
     assert "\n" not in str(error.value)
 
 
@@ -134,4 +132,4 @@ def test_any_condition_equals_plain_python(store, expression):
 @given(st.text(alphabet="titleyar 'oandr()=<%!0123,.\"", max_size=40))
 def test_rubbish_is_refused_or_answered_never_a_traceback(store, text):
     with contextlib.suppress(TellapartError):
-        matching_documents(store, [text])
+        store.matching([text])

@@ -23,7 +23,6 @@ from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import rank_units
 from tellapart.errors import TellapartError
 from tellapart.experiments import read_query_set
-from tellapart.index.catalogue import Catalogue
 from tellapart.scores.answers import search_with_coverage, search_with_precision
 from tellapart.scores.calibrating import calibrate
 from tellapart.scores.evidence import CalibrationEvidence
@@ -63,7 +62,7 @@ def test_hits_get_the_probability_that_the_calibration_gives(made):
     assert named[0].document == "7.txt"
     assert named[0].probability > 0.8
     assert max(hit.probability for hit in vague) < 0.3
-    assert named.calibration == HitCalibration.decode(Catalogue(index.store).record(CALIBRATION))
+    assert named.calibration == HitCalibration.decode(index.store.record(CALIBRATION))
     # asking for fewer changes nothing about those that are shown
     assert index.search("topic7 common1", k=1)[0].probability == named[0].probability
 

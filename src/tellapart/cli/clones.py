@@ -14,7 +14,6 @@ from tellapart.cli.search import open_or_build
 from tellapart.cli.snippets import printable
 from tellapart.engine import Index
 from tellapart.index.home import Home, find_home
-from tellapart.index.where import matching_documents
 from tellapart.scores.clones import MIN_TOKENS, CloneGroup, Clones, clones_json, find_clones
 
 EXAMPLES = (
@@ -53,7 +52,7 @@ def clones(
 def _below(found: Clones, index: Index, home: Home) -> tuple[CloneGroup, ...]:
     """Groups that have a function in the part of the index that was asked for."""
     names = index.store.identifiers()
-    inside = {names[number] for number in matching_documents(index.store, home.where)}
+    inside = {names[number] for number in index.store.matching(home.where)}
     return tuple(group for group in found.groups if any(each.document in inside for each in group.functions))
 
 

@@ -18,9 +18,8 @@ from tellapart.engine.planning import IMAGES, SearchPlan
 from tellapart.engine.regex import count_matches
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import analyse_query
+from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot, UnitTable
-from tellapart.index.store import Store
-from tellapart.index.where import matching_documents
 from tellapart.rankers.query import Examples, Query, Ranker, Units
 from tellapart.rankers.registry import LEXICAL_ONLY, make_ranker
 
@@ -49,7 +48,7 @@ class LevelQuery:
 class QueryBuilder:
     """Makes what each granularity of a plan is asked; `load` gives the encoders of the index."""
 
-    def __init__(self, snapshot: Snapshot, store: Store, load: LoadEncoder, plan: SearchPlan) -> None:
+    def __init__(self, snapshot: Snapshot, store: DocumentStore, load: LoadEncoder, plan: SearchPlan) -> None:
         self.snapshot = snapshot
         self.store = store
         self.load = load
@@ -67,7 +66,7 @@ class QueryBuilder:
 
     def _matching(self, queries: list[LevelQuery], regex: str, where: Sequence[str]) -> list[LevelQuery]:
         levels = [each.granularity for each in queries]
-        numbers = matching_documents(self.store, where) if where else None
+        numbers = self.store.matching(where) if where else None
         counts = count_matches(regex, self.snapshot, self.store, levels, numbers)
         return [
             replace(
@@ -82,7 +81,7 @@ class QueryBuilder:
         self, texts: Mapping[str, str], where: Sequence[str] = ()
     ) -> Iterator[tuple[str, list[LevelQuery]]]:
         """Put many text queries, encoded together."""
-        numbers = matching_documents(self.store, where) if where else None
+        numbers = self.store.matching(where) if where else None
         vectors = self._encoded(list(texts.values()))
         for position, (name, text) in enumerate(texts.items()):
             vector = None if vectors is None else vectors[position]
@@ -103,7 +102,7 @@ class QueryBuilder:
             TellapartError: Every unit is an example, or no example has a vector and there is no text.
         """
         chosen = self.plan.configuration
-        numbers = matching_documents(self.store, where) if where else None
+        numbers = self.store.matching(where) if where else None
         vectors = None if text is None or chosen.granularities == IMAGES else self._encoded([text])
         vector, given = self._vectors(examples, None if vectors is None else vectors[0])
         queries = []

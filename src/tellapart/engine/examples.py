@@ -16,15 +16,15 @@ from tellapart.engine.lookup import (
     documents_below,
     find_document,
     known_document,
-    number_of,
     offset_of,
     split_line,
 )
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import parse_unit_id, unit_ids
 from tellapart.errors import TellapartError
+from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot
-from tellapart.index.store import Store, StoredDocument
+from tellapart.index.store import StoredDocument
 
 FOLDER_UNITS = 200
 """A folder stands for at most so many of its units, evenly spaced. The mean of 200 unit vectors
@@ -100,7 +100,7 @@ class ExampleReader:
     def __init__(
         self,
         snapshot: Snapshot,
-        store: Store,
+        store: DocumentStore,
         sources: Sequence[str],
         levels: Sequence[Granularity],
         encoder: str | None,
@@ -214,12 +214,12 @@ class ExampleReader:
         if not usable:
             raise TellapartError(
                 f"the index has no vectors of {stored.document.id!r}: add them with"
-                f" 'tellapart index --encoder {self.encoder} --index {self.snapshot.folder}'"
+                f" {self.snapshot.adding(f'--encoder {self.encoder}')}"
             )
         return usable
 
     def _document(self, identifier: str) -> StoredDocument:
-        number = number_of(self.store, identifier)
+        number = self.store.number_of(identifier)
         if number is None:
             raise TellapartError(
                 f"no document {identifier!r} in the index: give a file that was indexed, or an id as search prints it"
@@ -242,14 +242,16 @@ def is_image(name: str) -> bool:
     return format_of(name) is Format.IMAGE
 
 
-def are_images(snapshot: Snapshot, store: Store, sources: Sequence[str], names: Sequence[str]) -> bool:
+def are_images(
+    snapshot: Snapshot, store: DocumentStore, sources: Sequence[str], names: Sequence[str]
+) -> bool:
     """Whether examples are images, or folders of nothing else, in an index that holds texts beside images."""
     if Granularity.IMAGE not in snapshot.granularities or len(snapshot.granularities) == 1:
         return False
     return all(is_image(name) or _holds_images(store, sources, name) for name in names)
 
 
-def is_single_unit(store: Store, sources: Sequence[str], request: SearchRequest) -> bool:
+def is_single_unit(store: DocumentStore, sources: Sequence[str], request: SearchRequest) -> bool:
     """Whether the only example of a request is one unit or document, and not a folder."""
     if len(request.like) != 1 or request.unlike:
         return False
@@ -259,7 +261,7 @@ def is_single_unit(store: Store, sources: Sequence[str], request: SearchRequest)
     return not documents_below(store, file, sources)
 
 
-def _holds_images(store: Store, sources: Sequence[str], folder: str) -> bool:
+def _holds_images(store: DocumentStore, sources: Sequence[str], folder: str) -> bool:
     """Whether all documents below a folder, and there are some, are images."""
     file, line = split_line(folder)
     if line is not None or known_document(store, file, sources) is not None:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from tellapart.corpus.places import offset_of_line
 from tellapart.errors import TellapartError
-from tellapart.index.store import Store, StoredDocument
+from tellapart.index.reading import DocumentStore
+from tellapart.index.store import StoredDocument
 
 SHOWN = 3
 
 
-def find_document(store: Store, file: str, sources: Sequence[str], line: int | None = None) -> str:
+def find_document(store: DocumentStore, file: str, sources: Sequence[str], line: int | None = None) -> str:
     """Find a document by its id, by its path on disk, or by the end of its path if only one fits.
 
     In a file of records `line` says which of them is meant: the one that stands there.
@@ -23,38 +24,29 @@ def find_document(store: Store, file: str, sources: Sequence[str], line: int | N
         return known
     if line is not None and (record := _record_at(store, file, sources, line)) is not None:
         return record
-    pattern = "*/" + file.removeprefix("./").replace("[", "[[]").replace("*", "[*]").replace("?", "[?]")
-    rows = store.connection.execute(
-        "SELECT id FROM documents WHERE id GLOB ? ORDER BY id", (pattern,)
-    ).fetchall()
-    if len(rows) == 1:
-        return str(rows[0][0])
-    if rows:
-        named = ", ".join(row[0] for row in rows[:SHOWN])
-        raise TellapartError(f"{file!r} fits {len(rows)} documents ({named}, ...): give more of the path")
+    ids = store.ids_ending(file.removeprefix("./"))
+    if len(ids) == 1:
+        return ids[0]
+    if ids:
+        named = ", ".join(ids[:SHOWN])
+        raise TellapartError(f"{file!r} fits {len(ids)} documents ({named}, ...): give more of the path")
     raise TellapartError(
         f"no document {file!r} in the index: give a file that was indexed, or a path as search prints it"
     )
 
 
-def known_document(store: Store, file: str, sources: Sequence[str]) -> str | None:
+def known_document(store: DocumentStore, file: str, sources: Sequence[str]) -> str | None:
     """Find a document by its id or its path on disk; None where it has neither."""
     candidates = (file, *_inside(file, sources))
-    return next((each for each in candidates if number_of(store, each) is not None), None)
+    return next((each for each in candidates if store.number_of(each) is not None), None)
 
 
-def _record_at(store: Store, file: str, sources: Sequence[str], line: int) -> str | None:
+def _record_at(store: DocumentStore, file: str, sources: Sequence[str], line: int) -> str | None:
     """Find the record that stands on a line of a file of records, or on the last one before it that holds one."""
-    candidates = (file.removeprefix("./"), *_inside(file, sources))
-    row = store.connection.execute(
-        "SELECT id, json_extract(places, '$.line[0][1]') AS line FROM documents"
-        f" WHERE source IN ({', '.join('?' * len(candidates))}) AND line <= ? ORDER BY line DESC LIMIT 1",
-        (*candidates, line),
-    ).fetchone()
-    return None if row is None else str(row[0])
+    return store.record_at((file.removeprefix("./"), *_inside(file, sources)), line)
 
 
-def stored_document(store: Store, identifier: str) -> StoredDocument:
+def stored_document(store: DocumentStore, identifier: str) -> StoredDocument:
     """Fetch a document by its id.
 
     Raises:
@@ -63,16 +55,10 @@ def stored_document(store: Store, identifier: str) -> StoredDocument:
     stored = store.document(identifier)
     if stored is None:
         raise TellapartError(
-            f"no document {identifier!r} in the index {store.path.parent}:"
+            f"no document {identifier!r} in the index {store.place}:"
             " give a path as 'tellapart search' prints it"
         )
     return stored
-
-
-def number_of(store: Store, identifier: str) -> int | None:
-    """Number of a document, without fetching it."""
-    row = store.connection.execute("SELECT number FROM documents WHERE id = ?", (identifier,)).fetchone()
-    return None if row is None else int(row[0])
 
 
 def split_line(name: str) -> tuple[str, int | None]:
@@ -96,17 +82,14 @@ def offset_of(stored: StoredDocument, line: int) -> int:
     return min(offset, len(stored.document.text) - 1)
 
 
-def documents_below(store: Store, folder: str, sources: Sequence[str]) -> list[int]:
+def documents_below(store: DocumentStore, folder: str, sources: Sequence[str]) -> list[int]:
     """Numbers of the documents below a folder, given by a path on disk or by the beginning of their ids."""
     for prefix in (folder, *_inside(folder, sources)):
         below = prefix.removeprefix("./").rstrip("/") + "/"
-        rows = store.connection.execute(
-            "SELECT number FROM documents WHERE substr(id, 1, ?) = ? ORDER BY id", (len(below), below)
-        ).fetchall()
-        if rows:
-            return [row[0] for row in rows]
+        if found := store.numbers_below(below):
+            return found
     if len(sources) == 1 and Path(os.path.abspath(folder)) == Path(sources[0]) and Path(folder).is_dir():
-        return [row[0] for row in store.connection.execute("SELECT number FROM documents ORDER BY id")]
+        return store.numbers()
     return []
 
 

@@ -14,9 +14,9 @@ from tellapart.engine.records import CheckedVerdict, VerdictRecord, examples_rec
 from tellapart.engine.request import AUTO, SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
+from tellapart.index.reading import DocumentStore
 from tellapart.index.settings import kept_settings
 from tellapart.index.snapshot import Snapshot
-from tellapart.index.store import Store
 from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
 from tellapart.rankers.structure import stages
 
@@ -65,7 +65,7 @@ class Planner:
     def __init__(
         self,
         snapshot: Snapshot,
-        store: Store,
+        store: DocumentStore,
         sources: Callable[[], Sequence[str]] = tuple,
         verdict: CheckedVerdict | None = None,
     ) -> None:
@@ -114,7 +114,7 @@ class Planner:
         if ranker != AUTO and chosen is None and ranker not in WITHOUT_VECTORS:
             raise TellapartError(
                 f"the ranker {ranker} needs vectors, which this index does not have:"
-                f" add them with 'tellapart index --encoder {PREFERRED_ENCODER} --index {self.snapshot.folder}'"
+                f" add them with {self.snapshot.adding(f'--encoder {PREFERRED_ENCODER}')}"
             )
         fitted = chosen is None or (chosen == PREFERRED_ENCODER and "vectors" in stages())
         if ranker == "structure" and encoder is None and not fitted:
@@ -261,14 +261,14 @@ def about_vectors(snapshot: Snapshot, chosen: Configuration, store: Store) -> tu
     if share < 1 and chosen.granularities:
         notes.append(
             f"{share:.0%} of the units have vectors so far, the others are found by their words only:"
-            f" 'tellapart index --index {snapshot.folder}' goes on"
+            f" {snapshot.adding()} goes on"
         )
     if Granularity.SENTENCE in chosen.granularities and (
         Granularity.SENTENCE in snapshot.encoders[chosen.encoder].pooled
     ):
         notes.append(
             "the vectors of sentences are pooled from their paragraphs':"
-            f" 'tellapart index --encode sentence --index {snapshot.folder}' encodes each by itself"
+            f" {snapshot.adding('--encode sentence')} encodes each by itself"
         )
     return tuple(notes)
 

@@ -30,9 +30,8 @@ from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found
 from tellapart.engine.second_look import units_ranking
 from tellapart.errors import TellapartError
-from tellapart.index.catalogue import Catalogue
+from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot
-from tellapart.index.store import Store
 from tellapart.rankers.registry import Parameters
 
 Floats = NDArray[np.float64]
@@ -160,13 +159,13 @@ class CheckedCalibration:
     stale: str | None
 
     @classmethod
-    def of(cls, store: Store, snapshot: Snapshot) -> CheckedCalibration | None:
+    def of(cls, store: DocumentStore, snapshot: Snapshot) -> CheckedCalibration | None:
         """Look at what is kept and whether corpus and encoder are still those it was fitted on.
 
         Once per generation.
         """
         if snapshot not in _checked:
-            text = Catalogue(store).record(CALIBRATION)
+            text = store.record(CALIBRATION)
             record = HitCalibration.decode(text) if text else None
             _checked[snapshot] = None if record is None else cls(record, why_stale(record, store, snapshot))
         return _checked[snapshot]
@@ -195,7 +194,11 @@ class CalibratedRanking:
 
 
 def calibrated_ranking(
-    store: Store, snapshot: Snapshot, plan: SearchPlan, request: SearchRequest, queries: Sequence[LevelQuery]
+    store: DocumentStore,
+    snapshot: Snapshot,
+    plan: SearchPlan,
+    request: SearchRequest,
+    queries: Sequence[LevelQuery],
 ) -> CalibratedRanking:
     """Rank units over all granularities, with probabilities where the index has a calibration for this search.
 

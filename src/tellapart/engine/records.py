@@ -17,6 +17,7 @@ from tellapart.engine.configuration import Configuration, parse_granularities
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import VERDICT, Catalogue
 from tellapart.index.lock import writer_lock
+from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.rankers.registry import Parameters
@@ -99,9 +100,9 @@ class CheckedVerdict:
     stale: str | None
 
     @classmethod
-    def of(cls, store: Store, snapshot: Snapshot, record: str = VERDICT) -> CheckedVerdict | None:
+    def of(cls, store: DocumentStore, snapshot: Snapshot, record: str = VERDICT) -> CheckedVerdict | None:
         """Look at what is kept and whether corpus and encoder are still what was measured."""
-        text = Catalogue(store).record(record)
+        text = store.record(record)
         verdict = VerdictRecord.decode(text) if text else None
         if verdict is None:
             return None
@@ -113,14 +114,12 @@ def examples_record(encoder: str, granularity: str) -> str:
     return f"{VERDICT} examples {encoder} {granularity}"
 
 
-def corpus_state(store: Store) -> CorpusState:
+def corpus_state(store: DocumentStore) -> CorpusState:
     """Describe the documents of an index as they are now."""
     hashed = blake2b(digest_size=16)
-    rows = store.connection.execute("SELECT id, digest FROM documents ORDER BY id")
-    for identifier, digest in rows:
+    for identifier, digest in store.digests_by_id():
         hashed.update(identifier.encode() + b"\0" + digest)
-    newest = store.connection.execute("SELECT COALESCE(MAX(number), 0) FROM documents").fetchone()[0]
-    return CorpusState(hashed.hexdigest(), store.count(), int(newest))
+    return CorpusState(hashed.hexdigest(), store.count(), store.newest())
 
 
 def write_records(folder: Path, records: Mapping[str, str]) -> None:
@@ -136,7 +135,7 @@ def write_records(folder: Path, records: Mapping[str, str]) -> None:
             store.close()
 
 
-def why_stale(record: VerdictRecord | HitCalibration, store: Store, snapshot: Snapshot) -> str | None:
+def why_stale(record: VerdictRecord | HitCalibration, store: DocumentStore, snapshot: Snapshot) -> str | None:
     """Say what is missing or other than it was when a record was made; None where it still holds."""
     if record.generation == store.generation:
         return None
@@ -157,10 +156,9 @@ def _changed_index(record: VerdictRecord | HitCalibration, snapshot: Snapshot) -
     return None
 
 
-def changed_corpus(then: CorpusState, store: Store) -> str | None:
+def changed_corpus(then: CorpusState, store: DocumentStore) -> str | None:
     """Say how much changed if it is too much; a document that changed has got a new number."""
-    query = "SELECT COUNT(*) FROM documents WHERE number <= ?"
-    left = int(store.connection.execute(query, (then.newest,)).fetchone()[0])
+    left = store.count_up_to(then.newest)
     gone, come = then.documents - left, store.count() - left
     changed = max(gone, come) / max(then.documents, 1)
     if changed <= STALE_SHARE or corpus_state(store).fingerprint == then.fingerprint:

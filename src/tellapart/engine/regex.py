@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
 from tellapart.errors import TellapartError
+from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot
-from tellapart.index.store import Store
 
 Counts = NDArray[np.int32]
 
@@ -41,7 +41,7 @@ def words_of_pattern(pattern: str) -> str:
 def count_matches(
     pattern: str,
     snapshot: Snapshot,
-    store: Store,
+    store: DocumentStore,
     levels: Sequence[Granularity],
     numbers: Sequence[int] | None,
 ) -> Mapping[Granularity, Counts]:

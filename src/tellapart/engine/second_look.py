@@ -15,8 +15,8 @@ from tellapart.engine.asking import LevelQuery
 from tellapart.engine.planning import SearchPlan
 from tellapart.engine.searching import Found, growing_ranking, rank_documents, rank_units, unit_scores
 from tellapart.errors import TellapartError
+from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot, UnitTable
-from tellapart.index.store import Store
 from tellapart.progress import Advance
 from tellapart.rankers.registry import Parameters
 from tellapart.rankers.run import RankedDocuments, Run
@@ -50,7 +50,7 @@ class SecondLook:
         depth: Hits looked at.
     """
 
-    def __init__(self, store: Store, snapshot: Snapshot, encoder: CrossEncoder, depth: int) -> None:
+    def __init__(self, store: DocumentStore, snapshot: Snapshot, encoder: CrossEncoder, depth: int) -> None:
         self.store = store
         self.snapshot = snapshot
         self.encoder = encoder
@@ -59,7 +59,7 @@ class SecondLook:
         self._known: dict[Place, float] = {}
 
     @classmethod
-    def of(cls, store: Store, snapshot: Snapshot, parameters: Parameters) -> SecondLook | None:
+    def of(cls, store: DocumentStore, snapshot: Snapshot, parameters: Parameters) -> SecondLook | None:
         """Make the one that was asked for, None where none was.
 
         Raises:
@@ -158,7 +158,7 @@ def _standardised(values: Floats) -> Floats:
 
 
 def units_ranking(
-    store: Store, snapshot: Snapshot, parameters: Parameters, queries: Sequence[LevelQuery]
+    store: DocumentStore, snapshot: Snapshot, parameters: Parameters, queries: Sequence[LevelQuery]
 ) -> Callable[[int], Sequence[Found]]:
     """Say how the units of a search are ranked: gives so many, best first, after the second look if there is one."""
     look = SecondLook.of(store, snapshot, parameters)
@@ -170,7 +170,7 @@ def units_ranking(
 
 
 def rank_queries(
-    store: Store,
+    store: DocumentStore,
     snapshot: Snapshot,
     plan: SearchPlan,
     asked: Iterable[tuple[str, Sequence[LevelQuery]]],

@@ -16,6 +16,7 @@ from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.files import bytes_below, check
 from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import kept_spec
+from tellapart.index.segments import live_segments
 from tellapart.index.settings import located
 from tellapart.index.store import rebuilding
 from tellapart.index.update import PIPED
@@ -117,7 +118,7 @@ def _calibration(checked: CheckedCalibration | None) -> CalibrationStatus | None
 def verify_index(index: Index) -> None:
     """Read every file and document and compare checksums; raise CorruptIndexError at the first that differs."""
     with index.reading() as snapshot:
-        for segment in snapshot.segments:
+        for segment in live_segments(index.folder, index.catalogue):
             check(segment.folder, index.catalogue.files(segment.number), thoroughly=True)
             segment.lexical.verify()
         for number in index.store.identifiers():

@@ -31,8 +31,8 @@ from tellapart.experiments.verdict import CompressionFinding, Difference, Verdic
 from tellapart.index.compressing import compress, is_compressible
 from tellapart.index.copying import linked_copy
 from tellapart.index.files import bytes_below
-from tellapart.index.segments import vectors_folder
-from tellapart.index.snapshot import DERIVED, Snapshot
+from tellapart.index.segments import live_segments, vectors_folder
+from tellapart.index.snapshot import DERIVED, FolderSnapshot
 from tellapart.index.store import Store
 from tellapart.index.vectors import build_derived
 from tellapart.index.vectors.approximate import CODED_ROWS
@@ -156,9 +156,9 @@ def _compressed_copy(index: Index, arms: Arms, spec: CompressionSpec) -> Iterato
         store = Store.create(home)
         try:
             with store.transaction():
-                kept = Snapshot(home, store).encoders[name]
+                kept = FolderSnapshot(home, store).encoders[name]
                 compress(home, store, replace(kept, granularities=levels), base, spec, silent)
-            snapshot = Snapshot(home, store)
+            snapshot = FolderSnapshot(home, store)
             for level in levels:
                 coded_rows = 1 if spec.coded else CODED_ROWS
                 build_derived(snapshot.vectors(name, level), coded_rows=coded_rows)
@@ -185,7 +185,10 @@ def _measure(
             times.append(1000 * (time.perf_counter() - started))
             exact = [each.search(query[None], FIRST, exact=True)[0][0] for each in vectors]
             shares += [len(np.intersect1d(a, b)) / len(b) for a, b in zip(rows, exact, strict=True)]
-        folders = [segment.folder / vectors_folder(kept.fingerprint) for segment in snapshot.segments]
+        folders = [
+            segment.folder / vectors_folder(kept.fingerprint)
+            for segment in live_segments(copy.folder, copy.catalogue)
+        ]
         codes = [
             file for file in (copy.folder / DERIVED).rglob("codes-*") if kept.fingerprint[:16] in str(file)
         ]

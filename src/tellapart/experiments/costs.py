@@ -146,7 +146,7 @@ def bytes_read(snapshot: Snapshot, configuration: Configuration) -> int:
         if configuration.ranker not in VECTORS_ONLY:
             for segment in snapshot.segments:
                 if level in segment.granularities:
-                    total += len(segment.lexical.postings(level).rows) * BYTES_A_POSTING
+                    total += len(segment.lexical.postings(level)) * BYTES_A_POSTING
     return total
 
 

@@ -17,7 +17,7 @@ from tellapart.experiments.statistics import FEW_QUERIES, Comparison, compare
 from tellapart.experiments.textfiles import read_text
 from tellapart.experiments.verdict import Verdict
 from tellapart.experiments.verdict_json import SCHEMA, SPELLED
-from tellapart.index.store import Store
+from tellapart.index.reading import DocumentStore
 
 SHARED_SHARE = 0.8
 """Share of the queries, then and now, that must be the same ones. The comparison is made on the shared ones
@@ -157,10 +157,10 @@ def regression_json(regression: Regression) -> dict[str, Any]:
     }
 
 
-def corpus_sketch(store: Store) -> tuple[int, ...]:
+def corpus_sketch(store: DocumentStore) -> tuple[int, ...]:
     """Give the smallest hashes of the documents (id and content), ascending."""
-    digests = store.connection.execute("SELECT digest FROM documents")
-    return tuple(nsmallest(HASHES, (int.from_bytes(digest[:HASH_BYTES], "big") for (digest,) in digests)))
+    digests = store.digests_by_id()
+    return tuple(nsmallest(HASHES, (int.from_bytes(digest[:HASH_BYTES], "big") for _, digest in digests)))
 
 
 def resemblance(a: tuple[int, ...], b: tuple[int, ...]) -> float:

@@ -27,7 +27,7 @@ from tellapart.index.lock import PATIENCE, writer_lock
 from tellapart.index.merging import merge_where_worthwhile
 from tellapart.index.segments import Segment, live_segments, vectors_name
 from tellapart.index.settings import Settings, keep_settings, kept_settings
-from tellapart.index.snapshot import Snapshot
+from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import FILE, Store, corruption_named
 from tellapart.index.update import Changes, reread_documents, sweep, update_documents
 from tellapart.index.vectors import build_derived
@@ -306,7 +306,7 @@ class Builder:
         """Build what speeds up large indexes; without it a search is only slower."""
         if not Catalogue(store).encoders():
             return
-        snapshot = Snapshot(self.folder, store)
+        snapshot = FolderSnapshot(self.folder, store)
         for name, encoder in snapshot.encoders.items():
             spec = kept_spec(self.folder, encoder.fingerprint)
             coded_rows = 1 if spec is not None and spec.coded else CODED_ROWS

@@ -198,11 +198,6 @@ class Catalogue:
         self._connection.executemany("INSERT INTO skipped VALUES (?, ?)", skipped)
         return True
 
-    def record(self, name: str) -> str | None:
-        """Read a record (verdict, calibrators) as JSON text."""
-        row = self._connection.execute("SELECT value FROM records WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
     def put_record(self, name: str, value: str) -> None:
         """Keep a record."""
         self._connection.execute("INSERT OR REPLACE INTO records VALUES (?, ?)", (name, value))

@@ -24,7 +24,7 @@ from tellapart.index.embedding import TILES, kept_rows
 from tellapart.index.files import files_below, remove, seal, sync
 from tellapart.index.latent import LSA, compressed_folder
 from tellapart.index.segments import live_segments, vectors_folder, vectors_name
-from tellapart.index.snapshot import Snapshot
+from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import Store
 from tellapart.index.vectors import Moments, write_vectors
 from tellapart.index.vectors.stored import StoredRows, blocks
@@ -49,7 +49,7 @@ def compress(
         spec: What they become.
         progress: Told of vectors.
     """
-    snapshot, catalogue = Snapshot(index, store), Catalogue(store)
+    snapshot, catalogue = FolderSnapshot(index, store), Catalogue(store)
     tiles = [level for level in kept.granularities if level in TILES.values()] or kept.granularities
     indexes = [snapshot.vectors(kept.name, level) for level in tiles]
     moments = sum((each.moments() for each in indexes), Moments.none(base.dim))

@@ -170,14 +170,12 @@ def _above(path: Path) -> Home | None:
 
 def reads(index: Path, sources: Sequence[str], path: Path) -> bool:
     """Whether an index made from these sources has documents at or below a path, or would have new ones there."""
-    from tellapart.index.where import matching_documents
-
     below = conditions_below(sources, path)
     if not below:
         return below is not None
     try:
         with closing(Store.open(index)) as store:
-            if matching_documents(store, below):
+            if store.matching(below):
                 return True
             left_out = {name.rstrip("/") for (name,) in store.connection.execute("SELECT path FROM skipped")}
     except TellapartError:

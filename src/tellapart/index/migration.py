@@ -61,7 +61,7 @@ def switch_encoder(folder: Path, name: str, verdict: str) -> None:
         if change is None or name not in catalogue.encoders():
             raise TellapartError(f"{folder} changed meanwhile: run 'tellapart migrate' again")
         if encoder_in_use(store) != name:
-            before = EncoderChange(change.old, change.new, change.added, catalogue.record(VERDICT))
+            before = EncoderChange(change.old, change.new, change.added, store.record(VERDICT))
             store.set_meta(CHANGE, json.dumps(asdict(before)))
         store.set_meta(IN_USE, name)
         catalogue.put_record(VERDICT, verdict)

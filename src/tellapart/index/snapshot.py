@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,9 +18,10 @@ from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, Mask, StoredEncoder
 from tellapart.index.lexical import Bm25
 from tellapart.index.names import Names
+from tellapart.index.reading import DocumentStore, SegmentReader
 from tellapart.index.segments import Segment, live_segments, vectors_name
 from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorIndex, VectorReader
 from tellapart.index.vectors.stored import CENTRE, StoredRows
 
 DERIVED = "derived"
@@ -42,7 +44,7 @@ class UnitTable:
     Rows count through all segments; a document's units are consecutive rows.
     """
 
-    def __init__(self, segments: Iterable[Segment], granularity: Granularity) -> None:
+    def __init__(self, segments: Iterable[SegmentReader], granularity: Granularity) -> None:
         documents, offsets, dead = [], [], []
         first = 0
         for segment in segments:
@@ -100,33 +102,32 @@ def _absent(segment: Segment, granularity: Granularity, dim: int, kept: np.dtype
     return np.broadcast_to(zero, (int(segment.offsets(granularity)[-1]), dim))
 
 
-class Snapshot:
-    """All that a search reads beside the documents, of one generation; see `Generations` for who opens it.
+class Snapshot(ABC):
+    """All that a search reads beside the documents, of one generation, wherever the index is kept."""
 
-    Every file is opened when the snapshot is made and parsed on first use. A writer that deletes a file afterwards
-    takes nothing away from it.
-    """
-
-    def __init__(self, folder: Path, store: Store) -> None:
-        """Read the catalogue and open all files; call inside `store.reading()`.
-
-        Raises:
-            CorruptIndexError: A file is missing or damaged. While somebody writes the index, that may only mean
-                that the generation is not the newest any more.
-        """
-        catalogue = Catalogue(store)
-        self.folder = folder
-        self.generation = store.generation
-        self.encoders: dict[str, StoredEncoder] = catalogue.encoders()
-        self.in_use = store.meta(IN_USE) or None
-        self.segments: list[Segment] = live_segments(folder, catalogue)
-        for segment in self.segments:
-            segment.hold(catalogue.files(segment.number))
+    def __init__(
+        self,
+        generation: int,
+        encoders: dict[str, StoredEncoder],
+        in_use: str | None,
+        segments: Sequence[SegmentReader],
+    ) -> None:
+        self.generation = generation
+        self.encoders = encoders
+        self.in_use = in_use
+        self.segments = segments
         self._tables: dict[Granularity, UnitTable] = {}
         self._lexical: dict[Granularity, Bm25] = {}
         self._together: dict[tuple[Granularity, ...], list[Bm25]] = {}
         self._documents: dict[int, StoredDocument] = {}
-        self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
+
+    @abstractmethod
+    def vectors(self, encoder: str, granularity: Granularity) -> VectorReader:
+        """Give the vectors of one encoder over the units of one granularity."""
+
+    @abstractmethod
+    def adding(self, options: str = "") -> str:
+        """Say how `tellapart index` with some options is run for this index, for messages."""
 
     @cached_property
     def granularities(self) -> tuple[Granularity, ...]:
@@ -146,7 +147,7 @@ class Snapshot:
             self._tables[granularity] = UnitTable(self.segments, granularity)
         return self._tables[granularity]
 
-    def fetch(self, store: Store, numbers: Sequence[int]) -> dict[int, StoredDocument]:
+    def fetch(self, store: DocumentStore, numbers: Sequence[int]) -> dict[int, StoredDocument]:
         """Fetch documents by number, those of late from memory: within a generation they do not change."""
         kept = {number: self._documents.pop(number, None) for number in dict.fromkeys(numbers)}
         known = {number: stored for number, stored in kept.items() if stored is not None}
@@ -180,25 +181,6 @@ class Snapshot:
             self._together[key] = Bm25.together([self.lexical(level) for level in key])
         return self._together[key]
 
-    def vectors(self, encoder: str, granularity: Granularity) -> VectorIndex:
-        """Give the vectors of one encoder over the units of one granularity."""
-        if (encoder, granularity) not in self._vectors:
-            kept = self._encoder(encoder, granularity)
-            name = vectors_name(kept.fingerprint, granularity, kept.pooled)
-            segments = self._with(granularity)
-            there = {each.number: each.vectors(name) for each in segments if each.has_vectors(name)}
-            form = next((rows.dtype for rows in there.values()), np.dtype(np.float16))
-            self._vectors[encoder, granularity] = VectorIndex(
-                [
-                    there[each.number] if each.number in there else _absent(each, granularity, kept.dim, form)
-                    for each in segments
-                ],
-                self.units(granularity).alive,
-                self.folder / DERIVED / name.removesuffix(".npy").replace("/", "-").removeprefix("vectors-"),
-                self._key(granularity),
-            )
-        return self._vectors[encoder, granularity]
-
     def units_without_vectors(self, encoder: str) -> int:
         """Count live units that a search read and that no encoder has seen yet; `tellapart index` encodes them."""
         kept = self.encoders[encoder]
@@ -229,7 +211,7 @@ class Snapshot:
                 there += size * segment.has_vectors(name)
         return there / max(units, 1)
 
-    def _with(self, granularity: Granularity) -> list[Segment]:
+    def _with(self, granularity: Granularity) -> list[SegmentReader]:
         return [segment for segment in self.segments if granularity in segment.granularities]
 
     def unknown_encoder(self, encoder: str) -> TellapartError:
@@ -237,7 +219,7 @@ class Snapshot:
         known = ", ".join(self.encoders) or "none"
         return TellapartError(
             f"the index has no vectors of encoder {encoder!r} (it has: {known}):"
-            f" add them with 'tellapart index --encoder {encoder} --index {self.folder}'"
+            f" add them with {self.adding(f'--encoder {encoder}')}"
         )
 
     def _encoder(self, encoder: str, granularity: Granularity) -> StoredEncoder:
@@ -246,12 +228,60 @@ class Snapshot:
         if granularity not in self.encoders[encoder].granularities:
             raise TellapartError(
                 f"encoder {encoder!r} does not cover granularity {granularity}:"
-                f" add it with 'tellapart index --encoder {encoder} --index {self.folder}'"
+                f" add it with {self.adding(f'--encoder {encoder}')}"
             )
         return self.encoders[encoder]
 
+
+class FolderSnapshot(Snapshot):
+    """A snapshot of an index in a folder; see `Generations` for who opens it.
+
+    Every file is opened when the snapshot is made and parsed on first use. A writer that deletes a file afterwards
+    takes nothing away from it.
+    """
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        """Read the catalogue and open all files; call inside `store.reading()`.
+
+        Raises:
+            CorruptIndexError: A file is missing or damaged. While somebody writes the index, that may only mean
+                that the generation is not the newest any more.
+        """
+        catalogue = Catalogue(store)
+        self.folder = folder
+        self._filed: list[Segment] = live_segments(folder, catalogue)
+        super().__init__(store.generation, catalogue.encoders(), store.meta(IN_USE) or None, self._filed)
+        for segment in self._filed:
+            segment.hold(catalogue.files(segment.number))
+        self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
+
+    def adding(self, options: str = "") -> str:
+        """Say how `tellapart index` with some options is run for this index, for messages."""
+        return f"'tellapart index {options and f'{options} '}--index {self.folder}'"
+
+    def vectors(self, encoder: str, granularity: Granularity) -> VectorIndex:
+        """Give the vectors of one encoder over the units of one granularity."""
+        if (encoder, granularity) not in self._vectors:
+            kept = self._encoder(encoder, granularity)
+            name = vectors_name(kept.fingerprint, granularity, kept.pooled)
+            segments = [each for each in self._filed if granularity in each.granularities]
+            there = {each.number: each.vectors(name) for each in segments if each.has_vectors(name)}
+            form = next((rows.dtype for rows in there.values()), np.dtype(np.float16))
+            self._vectors[encoder, granularity] = VectorIndex(
+                [
+                    there[each.number] if each.number in there else _absent(each, granularity, kept.dim, form)
+                    for each in segments
+                ],
+                self.units(granularity).alive,
+                self.folder / DERIVED / name.removesuffix(".npy").replace("/", "-").removeprefix("vectors-"),
+                self._key(granularity),
+            )
+        return self._vectors[encoder, granularity]
+
     def _key(self, granularity: Granularity) -> str:
-        segments = ",".join(str(segment.number) for segment in self._with(granularity))
+        segments = ",".join(
+            str(segment.number) for segment in self._filed if granularity in segment.granularities
+        )
         return blake2b(segments.encode(), digest_size=8).hexdigest()
 
 
@@ -267,7 +297,7 @@ class Generations:
         self.folder = folder
         self.store = store
         self._file = folder / FILE
-        self._snapshot: Snapshot | None = None
+        self._snapshot: FolderSnapshot | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:
@@ -286,7 +316,7 @@ class Generations:
             finally:
                 self.store.end_reading()
 
-    def _begin(self) -> Snapshot:
+    def _begin(self) -> FolderSnapshot:
         """Open the newest generation inside a read transaction, which the caller ends."""
         for attempt in range(1, ATTEMPTS + 1):
             if self.store.follow():
@@ -294,7 +324,7 @@ class Generations:
             self.store.begin_reading()
             try:
                 if self._snapshot is None or self._snapshot.generation != self.store.generation:
-                    self._snapshot = Snapshot(self.folder, self.store)
+                    self._snapshot = FolderSnapshot(self.folder, self.store)
                 return self._snapshot
             except BaseException as error:
                 seen = self.store.generation

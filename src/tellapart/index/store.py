@@ -20,6 +20,7 @@ from tellapart.corpus.document import ContainmentTree, Document, Granularity, Ki
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.index import database
 from tellapart.index.database import decode_tree, encode_tree
+from tellapart.index.queries import DocumentQueries
 
 FILE = "store.sqlite"
 
@@ -43,13 +44,18 @@ class StoredDocument:
     shown: dict[tuple[Granularity, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
-class Store:
+class Store(DocumentQueries):
     """The SQLite file of one index; one writer (see lock.py), any number of readers."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
         self._inode = database.inode(path)
+
+    @property
+    def place(self) -> str:
+        """Folder of the index."""
+        return str(self.path.parent)
 
     def follow(self) -> bool:
         """Reopen for reading where the file was replaced since, as after `clear` and `index`; say whether it was.
@@ -159,11 +165,6 @@ class Store:
         """See what writers have committed again."""
         self.connection.execute("ROLLBACK")
 
-    def meta(self, key: str) -> str | None:
-        """Read one setting."""
-        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
-
     def set_meta(self, key: str, value: str) -> None:
         """Keep one setting."""
         self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
@@ -196,58 +197,13 @@ class Store:
             (*_fields(document), digest_of(document), encoded, crc32(encoded.encode()), number),
         )
 
-    def texts(self) -> Iterator[tuple[int, str, str, str]]:
-        """Give number, path, title and text of every document but images, in the order of their numbers."""
-        return iter(
-            self.connection.execute(
-                "SELECT number, COALESCE(path, ''), title, text FROM documents WHERE kind != ? ORDER BY number",
-                (Kind.IMAGE,),
-            )
-        )
-
-    def lengths(self) -> dict[int, int]:
-        """Map every document's number to the characters of its text."""
-        return dict(self.connection.execute("SELECT number, LENGTH(text) FROM documents"))
-
-    def kinds(self) -> dict[int, Kind]:
-        """Map every document's number to its kind."""
-        return {
-            number: Kind(kind)
-            for number, kind in self.connection.execute("SELECT number, kind FROM documents")
-        }
-
-    def kinds_of(self, numbers: Sequence[int]) -> set[Kind]:
-        """Say of what kinds some documents are."""
-        query = "SELECT kind FROM documents WHERE number = ?"
-        return {Kind(self.connection.execute(query, (number,)).fetchone()[0]) for number in numbers}
-
     def remove_documents(self, numbers: Sequence[int]) -> None:
         """Forget documents; their units are masked in the segments by the caller."""
         self.connection.executemany("DELETE FROM documents WHERE number = ?", ((n,) for n in numbers))
 
-    def identifiers(self) -> dict[int, str]:
-        """Map every document's number to its id."""
-        return dict(self.connection.execute("SELECT number, id FROM documents"))
-
-    def origins(self) -> dict[int, tuple[str, str | None]]:
-        """Map every document's number to its path (its id where it has none) and its language."""
-        rows = self.connection.execute("SELECT number, coalesce(path, id), language FROM documents")
-        return {number: (path, language) for number, path, language in rows}
-
     def remove_all_documents(self) -> None:
         """Forget every document."""
         self.connection.execute("DELETE FROM documents")
-
-    def count(self, source: str | None = None) -> int:
-        """Count the documents, of one source or of all."""
-        condition, values = ("WHERE source = ?", (source,)) if source is not None else ("", ())
-        return int(
-            self.connection.execute(f"SELECT COUNT(*) FROM documents {condition}", values).fetchone()[0]
-        )
-
-    def counts(self) -> dict[str, int]:
-        """Count the documents of every source."""
-        return dict(self.connection.execute("SELECT source, COUNT(*) FROM documents GROUP BY source"))
 
     def digests(self, source: str) -> dict[str, tuple[int, bytes]]:
         """Map the id of every document of a source to its number and digest."""
@@ -281,21 +237,30 @@ class Store:
         )
 
     def _document(self, row: tuple[Any, ...]) -> StoredDocument:
-        number, *fields, digest, tree, checksum = row
-        if _digest(fields) != digest or crc32(tree.encode()) != checksum:
-            raise CorruptIndexError(f"document {row[1]!r} in {self.path} is damaged: {rebuilding(self.path)}")
-        identifier, kind, language, title, path, metadata, places, text = fields
-        document = Document(
-            id=identifier,
-            text=text,
-            kind=KINDS[kind],
-            language=language,
-            title=title,
-            path=path,
-            metadata=json.loads(metadata),
-            places={name: tuple(map(tuple, pairs)) for name, pairs in json.loads(places).items()},
-        )
-        return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
+        return document_of(row, f"{self.path}: {rebuilding(self.path)}")
+
+
+def document_of(row: tuple[Any, ...], place: str) -> StoredDocument:
+    """Make a document of number, `_fields`, digest, tree and the tree's checksum, as they are kept.
+
+    Raises:
+        CorruptIndexError: They do not belong together; the message ends with `place`, and what to do there.
+    """
+    number, *fields, digest, tree, checksum = row
+    if _digest(fields) != digest or crc32(tree.encode()) != checksum:
+        raise CorruptIndexError(f"document {row[1]!r} is damaged in {place}")
+    identifier, kind, language, title, path, metadata, places, text = fields
+    document = Document(
+        id=identifier,
+        text=text,
+        kind=KINDS[kind],
+        language=language,
+        title=title,
+        path=path,
+        metadata=json.loads(metadata),
+        places={name: tuple(map(tuple, pairs)) for name, pairs in json.loads(places).items()},
+    )
+    return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
 
 
 @contextmanager

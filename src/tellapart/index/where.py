@@ -1,4 +1,4 @@
-"""Filters: a condition over documents, parsed here and handed to SQLite with its values as parameters.
+"""Filters: a condition over documents, parsed here and handed to the database with its values as parameters.
 
     condition  = term { "or" term };  term = factor { "and" factor };  factor = ["not"] ( "(" condition ")" | test )
     test       = field operator value | field ["not"] "in" "(" value {"," value} ")" | field "is" ["not"] "null"
@@ -12,11 +12,12 @@ characters. Every test is true or false: a document without the field equals not
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tellapart.errors import TellapartError
-from tellapart.index.store import Store
 
 COLUMNS = ("id", "path", "kind", "language", "title", "source")
 COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
@@ -46,26 +47,87 @@ class _Token:
         return self.kind in {"word", "sign"} and str(self.value).lower() in words
 
 
-def matching_documents(store: Store, conditions: Sequence[str]) -> list[int]:
-    """Numbers of the documents that meet every condition, such as `language = 'python' and path like 'src/%'`.
+class Dialect(Protocol):
+    """How a database writes the tests of a filter; every test is true or false, never unknown."""
+
+    def field(self, keys: Sequence[str]) -> Clause | None:
+        """Give the SQL of a column or a metadata key; None where no document has it."""
+        ...
+
+    def present(self, field: Clause) -> Clause:
+        """Test that a document has a field."""
+        ...
+
+    def equal(self, field: Clause, value: Value) -> Clause:
+        """Test that a field equals a value, text as text and numbers as numbers."""
+        ...
+
+    def ordered(self, field: Clause, operator: str, value: Value) -> Clause:
+        """Test the order of a field and a value of the same kind."""
+        ...
+
+    def alike(self, field: Clause, operator: str, pattern: str) -> Clause:
+        """Test a field against a pattern of `like` (% and _, any case) or `glob` (*, ? and [...])."""
+        ...
+
+
+def condition_sql(conditions: Sequence[str], dialect: Dialect) -> Clause:
+    """Write SQL that is true of documents that meet every condition, and the parameters in it.
 
     Raises:
         TellapartError: A condition cannot be read, or names a field that no document has.
     """
     clauses, values = [], []
     for condition in conditions:
-        clause, own = _Parser(store, condition).parse()
+        clause, own = _Parser(dialect, condition).parse()
         clauses.append(clause)
         values += own
-    rows = store.connection.execute(f"SELECT number FROM documents WHERE {' AND '.join(clauses)}", values)
-    return [row[0] for row in rows]
+    return " AND ".join(clauses), values
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteDialect:
+    """Filters as SQLite reads them."""
+
+    connection: sqlite3.Connection
+
+    def field(self, keys: Sequence[str]) -> Clause | None:
+        """Give a column, or a key of the metadata, which keeps its type, so that years compare."""
+        if len(keys) == 1 and keys[0].lower() in COLUMNS:
+            return keys[0].lower(), []
+        path = "$." + ".".join('"' + key.replace('"', "") + '"' for key in keys)
+        known = self.connection.execute(
+            "SELECT 1 FROM documents WHERE json_extract(metadata, ?) IS NOT NULL LIMIT 1", (path,)
+        ).fetchone()
+        return ("json_extract(metadata, ?)", [path]) if known else None
+
+    def present(self, field: Clause) -> Clause:
+        """Test that a document has a field."""
+        return f"{field[0]} IS NOT NULL", field[1]
+
+    def equal(self, field: Clause, value: Value) -> Clause:
+        """Compare with text as text: metadata may hold a year as a number, and 'text' was asked for."""
+        column = f"CAST({field[0]} AS TEXT)" if isinstance(value, str) else field[0]
+        return f"({column} IS ?)", [*field[1], value]
+
+    def ordered(self, field: Clause, operator: str, value: Value) -> Clause:
+        """Compare text with text and numbers with numbers: SQLite puts every text above every number."""
+        column, path = field
+        if isinstance(value, str):
+            return f"COALESCE(CAST({column} AS TEXT) {operator} ?, 0)", [*path, value]
+        numeric = f"typeof({column}) IN ('integer', 'real') AND {column} {operator} ?"
+        return f"COALESCE({numeric}, 0)", [*path, *path, value]
+
+    def alike(self, field: Clause, operator: str, pattern: str) -> Clause:
+        """Compare with a pattern."""
+        return f"(COALESCE({field[0]}, '') {operator.upper()} ?)", [*field[1], pattern]
 
 
 class _Parser:
     """Recursive descent over one condition; writes only SQL of its own, values go in as parameters."""
 
-    def __init__(self, store: Store, condition: str) -> None:
-        self.store = store
+    def __init__(self, dialect: Dialect, condition: str) -> None:
+        self.dialect = dialect
         self.condition = condition
         self.tokens: list[_Token] = []
         self.position = 0
@@ -130,7 +192,7 @@ class _Parser:
         try:
             if self._accept("not"):
                 sql, values = self._factor()
-                return f"NOT {sql}", values
+                return _negated((sql, values))
             if self._accept("("):
                 clause = self._or()
                 self._expect(")")
@@ -144,33 +206,40 @@ class _Parser:
         if token.kind not in {"word", "quoted"}:
             raise self._error("expected a field")
         self._next()
-        field = str(token.value)
-        column, path = _column(self.store, [field] if token.kind == "quoted" else field.split("."))
+        name = str(token.value)
+        keys = [name] if token.kind == "quoted" else name.split(".")
+        field = self.dialect.field(keys)
+        if field is None:
+            raise TellapartError(
+                f"no document has a field {'.'.join(keys)!r} to filter by:"
+                f" use {', '.join(COLUMNS)} or a metadata key"
+            )
         if self._accept("is"):
-            negated = "NOT " if self._accept("not") else ""
+            present = self._accept("not")
             self._expect("null")
-            return f"{column} IS {negated}NULL", path
-        negated = "NOT " if self._accept("not") else ""
+            clause = self.dialect.present(field)
+            return clause if present else _negated(clause)
+        negated = self._accept("not")
         operator = self._next()
         if operator.says("in"):
-            tests = [_equal(column, path, value) for value in self._list()]
-            either = " OR ".join(sql for sql, _ in tests)
-            return f"{negated}({either})", [value for _, values in tests for value in values]
-        if operator.says(*PATTERNS):
-            return f"{negated}(COALESCE({column}, '') {str(operator.value).upper()} ?)", [
-                *path,
-                str(self._value()),
-            ]
-        if negated or operator.kind != "sign" or operator.value not in COMPARISONS:
+            tests = [self.dialect.equal(field, value) for value in self._list()]
+            clause = (
+                f"({' OR '.join(sql for sql, _ in tests)})",
+                [value for _, values in tests for value in values],
+            )
+        elif operator.says(*PATTERNS):
+            clause = self.dialect.alike(field, str(operator.value).lower(), str(self._value()))
+        elif negated or operator.kind != "sign" or operator.value not in COMPARISONS:
             self.position -= operator.kind != "end"
             raise self._error(f"expected one of {', '.join([*COMPARISONS, *PATTERNS, 'in', 'is'])}")
-        value = self._value()
-        if operator.says("=", "=="):
-            return _equal(column, path, value)
-        if operator.says("!=", "<>"):
-            sql, values = _equal(column, path, value)
-            return f"NOT {sql}", values
-        return _ordered(column, path, str(operator.value), value)
+        else:
+            value = self._value()
+            if operator.says("=", "==", "!=", "<>"):
+                negated = operator.says("!=", "<>")
+                clause = self.dialect.equal(field, value)
+            else:
+                clause = self.dialect.ordered(field, str(operator.value), value)
+        return _negated(clause) if negated else clause
 
     def _list(self) -> list[Value]:
         self._expect("(")
@@ -207,33 +276,5 @@ def _value(kind: str, raw: str) -> Value:
     return raw
 
 
-def _equal(column: str, path: list[Value], value: Value) -> Clause:
-    return f"({_as_typed(column, value)} IS ?)", [*path, value]
-
-
-def _ordered(column: str, path: list[Value], operator: str, value: Value) -> Clause:
-    if isinstance(value, str):
-        return f"COALESCE(CAST({column} AS TEXT) {operator} ?, 0)", [*path, value]
-    # SQLite puts every text above every number.
-    numeric = f"typeof({column}) IN ('integer', 'real') AND {column} {operator} ?"
-    return f"COALESCE({numeric}, 0)", [*path, *path, value]
-
-
-def _as_typed(column: str, value: Value) -> str:
-    """Compare with text as text: metadata may hold a year as a number, and 'text' was asked for."""
-    return f"CAST({column} AS TEXT)" if isinstance(value, str) else column
-
-
-def _column(store: Store, keys: Sequence[str]) -> Clause:
-    """Give the SQL of a field and the parameters in it; metadata keeps its type, so that years compare."""
-    if len(keys) == 1 and keys[0].lower() in COLUMNS:
-        return keys[0].lower(), []
-    path = "$." + ".".join('"' + key.replace('"', "") + '"' for key in keys)
-    known = store.connection.execute(
-        "SELECT 1 FROM documents WHERE json_extract(metadata, ?) IS NOT NULL LIMIT 1", (path,)
-    ).fetchone()
-    if not known:
-        raise TellapartError(
-            f"no document has a field {'.'.join(keys)!r} to filter by: use {', '.join(COLUMNS)} or a metadata key"
-        )
-    return "json_extract(metadata, ?)", [path]
+def _negated(clause: Clause) -> Clause:
+    return f"NOT ({clause[0]})", clause[1]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorReader
 from tellapart.index.vectors.candidates import UNIT_ROUNDOFF, float32_error
 from tellapart.rankers.examples import Doubles, Rows, extended, live_rows
 from tellapart.rankers.newton import Negatives, Optimum, minimise
@@ -44,7 +44,7 @@ class Scan:
     kind: ScanKind
 
 
-def scan(vectors: VectorIndex, t: Doubles, *, without: Rows, expected: int, exact: bool) -> Scan:
+def scan(vectors: VectorReader, t: Doubles, *, without: Rows, expected: int, exact: bool) -> Scan:
     """Find every unit inside the margin of t (d + 1,), those of `without` left out.
 
     The vector index is asked for some more than `expected`. Where they all lie inside, or many are expected,
@@ -65,7 +65,7 @@ def scan(vectors: VectorIndex, t: Doubles, *, without: Rows, expected: int, exac
     return Scan(*_inside(vectors, t, near, without), "exact")
 
 
-def _inside(vectors: VectorIndex, t: Doubles, near: Rows, without: Rows) -> tuple[Rows, Doubles]:
+def _inside(vectors: VectorReader, t: Doubles, near: Rows, without: Rows) -> tuple[Rows, Doubles]:
     rows, values = [np.empty(0, np.int64)], [np.empty(0)]
     near = np.setdiff1d(near, without)
     for start in range(0, len(near), _BLOCK_ROWS):
@@ -99,7 +99,7 @@ class ExactSVM:
     form: ClosedFormSVM = field(default_factory=ClosedFormSVM)
     exact_scan: bool = True
 
-    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
+    def __call__(self, query: Query, vectors: VectorReader) -> Linear:
         """Give w, b and the certificate, None where there was nothing to solve."""
         problem = self.form.pose(query, vectors)
         if problem is None:
@@ -110,7 +110,7 @@ class ExactSVM:
 
 
 def _solve(
-    problem: Problem, vectors: VectorIndex, start: Doubles, exact: bool
+    problem: Problem, vectors: VectorReader, start: Doubles, exact: bool
 ) -> tuple[Doubles, Certificate]:
     if problem.negatives <= _NEAREST + _SAMPLED:
         return _with_all(problem, vectors, start, 1)
@@ -129,7 +129,7 @@ def _solve(
     return _with_all(problem, vectors, t, rounds + 1)
 
 
-def _with_sample(problem: Problem, vectors: VectorIndex, start: Doubles) -> tuple[Doubles, int]:
+def _with_sample(problem: Problem, vectors: VectorReader, start: Doubles) -> tuple[Doubles, int]:
     """Solve for the units nearest by the closed form and a weighted sample; also say how many to expect active."""
     wanted = _NEAREST + len(problem.own_rows)
     nearest = vectors.search(start[None, :-1].astype(np.float32), wanted, exact=True)[0][0]
@@ -148,7 +148,7 @@ def _with_sample(problem: Problem, vectors: VectorIndex, start: Doubles) -> tupl
 
 
 def _with_all(
-    problem: Problem, vectors: VectorIndex, start: Doubles, rounds: int
+    problem: Problem, vectors: VectorReader, start: Doubles, rounds: int
 ) -> tuple[Doubles, Certificate]:
     """Solve for all units at once: nothing is left to be overlooked."""
     moments = problem.moments(vectors) if problem.negatives else None
@@ -158,7 +158,7 @@ def _with_all(
 
 
 def certify(
-    problem: Problem, vectors: VectorIndex, solved: Optimum, known: Rows, rounds: int, *, exact: bool
+    problem: Problem, vectors: VectorReader, solved: Optimum, known: Rows, rounds: int, *, exact: bool
 ) -> tuple[Certificate, Rows]:
     """Look at all units for any inside the margin that is not `known`; also return those."""
     expected = int(np.count_nonzero(solved.active))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorReader
 from tellapart.rankers.query import Examples, Query
 
 Doubles = NDArray[np.float64]
@@ -68,7 +68,7 @@ def weigh(query: Query, *, text: float, liked: float, unliked: float) -> Weighte
 
 
 def like_rows(
-    vectors: VectorIndex,
+    vectors: VectorReader,
     liked: Sequence[int],
     unliked: Sequence[int] = (),
     *,
@@ -93,7 +93,7 @@ def like_rows(
     return Query(tuple(terms), vector, tuple(np.sort(own).tolist()), examples)
 
 
-def live_rows(vectors: VectorIndex, rows: Sequence[int]) -> tuple[Rows, Doubles]:
+def live_rows(vectors: VectorReader, rows: Sequence[int]) -> tuple[Rows, Doubles]:
     """Give those rows that the moments of the index count (alive, not zero; each once) and their vectors (r, d)."""
     unique = np.unique(np.asarray(rows, dtype=np.int64))
     if len(unique) and (unique[0] < 0 or unique[-1] >= vectors.n_rows):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.index.vectors import Moments, VectorIndex
+from tellapart.index.vectors import Moments, VectorReader
 from tellapart.rankers.examples import Doubles, Rows, Weighted, extended
 
 Active = NDArray[np.bool_]
@@ -37,7 +37,7 @@ class Negatives:
     """
 
     def __init__(
-        self, index: VectorIndex, rows: Rows, weights: Doubles | float, moments: Moments | None = None
+        self, index: VectorReader, rows: Rows, weights: Doubles | float, moments: Moments | None = None
     ) -> None:
         self.rows = rows
         self.weights: Doubles = np.broadcast_to(np.asarray(weights, dtype=np.float64), rows.shape)

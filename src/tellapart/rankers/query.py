@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tellapart.index.lexical import Bm25
 from tellapart.index.names import Names
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorReader
 
 ScanKind = Literal["exact", "approximate"]
 Rows = NDArray[np.int64]
@@ -103,7 +103,7 @@ class Units:
 
     n_rows: int
     lexical: Bm25
-    vectors: VectorIndex | None
+    vectors: VectorReader | None
     alive: Mask | None
     allowed: Mask | None = None
     offsets: NDArray[np.int64] | None = None

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tellapart.errors import TellapartError
-from tellapart.index.vectors import Spectrum, VectorIndex
+from tellapart.index.vectors import Spectrum, VectorReader
 from tellapart.rankers.examples import Doubles, live_rows, weigh
 from tellapart.rankers.query import Query
 from tellapart.rankers.vectors import Linear
@@ -45,7 +45,7 @@ class Ridge:
         if not (np.isfinite(self.ratio) and self.ratio > 0):
             raise TellapartError(f"the ridge's lambda is {self.ratio}: give a number above 0")
 
-    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
+    def __call__(self, query: Query, vectors: VectorReader) -> Linear:
         """Give the linear function of a query and its examples; its own rows do not count in M."""
         given = weigh(query, text=self.alpha, liked=self.of_liked(query), unliked=self.gamma)
         right = given.weights @ given.vectors
@@ -60,7 +60,7 @@ class Ridge:
         alone = query.vector is not None and query.examples is not None and len(query.examples.liked) == 1
         return BETA_OF_ONE if alone else BETA
 
-    def solve(self, right: Doubles, own_rows: Sequence[int], vectors: VectorIndex) -> Doubles:
+    def solve(self, right: Doubles, own_rows: Sequence[int], vectors: VectorReader) -> Doubles:
         """Solve for M without r of its N rows: ((lambda (N - r) / N) I + M - sum o oT / N) w = right.
 
         That is (M' + lambda I) w = right times N / (N - r), a scale that no ranking sees.
@@ -122,7 +122,7 @@ class ExpandedRidge:
     units: int = EXPANDING_UNITS
     weight: float = EXPANDING_WEIGHT
 
-    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
+    def __call__(self, query: Query, vectors: VectorReader) -> Linear:
         """Give the linear function of the second ranking, or ridge's where there are fewer than two examples."""
         n = 0 if query.examples is None else np.count_nonzero(query.examples.liked.any(axis=1))
         if n < FEWEST:
@@ -134,7 +134,7 @@ class ExpandedRidge:
         pull = self.weight * self.ridge.of_liked(query) / n * near.mean(axis=0)
         return Linear(first.w + self.ridge.solve(pull, query.own_rows, vectors), 0.0)
 
-    def _first_units(self, query: Query, vectors: VectorIndex, w: Doubles) -> Doubles:
+    def _first_units(self, query: Query, vectors: VectorReader, w: Doubles) -> Doubles:
         allowed = np.ones(vectors.n_rows, dtype=bool)
         allowed[list(query.own_rows)] = False
         rows, _ = vectors.search(w.astype(np.float32)[None], self.units, allowed=allowed)

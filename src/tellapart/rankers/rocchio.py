@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorReader
 from tellapart.rankers.examples import weigh
 from tellapart.rankers.query import Query
 from tellapart.rankers.vectors import Linear, VectorRanker
@@ -22,7 +22,7 @@ class Rocchio:
     beta: float = 0.75
     gamma: float = 0.15
 
-    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
+    def __call__(self, query: Query, vectors: VectorReader) -> Linear:
         """Give the linear function of a query and its examples."""
         given = weigh(query, text=self.alpha, liked=self.beta, unliked=self.gamma)
         return Linear(given.weights @ given.vectors, 0.0)

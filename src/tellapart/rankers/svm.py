@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tellapart.errors import TellapartError
-from tellapart.index.vectors import Moments, Spectrum, VectorIndex
+from tellapart.index.vectors import Moments, Spectrum, VectorReader
 from tellapart.rankers.examples import Doubles, Rows, Weighted, extended, live_rows, weigh
 from tellapart.rankers.query import Certificate, Query
 from tellapart.rankers.vectors import Linear, VectorRanker
@@ -51,12 +51,12 @@ class Problem:
     own: Doubles
     reverse: bool
 
-    def moments(self, vectors: VectorIndex) -> Moments:
+    def moments(self, vectors: VectorReader) -> Moments:
         """Sum over the negatives."""
         whole = vectors.moments()
         return whole - Moments(len(self.own), self.own.sum(axis=0), self.own.T @ self.own)
 
-    def rows(self, vectors: VectorIndex) -> Rows:
+    def rows(self, vectors: VectorReader) -> Rows:
         """Give the rows of the negatives, ascending."""
         live = np.ones(vectors.n_rows, dtype=bool) if vectors.alive is None else vectors.alive.copy()
         live[self.own_rows] = False
@@ -102,12 +102,12 @@ class ClosedFormSVM:
             return max(self.ratio * spectrum.mean_eigenvalue, _LEAST_RIDGE)
         return max(1.0 / (self.c * (negatives + positives)), _LEAST_RIDGE)
 
-    def transform(self, index: VectorIndex, query: ArrayLike, *, own_rows: Sequence[int] = ()) -> Linear:
+    def transform(self, index: VectorReader, query: ArrayLike, *, own_rows: Sequence[int] = ()) -> Linear:
         """Turn one query (d,) into the SVM's w and b."""
         vector = np.asarray(query, dtype=np.float32)
         return self(Query(vector=vector, own_rows=tuple(own_rows)), index)
 
-    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
+    def __call__(self, query: Query, vectors: VectorReader) -> Linear:
         """Give w and b of a query and its examples, solved in float64.
 
         The query's own rows are left out of the negatives exactly as if the corpus never had them (lambda
@@ -121,7 +121,7 @@ class ClosedFormSVM:
         """Weigh the text query, the examples and the counter-examples."""
         return weigh(query, text=1.0 - self.liked, liked=self.liked, unliked=self.unliked)
 
-    def pose(self, query: Query, vectors: VectorIndex) -> Problem | None:
+    def pose(self, query: Query, vectors: VectorReader) -> Problem | None:
         """Turn a query into the problem to solve; None where there is no unit, or no vector to look for."""
         given = self.weighted(query)
         if not vectors.n_alive or not len(given):
@@ -136,7 +136,7 @@ class ClosedFormSVM:
         ridge = self.ridge(spectrum, negatives, len(given))
         return Problem(Weighted(extended(given.vectors), weights), negatives, ridge, rows, own, reverse)
 
-    def solve(self, problem: Problem, vectors: VectorIndex) -> Doubles:
+    def solve(self, problem: Problem, vectors: VectorReader) -> Doubles:
         """Solve the ridge system for t (d + 1,)."""
         spectrum, own = vectors.spectrum(), problem.own
         if problem.negatives == 0:
@@ -153,7 +153,7 @@ def svm(form: ClosedFormSVM | None = None) -> VectorRanker:
     return VectorRanker("svm", form or ClosedFormSVM())
 
 
-def nothing(vectors: VectorIndex) -> Linear:
+def nothing(vectors: VectorReader) -> Linear:
     """Give the function that finds nothing."""
     return Linear(np.zeros(vectors.dim), 0.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorReader
 from tellapart.index.vectors.candidates import best_first
 from tellapart.rankers.query import (
     Certificate,
@@ -40,7 +40,7 @@ class Linear:
 class Direction(Protocol):
     """Turns a query into the linear function that scores units."""
 
-    def __call__(self, query: Query, vectors: VectorIndex) -> Linear:
+    def __call__(self, query: Query, vectors: VectorReader) -> Linear:
         """Give w and b; w of zeros finds nothing."""
         ...
 
@@ -51,11 +51,11 @@ class VectorRanker:
 
     name: str
     direction: Direction
-    _last: dict[str, tuple[Query, VectorIndex, Linear]] = field(
+    _last: dict[str, tuple[Query, VectorReader, Linear]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def linear(self, query: Query, vectors: VectorIndex) -> Linear:
+    def linear(self, query: Query, vectors: VectorReader) -> Linear:
         """Give w and b: a fusion asks for them several times."""
         last = self._last.get("last")
         if last is None or last[0] is not query or last[1] is not vectors:
@@ -75,7 +75,7 @@ class VectorRanker:
         found = self.search(query, vectors_of(units), k, allowed=without_own(query, units))
         return Ranking(found.rows, standardised(found.scores, self.name, spreads), found.components)
 
-    def search(self, query: Query, vectors: VectorIndex, k: int, *, allowed: Mask | None = None) -> Ranking:
+    def search(self, query: Query, vectors: VectorReader, k: int, *, allowed: Mask | None = None) -> Ranking:
         """Give the best k rows of a vector index; the query's own rows may be among them."""
         linear = self.linear(query, vectors)
         rows, products = vectors.search(linear.w.astype(np.float32)[None], k, allowed=allowed)
@@ -103,7 +103,7 @@ class VectorRanker:
         return forbid(standardised(dense, self.name, spreads), units)
 
     def scores_of_many(
-        self, queries: Sequence[Query], vectors: VectorIndex
+        self, queries: Sequence[Query], vectors: VectorReader
     ) -> tuple[Sequence[Linear], NDArray[np.float32]]:
         """Score every row for many queries in one product: w and b of each, and (queries, rows), no row forbidden."""
         linears = [self.direction(query, vectors) for query in queries]
@@ -112,7 +112,7 @@ class VectorRanker:
         return linears, scores
 
 
-def vectors_of(units: Units) -> VectorIndex:
+def vectors_of(units: Units) -> VectorReader:
     """Give the vectors of a granularity."""
     if units.vectors is None:
         raise TellapartError("this ranker needs vectors: add them with 'tellapart index --encoder minilm'")

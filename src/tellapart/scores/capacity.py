@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.engine.relevance import unrelated_cosine
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorReader
 from tellapart.scores.vectors import BLOCK, FEWEST, Concern, Diagnostic, sampled
 
 Vectors = NDArray[np.float32]
@@ -25,7 +25,7 @@ FEW_NEAR = 0.05
 """Share of queries far from every unit above which the list of one in twenty is not to be believed."""
 
 
-def capacity(vectors: VectorIndex, *, seed: int = 0) -> Diagnostic:
+def capacity(vectors: VectorReader, *, seed: int = 0) -> Diagnostic:
     """Say how many pairs of units the best single query finds together, first and second, among a sample.
 
     In the manner of LIMIT (Weller et al. 2025): a vector of d numbers cannot put every pair of documents on top. The

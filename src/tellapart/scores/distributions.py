@@ -16,9 +16,9 @@ from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.query_set import QuerySet
+from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot, UnitTable
-from tellapart.index.store import Store
-from tellapart.index.vectors import VectorIndex
+from tellapart.index.vectors import VectorReader
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -155,7 +155,7 @@ def _hard(
     own: Rows,
     rows: Rows,
     documents: Rows,
-    vectors: VectorIndex,
+    vectors: VectorReader,
     draw: np.random.Generator,
 ) -> Floats:
     """Cosine of each unit with the nearest of some units of other documents (m,)."""
@@ -182,7 +182,7 @@ def _together(rows: Rows, documents: Rows, draw: np.random.Generator) -> tuple[R
 
 
 def _in_one_section(
-    store: Store,
+    store: DocumentStore,
     snapshot: Snapshot,
     table: UnitTable,
     level: Granularity,

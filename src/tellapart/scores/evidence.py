@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from tellapart.engine import Index
 from tellapart.engine.hit_features import ANSWER_FEATURES, COMPARED_HITS, answer_features
-from tellapart.index.catalogue import Catalogue
 from tellapart.scores.calibration import CalibrationQuality, HitCalibrator, cross_fitted, log_odds
 from tellapart.scores.observing import ObservedQuery
 from tellapart.scores.thresholds import one_each
@@ -202,7 +201,7 @@ class CalibrationEvidence:
     def kept_in(cls, index: Index) -> Self | None:
         """Read what `calibrate` kept in an index; None where there is nothing this version can read."""
         with index.reading():
-            text = Catalogue(index.store).record(EVIDENCE)
+            text = index.store.record(EVIDENCE)
         try:
             kept = json.loads(text) if text else None
             if kept is None:

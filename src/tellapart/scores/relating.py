@@ -129,10 +129,8 @@ def learn_relation(
 def relations_of(index: Index) -> dict[str, dict[str, Any]]:
     """Give the relations kept in an index by name: encoder, granularity, pairs, symmetric."""
     with index.reading():
-        rows = index.store.connection.execute(
-            "SELECT name, value FROM records WHERE name LIKE ? ORDER BY name", (RECORD + "%",)
-        ).fetchall()
-    found = {str(name).removeprefix(RECORD): decoded(str(value)) for name, value in rows}
+        kept = index.store.records(RECORD)
+    found = {name.removeprefix(RECORD): decoded(value) for name, value in kept.items()}
     return {name: kept for name, kept in found.items() if kept is not None}
 
 

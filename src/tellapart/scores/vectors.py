@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.index.vectors import Moments, VectorIndex
+from tellapart.index.vectors import Moments, VectorReader
 
 
 class Concern(StrEnum):
@@ -50,7 +50,7 @@ FEW_DIRECTIONS = 10.0
 than hits."""
 
 
-def without_vector(vectors: VectorIndex) -> Diagnostic:
+def without_vector(vectors: VectorReader) -> Diagnostic:
     """Count the units that no search by vectors can find."""
     missing = vectors.n_alive - vectors.moments().n
     return Diagnostic(
@@ -65,7 +65,7 @@ def without_vector(vectors: VectorIndex) -> Diagnostic:
     )
 
 
-def copies(vectors: VectorIndex) -> Diagnostic:
+def copies(vectors: VectorReader) -> Diagnostic:
     """Count the units whose vector another unit has too, bit for bit."""
     keys = _keys(vectors)
     _, counts = np.unique(keys, return_counts=True)
@@ -116,7 +116,7 @@ def effective_rank(moments: Moments) -> Diagnostic:
     )
 
 
-def _keys(vectors: VectorIndex) -> NDArray[np.uint64]:
+def _keys(vectors: VectorReader) -> NDArray[np.uint64]:
     """Hash each live vector that is not zero: a random combination of its bits, so that equal ones agree."""
     factors = np.random.default_rng(0).integers(1, 2**63, vectors.dim, dtype=np.uint64) | np.uint64(1)
     parts = [np.zeros(0, np.uint64)]
@@ -143,7 +143,7 @@ alone (a Poisson law with mean 10) has .3. The effect on a corpus is what `evalu
 BLOCK = 512
 
 
-def hubness(vectors: VectorIndex, *, seed: int = 0) -> Diagnostic:
+def hubness(vectors: VectorReader, *, seed: int = 0) -> Diagnostic:
     """Measure how unevenly units occur among the nearest neighbours of others."""
     rows = sampled(vectors, seed)
     if len(rows) < FEWEST:
@@ -187,7 +187,7 @@ def skew(counts: NDArray[np.float64]) -> float:
     return float((deviations**3).mean() / spread**3) if spread else 0.0
 
 
-def sampled(vectors: VectorIndex, seed: int = 0) -> NDArray[np.float32]:
+def sampled(vectors: VectorReader, seed: int = 0) -> NDArray[np.float32]:
     """Draw up to `SAMPLE` live units that have a vector (n, d)."""
     rows = np.arange(vectors.n_rows) if vectors.alive is None else np.flatnonzero(vectors.alive)
     if len(rows) > SAMPLE:

@@ -53,7 +53,7 @@ def default_leaders(index: Index) -> tuple[Configuration, ...]:
 def _by_verdict(index: Index) -> list[Configuration]:
     with index.reading() as snapshot:
         kept = CheckedVerdict.of(index.store, snapshot)
-        record = index.catalogue.record(EVALUATION)
+        record = index.store.record(EVALUATION)
     if kept is None or kept.stale or record is None:
         return []
     try:

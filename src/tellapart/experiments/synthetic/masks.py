@@ -13,7 +13,8 @@ from tellapart.corpus.units import contexts
 from tellapart.errors import CorruptIndexError
 from tellapart.experiments.synthetic.phrases import PHRASE_WORDS, Phrase, Phrases, phrase
 from tellapart.experiments.synthetic.queries import QuerySource, Span, SyntheticQueries, SyntheticQuestion
-from tellapart.index.store import Store, StoredDocument
+from tellapart.index.reading import DocumentStore
+from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def hidden(question: SyntheticQuestion) -> list[Phrase]:
 
 
 def occurrences(
-    store: Store, asked: Sequence[SyntheticQuestion], progress: Progress
+    store: DocumentStore, asked: Sequence[SyntheticQuestion], progress: Progress
 ) -> Mapping[Phrase, Occurrences]:
     """Look for every phrase that must be hidden in every document of the corpus, in one pass."""
     phrases = Phrases(each for question in asked for each in hidden(question))
@@ -87,14 +88,16 @@ class Masking:
     dropped: frozenset[int]
 
 
-def mask(store: Store, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]) -> Masking:
+def mask(
+    store: DocumentStore, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]
+) -> Masking:
     """Blank everything that would give a question away; `where` its words stand was looked up."""
     return _Blanker(store, asked, where).run()
 
 
 class _Blanker:
     def __init__(
-        self, store: Store, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]
+        self, store: DocumentStore, asked: Sequence[SyntheticQuestion], where: Mapping[Phrase, Occurrences]
     ) -> None:
         self.store = store
         self.asked = asked

@@ -22,22 +22,22 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import Granularity, Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical.characters import is_unspaced
-from tellapart.index.lexical.segment import LexicalSegment, Postings
+from tellapart.index.lexical.reading import LevelPostings, TermPostings, TermReader
 
 K1_PROSE, B_PROSE = 1.5, 0.75
 K1_CODE, B_CODE = 1.2, 0.75
 """Defaults per kind: better than .9/.4 on 7 of 8 development sets when tried once (scifact lost .002)."""
 
 VARIANT_SHARE = 0.5
-"""What another spelling (cafe for café) counts beside the one that was typed: so little that
-exact matches come first whatever their length, and not so little that a second query word decides alone."""
+"""What another spelling (cafe for café) counts beside the one that was typed: exact matches come first whatever their
+length, and a second query word does not decide alone."""
 
 REMEMBERED = 50_000
 """Terms whose place and frequency are kept between queries."""
 
 BATCH_POSTINGS = 1 << 16
-"""Postings added up at a time: 1 MB. Short lists of several segments cost less together than one by one, and long
-ones stay in the cache. Half and twice make no difference."""
+"""Postings added up at a time, 1 MB: short lists cost less together, long ones stay in the cache. Half and twice
+make no difference."""
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -53,8 +53,8 @@ def defaults(kind: Kind) -> tuple[float, float]:
 class _Part:
     """A segment's postings of one granularity and the row of its first unit."""
 
-    segment: LexicalSegment
-    postings: Postings
+    segment: TermReader
+    postings: LevelPostings
     row: int
     units: int
 
@@ -64,15 +64,15 @@ class _Slice:
     """Postings of one term in one part: from `start` to `end`."""
 
     part: _Part
+    postings: TermPostings
     start: int
     end: int
-    share: float = 1.0
-    """What it counts of the term's weight: less than 1 for another spelling."""
+    share: float = 1.0  # what it counts of the term's weight: less for another spelling
 
     @property
     def rows(self) -> NDArray[np.int32]:
         """Rows within the part."""
-        return self.part.postings.rows[self.start : self.end]
+        return self.postings.rows[self.start : self.end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Bm25:
     """
 
     def __init__(
-        self, segments: Sequence[LexicalSegment], granularity: Granularity, alive: Mask | None = None
+        self, segments: Sequence[TermReader], granularity: Granularity, alive: Mask | None = None
     ) -> None:
         self._parts: list[_Part] = []
         self._rows = 0
@@ -126,16 +126,14 @@ class Bm25:
             each._norms = each._last = None
         return copies
 
-    def _average(self, segments: Sequence[LexicalSegment], granularity: Granularity) -> float:
-        if not self.n_units:
-            return 0.0
+    def _average(self, segments: Sequence[TermReader], granularity: Granularity) -> float:
         if self._alive is None:
-            return sum(segment.total_length(granularity) for segment in segments) / self.n_units
+            return sum(segment.total_length(granularity) for segment in segments) / max(self.n_units, 1)
         total = 0
         for part in self._parts:
             living = self._alive[part.row : part.row + part.units]
             total += int(part.postings.lengths[living].sum(dtype=np.int64))
-        return total / self.n_units
+        return total / max(self.n_units, 1)
 
     def _lengths(self) -> NDArray[np.float32]:
         """Lengths of all rows; float32 halves the work when k1 or b change, and is exact up to 2^24."""
@@ -143,6 +141,11 @@ class Bm25:
             parts = [part.postings.lengths.astype(np.float32) for part in self._parts]
             self._known_lengths = np.concatenate([np.zeros(0, np.float32), *parts])
         return self._known_lengths
+
+    def prepare(self, terms: Sequence[str]) -> None:
+        """Look up terms together that are asked for one by one next: postings may be kept far away."""
+        for part in self._parts:
+            part.segment.prepare([term for term in dict.fromkeys(terms) if term not in self._found])
 
     def document_frequency(self, term: str) -> int:
         """Count the live units that have a term."""
@@ -197,6 +200,8 @@ class Bm25:
     def _terms(self, terms: Sequence[str]) -> list[_Term]:
         """Find the distinct terms of a query, in order; those that no live unit has are left out."""
         found = []
+        for member in self._collection:
+            member.prepare(terms)
         for text, repetitions in Counter(terms).items():
             slices, live = self._find(text)
             if live:
@@ -209,8 +214,7 @@ class Bm25:
     def _find(self, text: str) -> tuple[tuple[_Slice, ...], int]:
         known = self._found.get(text)
         if known is None:
-            slices = tuple(self._slices(text))
-            known = slices, self._live(slices)
+            known = (slices := tuple(self._slices(text))), self._live(slices)
             if len(self._found) >= REMEMBERED:
                 self._found.clear()
             self._found[text] = known
@@ -237,9 +241,9 @@ class Bm25:
     @staticmethod
     def _of(part: _Part, numbers: Iterable[int]) -> Iterator[_Slice]:
         for number in numbers:
-            start, end = part.postings.range_of(number)
+            postings, start, end = part.postings.of(number)
             if start < end:
-                yield _Slice(part, start, end)
+                yield _Slice(part, postings, start, end)
 
     def _live(self, slices: Sequence[_Slice]) -> int:
         """Count the live units in which any of these postings is."""
@@ -280,7 +284,7 @@ class Bm25:
             for (piece, weight), size in zip(batch, sizes, strict=True):
                 own = slice(end, end := end + size)
                 np.add(piece.rows, piece.part.row, out=rows[own])
-                piece.part.postings.exact_frequencies(piece.start, piece.end, out=frequencies[own])
+                piece.postings.exact_frequencies(piece.start, piece.end, out=frequencies[own])
                 weights[own] = weight
             np.add.at(scores, rows, _saturated(weights, frequencies, norms.take(rows)))
         if visible is not None:
@@ -320,10 +324,9 @@ def _floor(scores: Scores, terms: Sequence[_Term], k: int) -> float:
     """
     least = float(np.finfo(np.float32).smallest_subnormal)
     for term in sorted(terms, key=lambda term: -term.weight):
-        parts = {id(piece.part): piece.part for piece in term.slices}.values()
         seeds = [
             scores[part.row : part.row + part.units][_rows([p for p in term.slices if p.part is part])]
-            for part in parts
+            for part in {id(piece.part): piece.part for piece in term.slices}.values()
         ]
         if sum(map(len, seeds)) >= k:
             return max(_kth(np.concatenate(seeds), k), least)
@@ -346,7 +349,7 @@ def _look_up(term: _Term, rows: NDArray[np.int32], norms: NDArray[np.float32]) -
         have = piece.rows
         places = np.minimum(np.searchsorted(have, wanted), len(have) - 1)
         hits = np.flatnonzero(have[places] == wanted)
-        frequencies = piece.part.postings.frequencies_at(piece.start + places[hits])
+        frequencies = piece.postings.frequencies_at(piece.start + places[hits])
         given[first + hits] += _saturated(term.weight * piece.share, frequencies, norms[rows[first + hits]])
     return given
 

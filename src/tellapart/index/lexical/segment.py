@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,9 +31,13 @@ class Postings:
     large: NDArray[np.int64]
     lengths: NDArray[np.int32]
 
-    def range_of(self, term: int) -> tuple[int, int]:
-        """Where the postings of a term begin and end."""
-        return int(self.starts[term]), int(self.starts[term + 1])
+    def __len__(self) -> int:
+        """Count the postings of all terms."""
+        return len(self.rows)
+
+    def of(self, term: int) -> tuple[Postings, int, int]:
+        """Give these postings, and where those of a term begin and end."""
+        return self, int(self.starts[term]), int(self.starts[term + 1])
 
     def exact_frequencies(
         self, start: int, end: int, out: NDArray[np.float32] | None = None
@@ -110,6 +114,9 @@ class LexicalSegment:
                 self._map(f"{granularity}.lengths", "<i4"),
             )
         return self._postings[granularity]
+
+    def prepare(self, terms: Sequence[str]) -> None:
+        """Do nothing: looking up one term by itself is as fast."""
 
     def find(self, term: str) -> int | None:
         """Give the number of a term, None if no unit has it: binary search, no dictionary to build."""
