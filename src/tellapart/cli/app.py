@@ -66,6 +66,9 @@ VERBS = {
         "tellapart.cli.migrate:migrate", "Change the encoder of an index, compared and with a way back."
     ),
     "export": Verb("tellapart.cli.export:export", "Write vectors and units for other tools."),
+    "publish": Verb(
+        "tellapart.cli.publish:publish", "Put an index into PostgreSQL, where many machines search it."
+    ),
     "watch": Verb("tellapart.cli.watch:watch", "Keep an index fresh while its files change."),
     "status": Verb("tellapart.cli.status:status", "Say what an index holds and how old it is."),
     "ask": Verb("tellapart.cli.ask:ask", "Answer a question from the corpus, with citations."),

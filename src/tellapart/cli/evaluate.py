@@ -16,6 +16,7 @@ from tellapart.cli.output import note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
+from tellapart.engine.places import folder_store
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
 from tellapart.progress import Progress
@@ -168,8 +169,8 @@ def _note_changes(index: Index) -> None:
     with index.reading():
         if not sources_are_there(index.settings, index.folder):
             return
-        found = differences(index.folder, index.store)
-        changed = unseen_files(index.folder, index.store, found) if found else 0
+        found = differences(index.folder, folder_store(index.store))
+        changed = unseen_files(index.folder, folder_store(index.store), found) if found else 0
     if changed:
         files = "1 file" if changed == 1 else f"{changed:,} files"
         note(

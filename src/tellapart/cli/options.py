@@ -10,6 +10,7 @@ import typer
 from tellapart.cli.output import note
 from tellapart.corpus.document import Granularity
 from tellapart.index.home import Home, find_home
+from tellapart.index.postgres.address import URL, Address
 from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, SOLVERS
 
 KEEP_ALIVE_SECONDS = 75
@@ -17,10 +18,25 @@ KEEP_ALIVE_SECONDS = 75
 load balancers 60). Where both close at once a request meets a closed connection and fails: at uvicorn's own 5 seconds
 half of 200 requests sent after 4.9 to 5.2 seconds did (measured once)."""
 
+
+def index_place(text: str) -> Path:
+    """Read what --index names: a folder, or the address of a published index, kept whole."""
+    return Address.packed(text) if URL.match(text) else Path(text)
+
+
 IndexFolder = Annotated[
     Path | None,
     typer.Option(
         "--index", metavar="DIR", help="Folder of the index [default: .tellapart in PATH or above it]."
+    ),
+]
+IndexPlace = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        metavar="DIR",
+        help="Folder of the index [default: .tellapart in PATH or above it], or postgresql://... of a published one.",
+        parser=index_place,
     ),
 ]
 PathIn = Annotated[

@@ -27,7 +27,7 @@ def related(
     place: Annotated[
         str, typer.Argument(metavar="FILE[:LINE]", help="A document as search prints it, or a file.")
     ],
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     relation: Annotated[
         str | None,
         typer.Option("--as", metavar="NAME", help="By a relation that 'tellapart relation learn' learned."),

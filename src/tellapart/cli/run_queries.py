@@ -29,7 +29,7 @@ def run(
         Path, typer.Option("--output", metavar="FILE", help="TREC run to write; .gz compresses.")
     ],
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     configuration: Annotated[
         str | None,
         typer.Option("--configuration", metavar="NAME", help="For example minilm/paragraph/hybrid."),

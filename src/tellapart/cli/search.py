@@ -40,7 +40,7 @@ def search(
         ),
     ] = None,
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     like: options.Like = None,
     unlike: options.Unlike = None,
     k: options.TopK = 10,

@@ -15,14 +15,15 @@ from tellapart.corpus.document import LEVELS, Granularity, Kind
 from tellapart.encoders.objects import EncodersGiven, named_encoders, object_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
 from tellapart.engine.asking import LevelQuery, QueryBuilder
-from tellapart.engine.building import NO_OBJECTS, add_encoder, build_index, builder, settings_of
+from tellapart.engine.building import add_encoder, build_index, builder, settings_of
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document, stored_document
+from tellapart.engine.places import OpenedIndex, folder_store, own_folder
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.probabilities import calibrated_ranking
 from tellapart.engine.records import CheckedVerdict
-from tellapart.engine.refreshing import Refresher, look, stale_notes
+from tellapart.engine.refreshing import look, stale_notes
 from tellapart.engine.regex import words_of_pattern
 from tellapart.engine.request import (
     AUTO,
@@ -40,8 +41,8 @@ from tellapart.errors import StaleIndexError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.latent import open_encoder
 from tellapart.index.settings import Settings, kept_settings, located
-from tellapart.index.snapshot import Generations, Snapshot
-from tellapart.index.store import FILE, Store, StoredDocument, corruption_named
+from tellapart.index.snapshot import Snapshot
+from tellapart.index.store import FILE, StoredDocument, corruption_named
 from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import LEXICAL_ONLY, Parameters
 from tellapart.rankers.run import Run
@@ -60,15 +61,12 @@ class Index:
     search while one writes; each search sees one complete generation.
     """
 
-    def __init__(
-        self, folder: Path, store: Store, objects: Mapping[str, Encoder] = NO_OBJECTS, *, refresh: bool = True
-    ) -> None:
-        self.folder = folder
-        self.store = store
-        self.catalogue = Catalogue(store)
-        self._generations = Generations(folder, store)
+    def __init__(self, place: OpenedIndex, objects: Mapping[str, Encoder], *, refresh: bool = True) -> None:
+        self.folder = place.folder
+        self.store = place.store
+        self._generations = place.generations
         self.objects = dict(objects)
-        self._refresher = Refresher(folder, store, self.objects) if refresh else None
+        self._refresher = place.refresher(self.objects) if refresh else None
         self._verdict: tuple[int, CheckedVerdict | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
@@ -76,11 +74,10 @@ class Index:
     def open(cls, path: Path | str, *, encoders: EncodersGiven = (), refresh: bool = True) -> Index:
         """Open an existing index, with the encoder objects that it was built with: `{"name": encoder}`, or a list.
 
-        With `refresh` a search looks at the sources first and reads again what changed (see `Freshness`).
-        Raises TellapartError where there is none or it cannot be read.
+        `path` is a folder, or `postgresql://user@host/database` (docs/scale.md). With `refresh` a search looks at the
+        sources first and reads again what changed. Raises TellapartError where there is none, or none to be read.
         """
-        folder = path_of(path, "path")
-        return cls(folder, Store.open(folder), named_encoders(encoders)[1], refresh=refresh)
+        return cls(OpenedIndex.open(path), named_encoders(encoders)[1], refresh=refresh)
 
     @classmethod
     def build(
@@ -111,11 +108,11 @@ class Index:
             folder, sources, encoder_names, granularities, kind, include, max_bytes, vectors_for, compress
         )
         build_index(folder, settings, objects=objects, progress=progress, fresh=fresh)
-        return cls(folder, Store.open(folder), objects)
+        return cls(OpenedIndex.of_folder(folder), objects)
 
     def update(self, *, progress: Progress = silent) -> BuildReport:
         """Take over what changed in the sources since the last run."""
-        return build_index(self.folder, self.settings, objects=self.objects, progress=progress)
+        return build_index(own_folder(self.store), self.settings, objects=self.objects, progress=progress)
 
     def add_encoder(
         self, encoder: str | object, *, name: str | None = None, progress: Progress = silent
@@ -129,12 +126,23 @@ class Index:
             made = object_encoder(encoder, name=name)
             encoder = name or made.name
             self.objects[encoder] = made
-        add_encoder(self.folder, self.settings, encoder, objects=self.objects, progress=progress)
+        add_encoder(
+            own_folder(self.store),
+            self.settings,
+            encoder,
+            objects=self.objects,
+            progress=progress,
+        )
 
     def encode_alone(self, encoder: str, *levels: Granularity, progress: Progress = silent) -> None:
         """Encode the units of these levels by themselves, where their vectors are pooled from those of others."""
-        building = builder(self.folder, self.settings, objects=self.objects, progress=progress)
+        building = builder(own_folder(self.store), self.settings, objects=self.objects, progress=progress)
         building.encode_alone(encoder, levels)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Tables about sources and files of an index in a folder."""
+        return Catalogue(folder_store(self.store))
 
     @property
     def settings(self) -> Settings:
@@ -146,9 +154,9 @@ class Index:
         return self.catalogue.skipped()
 
     def __repr__(self) -> str:
-        with corruption_named(self.folder / FILE), self.store.reading():
-            encoders = ", ".join(self.catalogue.encoders()) or "words only"
-            return f"<Index {str(self.folder)!r}: {len(self):,} documents, {encoders}>"
+        with self.reading() as snapshot:
+            encoders = ", ".join(snapshot.encoders) or "words only"
+            return f"<Index {self.store.place!r}: {len(self):,} documents, {encoders}>"
 
     def __len__(self) -> int:
         """How many documents it holds."""
@@ -207,19 +215,10 @@ class Index:
         """
         if isinstance(query, SearchRequest):
             return self._answer(query)
+        examples, settings = (names(like, "like"), names(unlike, "unlike")), parameters or Parameters()
+        conditions = names(where, "where")
         return self._answer(
-            SearchRequest(
-                query,
-                names(like, "like"),
-                names(unlike, "unlike"),
-                k,
-                ranker,
-                granularity,
-                encoder,
-                names(where, "where"),
-                parameters or Parameters(),
-                regex,
-            )
+            SearchRequest(query, *examples, k, ranker, granularity, encoder, conditions, settings, regex)
         )
 
     def related(
@@ -354,7 +353,7 @@ class Index:
             self._encoders[name] = encoder
         if encoder.fingerprint != fingerprint:
             raise StaleIndexError(
-                f"the vectors in {self.folder} were made by another version of {name!r}: make new ones with"
+                f"the vectors in {self.store.place} were made by another version of {name!r}: make new ones with"
                 f" 'tellapart index --index {self.folder}', or Index.update() for an encoder object"
             )
         return encoder

@@ -9,6 +9,7 @@ from pathlib import Path
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.scan import scan
 from tellapart.engine.facade import Index
+from tellapart.engine.places import folder_store
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
@@ -136,7 +137,7 @@ def _check_rows(index: Index, encoder: str, granularity: Granularity, units: int
     if units != vectors:
         raise CorruptIndexError(
             f"{index.folder} has {units} {granularity} units but {vectors} vectors of {encoder}:"
-            f" {rebuilding(index.store.path)}"
+            f" {rebuilding(folder_store(index.store).path)}"
         )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tellapart.encoders.compressed import PRECISIONS, CompressedEncoder, CompressionSpec
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.places import folder_store
 from tellapart.errors import TellapartError
 from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.costs import CostMeter
@@ -152,7 +153,7 @@ def _compressed_copy(index: Index, arms: Arms, spec: CompressionSpec) -> Iterato
     """Give a copy of an index in which the vectors that the arms look at are compressed."""
     name, levels = arms.encoders[0], arms.arms[0].variants[0].granularities
     base = index.encoder(name)
-    with linked_copy(index.folder, index.store) as home:
+    with linked_copy(index.folder, folder_store(index.store)) as home:
         store = Store.create(home)
         try:
             with store.transaction():

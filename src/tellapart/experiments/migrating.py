@@ -10,6 +10,7 @@ from tellapart.arguments import need
 from tellapart.encoders.load import sees_images
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.places import folder_store
 from tellapart.engine.records import VerdictRecord, corpus_state
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
@@ -142,7 +143,7 @@ def _in_use(index: Index) -> Configuration:
 
 def _change(index: Index) -> EncoderChange | None:
     with index.reading():
-        return encoder_change(index.store)
+        return encoder_change(folder_store(index.store))
 
 
 def _finish_earlier(index: Index, old: str, to: str) -> str | None:
@@ -151,7 +152,7 @@ def _finish_earlier(index: Index, old: str, to: str) -> str | None:
     if earlier is None or {earlier.old, earlier.new} == {old, to}:
         return None
     with index.reading():
-        if encoder_in_use(index.store) not in (earlier.old, earlier.new):
+        if encoder_in_use(folder_store(index.store)) not in (earlier.old, earlier.new):
             return None
     return finish_change(index.folder)
 

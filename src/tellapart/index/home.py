@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from tellapart.caches import cache_folder
 from tellapart.errors import TellapartError
+from tellapart.index.postgres.address import Address
 from tellapart.index.settings import STDIN, located, recovered_settings
 from tellapart.index.store import FILE, Store
 
@@ -45,6 +46,13 @@ def find_home(index: Path | None, path: Path | None = None) -> Home:
         TellapartError: The path does not exist, or the named index does not hold it.
     """
     if index is not None:
+        if Address.of(index) is not None:
+            return Home(index, _below_published(path))
+        if str(index).startswith(("postgresql:/", "postgres:/")):
+            raise TellapartError(
+                "a published index is only searched (search, related, run, context and others; docs/scale.md):"
+                " use the folder that it was published from here, and publish again"
+            )
         if index.exists() and not index.is_dir():
             raise TellapartError(f"--index {index} is a file: give the folder of an index")
         return Home(index, () if path is None or not exists(index) else _part_of(index, path))
@@ -67,8 +75,8 @@ def find_home(index: Path | None, path: Path | None = None) -> Home:
 
 
 def exists(folder: Path) -> bool:
-    """Whether an index lies in a folder."""
-    return (folder / FILE).is_file()
+    """Whether an index lies in a folder, or should at an address."""
+    return Address.of(folder) is not None or (folder / FILE).is_file()
 
 
 def too_much(path: Path) -> str | None:
@@ -140,6 +148,12 @@ def _part_of(index: Path, path: Path) -> tuple[str, ...]:
             f"the index {index} does not hold {path}: 'tellapart index {path} --index {index}' adds it"
         )
     return below
+
+
+def _below_published(path: Path | None) -> tuple[str, ...]:
+    """Conditions for a path of a published index, as search prints paths: its files are not on this machine."""
+    name = "" if path is None else path.as_posix().removeprefix("./").rstrip("/")
+    return (" or ".join(_tests(name)),) if name not in ("", ".") else ()
 
 
 def _place_for(path: Path) -> Path | None:

@@ -21,6 +21,7 @@ from tellapart.progress import Progress
 
 if TYPE_CHECKING:
     from tellapart.encoders.compressed import CompressionSpec
+    from tellapart.index.reading import DocumentStore
     from tellapart.index.update import Changes
 
 LSA = "lsa"
@@ -38,7 +39,7 @@ KIND = "lsa_kind"
 
 
 def open_encoder(
-    index: Path, store: Store, name: str, fingerprint: str, given: Encoder | None = None
+    index: Path, store: DocumentStore, name: str, fingerprint: str, given: Encoder | None = None
 ) -> Encoder:
     """Load the encoder that an index names, or take the object `given`; `lsa` lies in the index itself.
 

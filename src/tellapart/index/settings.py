@@ -18,6 +18,7 @@ from tellapart.index.store import FILE, Store
 
 if TYPE_CHECKING:
     from tellapart.corpus.sources import ScanOptions
+    from tellapart.index.reading import DocumentStore
 
 KEY = "settings"
 COPY = "settings.json"
@@ -55,9 +56,14 @@ class Settings:
         return ScanOptions(self.max_bytes, self.kind, self.include, self.images, self.comments)
 
 
+def encoded_settings(settings: Settings) -> str:
+    """Write settings as JSON."""
+    return json.dumps(asdict(settings))
+
+
 def keep_settings(store: Store, settings: Settings) -> None:
     """Write the settings of an index, and a copy beside the store, so that a damaged one can be rebuilt."""
-    content = json.dumps(asdict(settings))
+    content = encoded_settings(settings)
     store.set_meta(KEY, content)
     copy = store.path.with_name(COPY)
     beside = copy.with_suffix(".part")
@@ -65,7 +71,7 @@ def keep_settings(store: Store, settings: Settings) -> None:
     beside.replace(copy)
 
 
-def kept_settings(store: Store) -> Settings:
+def kept_settings(store: DocumentStore) -> Settings:
     """Read the settings of an index."""
     return _parsed(store.meta(KEY) or "{}")
 

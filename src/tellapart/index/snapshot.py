@@ -249,10 +249,11 @@ class FolderSnapshot(Snapshot):
         """
         catalogue = Catalogue(store)
         self.folder = folder
-        self._filed: list[Segment] = live_segments(folder, catalogue)
-        super().__init__(store.generation, catalogue.encoders(), store.meta(IN_USE) or None, self._filed)
-        for segment in self._filed:
-            segment.hold(catalogue.files(segment.number))
+        self.filed: list[Segment] = live_segments(folder, catalogue)
+        super().__init__(store.generation, catalogue.encoders(), store.meta(IN_USE) or None, self.filed)
+        self.files = {segment.number: catalogue.files(segment.number) for segment in self.filed}
+        for segment in self.filed:
+            segment.hold(self.files[segment.number])
         self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
 
     def adding(self, options: str = "") -> str:
@@ -264,7 +265,7 @@ class FolderSnapshot(Snapshot):
         if (encoder, granularity) not in self._vectors:
             kept = self._encoder(encoder, granularity)
             name = vectors_name(kept.fingerprint, granularity, kept.pooled)
-            segments = [each for each in self._filed if granularity in each.granularities]
+            segments = [each for each in self.filed if granularity in each.granularities]
             there = {each.number: each.vectors(name) for each in segments if each.has_vectors(name)}
             form = next((rows.dtype for rows in there.values()), np.dtype(np.float16))
             self._vectors[encoder, granularity] = VectorIndex(
@@ -280,7 +281,7 @@ class FolderSnapshot(Snapshot):
 
     def _key(self, granularity: Granularity) -> str:
         segments = ",".join(
-            str(segment.number) for segment in self._filed if granularity in segment.granularities
+            str(segment.number) for segment in self.filed if granularity in segment.granularities
         )
         return blake2b(segments.encode(), digest_size=8).hexdigest()
 

@@ -224,6 +224,16 @@ class Store(DocumentQueries):
             )
         return {number: found[number] for number in wanted}
 
+    def rows_of(self, numbers: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        """Give some documents as they are kept, with number and source first."""
+        for start in range(0, len(numbers), FETCHED):
+            some = numbers[start : start + FETCHED]
+            yield from self.connection.execute(
+                "SELECT number, source, id, kind, language, title, path, metadata, places, text, digest, tree,"
+                f" tree_checksum FROM documents WHERE number IN ({', '.join('?' * len(some))}) ORDER BY number",
+                some,
+            )
+
     def document(self, identifier: str) -> StoredDocument | None:
         """Fetch one document by its id."""
         row = next(self._rows("id = ?", [identifier]), None)

@@ -158,6 +158,15 @@ class LexicalSegment:
         """All terms in order."""
         return (self._term_bytes(number).decode("utf-8") for number in range(self.n_terms))
 
+    def term_bytes(self) -> Iterator[bytes]:
+        """All terms in order, as they are kept."""
+        return (bytes(self._texts[self._offsets[at] : self._offsets[at + 1]]) for at in range(self.n_terms))
+
+    def spellings(self) -> Iterator[tuple[bytes, bytes]]:
+        """All other keys under which terms are found, each with its term."""
+        for number in range(self._header.keys):
+            yield self._key_bytes(number), self._term_bytes(int(self._key_terms[number]))
+
     @cached_property
     def _texts(self) -> memoryview:
         return self._map("terms", "u1").data

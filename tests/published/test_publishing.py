@@ -1,0 +1,186 @@
+"""Publishing: whole generations, only what changed, one at a time, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from tellapart import Index, LockedIndexError, TellapartError, publish
+
+
+def test_a_second_run_sends_nothing(index, address):
+    first = publish(index, address)
+    assert first.documents == first.total == len(index)
+    assert first.vectors > 0
+    again = publish(index, address)
+    assert (again.documents, again.segments, again.vectors, again.removed) == (0, 0, 0, 0)
+
+
+def test_only_what_changed_is_sent(index, address, corpus):
+    publish(index, address)
+    (corpus / "notes" / "winter.txt").write_text("In winter the shed is locked.\n")
+    (corpus / "src" / "moisture.py").unlink()
+    index.update()
+    report = publish(index, address)
+    assert (report.documents, report.removed) == (1, 2)
+    with Index.open(address) as published:
+        assert published.search("shed", ranker="bm25")[0].document == "notes/winter.txt"
+        assert not published.search("frost straw", ranker="bm25")
+        assert not [hit for hit in published.search("soil", ranker="knn", k=50) if "moisture" in hit.document]
+
+
+def test_an_index_made_anew_has_nothing_new(index, address, corpus, tmp_path, encoders):
+    publish(index, address)
+    with Index.build([corpus], tmp_path / "anew.idx", encoders=["words"]) as anew:
+        report = publish(anew, address)
+        assert (report.documents, report.vectors, report.removed) == (0, 0, 0)
+        with Index.open(address) as published:
+            kept, again = anew.search("roses"), published.search("roses")
+            assert [hit.id for hit in kept] == [hit.id for hit in again]
+            assert published.search("roses", encoder="words")
+            with pytest.raises(TellapartError, match="no vectors of encoder 'lsa'"):
+                published.search("roses", encoder="lsa")
+
+
+def test_a_reader_keeps_the_generation_it_began_with(index, published, address, corpus):
+    with published.reading():
+        before = [hit.id for hit in published.search("roses", k=50)]
+        (corpus / "README.md").write_text("# Gone\n\nRoses are gone.\n")
+        index.update()
+        publish(index, address)
+        assert [hit.id for hit in published.search("roses", k=50)] == before
+        assert [hit.id for hit in published.search("roses", ranker="hybrid", encoder="lsa")]
+    assert [hit.id for hit in published.search("roses", k=50)] != before
+
+
+def test_two_publishers_exclude_each_other(index, address):
+    @contextmanager
+    def at_work(label, total):
+        if label == "sending documents":
+            with pytest.raises(LockedIndexError, match="another process is publishing"):
+                publish(index, address)
+        yield lambda count: None
+
+    publish(index, address, progress=at_work)
+
+
+def test_a_run_that_fails_anywhere_leaves_the_generation_before(index, address, corpus):
+    """Stopped at each step in turn, readers see the old generation, and the next run completes the new one."""
+    publish(index, address)
+    with Index.open(address) as published:
+        before = [hit.id for hit in published.search("roses garden", k=50)]
+        (corpus / "README.md").write_text("# Changed\n\nRoses changed.\n")
+        index.update()
+        for step in range(100):
+            left = step
+
+            @contextmanager
+            def failing(label, total):
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise KeyboardInterrupt
+                yield lambda count: None
+                left -= 1
+                if left < 0:
+                    raise KeyboardInterrupt
+
+            try:
+                publish(index, address, progress=failing)
+            except KeyboardInterrupt:
+                after = [hit.id for hit in published.search("roses garden", k=50)]
+                whole = [hit.id for hit in index.search("roses garden", k=50)]
+                assert after in (before, whole)
+            else:
+                break
+        assert step > 8
+        assert [hit.id for hit in published.search("roses garden", k=50)] == whole
+
+
+@pytest.mark.slow
+def test_a_publisher_killed_at_any_moment(index, address, corpus, tmp_path):
+    publish(index, address)
+    program = (
+        "import sys; from tellapart import Index; from tellapart.engine.publishing import publish;"
+        "print('ready', flush=True); publish(Index.open(sys.argv[1], refresh=False), sys.argv[2])"
+    )
+    for number in range(60):
+        (corpus / "notes" / f"more{number}.txt").write_text(
+            f"Roses of number {number} and some garden more.\n"
+        )
+    with Index.open(address) as published:
+        before = [hit.id for hit in published.search("roses garden", k=50)]
+        index.update()
+        whole = [hit.id for hit in index.search("roses garden", k=50)]
+        assert whole != before
+        seen = set()
+        for moment in range(20):
+            process = subprocess.Popen(
+                [sys.executable, "-c", program, str(index.folder), address], stdout=subprocess.PIPE
+            )
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(0.03 * moment)
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            after = [hit.id for hit in published.search("roses garden", k=50)]
+            assert after in (before, whole)
+            seen.add(after == whole)
+        for _ in range(100):
+            try:
+                publish(index, address)
+                break
+            except LockedIndexError:  # the server has not noticed yet that the last one was killed
+                time.sleep(0.1)
+        assert [hit.id for hit in published.search("roses garden", k=50)] == whole
+
+
+def test_texts_that_the_server_cannot_hold_as_text(address, tmp_path):
+    path = tmp_path / "records.jsonl"
+    path.write_text(
+        '{"_id": "a\\u0000b", "title": "N\\u0000L", "text": "nul \\u0000 inside", "note": "x\\u0000y"}\n'
+        '{"_id": "plain", "title": "", "text": "nul inside", "tags": [true, null, 1e400]}\n'
+    )
+    with Index.build([path], tmp_path / "nul.idx", encoders=()) as index:
+        publish(index, address)
+        with Index.open(address) as published:
+            kept, again = index.search("nul inside"), published.search("nul inside")
+            assert [(hit.id, hit.text) for hit in kept] == [(hit.id, hit.text) for hit in again]
+            for hit in kept:
+                assert published.get(hit.id).text == hit.text
+
+
+def test_compressed_vectors_are_refused(corpus, tmp_path, address, encoders):
+    with (
+        Index.build([corpus], tmp_path / "c.idx", encoders=["words"], compress="32-int8") as index,
+        pytest.raises(TellapartError, match="compressed to bytes"),
+    ):
+        publish(index, address)
+
+
+def test_publishing_and_searching_on_the_command_line(corpus, tmp_path, address, capsys):
+    from tellapart.cli.app import run
+
+    folder = str(tmp_path / "cli.idx")
+    assert run(["index", str(corpus), "--index", folder, "--encoder", "lsa"]) == 0
+    assert run(["publish", "--index", folder, "--to", address]) == 0
+    assert "documents; sent" in capsys.readouterr().err
+    assert run(["publish", "--index", folder, "--to", address, "--json"]) == 0
+    assert '"documents": 0' in capsys.readouterr().out
+    assert run(["search", "roses", "--index", address, "--ranker", "bm25"]) == 0
+    assert "README.md" in capsys.readouterr().out
+    assert run(["search", "roses", "notes", "--index", address, "--ranker", "bm25", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert "notes/winter.txt" in out
+    assert "README.md" not in out
+    assert run(["related", "src/client.py:8", "--index", address]) == 0
+    assert run(["search", "roses", "--index", address, "--where", "kind = 'code'"]) == 0
+    assert run(["index", str(corpus), "--index", address]) == 2
+    assert "a published index is only searched" in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""A published index answers as the one in the folder does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tellapart import Index, TellapartError, publish
+from tellapart.engine.records import VerdictRecord, corpus_state, write_records
+from tellapart.engine.request import SearchRequest
+from tellapart.rankers.registry import Parameters
+
+QUERIES = (
+    "roses",
+    "retry with backoff",
+    "café",
+    "cafe resume",
+    "北",
+    "Client open_valve",
+    "nothing of this kind",
+    "water them often in winter",
+)
+RANKERS = ("auto", "bm25", "knn", "svm", "hybrid", "rrf", "structure")
+WORDS = st.sampled_from(
+    ["roses", "water", "winter", "retry", "client", "cafe", "café", "straw", "北京", "the", "need", "map"]
+)
+
+
+def same(one, other):
+    """Whether two answers have the same hits; scores within 1e-6."""
+    assert [hit.id for hit in one] == [hit.id for hit in other]
+    for hit, again in zip(one, other, strict=True):
+        assert (hit.span, hit.lines, hit.text, hit.document) == (
+            again.span,
+            again.lines,
+            again.text,
+            again.document,
+        )
+        assert again.score == pytest.approx(hit.score, abs=1e-6)
+        assert again.components == pytest.approx(hit.components, abs=1e-6)
+
+
+@pytest.mark.parametrize("ranker", RANKERS)
+def test_every_ranker_answers_alike(index, published, ranker):
+    for query in QUERIES:
+        for granularity in (None, "paragraph", "document", "sentence+function"):
+            kept = index.search(query, ranker=ranker, granularity=granularity, k=20)
+            same(kept, published.search(query, ranker=ranker, granularity=granularity, k=20))
+
+
+def test_an_encoder_fitted_on_the_corpus_travels_along(index, published):
+    for query in QUERIES[:3]:
+        same(index.search(query, encoder="lsa", k=20), published.search(query, encoder="lsa", k=20))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(WORDS, min_size=1, max_size=5), st.floats(0, 4), st.floats(0, 1))
+def test_bm25_with_any_parameters(index, published, words, k1, b):
+    asked = {"ranker": "bm25", "parameters": Parameters(k1=k1, b=b), "k": 30}
+    same(index.search(" ".join(words), **asked), published.search(" ".join(words), **asked))
+
+
+def test_examples_and_related_units(index, published):
+    for like, unlike in (
+        (["README.md:9"], []),
+        (["notes/winter.txt", "README.md:9"], ["src/client.py:8"]),
+        (["notes/"], []),
+    ):
+        for ranker in ("auto", "knn", "svm", "ridge", "expanded-ridge", "hybrid"):
+            asked = {"like": like, "unlike": unlike, "ranker": ranker, "k": 20}
+            same(index.search(**asked), published.search(**asked))
+    same(index.related("src/client.py", 8), published.related("src/client.py", 8))
+    same(
+        index.search("roses", like=["notes/winter.txt"]), published.search("roses", like=["notes/winter.txt"])
+    )
+
+
+def test_a_pattern_and_one_unit_by_its_id(index, published):
+    same(index.search(regex=r"def \w+"), published.search(regex=r"def \w+"))
+    hit = index.search("roses")[0]
+    assert published.get(hit.id).text == hit.text
+    with pytest.raises(TellapartError, match="no document 'absent'"):
+        published.get("absent")
+
+
+def test_runs_and_contexts(index, published):
+    queries = {str(number): query for number, query in enumerate(QUERIES)}
+    for ranker in ("bm25", "hybrid", "structure"):
+        kept, again = index.run(queries, ranker=ranker), published.run(queries, ranker=ranker)
+        for query in queries:
+            assert kept.rankings[query].documents == again.rankings[query].documents
+            assert again.rankings[query].scores == pytest.approx(kept.rankings[query].scores, abs=1e-6)
+    kept, again = (
+        index.context("how do roses grow", tokens=80),
+        published.context("how do roses grow", tokens=80),
+    )
+    assert [passage.text for passage in kept.passages] == [passage.text for passage in again.passages]
+
+
+def test_the_verdict_is_followed(index, address):
+    with index.reading():
+        chosen = index.plan(ranker="bm25", granularity="section").configuration
+        state, generation = corpus_state(index.store), index.store.generation + 1
+    record = VerdictRecord(chosen, "measured", state, None, "2026-01-01T00:00:00", generation)
+    write_records(index.folder, {"verdict": record.encode()})
+    publish(index, address)
+    with Index.open(address) as published:
+        answer = published.search("roses")
+        assert answer.configuration.name == "section/bm25"
+        assert "measured" in answer.why
+
+
+def test_what_cannot_be_done_is_one_line(published):
+    for change in (published.update, lambda: published.add_encoder("lsa"), published.skipped):
+        with pytest.raises(TellapartError, match="is a published index, which is only searched"):
+            change()
+    with pytest.raises(
+        TellapartError, match=r"no vectors of encoder 'other' .*tellapart publish --index DIR"
+    ):
+        published.search(SearchRequest("roses", encoder="other"))

@@ -1,0 +1,139 @@
+"""What a user is told when the server is away, refuses, or holds something else."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tellapart import Index, StaleIndexError, TellapartError, publish
+from tellapart.index.postgres.address import Address
+
+
+def one_line(error):
+    text = str(error.value)
+    assert "\n" not in text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.fixture
+def administrator(server):
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        yield connection
+
+
+def test_no_server():
+    with pytest.raises(TellapartError) as error:
+        Index.open("postgresql://nobody@127.0.0.1:1/nothing")
+    assert "cannot connect" in one_line(error)
+    assert "check the address" in str(error.value)
+
+
+def test_no_such_database(server):
+    with pytest.raises(TellapartError) as error:
+        Index.open(server.replace("/postgres?", "/absent?"))
+    assert 'database "absent" does not exist' in one_line(error)
+
+
+def test_a_wrong_password_is_named_and_not_shown(server, administrator):
+    folder = parse_qs(urlsplit(server).query)["host"][0]
+    file = f"{folder}/pg_hba.conf"
+    with open(file) as kept:
+        before = kept.read()
+    administrator.execute("DROP ROLE IF EXISTS locked")
+    administrator.execute("CREATE ROLE locked LOGIN PASSWORD 'right'")
+    with open(file, "w") as changed:
+        changed.write("local all locked scram-sha-256\n" + before)
+    administrator.execute("SELECT pg_reload_conf()")
+    try:
+        for _ in range(100):  # the server reads the file again a moment later
+            with pytest.raises(TellapartError) as error:
+                Index.open(f"postgresql://locked:wrong-secret@/postgres?host={folder}")
+            if "no index" not in str(error.value):
+                break
+            time.sleep(0.1)
+        assert "password authentication failed" in one_line(error)
+        assert "wrong-secret" not in str(error.value)
+    finally:
+        with open(file, "w") as again:
+            again.write(before)
+        administrator.execute("SELECT pg_reload_conf()")
+
+
+def test_nothing_is_published_there(address):
+    with pytest.raises(TellapartError, match=r"no index is published in .*tellapart publish"):
+        Index.open(address)
+
+
+def test_a_server_without_pgvector(index, address, monkeypatch, administrator):
+    monkeypatch.setattr("tellapart.index.postgres.schema.EXTENSION", "no_such_extension")
+    with pytest.raises(TellapartError) as error:
+        publish(index, address)
+    assert "has no pgvector" in one_line(error)
+
+
+def test_tables_of_another_version(index, published, address, administrator):
+    schema = Address.needed(address).schema
+    administrator.execute(f"UPDATE {schema}.meta SET value = '99' WHERE key = 'version'")
+    for act in (lambda: Index.open(address), lambda: publish(index, address)):
+        with pytest.raises(StaleIndexError) as error:
+            act()
+        assert "version 99" in one_line(error)
+    administrator.execute(f"UPDATE {schema}.meta SET value = '1' WHERE key = 'version'")
+    administrator.execute(f"UPDATE {schema}.meta SET value = '0' WHERE key = 'analyser'")
+    with pytest.raises(StaleIndexError, match=r"analyser version 0.*publish it again"):
+        Index.open(address)
+
+
+def test_a_connection_lost_in_the_middle_of_a_search(published, administrator):
+    published.search("roses")
+    with published.reading():
+        administrator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid != pg_backend_pid() AND usename IS NOT NULL"
+        )
+        with pytest.raises(TellapartError) as error:
+            published.search("tomatoes winter")
+    assert "connection was lost" in one_line(error)
+    assert "run the command again" in str(error.value)
+    assert published.search("tomatoes winter")
+
+
+def test_a_reader_needs_no_more_than_reading(index, published, address, server, administrator):
+    schema, folder = Address.needed(address).schema, parse_qs(urlsplit(server).query)["host"][0]
+    administrator.execute("DROP ROLE IF EXISTS reader")
+    administrator.execute("CREATE ROLE reader LOGIN")
+    as_reader = f"postgresql://reader@/postgres?host={folder}&schema={schema}"
+    with pytest.raises(TellapartError):
+        Index.open(as_reader)
+    administrator.execute(f"GRANT USAGE ON SCHEMA {schema} TO reader")
+    administrator.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO reader")
+    try:
+        with Index.open(as_reader) as opened:
+            kept = [hit.id for hit in index.search("roses")]
+            assert [hit.id for hit in opened.search("roses")] == kept
+        with pytest.raises(TellapartError, match="grant the role what it lacks"):
+            publish(index, as_reader)
+    finally:
+        administrator.execute("DROP OWNED BY reader")
+        administrator.execute("DROP ROLE reader")
+
+
+def test_addresses():
+    address = Address.needed("postgresql://me:secret@host:5433/db?schema=docs&sslmode=require&host=/tmp/a b")
+    assert address.schema == "docs"
+    assert "schema" not in address.url
+    assert str(address) == "postgresql://me@host:5433/db?sslmode=require&host=/tmp/a%20b&schema=docs"
+    assert Address.needed(Address.packed("postgresql:///db?host=/tmp")) == Address.needed(
+        "postgresql:///db?host=/tmp"
+    )
+    assert Address.of("my.idx") is None
+    for wrong in ("mysql://host/db", "postgresql:/host/db"):
+        with pytest.raises(TellapartError, match="is no address of a database"):
+            Address.needed(wrong)
+    with pytest.raises(TellapartError, match="cannot be the name of a schema"):
+        Address.needed("postgresql://host/db?schema=")
