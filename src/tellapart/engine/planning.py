@@ -251,7 +251,7 @@ def _without_second_look(plan: SearchPlan) -> SearchPlan:
     return replace(plan, configuration=replace(chosen, parameters=parameters))
 
 
-def about_vectors(snapshot: Snapshot, chosen: Configuration, store: Store) -> tuple[str, ...]:
+def about_vectors(snapshot: Snapshot, chosen: Configuration, store: DocumentStore) -> tuple[str, ...]:
     """Say what a user should know about the vectors that a search looks at: not all there, or a stand-in."""
     if chosen.encoder is None:
         return ()

@@ -34,7 +34,6 @@ length, and a second query word does not decide alone."""
 
 REMEMBERED = 50_000
 """Terms whose place and frequency are kept between queries."""
-
 BATCH_POSTINGS = 1 << 16
 """Postings added up at a time, 1 MB: short lists cost less together, long ones stay in the cache. Half and twice
 make no difference."""

@@ -196,10 +196,8 @@ class Trainer:
     def _seed(self, seed: int) -> None:
         """Seed the streams of the CPU and of this device alone: `torch.manual_seed` asks every kind, 2 ms a step."""
         torch.default_generator.manual_seed(seed)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        elif self.device.type == "mps":
-            torch.mps.manual_seed(seed)
+        if self.device.type in ("cuda", "mps"):
+            getattr(torch, self.device.type).manual_seed(seed)
 
     def _loss(self, features: Tensor, labels: Tensor) -> Tensor:
         if self.workers.count > 1 and not isinstance(self.objective, ShardedSoftmax):
