@@ -31,7 +31,7 @@ TIMEOUT = 60.0
 def ask(
     question: Annotated[str, typer.Argument(help="The question; '-' reads it from standard input.")],
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     model: Annotated[
         str | None,
         typer.Option("--model", metavar="NAME", help="A language model; without one, prints the context."),

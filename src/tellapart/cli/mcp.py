@@ -25,7 +25,7 @@ def mcp(
         list[Path] | None,
         typer.Argument(metavar="[FOLDER]...", help="What may be searched [default: the working folder]."),
     ] = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     words_only: Annotated[
         bool, typer.Option("--words-only", help="Never make vectors in the background.")
     ] = False,

@@ -15,6 +15,7 @@ from tellapart.encoders.sessions import usable_cores
 from tellapart.engine import Index
 from tellapart.errors import TellapartError, require
 from tellapart.index.home import NAME
+from tellapart.index.postgres.address import Address
 
 EXAMPLES = (
     "tellapart serve --index my.idx                        # http://127.0.0.1:8765, the page and the API",
@@ -33,7 +34,9 @@ def serve(
         typer.Option(
             "--index",
             metavar="DIR",
-            help="Folder of an index (repeatable) [default: .tellapart in PATH or above it].",
+            help="Folder of an index, or postgresql://... of a published one (repeatable)"
+            " [default: .tellapart in PATH or above it].",
+            parser=options.index_place,
         ),
     ] = None,
     gallery: Annotated[
@@ -106,7 +109,7 @@ def serve(
 
 
 def _named(folders: list[Path]) -> dict[str, str]:
-    """Name each index by its folder, or by the folder that holds a `.tellapart`; checks that it can be opened."""
+    """Name each index by its folder, the folder that holds a `.tellapart`, or its database; checks that it opens."""
     for folder in folders:
         Index.open(folder).close()
     return _unique(folders)
@@ -129,8 +132,10 @@ def _galleries(folders: list[Path]) -> dict[str, str]:
 def _unique(folders: list[Path]) -> dict[str, str]:
     named: dict[str, str] = {}
     for folder in folders:
-        real = folder.resolve()
+        address = Address.of(folder)
+        real = folder.resolve() if address is None else folder
         base = (real.parent.name if real.name == NAME else real.name) or "index"
+        base = base if address is None else address.name
         name, number = base, 2
         while name in named:
             name, number = f"{base}-{number}", number + 1

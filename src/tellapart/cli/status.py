@@ -23,7 +23,7 @@ EXAMPLES = (
 
 def status(
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     skipped: Annotated[bool, typer.Option("--skipped", help="List what was not indexed, and why.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read every file and compare checksums.")] = False,
     json: options.Json = False,

@@ -63,6 +63,11 @@ class OpenedIndex:
         return Refresher(self.folder, self.store, objects) if isinstance(self.store, Store) else None
 
 
+def is_published(store: DocumentStore) -> bool:
+    """Whether an index is in a database, and only searched."""
+    return not isinstance(store, Store)
+
+
 def folder_store(store: DocumentStore) -> Store:
     """Give the store of an index in a folder, for what cannot be done to a published one.
 

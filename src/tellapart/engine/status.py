@@ -9,7 +9,7 @@ from pathlib import Path
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.scan import scan
 from tellapart.engine.facade import Index
-from tellapart.engine.places import folder_store
+from tellapart.engine.places import folder_store, is_published
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
@@ -17,6 +17,7 @@ from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.files import bytes_below, check
 from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import kept_spec
+from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.segments import live_segments
 from tellapart.index.settings import located
 from tellapart.index.store import rebuilding
@@ -78,12 +79,12 @@ def index_status(index: Index) -> IndexStatus:
     with index.reading() as snapshot:
         checked = index.store.meta(CHECKED)
         return IndexStatus(
-            folder=str(index.folder),
+            folder=index.store.place,
             generation=snapshot.generation,
             sources=tuple(located(settings.sources, index.folder)),
             updated=_moment(int(checked)) if checked else None,
             documents=index.store.count(),
-            skipped=len(index.skipped()),
+            skipped=0 if is_published(index.store) else len(index.skipped()),
             units={g.value: snapshot.units(g).n_alive for g in snapshot.granularities},
             encoders=tuple(snapshot.encoders.values()),
             vectors_for=settings.vectors_for,
@@ -93,8 +94,8 @@ def index_status(index: Index) -> IndexStatus:
                 for name, each in snapshot.encoders.items()
                 if (spec := kept_spec(index.folder, each.fingerprint))
             },
-            changed_sources=_changed(index),
-            bytes=bytes_below(index.folder),
+            changed_sources=0 if is_published(index.store) else _changed(index),
+            bytes=_bytes(index),
             verdict=_verdict(index.planner(snapshot).verdict),
             calibration=_calibration(CheckedCalibration.of(index.store, snapshot)),
         )
@@ -139,6 +140,10 @@ def _check_rows(index: Index, encoder: str, granularity: Granularity, units: int
             f"{index.folder} has {units} {granularity} units but {vectors} vectors of {encoder}:"
             f" {rebuilding(folder_store(index.store).path)}"
         )
+
+
+def _bytes(index: Index) -> int:
+    return index.store.bytes() if isinstance(index.store, PublishedStore) else bytes_below(index.folder)
 
 
 def _changed(index: Index) -> int:

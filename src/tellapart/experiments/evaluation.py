@@ -10,6 +10,7 @@ from pathlib import Path
 from tellapart.arguments import Names, names, need, path_of, whole_number
 from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
+from tellapart.engine.places import own_folder
 from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
 from tellapart.errors import TellapartError
@@ -85,6 +86,7 @@ def evaluate(
         names(granularities, "granularities"),
         names(rankers, "rankers"),
     )
+    own_folder(index.store)  # synthetic queries are asked of copies with blanks
     rerank = None if rerank is None else names(rerank, "rerank")
     wanted = measure if measure is None or isinstance(measure, Measure) else Measure.parse(measure)
     notes: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from typing import Any
 from tellapart.arguments import need
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.places import own_folder
 from tellapart.engine.records import VerdictRecord, corpus_state, examples_record, write_records
 from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError
@@ -294,4 +295,4 @@ class Verdict:
             records = {examples_record(str(encoder), configuration.granularity): kept.encode()}
         else:
             records = {VERDICT: kept.encode(), EVALUATION: json.dumps(self.to_json())}
-        write_records(index.folder, records)
+        write_records(own_folder(index.store), records)

@@ -28,6 +28,11 @@ class DocumentStore(Protocol):
         ...
 
     @property
+    def identity(self) -> str:
+        """Tells this index, as it is now, from one made anew in its place."""
+        ...
+
+    @property
     def generation(self) -> int:
         """Counts the commits that changed what a search can find."""
         ...

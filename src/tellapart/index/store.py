@@ -57,6 +57,11 @@ class Store(DocumentQueries):
         """Folder of the index."""
         return str(self.path.parent)
 
+    @property
+    def identity(self) -> str:
+        """Tells this index from one made anew in its place."""
+        return f"{self.path.resolve()} {self._inode}"
+
     def follow(self) -> bool:
         """Reopen for reading where the file was replaced since, as after `clear` and `index`; say whether it was.
 

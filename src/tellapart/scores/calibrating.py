@@ -11,6 +11,7 @@ import numpy as np
 
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.places import own_folder
 from tellapart.engine.probabilities import CALIBRATION, HitCalibration, LogisticMap
 from tellapart.engine.records import corpus_state, write_records
 from tellapart.errors import TellapartError
@@ -158,7 +159,9 @@ def _keep(index: Index, report: CalibrationReport) -> None:
                 f"the index {index.folder} changed meanwhile: run 'tellapart calibrate' again"
             )
         calibration = replace(report.calibration, generation=index.store.generation + 1)
-    write_records(index.folder, {CALIBRATION: calibration.encode(), EVIDENCE: report.evidence.encode()})
+    write_records(
+        own_folder(index.store), {CALIBRATION: calibration.encode(), EVIDENCE: report.evidence.encode()}
+    )
 
 
 def observe_synthetic(

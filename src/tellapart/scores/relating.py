@@ -17,6 +17,7 @@ from tellapart.engine import Index, SearchResult
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.examples import ExampleReader, vectors_of
 from tellapart.engine.hits import distinct_hits
+from tellapart.engine.places import own_folder
 from tellapart.engine.records import write_records
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found
@@ -121,7 +122,7 @@ def learn_relation(
         "pairs": len(sides),
         **model.to_json(),
     }
-    write_records(index.folder, {RECORD + name: json.dumps(record)})
+    write_records(own_folder(index.store), {RECORD + name: json.dumps(record)})
     learned, plain = model.left_out_ranks(surroundings.sample)
     return LearnedRelation(name, len(sides), resolver.texts, learned, plain)
 

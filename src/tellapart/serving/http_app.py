@@ -235,7 +235,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     @app.post("/v1/evaluate", response_model=shapes.JobShape, status_code=202, responses=missing)
     def evaluate(body: shapes.EvaluateBody) -> dict[str, Any]:
         """Start to measure which configuration finds most here, or join what is running."""
-        folder = service.index(body.index).folder
+        folder = service.index(body.index).own_folder
         judged = None if body.judged is None else judged_folder(folder, body.judged)
         subject = f"evaluate {folder}"
         work = evaluation(folder, keep=body.keep, judged=judged, report=service.jobs.report(subject))

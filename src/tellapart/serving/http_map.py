@@ -19,7 +19,6 @@ from tellapart.corpus.places import place_of
 from tellapart.engine import Index
 from tellapart.engine.results import unit_id
 from tellapart.errors import TellapartError
-from tellapart.index.store import FILE
 from tellapart.progress import Progress
 from tellapart.scores.corpus_map import CorpusMap, map_corpus
 from tellapart.scores.layout import MapLayout, placed
@@ -224,10 +223,8 @@ def _key(index: Index, layout: MapLayout, encoder: str | None, granularity: str 
     """Name a map by all that decides it; a store that was made anew is another file."""
     chosen = index.plan(ranker="knn", granularity=granularity, encoder=encoder).configuration
     with index.reading() as snapshot:
-        made = (index.folder / FILE).stat()
         said = (
-            index.folder.resolve(),
-            made.st_ino,
+            index.store.identity,
             snapshot.generation,
             snapshot.encoders[str(chosen.encoder)].fingerprint,
             chosen.name,

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tellapart.engine import Index
+from tellapart.errors import TellapartError
+from tellapart.index.postgres.address import Address
 from tellapart.index.store import FILE
 
 
@@ -25,6 +27,19 @@ class SharedIndex:
         self._lock = threading.Lock()
         self._index: Index | None = None
         self._identity: tuple[int, int] | None = None
+
+    @property
+    def own_folder(self) -> Path:
+        """Folder of the index, for what is kept beside it.
+
+        Raises:
+            TellapartError: It is a published index, and has none.
+        """
+        if (address := Address.of(self.folder)) is not None:
+            raise TellapartError(
+                f"{address} is a published index, which is only searched: do this where the index it came from lies"
+            )
+        return self.folder
 
     @contextmanager
     def use(self) -> Iterator[Index]:

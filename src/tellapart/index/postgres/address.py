@@ -70,6 +70,12 @@ class Address:
         scheme, _, rest = text.partition(":")
         return Path(f"{scheme}:{quote(rest, safe='')}")
 
+    @property
+    def name(self) -> str:
+        """Name of the schema, of the database where the schema has the usual one."""
+        database = unquote(urlsplit(self.url).path.strip("/")) or SCHEMA
+        return database if self.schema == SCHEMA else self.schema
+
     def __str__(self) -> str:
         """Write the address without the password, to be shown."""
         parts = urlsplit(self.url)

@@ -20,6 +20,7 @@ from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.database import contents_versions
 from tellapart.index.files import files_below
+from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import FOLDER, LSA, compressed_folder
 from tellapart.index.latent import KIND as LSA_KIND
 from tellapart.index.postgres.address import Address
@@ -237,8 +238,7 @@ class _Publisher:
             "generation": str(self.store.generation),
             **{key: str(version) for key, version in contents_versions().items()},
             SETTINGS: encoded_settings(settings),
-            IN_USE: self.store.meta(IN_USE) or "",
-            LSA_KIND: self.store.meta(LSA_KIND) or "",
+            **{key: self.store.meta(key) or "" for key in (IN_USE, LSA_KIND, CHECKED)},
         }
 
     def _number_documents(self, key_of: dict[int, int]) -> int:

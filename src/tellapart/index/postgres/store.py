@@ -9,7 +9,7 @@ from typing import Any
 
 from tellapart.corpus.document import Kind
 from tellapart.errors import CorruptIndexError
-from tellapart.index.postgres.database import Database, Row
+from tellapart.index.postgres.database import Database, Row, quoted
 from tellapart.index.postgres.schema import check_published, plain
 from tellapart.index.postgres.where import PostgresDialect
 from tellapart.index.store import StoredDocument, document_of
@@ -39,6 +39,19 @@ class PublishedStore:
     def place(self) -> str:
         """Address of the index, without a password."""
         return str(self.database.address)
+
+    @property
+    def identity(self) -> str:
+        """Tells what is published now from what will be later."""
+        return f"{self.place} {self.publication}"
+
+    def bytes(self) -> int:
+        """Size of the tables and their indexes at the server."""
+        return self._number(
+            "SELECT COALESCE(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = %s::regnamespace",
+            (quoted(self.database.address.schema),),
+        )
 
     def close(self) -> None:
         """Let go of all connections."""

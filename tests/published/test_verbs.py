@@ -1,0 +1,116 @@
+"""The verbs that answer from a published index, and those that refuse in one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tellapart import TellapartError, evaluate
+from tellapart.cli.app import run
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a verb in this process: exit code, standard output, standard error."""
+
+    def calling(*arguments):
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return calling
+
+
+def test_status_says_what_is_there(index, published, address, call):
+    code, out, _ = call("status", "--index", address)
+    assert code == 0
+    assert f"{len(index):,}" in out
+    assert "lsa" in out
+    code, out, _ = call("status", "--index", address, "--json")
+    assert json.loads(out)["documents"] == len(index)
+
+
+def test_ask_gives_passages(published, address, call):
+    code, out, err = call("ask", "how do roses grow", "--index", address)
+    assert code == 0, err
+    assert "Roses" in out
+
+
+def test_run_writes_the_run_of_the_folder(index, published, address, call, tmp_path):
+    queries = tmp_path / "queries.tsv"
+    queries.write_text("1\troses in winter\n2\tretry with backoff\n")
+    for place, name in ((index.folder, "kept"), (address, "again")):
+        asked = ("--ranker", "hybrid", "--encoder", "lsa", "--output", tmp_path / name)
+        code, _, err = call("run", queries, "--index", place, *asked)
+        assert code == 0, err
+    assert (tmp_path / "kept").read_text() == (tmp_path / "again").read_text()
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("index",),
+        ("evaluate",),
+        ("calibrate",),
+        ("inspect",),
+        ("clear",),
+        ("watch",),
+        ("clones",),
+        ("export", "--output", "out"),
+        ("migrate", "--to", "lsa"),
+        ("publish", "--to", "postgresql://host/db"),
+    ],
+)
+def test_other_verbs_say_where_they_work(address, call, verb):
+    code, _, err = call(*verb, "--index", address)
+    assert code == 2
+    assert "a published index is only searched" in err
+    assert err.count("\n") == 1
+
+
+def test_evaluating_in_python_says_where_it_works(published):
+    with pytest.raises(TellapartError, match="is a published index, which is only searched"):
+        evaluate(published)
+
+
+def test_http(published, address):
+    pytest.importorskip("fastapi")
+    from fastapi.testclient import TestClient
+
+    from tellapart.index.postgres.address import Address
+    from tellapart.serving.http_guard import LOOPBACK, Limits
+    from tellapart.serving.http_server import ServeSettings, make_app
+
+    settings = ServeSettings({"db": str(Address.packed(address))}, LOOPBACK, None, Limits())
+    with TestClient(make_app(settings), base_url="http://127.0.0.1:8765") as client:
+        found = client.post("/v1/search", json={"query": "roses"})
+        assert found.status_code == 200, found.text
+        assert [hit["id"] for hit in found.json()["hits"]] == [hit.id for hit in published.search("roses")]
+        refused = client.post("/v1/evaluate", json={})
+        assert refused.status_code == 400, refused.text
+        assert "is a published index" in refused.text
+
+
+def test_mcp(published, address, tmp_path):
+    pytest.importorskip("mcp")
+    import anyio
+    from mcp import Client
+
+    from tellapart.index.postgres.address import Address
+    from tellapart.serving.mcp_server import make_server
+    from tellapart.serving.projects import Projects
+    from tellapart.serving.roots import Roots
+
+    async def asked():
+        projects = Projects(Roots.of([tmp_path]), index=Address.packed(address), vectors=False)
+        try:
+            async with Client(make_server(projects)) as client:
+                return await client.call_tool("search", {"query": "retry with backoff"})
+        finally:
+            projects.close()
+
+    found = anyio.run(asked)
+    assert not found.is_error
+    assert found.structured_content["hits"][0]["path"] == "src/client.py"
