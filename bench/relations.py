@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from judged import data_folder, publish, table
 from tellapart.encoders.load import load_encoder
 from tellapart.experiments.statistics import compare
-from tellapart.scores.relations import RelationModel, surroundings_of
+from tellapart.scores.relations import PLAIN, RelationModel, TypicalWeights, surroundings_of
 
-SIZES = (5, 20, 100)
-DRAWS = 1
+DRAWS = {5: 3, 20: 3, 100: 1}
+"""How often so many pairs are drawn."""
 ASKED = 100
 """Queries that no pair is taken from, at most."""
 
@@ -31,11 +31,15 @@ DOMAINS = {"animals": "5", "artefacts": "6", "food": "13", "people": "18"}
 
 @dataclass(frozen=True)
 class RelationSet:
-    """Units as texts, and for each query unit its answers (positions); `first` is the one that a pair would name."""
+    """Units as texts, and for each query unit its answers (positions); `first` is the one that a pair would name.
+
+    Relations of one `family` share their concepts or words, and are never learned from for each other.
+    """
 
     name: str
     units: Sequence[str]
     answers: Sequence[tuple[int, int, Sequence[int]]]
+    family: str
     symmetric: bool = False
 
 
@@ -46,39 +50,74 @@ def main() -> None:
     parser.add_argument("--only", action="append", metavar="WORD")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
+    every = [(each, vectors_of(each, arguments.work)) for each in sets()]
+    weights = {each.name: weights_of(each, vectors) for each, vectors in every}
     rows = []
-    for each in sets():
+    for each, vectors in every:
         if not arguments.only or any(word in each.name for word in arguments.only):
-            rows += measure(each, vectors_of(each, arguments.work))
+            rows += measure(each, vectors, typical(every, weights, each))
     head = ["relation (units, queries)", "pairs", "cosine", "learned", "gain", "of the cosine's", "p"]
     publish(
         "# Relations\n\n"
         f"Vectors of minilm. Mean average precision over up to {ASKED} queries that no pair was taken from, the mean\n"
-        f"of {DRAWS} draws of pairs; intervals 95 %, paired by query. WordNet: *glosses* are units such as\n"
+        f"of {DRAWS[5]}, {DRAWS[20]} and {DRAWS[100]} draws of 5, 20 and 100 pairs; intervals 95 %, paired by query.\n"
+        "Weights are held at those that the relations of other domains have. WordNet: *glosses* are units such as\n"
         '"beagle: a small short-legged smooth-coated breed of hound", *words* the lemma alone; answers are all\n'
         "ancestors up to three steps. Words: pairs of simlex999 (similar, 7 and more of 10) and of\n"
         "wordsim353-rel (related, 6 and more) among the words of both. sick: sentences that the query entails.\n\n"
-        + table(head, rows),
+        + table(head, rows)
+        + "\nTypical weights of the views (cosine, step, bend, role, common), with spread: "
+        + "; ".join(
+            f"{name} {', '.join(f'{m:.2f} ({s:.2f})' for m, s in zip(own.mean, own.spread, strict=True))}"
+            for name, own in (
+                ("directed", typical(every, weights, None)),
+                ("symmetric", typical(every, weights, None, symmetric=True)),
+            )
+        )
+        + ".\n",
         arguments.output,
     )
 
 
-def measure(own: RelationSet, vectors: NDArray[np.float64]) -> list[list[str]]:
-    """Rows of one relation: for each number of pairs, learned against plain."""
-    surroundings = surroundings_of(vectors)
+def weights_of(own: RelationSet, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights that a relation's own pairs say (5,), hardly held."""
+    _, rest = split(own)
+    wide = TypicalWeights(PLAIN, np.ones(len(PLAIN)))
+    pairs = np.array([own.answers[position][:2] for position in rest[: max(DRAWS)]])
+    model = RelationModel(1.0, symmetric=own.symmetric, typical=wide)
+    return model.fit(vectors[pairs[:, 0]], vectors[pairs[:, 1]], surroundings_of(vectors)).weights_
+
+
+def typical(every, weights, own: RelationSet | None, *, symmetric: bool = False) -> TypicalWeights:  # noqa: ANN001
+    """What other relations of the same kind say: of other families where one is named, of all where none is."""
+    symmetric = symmetric if own is None else own.symmetric
+    like = [each for each, _ in every if each.symmetric == symmetric and each.family != "sick"]
+    return TypicalWeights.of(
+        [weights[each.name] for each in like if own is None or each.family != own.family]
+    )
+
+
+def split(own: RelationSet):  # noqa: ANN201
+    """Queries that are asked, and positions of the others, whose pairs are learned from."""
     order = np.random.default_rng(0).permutation(len(own.answers))
     asked = [own.answers[position] for position in order[: min(ASKED, len(order) // 3)]]
-    rest = order[len(asked) :]
+    return asked, order[len(asked) :]
+
+
+def measure(own: RelationSet, vectors: NDArray[np.float64], typical: TypicalWeights) -> list[list[str]]:
+    """Rows of one relation: for each number of pairs, learned against plain."""
+    surroundings = surroundings_of(vectors)
+    asked, rest = split(own)
     plain = np.array([precision(vectors @ vectors[x], x, answers) for x, _, answers in asked])
     rows = []
-    for size in SIZES:
+    for size, times in DRAWS.items():
         if size > len(rest):
             continue
         draws = []
-        for draw in range(DRAWS):
+        for draw in range(times):
             drawn = np.random.default_rng(draw + 1).permutation(rest)[:size]
             pairs = np.array([own.answers[position][:2] for position in drawn])
-            model = RelationModel(symmetric=own.symmetric).fit(
+            model = RelationModel(symmetric=own.symmetric, typical=typical).fit(
                 vectors[pairs[:, 0]], vectors[pairs[:, 1]], surroundings
             )
             draws.append([precision(model.score(vectors[x], vectors), x, answers) for x, _, answers in asked])
@@ -141,7 +180,7 @@ def kind_of(
     units = sorted({*drawn, *(each for found in ancestors.values() for each in found)})
     place = {identifier: position for position, identifier in enumerate(units)}
     answers = [(place[c], place[found[0]], [place[each] for each in found]) for c, found in ancestors.items()]
-    return RelationSet(f"kind of, {name}, {form}", [texts[each] for each in units], answers)
+    return RelationSet(f"kind of, {name}, {form}", [texts[each] for each in units], answers, name)
 
 
 def similar_and_related():  # noqa: ANN201
@@ -162,7 +201,7 @@ def similar_and_related():  # noqa: ANN201
                 partners.setdefault(place[a], []).append(place[b])
                 partners.setdefault(place[b], []).append(place[a])
         answers = [(x, found[0], found) for x, found in sorted(partners.items())]
-        yield RelationSet(name, words, answers, symmetric=True)
+        yield RelationSet(name, words, answers, name, symmetric=True)
 
 
 def entailment() -> RelationSet:
@@ -178,7 +217,7 @@ def entailment() -> RelationSet:
         if label == "ENTAILMENT" and a != b:
             entailed.setdefault(place[a], []).append(place[b])
     answers = [(x, found[0], found) for x, found in sorted(entailed.items())]
-    return RelationSet("entails (sick)", sentences, answers)
+    return RelationSet("entails (sick)", sentences, answers, "sick")
 
 
 def lines(name: str) -> list[str]:

@@ -41,7 +41,7 @@ MEASURE = Measure.parse("nDCG@10")
 FIRST = Measure.parse("RR@6")
 DRAWS = 500
 KEPT_EVERY = 50
-ANSWER_DEPTHS = (1, 3, 6, 10, 15, 20)
+ANSWER_DEPTHS = (1, 3, 6, 10, 15)
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Collection:
 
     name: str
     split: str
-    queries: int = 120
+    queries: int = 80
     depth: int = DEPTH
 
 
 COLLECTIONS = (
-    Collection("wikiqa", "dev", 1000, 20),
+    Collection("wikiqa", "dev", 1000, 15),
     Collection("scifact", "train"),
     Collection("cosqa", "dev"),
     Collection("cranfield", "test"),

@@ -92,7 +92,7 @@ def hit_features(
         return np.zeros((0, len(FEATURES)))
     first = found[:COMPARED_HITS]
     scores = np.array([each.score for each in found], dtype=np.float64)
-    texts = [_words_in(each, queries) for each in found]
+    texts = _words_in(found, queries)
     lexical = np.array([(each.coverage, each.density) for each in texts])
     words = math.log1p(max(len(set(each.query.terms)) for each in queries))
     ranks = np.log(np.arange(1, len(found) + 1))
@@ -196,22 +196,40 @@ class _WordsIn:
     length: int
 
 
-def _words_in(found: Found, queries: Sequence[LevelQuery]) -> _WordsIn:
-    own = next(each for each in queries if each.granularity == found.granularity)
-    words, lexical = set(own.query.terms), own.units.lexical
-    if found.granularity is Granularity.IMAGE:
-        return _WordsIn(0.0, 0.0, {}, 0)
-    row = own.table.row(found.document, found.ordinal)
-    length = lexical.length(row)
+def _words_in(found: Sequence[Found], queries: Sequence[LevelQuery]) -> list[_WordsIn]:
+    """Describe the words of hits, in their order; all of one granularity are looked up together."""
+    described: dict[int, _WordsIn] = {}
+    for own in queries:
+        at = [place for place, each in enumerate(found) if each.granularity == own.granularity]
+        rows = np.array(
+            [own.table.row(found[place].document, found[place].ordinal) for place in at], dtype=np.int64
+        )
+        order = np.argsort(rows)
+        described |= zip(
+            np.array(at, dtype=np.int64)[order].tolist(), _words_at(own, rows[order]), strict=True
+        )
+    return [described[place] for place in range(len(found))]
+
+
+def _words_at(own: LevelQuery, rows: NDArray[np.int64]) -> list[_WordsIn]:
+    """Describe the words of units in ascending rows."""
+    if own.granularity is Granularity.IMAGE or not len(rows):
+        return [_WordsIn(0.0, 0.0, {}, 0)] * len(rows)
+    words, lexical = sorted(set(own.query.terms)), own.units.lexical
+    lengths = [lexical.length(row) for row in rows.tolist()]
     if not words:
-        return _WordsIn(0.0, 0.0, {}, length)
-    k1, b = defaults(KIND_OF[found.granularity])
-    given = lexical.weights(sorted(words), row, k1=k1, b=b)
+        return [_WordsIn(0.0, 0.0, {}, length) for length in lengths]
     units = own.table.n_alive
     idf = {}
     for word in words:
         frequency = lexical.document_frequency(word)
         idf[word] = math.log1p((units - frequency + 0.5) / (frequency + 0.5))
     total = sum(idf.values())
-    shares = {word: idf[word] / total for word, weight in given.items() if weight > 0}
-    return _WordsIn(sum(shares.values()), sum(given.values()) / total, shares, length)
+    k1, b = defaults(KIND_OF[own.granularity])
+    given = lexical.weights_of_rows(words, rows, k1=k1, b=b)
+    found = []
+    for at, length in enumerate(lengths):
+        shares = {word: idf[word] / total for word, weights in given.items() if weights[at] > 0}
+        density = sum(float(weights[at]) for weights in given.values()) / total
+        found.append(_WordsIn(sum(shares.values()), density, shares, length))
+    return found
