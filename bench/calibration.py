@@ -44,14 +44,18 @@ from tellapart.scores.evidence import CalibrationEvidence
 from tellapart.scores.observing import ObservedQuery, observe
 
 SETS = {
-    "wikiqa": ("dev", "train"),
-    "scifact": ("train",),
-    "cosqa": ("dev",),
-    "cranfield": ("test",),
-    "xquad-en": ("paragraph",),
-    "med": ("test",),
-    "cisi": ("test",),
+    "wikiqa": ("wikiqa", ("dev", "train")),
+    "scifact": ("scifact", ("train",)),
+    "cosqa": ("cosqa", ("dev",)),
+    "cranfield": ("cranfield", ("test",)),
+    "cranfield, sources": ("cranfield", ("test_src",)),
+    "xquad-en": ("xquad-en", ("paragraph",)),
+    "med": ("med", ("test",)),
+    "cisi": ("cisi", ("test",)),
 }
+"""Folder and splits. Every question of cranfield was asked by the author of a paper that is in the corpus: that
+counts as not relevant by convention, and as relevant in *sources*."""
+
 LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
@@ -76,19 +80,20 @@ def main() -> None:
     arguments = parser.parse_args()
     quality, precision, refusal, unanswered = [], [], [], ""
     for name in arguments.sets:
+        folder, splits = SETS[name]
         index = Index.build(
-            [data_folder() / name / "corpus.jsonl"],
-            arguments.work / name,
+            [data_folder() / folder / "corpus.jsonl"],
+            arguments.work / folder,
             encoders=tuple(arguments.encoder),
             granularities=("paragraph", "function"),
         )
         configuration = index.plan().configuration
         parts, queries = {}, {}
-        for split in SETS[name]:
+        for split in splits:
             queries[split] = drawn(
-                read_query_set(index, data_folder() / name, split=split), arguments.queries
+                read_query_set(index, data_folder() / folder, split=split), arguments.queries
             )
-            place = arguments.work / f"{name}-{split}.json"
+            place = arguments.work / f"{folder}-{split}.json"
             parts[split] = kept_observed(place, index, queries[split], configuration, COMPARED_HITS)
         if arguments.observe:
             index.close()
@@ -102,7 +107,7 @@ def main() -> None:
         precision += [[label, *row] for row in precision_figures(observed, PRECISIONS)]
         refusal.append([label, *near_miss_figures(observed)])
         if name in arguments.synthetic:
-            made = kept_synthetic(arguments.work / f"{name}-synthetic.json", index, configuration)
+            made = kept_synthetic(arguments.work / f"{folder}-synthetic.json", index, configuration)
             quality.append([label, f"synthetic ({len(made)})", *quality_figures(transferred(made, observed))])
         if arguments.bayesian:
             for split, asked in queries.items():

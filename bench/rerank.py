@@ -59,6 +59,7 @@ COLLECTIONS = (
     Collection("scifact", "train"),
     Collection("cosqa", "dev"),
     Collection("cranfield", "test"),
+    Collection("cranfield", "test_src"),
     Collection("med", "test"),
     Collection("cacm", "test"),
     Collection("cisi", "test"),
