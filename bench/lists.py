@@ -31,7 +31,7 @@ SPLITS = 100
 """Draws of the half of the queries that sets the threshold; it is tried on the others."""
 QUERIES = 200
 """Of a set at most, drawn with seed 0: 100 hits of each are described."""
-DOCUMENTS = 1_000
+DOCUMENTS = 600
 """Of scifact that are searched by sentences, all with a judged sentence among them: what encodes in a minute."""
 
 

@@ -84,9 +84,9 @@ def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") ->
         lexical = snapshot.lexical(level)
         terms = terms_of(query, KIND_OF[level])
         k1, b = defaults(KIND_OF[level])
-        given = lexical.weights(terms, row, k1=k1, b=b)
+        given = lexical.weights(terms, [row], k1=k1, b=b)
         words = [
-            WordEvidence(term, lexical.document_frequency(term), given.get(term, 0.0))
+            WordEvidence(term, lexical.document_frequency(term), given.get(term, [0.0])[0])
             for term in dict.fromkeys(terms)
         ]
         cosine = percentile = unrelated = None

@@ -60,8 +60,8 @@ def strata(index: Index, texts: Sequence[str]) -> NDArray[np.int64]:
                 distinct = sorted(set(analyse_query(text, KIND_OF[level])))
                 lexical, (k1, b) = snapshot.lexical(level), defaults(KIND_OF[level])
                 top, _ = lexical.top(distinct, 1, k1=k1, b=b)
-                given = lexical.weights(distinct, int(top[0]), k1=k1, b=b) if len(top) else {}
-                held = sum(1 for value in given.values() if value > 0)
+                given = lexical.weights(distinct, top.tolist(), k1=k1, b=b)
+                held = sum(1 for values in given.values() if values and values[0] > 0)
                 share = max(share, held / max(len(distinct), 1))
                 terms = max(terms, len(distinct))
             found[row] = np.searchsorted(LENGTHS, terms), np.searchsorted(SHARES, share, side="right")

@@ -185,17 +185,12 @@ class Bm25:
         order = np.lexsort((rows, -reached))[: max(k, 0)]
         return rows[order], reached[order]
 
-    def weights(self, terms: Sequence[str], row: int, *, k1: float, b: float) -> dict[str, float]:
-        """Say what each distinct term of a query gives to one row; they add up to its score."""
-        given = self.weights_of_rows(terms, np.array([row]), k1=k1, b=b)
-        return {text: float(weights[0]) for text, weights in given.items()}
-
-    def weights_of_rows(
-        self, terms: Sequence[str], rows: NDArray[np.integer], *, k1: float, b: float
-    ) -> dict[str, Scores]:
-        """Say what each distinct term of a query gives to some rows, which ascend: (len(rows),) each."""
-        norms, asked = self._norms_of(k1, b), rows.astype(np.int32)
-        return {term.text: _look_up(term, asked, norms) for term in self._terms(terms)}
+    def weights(
+        self, terms: Sequence[str], rows: Sequence[int], *, k1: float, b: float
+    ) -> dict[str, list[float]]:
+        """Say what each distinct term of a query gives to some rows, which ascend; a row's add up to its score."""
+        norms, asked = self._norms_of(k1, b), np.array(rows, dtype=np.int32)
+        return {term.text: _look_up(term, asked, norms).tolist() for term in self._terms(terms)}
 
     def _visible(self, allowed: Mask | None) -> Mask | None:
         if self._alive is None or allowed is None:
