@@ -230,6 +230,6 @@ def _words_at(own: LevelQuery, rows: NDArray[np.int64]) -> list[_WordsIn]:
     found = []
     for at, length in enumerate(lengths):
         shares = {word: idf[word] / total for word, weights in given.items() if weights[at] > 0}
-        density = sum(weights[at] for weights in given.values()) / total
+        density = sum(float(weights[at]) for weights in given.values()) / total
         found.append(_WordsIn(sum(shares.values()), density, shares, length))
     return found

@@ -11,7 +11,7 @@ from tellapart.engine import Index, SearchResult
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
-from tellapart.scores.evidence import CalibrationEvidence
+from tellapart.scores.evidence import CalibrationEvidence, claims
 from tellapart.scores.observing import DEPTH
 from tellapart.scores.thresholds import lower_quantile, precision_threshold
 
@@ -37,9 +37,9 @@ def search_with_precision(index: Index, request: SearchRequest, precision: float
 def search_with_coverage(index: Index, request: SearchRequest, coverage: float) -> SearchResult:
     """Search for the smallest list that holds a relevant hit with the wanted probability (conformal).
 
-    Hits stay whose probability is at least a share of the highest; the share is the order statistic of what the most
-    probable relevant hits of earlier queries reached (`lower_quantile`). The request's `k` does not count: the list is
-    as long as it must be, at most 100.
+    Hits stay whose claim, the share of the highest probability divided by the root of the rank, is large enough: it is
+    the order statistic of what the best relevant hits of earlier queries reached (`lower_quantile`). The request's `k`
+    does not count: the list is as long as it must be, at most 100.
 
     Args:
         index: With a calibration.
@@ -55,11 +55,10 @@ def search_with_coverage(index: Index, request: SearchRequest, coverage: float) 
     reached = [-math.inf if each is None else each for each in evidence.reached]
     least = lower_quantile(reached, 1 - coverage)
     probabilities = np.array([hit.probability or 0.0 for hit in result.hits])
-    enough = least * probabilities.max(initial=0.0)
-    hits = tuple(hit for hit, p in zip(result.hits, probabilities, strict=True) if p >= enough)
+    hits = tuple(hit for hit, own in zip(result.hits, claims(probabilities), strict=True) if own >= least)
     note = (
         f"{_source(evidence)}a relevant hit is in the list with {coverage:.0%} probability"
-        f" ({len(reached):,} queries): probabilities from {least:.2f} of the best one"
+        f" ({len(reached):,} queries): share of the best probability, by the root of the rank, from {least:.2f}"
     )
     return replace(result, hits=hits, notes=(*result.notes, note))
 

@@ -86,7 +86,9 @@ def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") ->
         k1, b = defaults(KIND_OF[level])
         given = lexical.weights(terms, [row], k1=k1, b=b)
         words = [
-            WordEvidence(term, lexical.document_frequency(term), given.get(term, [0.0])[0])
+            WordEvidence(
+                term, lexical.document_frequency(term), float(given[term][0]) if term in given else 0.0
+            )
             for term in dict.fromkeys(terms)
         ]
         cosine = percentile = unrelated = None

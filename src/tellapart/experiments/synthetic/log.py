@@ -61,7 +61,7 @@ def strata(index: Index, texts: Sequence[str]) -> NDArray[np.int64]:
                 lexical, (k1, b) = snapshot.lexical(level), defaults(KIND_OF[level])
                 top, _ = lexical.top(distinct, 1, k1=k1, b=b)
                 given = lexical.weights(distinct, top.tolist(), k1=k1, b=b)
-                held = sum(1 for values in given.values() if values and values[0] > 0)
+                held = sum(1 for values in given.values() if values[:1].any())
                 share = max(share, held / max(len(distinct), 1))
                 terms = max(terms, len(distinct))
             found[row] = np.searchsorted(LENGTHS, terms), np.searchsorted(SHARES, share, side="right")

@@ -185,12 +185,10 @@ class Bm25:
         order = np.lexsort((rows, -reached))[: max(k, 0)]
         return rows[order], reached[order]
 
-    def weights(
-        self, terms: Sequence[str], rows: Sequence[int], *, k1: float, b: float
-    ) -> dict[str, list[float]]:
+    def weights(self, terms: Sequence[str], rows: Sequence[int], *, k1: float, b: float) -> dict[str, Scores]:
         """Say what each distinct term of a query gives to some rows, which ascend; a row's add up to its score."""
         norms, asked = self._norms_of(k1, b), np.array(rows, dtype=np.int32)
-        return {term.text: _look_up(term, asked, norms).tolist() for term in self._terms(terms)}
+        return {term.text: _look_up(term, asked, norms) for term in self._terms(terms)}
 
     def _visible(self, allowed: Mask | None) -> Mask | None:
         if self._alive is None or allowed is None:
