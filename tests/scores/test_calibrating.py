@@ -25,7 +25,7 @@ from tellapart.errors import TellapartError
 from tellapart.experiments import read_query_set
 from tellapart.scores.answers import search_with_coverage, search_with_precision
 from tellapart.scores.calibrating import calibrate
-from tellapart.scores.evidence import CalibrationEvidence
+from tellapart.scores.evidence import CalibrationEvidence, claims, reached
 
 TOPICS = 60
 
@@ -97,6 +97,12 @@ def test_promises_are_kept_on_the_queries_they_were_made_on_or_refused(made):
     assert len(one) < len(many)
     with pytest.raises(TellapartError, match="needs"):
         search_with_coverage(index, SearchRequest("topic7"), 0.99)
+
+
+def test_a_later_hit_claims_less_than_its_probability():
+    assert claims(np.array([0.8, 0.8, 0.2, 0.4])).tolist() == pytest.approx([1, 2**-0.5, 0.25 / 3**0.5, 0.25])
+    assert reached(np.array([0.8, 0.8]), np.array([False, True])) == pytest.approx(2**-0.5)
+    assert reached(np.array([0.8]), np.array([False])) is None
 
 
 def test_evidence_survives_and_no_query_saw_its_own_answer(made):
