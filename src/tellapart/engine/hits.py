@@ -160,7 +160,8 @@ def _speaking(hits: list[Hit]) -> list[Hit]:
         # Stable: among those that say something, and among those that do not, the order stays.
         order = sorted(places, key=lambda at: HELD_BACK in hits[at].components)
         for at, score in zip(order, scores, strict=True):
-            hits[at] = replace(hits[at], score=score)
+            if hits[at].score != score:
+                hits[at] = replace(hits[at], score=score)
     return hits
 
 

@@ -160,6 +160,6 @@ def _connect(address: str) -> sqlite3.Connection:
 def inode(path: Path) -> int | None:
     """Number by which the file system knows a file: another one when the file was replaced."""
     try:
-        return path.stat().st_ino
+        return os.stat(path).st_ino
     except OSError:
         return None

@@ -154,10 +154,20 @@ class NamesWriter:
         np.savez(folder / FILE, **arrays)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, slots=True)
+class NamedLike:
+    """The words of files' names that are like a word, and the documents that have one there or in their folders."""
+
+    stems: tuple[int, ...]
+    by_stem: Numbers
+    by_path: Numbers
+
+
 class SegmentNames:
     """The names of one segment; everything is read at once when first asked for."""
 
     def __init__(self, file: Path | BinaryIO) -> None:
+        self._like: dict[tuple[str, int], NamedLike | None] = {}
         with np.load(file) as arrays:
             self._arrays = {name: arrays[name] for name in arrays.files}
         self.kinds: NDArray[np.uint8] = self._arrays["kinds"]
@@ -215,6 +225,24 @@ class SegmentNames:
         """Give the documents or labels that have a word."""
         position = self._numbers[field].get(word)
         return np.zeros(0, np.int32) if position is None else self.rows(field, position)
+
+    def named_like(self, word: str, shortest: int) -> NamedLike | None:
+        """Give the documents that are named like a word (see `alike`), each once; None where none is.
+
+        Words of late stay in memory: questions about one corpus share most of theirs.
+        """
+        key = word, shortest
+        if key not in self._like:
+            if len(self._like) >= KEPT_WORDS:
+                self._like.clear()
+            stems = tuple(self.alike("stem", word, shortest))
+            by_stem = [self.rows("stem", number) for number in stems]
+            by_path = [
+                *by_stem,
+                *(self.rows("folder", number) for number in self.alike("folder", word, shortest)),
+            ]
+            self._like[key] = NamedLike(stems, _union(by_stem), _union(by_path)) if by_path else None
+        return self._like[key]
 
     def alike(self, field: str, word: str, shortest: int) -> Iterator[int]:
         """Number the words of a field that equal a word, begin with it, or are what it begins with.
@@ -284,6 +312,12 @@ class Names:
             for word in wanted:
                 found[segment.find(field, word) + first] = True
         return found
+
+
+def _union(rows: Sequence[Numbers]) -> Numbers:
+    if len(rows) == 1:
+        return rows[0]
+    return np.unique(np.concatenate([np.zeros(0, np.int32), *rows]))
 
 
 def stem_of(path: str) -> str:

@@ -123,7 +123,7 @@ def candidates(
         (words.total, BY_WORDS),
         (path + covered, BY_NAMES),
         (label, BY_NAMES),
-        (defined.sum(axis=0), BY_NAMES),
+        *(((defined.sum(axis=0), BY_NAMES),) if found else ()),
     ):
         chosen[_top(scores, count, allowed)] = True
     at = np.flatnonzero(chosen)

@@ -92,6 +92,8 @@ def named_paths(text: str, names: Names) -> dict[int, float]:
 
     The one nearest to the failure weighs most: Python writes it last, most others first.
     """
+    if "." not in text:
+        return {}
     spoken = [path.replace("\\", "/").removeprefix("./") for path in _PATH.findall(text)]
     if not spoken or not any(names.segments):
         return {}
@@ -199,17 +201,13 @@ def path_matches(asked: Asked, names: Names) -> tuple[Dense, Dense, Dense]:
     for segment, first in zip(names.segments, names.first, strict=False):
         own = slice(first, first + len(segment))
         met: set[int] = set()
+        in_stem, in_path = stem[own], path[own]
         for word in asked.words:
-            stems = list(segment.alike("stem", word, SHORTEST))
-            met.update(stems)
-            folders = segment.alike("folder", word, SHORTEST)
-            in_stem = [segment.rows("stem", number) for number in stems]
-            in_path = [*in_stem, *(segment.rows("folder", number) for number in folders)]
-            for counts, rows in ((stem[own], in_stem), (path[own], in_path)):
-                if len(rows) == 1:
-                    counts[rows[0]] += 1
-                elif rows:  # a file counts once, however many of its words are alike
-                    counts[np.unique(np.concatenate(rows))] += 1
+            named = segment.named_like(word, SHORTEST)
+            if named is not None:
+                met.update(named.stems)
+                in_stem[named.by_stem] += 1
+                in_path[named.by_path] += 1
         for number in met:
             covered[segment.rows("stem", number) + first] += 1
     covered /= np.maximum(names.stem_sizes, np.float32(1))
@@ -262,6 +260,8 @@ def _is_inside(owner: str, segment: SegmentNames, document: int, class_: int) ->
 
 def stem_is_name(asked: Asked, names: Names) -> Positions:
     """Give the files that are called like a name of the query."""
+    if not asked.names:
+        return np.zeros(0, np.int64)
     stems = static_features(names).stems
     wanted = {plain(last_name(name)) for name in asked.names}
     return np.array([at for name in wanted for at in stems.get(name, ())], np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _FOLLOWS = r"(?:\s+(?:do|does|did|can|could|should|would|is|are|was|were|i|you|we|it|there|my|your|our|the|a|an|to)\b)"
 _BEGINNING = re.compile(
@@ -15,6 +16,7 @@ _BEGINNING = re.compile(
 _WORD = re.compile(r"\w")
 
 
+@lru_cache(maxsize=64)  # asked for prose and for code
 def without_beginning(query: str) -> str:
     """Leave out "how do I", "what is the", "can we" at the beginning of each sentence of a query.
 
