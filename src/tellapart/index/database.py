@@ -29,6 +29,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+_TREE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 GRANULARITIES = {granularity.value: granularity for granularity in Granularity}
 
 
@@ -38,7 +39,7 @@ def encode_tree(tree: ContainmentTree) -> str:
     for granularity, level in tree.levels.items():
         labels = list(level.labels) if any(level.labels) else None
         levels[granularity.value] = [level.starts.tolist(), labels, sorted(level.blocks)]
-    return json.dumps(levels, ensure_ascii=False, separators=(",", ":"))
+    return _TREE.encode(levels)
 
 
 def decode_tree(encoded: str, length: int, kind: Kind) -> ContainmentTree:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -44,6 +45,8 @@ _NAMED_LEVELS: Mapping[Kind, tuple[Granularity, ...]] = {
 
 def words_of(text: str) -> list[str]:
     """Cut a path or a query into lower-case parts of identifiers: `src/HTTPServer_v2` -> src, http, server, v, 2."""
+    if text.isascii() and text.isidentifier():
+        return list(_lower_parts(text))
     return [part for word in _APART.split(text) if word for part in _lower_parts(word)]
 
 
@@ -54,12 +57,16 @@ def _lower_parts(word: str) -> tuple[str, ...]:
 
 def last_name(label: str) -> str:
     """Give what a qualified name ends with: `bar` of `Foo.bar`, `a::bar` and `Foo#bar`."""
+    if label.isidentifier():
+        return label
     pieces = [piece for piece in _QUALIFIERS.split(label) if piece]
     return pieces[-1] if pieces else label
 
 
 def plain(name: str) -> str:
     """Forget case and signs, so that parse_json, parseJson and ParseJSON are one name."""
+    if name.isascii() and name.isidentifier():  # nearly all
+        return name.lower().replace("_", "")
     return "".join(filter(str.isalnum, name.casefold()))
 
 
@@ -129,7 +136,7 @@ class NamesWriter:
         arrays: dict[str, NDArray[np.generic]] = {
             "kinds": np.array(self._kinds, np.uint8),
             "stem_sizes": np.array([len(set(stem)) for stem, _ in words], np.int32),
-            "depths": np.array([len(PurePosixPath(path).parts) - 1 for path in self._paths], np.int32),
+            "depths": np.array([*map(_depth, self._paths)], np.int32),
             "paths": _blob(self._paths),
             "labels": _blob(distinct),
             "label_sizes": np.array([len(each) for each in parts], np.int32),
@@ -320,6 +327,13 @@ def _union(rows: Sequence[Numbers]) -> Numbers:
     return np.unique(np.concatenate([np.zeros(0, np.int32), *rows]))
 
 
+def _depth(path: str) -> int:
+    """How many folders a path goes through, -1 where there is none."""
+    if path[:1].isalnum() and path[-1].isalnum() and "//" not in path and "/." not in path:
+        return path.count("/")
+    return len(PurePosixPath(path).parts) - 1
+
+
 def stem_of(path: str) -> str:
     """Name of a file without folders and its last extension."""
     name = path.rpartition("/")[2]
@@ -338,26 +352,19 @@ def _blob(texts: Sequence[str]) -> NDArray[np.uint8]:
     return np.frombuffer(_BETWEEN.join(texts).encode("utf-8", "surrogatepass"), np.uint8)
 
 
-def _postings(field: str, texts: Sequence[Iterable[str]]) -> dict[str, NDArray[np.generic]]:
+def _postings(field: str, texts: Sequence[Collection[str]]) -> dict[str, NDArray[np.generic]]:
     """Invert the words of numbered texts: the words sorted, and the numbers of the texts that have each."""
     numbering = Numbered()
-    owners, words = [], []
-    for number, own in enumerate(texts):
-        for word in own:
-            owners.append(number)
-            words.append(numbering[word])
+    words = np.array([*map(numbering.__getitem__, chain.from_iterable(texts))], np.int64)
+    owners = np.repeat(np.arange(len(texts), dtype=np.int32), [*map(len, texts)])
     order = sorted(numbering)
     ranks = np.zeros(len(order), np.int64)
     ranks[[numbering[word] for word in order]] = np.arange(len(order))
-    starts, rows = _grouped(ranks[words].tolist() if words else [], len(order))
-    return {
-        f"{field}.words": _blob(order),
-        f"{field}.starts": starts,
-        f"{field}.rows": np.array(owners, np.int32)[rows],
-    }
+    starts, rows = _grouped(ranks[words], len(order))
+    return {f"{field}.words": _blob(order), f"{field}.starts": starts, f"{field}.rows": owners[rows]}
 
 
-def _grouped(keys: Sequence[int], groups: int) -> tuple[NDArray[np.int32], Numbers]:
+def _grouped(keys: Sequence[int] | Positions, groups: int) -> tuple[NDArray[np.int32], Numbers]:
     """Order positions by key: where each group starts (groups + 1,), and the positions, ascending inside a group."""
     array = np.array(keys, np.int64)
     order = np.argsort(array, kind="stable").astype(np.int32)
