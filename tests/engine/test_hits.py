@@ -68,3 +68,17 @@ def test_a_file_of_code_is_shown_by_a_block_that_says_something(tmp_path):
     assert found.configuration.ranker == "structure"
     assert found[0].unit == "function"
     index.close()
+
+
+@pytest.mark.parametrize("files", [1, 2, 3, 10, 11, 12, 23, 24])
+def test_copies_of_code_are_one_hit_however_many_there_are(tmp_path, files):
+    (tmp_path / "src").mkdir()
+    for number in range(files):
+        (tmp_path / "src" / f"part{number}.py").write_text("def open_door(key):\n    return key.turn()\n")
+    (tmp_path / "src" / "other.py").write_text("def close_door(key):\n    return key.turn()\n")
+    with Index.build(tmp_path / "src", tmp_path / "my.idx", encoders=()) as index:
+        for k in (1, 2, files, files + 1, 30):
+            hits = index.search("open door", k=k)
+            assert len({hit.text for hit in hits}) == len(hits) == min(k, 2)
+            assert sum(1 + len(hit.copies) for hit in hits) <= files + 1
+        assert sum(1 + len(hit.copies) for hit in hits) == files + 1

@@ -46,7 +46,8 @@ def distinct_hits(
         k: How many hits.
         hold_back: Whether units that say next to nothing score only a share of what they would (see `substance`).
     """
-    found = rank(k + (1 if isinstance(rank, Growing) else SPARE))
+    few = 1 if isinstance(rank, Growing) else SPARE
+    found = rank(k + few)
     surely = fetch([each.document for each in found[: k + 1]])  # together: one by one takes twice as long
 
     def stored(number: int) -> StoredDocument:
@@ -54,15 +55,15 @@ def distinct_hits(
 
     made: list[Hit] = []
     texts: set[tuple[Granularity, str]] = set()
-    while True:
+    for spare in dict.fromkeys((few, SPARE)):
+        found = found if spare == few else rank(k + spare)
         for each in found[len(made) :]:
             if len(texts) > k and not _may_rise(made, each.score, k):
                 break
             made.append(_hit(len(made) + 1, each, stored(each.document), hold_back=hold_back))
             texts.add(_text(made[-1]))
-        if len(texts) > k or len(found) != k + 1:
+        if len(texts) > k or len(found) < k + spare:
             break
-        found = rank(k + SPARE)
     if any(HELD_BACK in hit.components for hit in made) and OF_FILE in made[0].components:
         made += _of_quiet_files(rank(k + SPARE), made, stored)
     return _collapsed(_ordered(made), k)
