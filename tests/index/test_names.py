@@ -8,7 +8,8 @@ import pytest
 from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.split import split
 from tellapart.engine import Index
-from tellapart.index.names import FILE, Names, NamesWriter, SegmentNames, last_name, plain, words_of
+from tellapart.index.names import FILE, Names, NamesWriter, SegmentNames
+from tellapart.index.naming import last_name, plain, words_of
 
 
 def _document(path: str, text: str, language: str = "python") -> Document:

@@ -6,20 +6,20 @@ file that mentions a name often would look like the one that defines it.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
-from tellapart.index.lexical.tokens import Numbered, analyse_all_parts, identifier_parts
+from tellapart.index.lexical.tokens import Numbered, analyse_all_parts
+from tellapart.index.naming import KEPT_WORDS, depth_of, last_name, plain, stem_of, words_of
 
 FILE = "names.npz"
 FIELDS = ("stem", "folder", "part", "plain", "labelled")
@@ -29,45 +29,13 @@ labels; labels -> units."""
 Numbers = NDArray[np.int32]
 Positions = NDArray[np.int64]
 
-KEPT_WORDS = 1 << 14
-"""Identifiers whose parts stay in memory, some 4 MB: labels and folders repeat the same ones."""
-
 _BETWEEN = "\0"
-_APART = re.compile(r"[\W]+")
-_QUALIFIERS = re.compile(r"::|->|[.#\\/:]")
 _KINDS = tuple(Kind)
 _NAMED_LEVELS: Mapping[Kind, tuple[Granularity, ...]] = {
     Kind.CODE: (Granularity.FUNCTION, Granularity.CLASS),
     Kind.PROSE: (Granularity.SECTION,),
     Kind.IMAGE: (),
 }
-
-
-def words_of(text: str) -> list[str]:
-    """Cut a path or a query into lower-case parts of identifiers: `src/HTTPServer_v2` -> src, http, server, v, 2."""
-    if text.isascii() and text.isidentifier():
-        return list(_lower_parts(text))
-    return [part for word in _APART.split(text) if word for part in _lower_parts(word)]
-
-
-@lru_cache(maxsize=KEPT_WORDS)
-def _lower_parts(word: str) -> tuple[str, ...]:
-    return tuple([part.lower() for part in identifier_parts(word)])
-
-
-def last_name(label: str) -> str:
-    """Give what a qualified name ends with: `bar` of `Foo.bar`, `a::bar` and `Foo#bar`."""
-    if label.isidentifier():
-        return label
-    pieces = [piece for piece in _QUALIFIERS.split(label) if piece]
-    return pieces[-1] if pieces else label
-
-
-def plain(name: str) -> str:
-    """Forget case and signs, so that parse_json, parseJson and ParseJSON are one name."""
-    if name.isascii() and name.isidentifier():  # nearly all
-        return name.lower().replace("_", "")
-    return "".join(filter(str.isalnum, name.casefold()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +97,14 @@ class NamesWriter:
         """Write all names into a segment's folder."""
         labels = Numbered()
         numbers = [labels[unit.label] for unit in self._units]
-        words = [(_stem(path), _folder(path)) for path in self._paths]
+        words = [(words_of(stem_of(path)), words_of(path.rpartition("/")[0])) for path in self._paths]
         distinct = list(labels)
         parts = analyse_all_parts([words_of(label) for label in distinct])
         plains = [{plain(last_name(label))} - {""} for label in distinct]
         arrays: dict[str, NDArray[np.generic]] = {
             "kinds": np.array(self._kinds, np.uint8),
             "stem_sizes": np.array([len(set(stem)) for stem, _ in words], np.int32),
-            "depths": np.array([*map(_depth, self._paths)], np.int32),
+            "depths": np.array([*map(depth_of, self._paths)], np.int32),
             "paths": _blob(self._paths),
             "labels": _blob(distinct),
             "label_sizes": np.array([len(each) for each in parts], np.int32),
@@ -325,27 +293,6 @@ def _union(rows: Sequence[Numbers]) -> Numbers:
     if len(rows) == 1:
         return rows[0]
     return np.unique(np.concatenate([np.zeros(0, np.int32), *rows]))
-
-
-def _depth(path: str) -> int:
-    """How many folders a path goes through, -1 where there is none."""
-    if path[:1].isalnum() and path[-1].isalnum() and "//" not in path and "/." not in path:
-        return path.count("/")
-    return len(PurePosixPath(path).parts) - 1
-
-
-def stem_of(path: str) -> str:
-    """Name of a file without folders and its last extension."""
-    name = path.rpartition("/")[2]
-    return name.rpartition(".")[0] or name
-
-
-def _stem(path: str) -> list[str]:
-    return words_of(stem_of(path))
-
-
-def _folder(path: str) -> list[str]:
-    return words_of(path.rpartition("/")[0])
 
 
 def _blob(texts: Sequence[str]) -> NDArray[np.uint8]:

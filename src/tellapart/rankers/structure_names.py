@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
 from tellapart.index.lexical.tokens import STOP_WORDS, analyse_parts
-from tellapart.index.names import Names, SegmentNames, last_name, plain, stem_of, words_of
+from tellapart.index.names import Names, SegmentNames
+from tellapart.index.naming import last_name, plain, stem_of, words_of
 
 SHORTEST = 3
 """Characters from which on a word also matches one that it begins or that begins it: `dependency`, `dependencies`."""
