@@ -40,10 +40,12 @@ from tellapart.serving.shared import SharedIndex
 RANKERS = ("bm25", "knn", "hybrid")
 UNITS = 100_000
 CLIENTS = 16
-ASKED = 2_000
-WARM = 3
+ASKED = 20_000
+"""More than are asked in one run: no query comes twice."""
+
+WARM = 5
 WARMED = 100
-"""Seconds and calls that are not counted."""
+"""Seconds and calls that are not counted; the workers do not start all at once."""
 
 EVERY, WATCHED_SECONDS = 10_000, 5
 FLOOR = "nothing"

@@ -93,6 +93,8 @@ def _at(document: Document, name: str, offset: int) -> int | str | None:
 
 
 def _span(document: Document, name: str, start: int, end: int) -> tuple[int, int] | None:
+    if name not in document.places:
+        return None
     first, last = _at(document, name, start), _at(document, name, max(end - 1, start))
     return (first, max(first, last)) if isinstance(first, int) and isinstance(last, int) else None
 

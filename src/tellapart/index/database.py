@@ -32,6 +32,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 _TREE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 GRANULARITIES = {granularity.value: granularity for granularity in Granularity}
 
+UNDIVIDED = Level(np.zeros(1, dtype=np.int32), ("",))
+"""One unnamed unit that is the whole text, as most levels of a short record are: one for all of them."""
+UNDIVIDED.starts.flags.writeable = False
+
 
 def encode_tree(tree: ContainmentTree) -> str:
     """Write a containment tree as JSON: starts per level, and labels and blocks where any unit has one."""
@@ -45,9 +49,9 @@ def encode_tree(tree: ContainmentTree) -> str:
 def decode_tree(encoded: str, length: int, kind: Kind) -> ContainmentTree:
     """Read what `encode_tree` wrote."""
     levels = {
-        GRANULARITIES[name]: Level(
-            np.array(starts, dtype=np.int32), tuple(labels or [""] * len(starts)), frozenset(blocks)
-        )
+        GRANULARITIES[name]: UNDIVIDED
+        if starts == [0] and labels is None and not blocks
+        else Level(np.array(starts, dtype=np.int32), tuple(labels or [""] * len(starts)), frozenset(blocks))
         for name, (starts, labels, blocks) in json.loads(encoded).items()
     }
     return ContainmentTree(length, kind, levels)

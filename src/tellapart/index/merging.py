@@ -24,8 +24,8 @@ from tellapart.index.segments import (
 from tellapart.index.vectors import write_vectors
 
 FAN_IN = 4
-"""Segments of one order of magnitude that are merged: a corpus grown one file at a time has at most 3 per
-order, and each document is rewritten log4(n) times."""
+"""Segments of one order of magnitude that are merged, and all smaller ones with them: a corpus grown one file at a
+time has at most 3 per order, and each document is rewritten at most log4(n) times."""
 
 DEAD_SHARE = 0.1
 """Share of dead documents beyond which a segment is rewritten: a search pays for dead ones, a rewrite for all."""
@@ -44,7 +44,10 @@ def merge_where_worthwhile(index: Path, catalogue: Catalogue) -> bool:
 
 
 def _next_group(segments: Sequence[Segment], catalogue: Catalogue) -> list[Segment]:
-    """Choose segments to be rewritten as one: only such as have the same vectors, all or those still missing."""
+    """Choose segments to be rewritten as one: only such as have the same vectors, all or those still missing.
+
+    A search pays for each segment whatever its size, so the small ones go along where larger ones are merged.
+    """
     for segment in segments:
         if segment.dead.mean() > DEAD_SHARE:
             return [segment]
@@ -56,10 +59,13 @@ def _next_group(segments: Sequence[Segment], catalogue: Catalogue) -> list[Segme
                 vectors & {vectors_folder(each.fingerprint) for each in catalogue.encoders().values()}
             )
             orders[encoders, int(math.log(max(len(segment.dead), 1), FAN_IN))].append(segment)
-    for _, group in sorted(orders.items()):
-        if len(group) >= FAN_IN:
-            return group
-    return []
+    many = [key for key, group in orders.items() if len(group) >= FAN_IN]
+    if not many:
+        return []
+    encoders, highest = max(many)
+    merged = {key for key in orders if key[0] == encoders and key[1] <= highest}
+    chosen = [segment for key in merged for segment in orders[key]]
+    return sorted(chosen, key=lambda segment: segment.number)
 
 
 def _merge(index: Path, catalogue: Catalogue, group: Sequence[Segment]) -> None:

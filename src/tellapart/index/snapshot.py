@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ class Snapshot(ABC):
         found = {**known, **store.documents([number for number in numbers if number not in known])}
         short = {n: stored for n, stored in found.items() if len(stored.document.text) <= KEPT_CHARACTERS}
         self._documents.update(short)
-        for number in list(self._documents)[:-KEPT_DOCUMENTS]:
+        for number in list(islice(self._documents, max(len(self._documents) - KEPT_DOCUMENTS, 0))):
             self._documents.pop(number, None)
         return found
 

@@ -27,6 +27,9 @@ FILE = "store.sqlite"
 FETCHED = 500
 """Documents of one statement: SQLite took up to 999 values before 3.32."""
 
+NONE = "{}"
+"""Metadata or places of a document that has none."""
+
 KINDS = {kind.value: kind for kind in Kind}
 """An enumeration looked up by value costs five times a dictionary, and a search does it for every document."""
 
@@ -272,8 +275,10 @@ def document_of(row: tuple[Any, ...], place: str) -> StoredDocument:
         language=language,
         title=title,
         path=path,
-        metadata=json.loads(metadata),
-        places={name: tuple(map(tuple, pairs)) for name, pairs in json.loads(places).items()},
+        metadata={} if metadata == NONE else json.loads(metadata),
+        places={}
+        if places == NONE
+        else {name: tuple(map(tuple, pairs)) for name, pairs in json.loads(places).items()},
     )
     return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
 
@@ -306,7 +311,7 @@ def digest_of(document: Document) -> bytes:
 
 
 def _fields(document: Document) -> tuple[str | None, ...]:
-    metadata = places = "{}"
+    metadata = places = NONE
     if document.metadata:
         metadata = json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True, default=str)
     if document.places:
@@ -324,8 +329,5 @@ def _fields(document: Document) -> tuple[str | None, ...]:
 
 
 def _digest(fields: Sequence[str | None]) -> bytes:
-    hashed = blake2b(digest_size=16)
-    for each in fields:
-        hashed.update(b"\xff" if each is None else each.encode())
-        hashed.update(b"\xfe")
-    return hashed.digest()
+    ended = [b"\xff\xfe" if field is None else field.encode() + b"\xfe" for field in fields]
+    return blake2b(b"".join(ended), digest_size=16).digest()

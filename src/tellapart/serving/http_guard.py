@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -184,6 +185,7 @@ def _is_open(path: str) -> bool:
     return path in OPEN or not (path.startswith("/v1/") or path == "/metrics")
 
 
+@lru_cache(maxsize=64)
 def _hostname(url: str) -> str:
     try:
         return (urlsplit(url).hostname or "").lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Mapping
@@ -48,8 +49,14 @@ class ServeSettings:
 
 
 def from_environment() -> App:
-    """Make the application of a worker process."""
-    return make_app(ServeSettings.decode(os.environ[SETTINGS]))
+    """Make the application of a worker process.
+
+    What exists then stays for good: the collector of garbage need not look at it again.
+    """
+    app = make_app(ServeSettings.decode(os.environ[SETTINGS]))
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def make_app(settings: ServeSettings) -> App:

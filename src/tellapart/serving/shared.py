@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.index.postgres.address import Address
 from tellapart.index.store import FILE
+
+Answer = TypeVar("Answer")
 
 
 class SharedIndex:
@@ -27,6 +33,20 @@ class SharedIndex:
         self._lock = threading.Lock()
         self._index: Index | None = None
         self._identity: tuple[int, int] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
+
+    async def answer(self, ask: Callable[[Index], Answer]) -> Answer:
+        """Let a thread of its own ask the index, one call after the other in the order of asking.
+
+        Threads that wait for each other would only take turns at the interpreter, each with memory of its own. A call
+        that is given up before its turn costs nothing.
+        """
+
+        def held() -> Answer:
+            with self.use() as index:
+                return ask(index)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, held)
 
     @property
     def own_folder(self) -> Path:
@@ -68,7 +88,7 @@ class SharedIndex:
 def _identity(folder: Path) -> tuple[int, int] | None:
     """Device and inode of the store; a writer changes them only by making it anew."""
     try:
-        status = (folder / FILE).stat()
+        status = os.stat(os.path.join(folder, FILE))
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -35,8 +35,7 @@ length, and a second query word does not decide alone."""
 REMEMBERED = 50_000
 """Terms whose place and frequency are kept between queries."""
 BATCH_POSTINGS = 1 << 16
-"""Postings added up at a time, 1 MB: short lists cost less together, long ones stay in the cache. Half and twice
-make no difference."""
+"""Postings added up at a time, 1 MB: short lists cost less together. Half and twice make no difference."""
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -200,11 +199,11 @@ class Bm25:
         found = []
         for member in self._collection:
             member.prepare(terms)
+        units, alone = sum(member.n_units for member in self._collection), len(self._collection) == 1
         for text, repetitions in Counter(terms).items():
             slices, live = self._find(text)
             if live:
-                units = sum(member.n_units for member in self._collection)
-                frequency = sum(member.document_frequency(text) for member in self._collection)
+                frequency = live if alone else sum(each.document_frequency(text) for each in self._collection)
                 idf = math.log1p((units - frequency + 0.5) / (frequency + 0.5))
                 found.append(_Term(text, repetitions * idf, slices))
         return found
@@ -265,26 +264,27 @@ class Bm25:
         if kept is None or kept[:2] != (k1, b):
             norms = self._lengths() * np.float32(k1 * b / (self.average_length or 1.0))
             norms += np.float32(k1 * (1 - b))
-            kept = k1, b, norms
-            self._norms = kept
+            self._norms = kept = k1, b, norms
         return kept[2]
 
     def _accumulate(self, terms: Sequence[_Term], norms: NDArray[np.float32], visible: Mask | None) -> Scores:
         """Add up what each term gives to each row, in the order of the terms; hidden rows get 0."""
         scores = np.zeros(self._rows, dtype=np.float32)
         for batch in _batches(terms):
-            sizes = [piece.end - piece.start for piece, _ in batch]
-            total = sum(sizes)
-            rows = np.empty(total, dtype=np.intp)  # what ufunc.at takes without a slower detour
-            frequencies = np.empty(total, dtype=np.float32)
-            weights = np.empty(total, dtype=np.float32)
+            size = sum(piece.end - piece.start for piece, _ in batch)
+            rows = np.empty(size, dtype=np.intp)  # what ufunc.at takes without a slower detour
+            given, weights = np.empty((2, size), dtype=np.float32)
             end = 0
-            for (piece, weight), size in zip(batch, sizes, strict=True):
-                own = slice(end, end := end + size)
-                np.add(piece.rows, piece.part.row, out=rows[own])
-                piece.postings.exact_frequencies(piece.start, piece.end, out=frequencies[own])
+            for piece, weight in batch:
+                own = slice(end, end := end + piece.end - piece.start)
+                rows[own] = piece.rows
+                if piece.part.row:
+                    rows[own] += piece.part.row
+                piece.postings.exact_frequencies(piece.start, piece.end, out=given[own])
                 weights[own] = weight
-            np.add.at(scores, rows, _saturated(weights, frequencies, norms.take(rows)))
+            given /= norms.take(rows) + given
+            given *= weights
+            np.add.at(scores, rows, given)
         if visible is not None:
             scores *= visible
         return scores
@@ -303,16 +303,6 @@ def _batches(terms: Sequence[_Term]) -> Iterator[list[tuple[_Slice, float]]]:
                 batch, size = [], 0
     if batch:
         yield batch
-
-
-def _saturated(
-    weight: float | NDArray[np.float32], frequencies: NDArray[np.float32], norms: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """What a term gives: weight tf / (tf + norm). Overwrites its arguments."""
-    norms += frequencies
-    frequencies /= norms
-    frequencies *= np.asarray(weight, dtype=np.float32)
-    return frequencies
 
 
 def _floor(scores: Scores, terms: Sequence[_Term], k: int) -> float:
@@ -348,12 +338,11 @@ def _look_up(term: _Term, rows: NDArray[np.int32], norms: NDArray[np.float32]) -
         places = np.minimum(np.searchsorted(have, wanted), len(have) - 1)
         hits = np.flatnonzero(have[places] == wanted)
         frequencies = piece.postings.frequencies_at(piece.start + places[hits])
-        given[first + hits] += _saturated(term.weight * piece.share, frequencies, norms[rows[first + hits]])
+        shares = frequencies / (norms[rows[first + hits]] + frequencies)
+        given[first + hits] += shares * np.float32(term.weight * piece.share)
     return given
 
 
 def _kth(values: NDArray[np.floating], k: int) -> float:
     """The k-th largest value, 0 if there are fewer."""
-    if len(values) < k:
-        return 0.0
-    return float(np.partition(values, len(values) - k)[len(values) - k])
+    return float(np.partition(values, len(values) - k)[len(values) - k]) if len(values) >= k else 0.0

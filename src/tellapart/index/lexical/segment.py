@@ -47,7 +47,9 @@ class Postings:
         exact[:] = self.frequencies[start:end]
         if not len(self.large):
             return exact
-        low, high = np.searchsorted(self.large[:, 0], (start, end))
+        places = self.large[:, 0].data  # numpy's search takes ten times as long to begin
+        low = bisect_left(places, start)
+        high = bisect_left(places, end, lo=low)
         if low < high:
             exact[self.large[low:high, 0] - start] = self.large[low:high, 1]
         return exact
