@@ -143,7 +143,7 @@ def _check_rows(index: Index, encoder: str, granularity: Granularity, units: int
 
 
 def _bytes(index: Index) -> int:
-    return index.store.bytes() if isinstance(index.store, PublishedStore) else bytes_below(index.folder)
+    return index.store.size() if isinstance(index.store, PublishedStore) else bytes_below(index.folder)
 
 
 def _changed(index: Index) -> int:

@@ -106,13 +106,19 @@ class SyntheticQueries:
         """
         from tellapart.encoders.cache import open_cache
         from tellapart.engine.facade import Index
+        from tellapart.engine.places import folder_store
         from tellapart.index.masking import masked_copy
 
         original = Index.open(self.folder, encoders=self.objects)
         try:
             encoders = {name: original.encoder(name) for name in self.encoders}
             with masked_copy(
-                self.folder, original.store, self.replaced, encoders, cache=open_cache(), progress=progress
+                self.folder,
+                folder_store(original.store),
+                self.replaced,
+                encoders,
+                cache=open_cache(),
+                progress=progress,
             ) as home:
                 masked = Index.open(home, encoders=self.objects)
                 try:

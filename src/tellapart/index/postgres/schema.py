@@ -122,7 +122,7 @@ def check_published(connection: Connection[Row], schema: str, database: Database
                 f" 'tellapart publish --index DIR --to {database.address}' does that"
             )
         check_version(connection, database)
-        kept = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+        kept: dict[str, str] = dict(connection.execute("SELECT key, value FROM meta").fetchall())
         for key, version in contents_versions().items():
             if kept.get(key) != str(version):
                 raise StaleIndexError(

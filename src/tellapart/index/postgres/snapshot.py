@@ -221,5 +221,6 @@ def encoder_json(encoder: StoredEncoder) -> str:
 
 def _encoder(stored: str) -> StoredEncoder:
     kept = json.loads(stored)
-    levels = {name: tuple(map(Granularity, kept.pop(name))) for name in ("granularities", "pooled")}
-    return StoredEncoder(**kept, **levels)
+    for name in ("granularities", "pooled"):
+        kept[name] = tuple(map(Granularity, kept[name]))
+    return StoredEncoder(**kept)

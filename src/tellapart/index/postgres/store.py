@@ -45,8 +45,8 @@ class PublishedStore:
         """Tells what is published now from what will be later."""
         return f"{self.place} {self.publication}"
 
-    def bytes(self) -> int:
-        """Size of the tables and their indexes at the server."""
+    def size(self) -> int:
+        """Bytes of the tables and their indexes at the server."""
         return self._number(
             "SELECT COALESCE(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class"
             " WHERE relkind = 'r' AND relnamespace = %s::regnamespace",

@@ -283,7 +283,7 @@ def copied_rows(documents: NDArray[np.int64], ordinals: NDArray[np.int64], vecto
     return rows.tobytes()
 
 
-def _whole_rows(copy: Iterable[bytes | memoryview], size: int) -> Iterator[bytes]:
+def _whole_rows(copy: Iterable[bytes | bytearray | memoryview], size: int) -> Iterator[bytes]:
     """Cut what a binary COPY sends into pieces of whole rows."""
     waiting, begun = bytearray(), False
     for content in copy:
