@@ -208,7 +208,8 @@ class _Words:
             # Inside a file the rows stay in the order of their scores: the third of each run is the third best.
             thirds = (sorted_owners[2:] == sorted_owners[:-2]).nonzero()[0]
             if len(thirds):
-                of_run = np.ones(len(order), bool)
+                of_run = np.empty(len(order), bool)
+                of_run[0] = True
                 np.not_equal(sorted_owners[1:], sorted_owners[:-1], out=of_run[1:])
                 thirds = thirds[of_run[thirds]]
                 third[sorted_owners[thirds]] = values[order[thirds + 2]]
