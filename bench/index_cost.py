@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -19,7 +20,13 @@ import tempfile
 from pathlib import Path
 
 from judged import publish, table
+from tellapart.encoders.folder import open_minilm
+from tellapart.encoders.windows import lay_out
+from tellapart.engine import Index
+from tellapart.index.embedding import TILES, unit_texts
 
+FEW_WORDS = 5
+WORD = re.compile(r"[^\W\d_]{2,}")
 LEVELS = ("sentence", "section", "document", "class", "file")
 
 
@@ -29,7 +36,7 @@ def main() -> None:
     parser.add_argument("--old", type=Path, help="the src folder of an older version")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    rows = []
+    rows, read_for = [], []
     for corpus in arguments.corpora:
         name, _, path = corpus.partition("=")
         name, _, only = name.partition(":")
@@ -40,7 +47,8 @@ def main() -> None:
             new = indexing(path, None, one_pass=True)
             cells = [f"{old:.1f}", f"{new:.1f}", f"**{new / old:.2f}x**"]
         rows.append([name, *cells, *(f"{count:,}" for count in read), f"{read[1] / read[0]:.2f}x"])
-        sys.stderr.write(f"{rows[-1]}\n")
+        read_for.append([name, *(f"{share:.1%}" for share in shares(path))])
+        sys.stderr.write(f"{rows[-1]} {read_for[-1]}\n")
     publish(
         f"""# What an index costs
 
@@ -50,9 +58,40 @@ document, function, class and file encoded by itself{", by the version before" i
 paragraphs and functions only, the others pooled from them. The ratio counts, the seconds depend on the load. Tokens are
 those that the encoder reads, special ones and contexts included; they are counted and do not depend on the machine.
 
-{table(["corpus", "alone, s", "one pass, s", "ratio", "tokens alone", "tokens in one pass", "ratio"], rows)}""",
+{table(["corpus", "alone, s", "one pass, s", "ratio", "tokens alone", "tokens in one pass", "ratio"], rows)}
+
+## What one pass reads
+
+Of its tokens: the text itself; paths, titles and headings before each unit, and the two special tokens of each window;
+windows of units of fewer than {FEW_WORDS} different words; windows whose text stands under another path too; windows of
+units that are longer than one.
+
+{table(["corpus", "text", "contexts, special", "hardly a word", "copies", "long units"], read_for)}""",
         arguments.output,
     )
+
+
+def shares(path: str) -> tuple[float, ...]:
+    """Say what share of the tokens that one pass reads is text, and what falls to windows that say little."""
+    encoder, units = open_minilm(threads=1), []
+    with tempfile.TemporaryDirectory() as folder, Index.build([path], folder, encoders=()) as index:
+        for number in index.store.identifiers():
+            stored = index.stored(number)
+            units += unit_texts(stored, TILES[stored.tree.kind])
+    windows = {w.text: (w, layout) for layout in lay_out(encoder, units) for w in layout.windows}
+    tokens = dict(zip(windows, encoder.count_tokens(list(windows)).tolist(), strict=True))
+    bodies = {text: text[window.lead :].strip() for text, (window, _) in windows.items()}
+    own = sum(encoder.count_tokens([text[w.lead :] for text, (w, _) in windows.items()]).tolist()) - 2 * len(
+        windows
+    )
+    first = {body: text for text, body in reversed(bodies.items())}
+    total = sum(tokens.values())
+    few = sum(
+        tokens[text] for text, body in bodies.items() if len(set(WORD.findall(body.lower()))) < FEW_WORDS
+    )
+    copies = sum(tokens[text] for text, body in bodies.items() if first[body] != text)
+    long = sum(tokens[text] for text, (_, layout) in windows.items() if len(layout.windows) > 1)
+    return own / total, 1 - own / total, few / total, copies / total, long / total
 
 
 COUNTING = """
