@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from development import PLACE
+from development import COLLECTIONS, PLACE
 from judged import data_folder, publish, table
 from posterior import ENCODERS, Setting, configuration_of, fitted, measured_arms, settings
 from tellapart.experiments.experiment import assign_folds, cross_fitted
@@ -29,6 +29,7 @@ from tellapart.experiments.posterior.model import ArmFeatures, Floats, GainModel
 from tellapart.experiments.posterior.moves import vector_share
 from tellapart.experiments.statistics import Comparison, compare
 from verdict_plot import calibration_svg
+from verdict_values import entropy_weights
 
 SEED = 0
 REPETITIONS = 50
@@ -248,8 +249,15 @@ def leaving(outcomes: Sequence[Outcome]) -> str:
         error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else float("nan")
         lines.append(
             f" Mean gain where it is left: {gains.mean():+.3f} [{gains.mean() - 1.645 * error:+.3f},"
-            f" {gains.mean() + 1.645 * error:+.3f}] (90 %, over collections)."
+            f" {gains.mean() + 1.645 * error:+.3f}] (90 %, {len(gains)} cases)."
         )
+        collections = sorted({each.setting.collection for each in moved})
+        if len(collections) < FEW_COLLECTIONS:
+            lines.append(
+                f" That interval bounds nothing: the default is left on {' and '.join(collections)} alone, and so few"
+                " collections cannot show what leaving gains on average. It takes more collections on which leaving"
+                " pays; until then a user has the interval of the case at hand, which the coverage below speaks for."
+            )
     half, ninety = coverage(outcomes)
     lines.append(
         f" Of the obtained gains of all {sum(len(each.obtained) for each in outcomes):,} pairs, {half:.0%} lie in the"
@@ -258,10 +266,17 @@ def leaving(outcomes: Sequence[Outcome]) -> str:
     return "".join(lines) + "\n"
 
 
+FEW_COLLECTIONS = 5
+"""Collections below which the mean gain where the default is left is said to be unknown."""
+
 WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-def weights(every: Sequence[Setting]) -> str:
+ByEntropy = Mapping[tuple[str, str], Floats]
+"""Weight of the vectors that an entropy rule gives each judged query, by collection and encoder."""
+
+
+def weights(every: Sequence[Setting], by_entropy: ByEntropy) -> str:
     """Mean value of `hybrid` on people's queries by the weight of the vectors, and what all but one would choose."""
     rows = []
     for encoder in ENCODERS:
@@ -269,7 +284,7 @@ def weights(every: Sequence[Setting]) -> str:
             own = [each for each in every if (each.encoder, each.code) == (encoder, code)]
             if len(own) < 2:
                 continue
-            found = np.array([[_weighted(each, weight) for weight in WEIGHTS] for each in own])
+            found = np.array([[_weighted(each, weight).mean() for weight in WEIGHTS] for each in own])
             others = [np.delete(found, place, axis=0).mean(axis=0).argmax() for place in range(len(own))]
             chosen = ", ".join(f"{WEIGHTS[at]:g} ({others.count(at)})" for at in sorted(set(others)))
             cells = [
@@ -279,7 +294,16 @@ def weights(every: Sequence[Setting]) -> str:
                 )
             ]
             default = vector_share(configuration_of(own[0].default))
-            rows.append([encoder, "code" if code else "prose", str(len(own)), f"{default:g}", *cells, chosen])
+            ruled = [_ruled(each, by_entropy[each.collection, encoder]) for each in own]
+            versus = compare(ruled, [each.human.column(each.default).mean() for each in own], seed=SEED)
+            said = [by_entropy[each.collection, encoder].mean() for each in own]
+            cells += [
+                chosen,
+                f"{np.mean(ruled):.4f} ({(found.max(axis=1) - ruled).max():.3f})",
+                f"{np.mean(said):.2f} ({min(said):.2f} to {max(said):.2f})",
+                f"{versus.difference:+.4f} [{versus.low:+.4f}, {versus.high:+.4f}], p {versus.p:.3f}",
+            ]
+            rows.append([encoder, "code" if code else "prose", str(len(own)), f"{default:g}", *cells])
     head = [
         "",
         "",
@@ -287,15 +311,28 @@ def weights(every: Sequence[Setting]) -> str:
         "default",
         *(f"weight {weight:g}" for weight in WEIGHTS),
         "chosen by the others",
+        "entropy rule",
+        "its weight",
+        "entropy rule - default",
     ]
     return table(head, rows)
 
 
-def _weighted(setting: Setting, weight: float) -> float:
-    """Mean of `hybrid` at the granularity of the default with a weight of the vectors."""
+def _ruled(setting: Setting, wanted: Floats) -> float:
+    """Mean value where every query is answered with the measured weight next to the one that is wanted for it (n,)."""
+    levels = setting.default.rsplit("/", 1)[0]
+    named = {0.0: f"{levels.partition('/')[2]}/bm25", 1.0: f"{levels}/knn"}
+    values = [setting.human.column(name) for name in named.values()]
+    values += [_weighted(setting, weight) for weight in WEIGHTS]
+    nearest = np.abs(np.array([*named, *WEIGHTS])[:, None] - wanted).argmin(axis=0)
+    return float(np.stack(values)[nearest, np.arange(len(wanted))].mean())
+
+
+def _weighted(setting: Setting, weight: float) -> Floats:
+    """Values (n,) of `hybrid` at the granularity of the default with a weight of the vectors."""
     own = vector_share(configuration_of(setting.default)) == weight
     name = setting.default if own else f"{setting.default}(weight={weight:g})"
-    return float(setting.human.column(name).mean())
+    return setting.human.column(name)
 
 
 FEWEST = 25
@@ -342,7 +379,7 @@ def _rank_correlation(a: Floats, b: Floats) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def document(outcomes: Sequence[Outcome], command: str) -> str:
+def document(outcomes: Sequence[Outcome], by_entropy: ByEntropy, command: str) -> str:
     doc = __doc__ or ""
     return "".join(
         [
@@ -359,8 +396,11 @@ def document(outcomes: Sequence[Outcome], command: str) -> str:
             " queries, and the one that people's judgements show.\n",
             "\n## The weight of the vectors\n\nMean nDCG@10 of `hybrid` on people's queries, in brackets what it loses"
             " at the most against the best of these weights; which weight is best on all collections but one, and how"
-            " often. The default weights were chosen on these collections.\n\n",
-            weights([each.setting for each in outcomes]),
+            " often. The default weights were chosen on these collections. The entropy rule gives every query a"
+            " weight of its own, from the scores alone (docs/verdict.md); the query is answered with the measured"
+            " weight next to it (0 is bm25, 1 nearest neighbours), and compared with the default weight over the"
+            " collections, paired.\n\n",
+            weights([each.setting for each in outcomes], by_entropy),
             "\n## Kinds of synthetic queries\n\n"
             "How each kind ranks the arms against how people's queries do (Spearman's correlation, mean over"
             " collections), how often large gains (above .03 by people) have the same sign, and how much too high its"
@@ -378,10 +418,17 @@ def main() -> None:
     options.add_argument("--only", action="append", metavar="NAME", default=[])
     options.add_argument("--output", type=Path, metavar="FILE")
     chosen = options.parse_args()
-    every = settings(data_folder(), chosen.indexes, chosen.only)
+    data = data_folder()
+    every = settings(data, chosen.indexes, chosen.only)
     models = models_without(every)
     outcomes = [outcome(setting, every, models[setting.collection]) for setting in every]
-    publish(document(outcomes, "python bench/verdict.py"), chosen.output)
+    by_entropy = {
+        (each.name, encoder): found
+        for each in COLLECTIONS
+        if not chosen.only or each.name in chosen.only
+        for encoder, found in entropy_weights(each, data, chosen.indexes).items()
+    }
+    publish(document(outcomes, by_entropy, "python bench/verdict.py"), chosen.output)
     if chosen.output:
         plot = calibration_svg([(each.predicted, each.obtained, each.setting.encoder) for each in outcomes])
         chosen.output.with_suffix(".svg").write_text(plot, encoding="utf-8")

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from development import COLLECTIONS, ENCODERS, LEVELS, PLACE, Collection, sample
 from judged import data_folder
-from tellapart.engine import Index
+from tellapart.engine import Configuration, Index
 from tellapart.experiments import Experiment, Measure, read_query_set, run_texts, text_arms
-from tellapart.experiments.arms import Arms
+from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.synthetic import log
 from tellapart.experiments.synthetic.generate import DRAWINGS, ENOUGH, fresh_queries, generate
 
@@ -126,6 +126,24 @@ def made(collection: Collection, data: Path, place: Path) -> Values:
     return keep(flattened(Experiment.joined(parts), np.concatenate(strata)), kept)
 
 
+def entropy_weights(collection: Collection, data: Path, place: Path) -> dict[str, NDArray[np.float64]]:
+    """Weight of the vectors that an entropy rule gives each judged query, by encoder."""
+    kept = place / "values" / f"entropy-{collection.name}.npz"
+    if not kept.is_file():
+        index = opened(collection, data, place)
+        query_set = read_query_set(index, place / "samples" / collection.name, split=collection.split)
+        levels = _arms(index).arms[0].variants[0].granularities
+        found = {}
+        for encoder in ENCODERS:
+            arm = Arm.fixed(Configuration(encoder, levels, "hybrid"))
+            found[encoder] = run_texts(
+                index, query_set, Arms((arm,), arm.name, arm.name), MEASURE
+            ).entropy_weights
+        np.savez(kept, **found)
+    with np.load(kept) as arrays:
+        return {encoder: arrays[encoder] for encoder in ENCODERS}
+
+
 def opened(collection: Collection, data: Path, place: Path) -> Index:
     """Open the index of a collection's sample, or make it."""
     folder = place / f"{collection.name}-sample"
@@ -152,6 +170,7 @@ def main() -> None:
             started = time.perf_counter()
             human(collection, data, chosen.indexes)
             made(collection, data, chosen.indexes)
+            entropy_weights(collection, data, chosen.indexes)
             sys.stderr.write(f"{collection.name}: {time.perf_counter() - started:.0f} s\n")
 
 

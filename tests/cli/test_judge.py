@@ -230,12 +230,21 @@ def test_the_leaders_of_a_kept_verdict_are_compared(place, capsys):
     asked = ["--queries", str(place / "queries.jsonl"), "--qrels", str(place / "gold.tsv"), "--json"]
     assert run(["evaluate", *index, *asked]) == 0
     shape = json.loads(capsys.readouterr().out)
-    leaders = [each.name for each in default_leaders(Index.open(place / "my.idx"))]
+    leaders = [each.described for each in default_leaders(Index.open(place / "my.idx"))]
     assert len(set(leaders)) == len(leaders) == 3
-    assert {shape["choice"].removesuffix(" tuned"), shape["default"]} <= set(leaders)
+    contenders = [each["name"] for each in shape["contenders"]]
+    assert contenders[0] == shape["default"]
+    assert shape["choice"] in contenders
+    assert {shape["default"]} < set(leaders)
     done = typed(place, "y\n")
     assert done.returncode == 0, done.stderr
-    assert f"Comparing {', '.join(leaders)}" in done.stdout
+    assert "Comparing:\n  {}\n  {}\n  {}\n".format(*leaders) in done.stdout
+
+
+def test_without_a_verdict_other_collections_name_the_leaders(place):
+    leaders = default_leaders(Index.open(place / "my.idx"))
+    assert len({each.described for each in leaders}) == len(leaders) == 3
+    assert "lsa/paragraph+function/hybrid" in {each.described for each in leaders}
 
 
 def test_another_session_is_not_mixed_in(place, capsys):

@@ -87,8 +87,18 @@ def test_configurations_are_read_as_they_are_written() -> None:
         "minilm/paragraph/hybrid+ms-marco-minilm",
         "paragraph+function/bm25+org/model",
         "hub:a/b/section/knn",
+        "minilm/paragraph/hybrid (weight 0.5)",
+        "paragraph/bm25 (k1 0.9, b 0.4)",
+        "minilm/paragraph/hybrid+org/model (weight 0.5, depth 12)",
+        "lsa/document/svm (c 0.1, solver exact)",
     ):
-        assert Configuration.parse(name).name == name
+        assert Configuration.parse(name).described == name
+    for wrong, said in (
+        ("weigth 1", "unknown parameter 'weigth'"),
+        ("weight much", "cannot read 'weight much'"),
+    ):
+        with pytest.raises(TellapartError, match=said):
+            Configuration.parse(f"minilm/paragraph/hybrid ({wrong})")
 
 
 def test_an_evaluation_compares_it_and_does_not_use_it_where_it_loses(

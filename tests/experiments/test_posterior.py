@@ -8,6 +8,7 @@ import pytest
 from tellapart.corpus.document import Granularity
 from tellapart.engine.configuration import Configuration
 from tellapart.experiments.posterior.choice import RISK, choose, expected_gains
+from tellapart.experiments.posterior.contenders import contend
 from tellapart.experiments.posterior.evidence import Rival, Weighed, mean_and_error
 from tellapart.experiments.posterior.fitting import MeasuredArms, fit
 from tellapart.experiments.posterior.model import (
@@ -176,6 +177,27 @@ def test_the_cheapest_that_is_as_good_is_taken():
     assert choose(weighed([0.095, 0.1], [0.02, 0.02], 0.99), "default").choice == "arm 0"
     assert choose(weighed([0.05, 0.1], [0.02, 0.02], 0.99), "default").choice == "arm 1"
     assert choose(weighed([0.095, 0.1], [0.02, 0.02], 0.99), "default").as_good == 2
+
+
+def contenders(means, deviations, correlation=0.0, chosen=None):
+    made = weighed(means, deviations, correlation)
+    found = contend(made.rivals, made.posterior, ("default", hybrid()), chosen)
+    assert sum(each.best for each in found) == pytest.approx(1)
+    return {each.name: each.best for each in found}
+
+
+def test_what_may_be_best_is_judged_and_what_is_surely_worse_is_not():
+    assert list(contenders([-0.5, 0.01, -0.02], [0.01, 0.05, 0.05])) == ["default", "arm 1", "arm 2"]
+    alike = np.array([[0.01, 0.00999, 0.0], [0.00999, 0.01, 0.0], [0.0, 0.0, 0.0025]])
+    twins = GainPosterior(np.ones(1), np.array([[0.02, 0.019, -0.02]]), alike[None])
+    rivals = weighed([0.0] * 3, [1.0] * 3).rivals
+    found = [each.name for each in contend(rivals, twins, ("default", hybrid()))]
+    assert found == ["default", "arm 0", "arm 2"], "of two that gain together one is enough"
+
+
+def test_what_was_chosen_is_judged_too():
+    assert list(contenders([0.2, 0.3], [0.01, 0.01], chosen=0))[:2] == ["default", "arm 0"]
+    assert contenders([0.2], [0.01], chosen=0)["arm 0"] > 0.99
 
 
 def test_gains_are_summed_up_in_order():

@@ -55,7 +55,9 @@ class Conversation:
     def run(self) -> None:
         """Hold the conversation; what was answered is kept however it ends."""
         try:
-            self._say(f"Comparing {', '.join(self._session.pools.leaders)}.")
+            self._say("Comparing:")
+            for leader in self._session.pools.leaders:
+                self._say(f"  {leader}")
             self._say(f"Is the document an answer?  {KEYS}")
             while (question := self._next()) is not None:
                 self._show(question)

@@ -41,7 +41,8 @@ def judge(
         typer.Option(
             "--configuration",
             metavar="NAME",
-            help="What to compare, the cheapest first (2 to 4 times) [default: bm25, knn, hybrid].",
+            help="What to compare, the cheapest first (2 to 4 times); parameters in brackets, as evaluate prints them"
+            " [default: between which the verdict is most open].",
         ),
     ] = None,
     complete: Annotated[
@@ -86,7 +87,7 @@ def _session(
     asked = [Configuration.parse(name) for name in configuration or ()]
     if path.exists():
         session = Session.open(path)
-        _same(session, queries, [leader.name for leader in asked], path)
+        _same(session, queries, [leader.described for leader in asked], path)
         return session
     if qrels.exists():
         raise TellapartError(

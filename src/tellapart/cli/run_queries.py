@@ -57,6 +57,7 @@ def run(
     from tellapart.experiments.qrels import read_queries
     from tellapart.experiments.trec import write_run
 
+    tuned = Parameters()
     if configuration is not None:
         if ranker != "auto" or granularity or encoder:
             raise TellapartError(
@@ -64,7 +65,7 @@ def run(
             )
         parsed = Configuration.parse(configuration)
         ranker, granularity, encoder = parsed.ranker, parsed.granularity, parsed.encoder
-        rerank = rerank or parsed.parameters.rerank
+        tuned = parsed.parameters
     opened = Index.open(options.whole_index(index, path))
     answered = opened.run(
         read_queries(queries).texts,
@@ -72,7 +73,9 @@ def run(
         ranker=ranker,
         granularity=granularity,
         encoder=encoder,
-        parameters=Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms),
+        parameters=Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms).over(
+            tuned
+        ),
         progress=terminal_progress(),
     )
     if ignore_same_id:

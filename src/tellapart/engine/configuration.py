@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from tellapart.arguments import need
 from tellapart.corpus.document import KIND_OF, Granularity, Kind
@@ -12,6 +13,9 @@ from tellapart.rankers.registry import LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, P
 BETWEEN_LEVELS = "+"
 WHOLE = (Granularity.DOCUMENT, Granularity.FILE)
 """A file is a document: asking for either kind's whole documents by `document` finds both."""
+
+PARAMETERS = frozenset(each.name for each in fields(Parameters)) - {"rerank"}
+"""Parameters that stand in brackets behind a name; a cross-encoder is a part of the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,18 @@ class Configuration:
         parts = (self.encoder, self.granularity, ranker)
         return "/".join(part for part in parts if part)
 
+    @property
+    def described(self) -> str:
+        """The name with the parameters that were set, as `parse` reads it: `minilm/paragraph/hybrid (weight 0.5)`."""
+        given = self.parameters.shown()
+        return f"{self.name} ({given})" if given else self.name
+
     @classmethod
     def parse(cls, name: str) -> Configuration:
-        """Read a name from the right, since an encoder's name may hold slashes itself."""
+        """Read a name from the right, since an encoder's name may hold slashes itself; parameters stand in brackets."""
         need(name, str, "the configuration", "a name such as minilm/paragraph/hybrid")
-        before, plus, rerank = _split_rerank(name)
+        plain, given = _split_parameters(name)
+        before, plus, rerank = _split_rerank(plain)
         head, _, ranker = before.rpartition("/")
         encoder, _, granularity = head.rpartition("/")
         if ranker not in RANKERS or not granularity:
@@ -50,8 +61,31 @@ class Configuration:
         if (ranker in LEXICAL_ONLY) if encoder else (ranker not in WITHOUT_VECTORS):
             wanted = f"{granularity}/{ranker}" if encoder else f"ENCODER/{granularity}/{ranker}"
             raise TellapartError(f"cannot read the configuration {name!r}: write {wanted}")
-        parameters = Parameters(rerank=rerank) if plus else Parameters()
+        parameters = Parameters(**given, **({"rerank": rerank} if plus else {}))
         return cls(encoder or None, parse_granularities(granularity), ranker, parameters)
+
+
+def _split_parameters(name: str) -> tuple[str, dict[str, Any]]:
+    """Cut `(weight 0.5, k1 2)` from behind a name."""
+    plain, bracket, rest = name.partition(" (")
+    if not bracket:
+        return name, {}
+    given: dict[str, Any] = {}
+    for item in rest.removesuffix(")").split(", "):
+        key, _, value = item.partition(" ")
+        if key not in PARAMETERS:
+            known = ", ".join(sorted(PARAMETERS))
+            raise TellapartError(
+                f"unknown parameter {key!r} in the configuration {name!r}: choose from {known}"
+            )
+        try:
+            given[key] = value if key == "solver" else int(value) if key == "depth" else float(value)
+        except ValueError:
+            raise TellapartError(
+                f"cannot read {item!r} in the configuration {name!r}: write for example"
+                " minilm/paragraph/hybrid (weight 0.5)"
+            ) from None
+    return plain, given
 
 
 def _split_rerank(name: str) -> tuple[str, str, str]:

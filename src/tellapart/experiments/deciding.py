@@ -94,6 +94,7 @@ def decide(
         by_source=_by_source(query_set, experiment.queries, values),
         clusters=MappingProxyType(dict(zip(experiment.queries, experiment.clusters, strict=True))),
         weights=decision.weights,
+        contenders=decision.contenders,
         entropy=entropy_rule(experiment, seed=seed),
     )
 

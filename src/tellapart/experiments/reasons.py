@@ -35,7 +35,7 @@ def reason_of(evidence: Evidence, decision: Decision) -> str:
         )
     return (
         f"{stays}: {lead}, but would lose more than {MARGIN:g} with a probability of {_percent(ahead.loss)}"
-        f" ({RISK:.0%} are allowed), by {_queries(evidence, decision)}{_more(evidence, decision)}"
+        f" ({_percent(RISK)} are allowed), by {_queries(evidence, decision)}{_more(evidence, decision)}"
     )
 
 
@@ -60,7 +60,7 @@ def _more(evidence: Evidence, decision: Decision) -> str:
     """What to do where people have judged little."""
     if evidence.experiment.query_set.provenance is Provenance.EXAMPLES or decision.judged > FEW_TO_JUDGE:
         return ""
-    return f". Judge {FEW_TO_JUDGE} queries to know more: tellapart judge"
+    return f". Judge {FEW_TO_JUDGE} queries that people ask to know more: tellapart judge --queries FILE"
 
 
 def _queries(evidence: Evidence, decision: Decision) -> str:

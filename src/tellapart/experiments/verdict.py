@@ -20,6 +20,7 @@ from tellapart.errors import TellapartError
 from tellapart.experiments.entropy import EntropyRule
 from tellapart.experiments.experiment import Cost
 from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
+from tellapart.experiments.posterior.contenders import Contender
 from tellapart.experiments.query_set import Provenance
 from tellapart.experiments.verdict_json import verdict_json
 from tellapart.index.catalogue import VERDICT
@@ -30,8 +31,7 @@ EVALUATION = "evaluation"
 
 def described(name: str, configuration: Configuration) -> str:
     """Give a finding's name with the parameters that were chosen: `minilm/paragraph/hybrid (weight 0.5)`."""
-    given = configuration.parameters.shown()
-    return f"{configuration.name} ({given})" if given else name
+    return configuration.described if configuration.parameters.shown() else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,7 @@ class Verdict:
         by_source: What the queries of each source show.
         clusters: Label of the group of dependent queries by query id.
         weights: Expected gain over the default by the weight of the vectors; empty where the default is no hybrid.
+        contenders: What is worth judging next (`judge` asks for it), the default first.
         entropy: What an entropy rule says about that weight; None where the default is no hybrid.
         compressions: What fewer dimensions and bits cost, whole vectors first; empty where nobody asked.
     """
@@ -175,6 +176,7 @@ class Verdict:
     by_source: tuple[SourceFinding, ...] = ()
     clusters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     weights: tuple[WeightGain, ...] = ()
+    contenders: tuple[Contender, ...] = ()
     entropy: EntropyRule | None = None
     compressions: tuple[CompressionFinding, ...] = ()
 

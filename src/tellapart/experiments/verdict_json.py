@@ -10,6 +10,7 @@ from tellapart.experiments.posterior.choice import ExpectedGain
 from tellapart.experiments.query_set import Provenance
 
 if TYPE_CHECKING:
+    from tellapart.engine.configuration import Configuration
     from tellapart.experiments.verdict import CompressionFinding, Difference, Finding, Verdict
 
 SCHEMA = 1
@@ -52,6 +53,10 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
             {"weight": w.weight, "expected": w.expected, "low": w.low, "high": w.high}
             for w in verdict.weights
         ],
+        "contenders": [
+            {**_configuration_json(each.configuration), "name": each.name, "best": each.best}
+            for each in verdict.contenders
+        ],
         "entropy": None if verdict.entropy is None else asdict(verdict.entropy),
         "compressions": [_compression_json(each) for each in verdict.compressions],
         "reason": verdict.reason,
@@ -62,13 +67,9 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:
-    configuration = finding.configuration
     return {
         "name": finding.name,
-        "encoder": configuration.encoder,
-        "granularity": configuration.granularity,
-        "ranker": configuration.ranker,
-        "parameters": configuration.parameters.given(),
+        **_configuration_json(finding.configuration),
         "mean": finding.mean,
         "low": finding.low,
         "high": finding.high,
@@ -88,6 +89,15 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
             "query_ms": finding.cost.query_ms,
             "bytes": finding.cost.bytes,
         },
+    }
+
+
+def _configuration_json(configuration: Configuration) -> dict[str, Any]:
+    return {
+        "encoder": configuration.encoder,
+        "granularity": configuration.granularity,
+        "ranker": configuration.ranker,
+        "parameters": configuration.parameters.given(),
     }
 
 

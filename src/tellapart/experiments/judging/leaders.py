@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from tellapart.engine import Configuration, Hit, Index
 from tellapart.engine.configuration import parse_granularities
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import TellapartError
+from tellapart.experiments.arms import text_arms
 from tellapart.experiments.costs import cost_order
+from tellapart.experiments.experiment import Experiment
 from tellapart.experiments.judging.pools import DEPTH, Pools, first_ranks
+from tellapart.experiments.posterior.contenders import contend
+from tellapart.experiments.posterior.evidence import weigh
+from tellapart.experiments.posterior.model import load_models
+from tellapart.experiments.qrels import Qrels
+from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.verdict import EVALUATION
 from tellapart.progress import Progress, silent
 from tellapart.rankers.registry import Parameters
@@ -19,33 +27,16 @@ MOST = 4
 """Leaders at once: six pairs share the error, and each more makes every pool larger: with 2
 one pair is judged, with 8 there are 28."""
 
-USUAL = 3
-"""Leaders where nobody names them."""
-
 UNITS = 100
 """Units searched for the passage that made a leader return a document."""
 
 
 def default_leaders(index: Index) -> tuple[Configuration, ...]:
-    """Name what leads by the verdict kept in the index, the cheapest first.
+    """Name the contenders of the verdict, of which knowing the gains is worth most (`contend`), the cheapest first.
 
-    These are the default, the choice, and what is expected to gain most: the arms between which judgements move the
-    posterior most. Then come the best mean and tied ones.
-    Without a verdict, or with a stale one: words, vectors, and both together as `auto` does.
+    By the verdict kept in the index; without one, or with a stale one, by what is known of other collections.
     """
-    leaders = _by_verdict(index)
-    if len(leaders) < 2:
-        auto = index.plan().configuration
-        if not auto.granularities:
-            raise TellapartError(f"the index {index.folder} holds no documents: index some first")
-        if auto.encoder is None:
-            raise TellapartError(
-                "there is one configuration only, bm25, because the index holds no vectors:"
-                f" add them with 'tellapart index --encoder minilm --index {index.folder}'"
-            )
-        levels = auto.granularities
-        both = Configuration(auto.encoder, levels, "hybrid")
-        leaders = [Configuration(None, levels, "bm25"), Configuration(auto.encoder, levels, "knn"), both]
+    leaders = _by_verdict(index) or _by_other_collections(index)
     with index.reading() as snapshot:
         return tuple(leaders[place] for place in cost_order(snapshot, leaders))
 
@@ -57,25 +48,37 @@ def _by_verdict(index: Index) -> list[Configuration]:
     if kept is None or kept.stale or record is None:
         return []
     try:
-        shape = json.loads(record)
-        by_mean = sorted(shape["configurations"], key=lambda each: (-each["mean"], each["name"]))
-        named = {each["name"]: each for each in by_mean}
-        hopeful = sorted(by_mean, key=lambda each: -(each.get("gain") or {"high": 0.0})["high"])
-        first = [named[shape["choice"]], named[shape["default"]], *hopeful[:1], by_mean[0]]
-        others = sorted(by_mean, key=lambda each: not each["tied_with_best"])
-        found: dict[str, Configuration] = {}
-        for each in [*first, *others]:
-            configuration = Configuration(
+        found = [
+            Configuration(
                 each["encoder"],
                 parse_granularities(each["granularity"]),
                 each["ranker"],
                 Parameters(**each["parameters"]),
             )
-            # One with parameters chosen here goes by the same name: the two are hardly ever told apart by hand.
-            found.setdefault(configuration.name, configuration)
-        return list(found.values())[:USUAL]
+            for each in json.loads(record)["contenders"]
+        ]
     except (ValueError, KeyError, TypeError, TellapartError):
         return []  # another version of tellapart wrote it
+    return found if len(found) > 1 else []
+
+
+def _by_other_collections(index: Index) -> list[Configuration]:
+    auto = index.plan().configuration
+    if not auto.granularities:
+        raise TellapartError(f"the index {index.folder} holds no documents: index some first")
+    if auto.encoder is None:
+        raise TellapartError(
+            "there is one configuration only, bm25, because the index holds no vectors:"
+            f" add them with 'tellapart index --encoder minilm --index {index.folder}'"
+        )
+    nothing = QuerySet(MappingProxyType({}), Qrels(MappingProxyType({})))
+    experiment = Experiment.without_queries(nothing, text_arms(index), None)
+    weighed = weigh(experiment, load_models())
+    default = experiment.arms[experiment.default].arm.variants[0]
+    return [
+        each.configuration
+        for each in contend(weighed.rivals, weighed.posterior, (experiment.default, default))
+    ]
 
 
 def pool(
@@ -87,7 +90,7 @@ def pool(
     progress: Progress = silent,
 ) -> Pools:
     """Search every query with every leader and pool their first documents."""
-    names = [leader.name for leader in leaders]
+    names = [leader.described for leader in leaders]
     if len(set(names)) < len(names):
         raise TellapartError(f"the configuration {max(names, key=names.count)} is named twice: name it once")
     if not 2 <= len(leaders) <= MOST:
@@ -142,5 +145,10 @@ class Passages:
 
     def _search(self, query: str, leader: Configuration) -> Sequence[Hit]:
         return self._index.search(
-            query, k=UNITS, ranker=leader.ranker, granularity=leader.granularity, encoder=leader.encoder
+            query,
+            k=UNITS,
+            ranker=leader.ranker,
+            granularity=leader.granularity,
+            encoder=leader.encoder,
+            parameters=leader.parameters,
         )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from tellapart.engine.configuration import Configuration
+from tellapart.experiments.posterior.contenders import Contender, contend
 from tellapart.experiments.posterior.evidence import Rival, Weighed
 from tellapart.experiments.posterior.model import Floats, GainPosterior
 from tellapart.experiments.posterior.moves import vector_share
@@ -69,6 +70,7 @@ class Decision:
         judged: Independent queries that people judged.
         synthetic: Independent synthetic queries.
         weights: The curve over the weight of the vectors; empty where the default is no hybrid.
+        contenders: What is worth judging next, the default first.
     """
 
     choice: str
@@ -79,6 +81,7 @@ class Decision:
     judged: int
     synthetic: int
     weights: tuple[WeightGain, ...] = ()
+    contenders: tuple[Contender, ...] = ()
 
     @property
     def ahead(self) -> ExpectedGain | None:
@@ -91,7 +94,7 @@ def choose(weighed: Weighed, default: str, configuration: Configuration | None =
 
     Safe means: expected to gain more than .01 (less counts for nothing), and losing more than .01 with a probability of
     at most 10 %. With one to four judged queries the default is kept.
-    `configuration` is that of the default; with it the curve over the weight is told.
+    `configuration` is that of the default; with it the curve over the weight and the contenders are told.
     """
     rivals, posterior = weighed.rivals, weighed.posterior
     gains = expected_gains(posterior)
@@ -117,6 +120,7 @@ def choose(weighed: Weighed, default: str, configuration: Configuration | None =
         weighed.judged,
         weighed.synthetic,
         () if configuration is None else _weight_curve(rivals, gains, configuration),
+        () if configuration is None else contend(rivals, posterior, (default, configuration), chosen),
     )
 
 
