@@ -299,5 +299,5 @@ def _keep(index: Index, verdict: Verdict) -> None:
     except TellapartError as error:
         raise TellapartError(f"the verdict above is not kept: {error}; --no-keep only looks") from None
     note(
-        f"search in {index.folder} uses {verdict.chosen.configuration.name} from now on (--no-keep: only look)"
+        f"search in {index.folder} uses {verdict.chosen.configuration.described} from now on (--no-keep: only look)"
     )

@@ -188,7 +188,10 @@ def _caveats(verdict: Verdict) -> list[str]:
             f" {verdict.measure} against the default's weight"
         )
     if verdict.transfer_error is not None:
-        lines.append(f"on real user queries the difference may be off by about {verdict.transfer_error:.3f}")
+        lines.append(
+            "for people's queries the expected gain of the configuration ahead is off by more than"
+            f" {verdict.transfer_error:.3f} in half of all cases"
+        )
         lines += [_source(each, verdict) for each in verdict.by_source]
     lines.append(
         f"best?: tied = these queries cannot tell it from the best; as good = nor is it more than {MARGIN:g} behind"

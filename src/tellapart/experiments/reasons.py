@@ -60,7 +60,7 @@ def _more(evidence: Evidence, decision: Decision) -> str:
     """What to do where people have judged little."""
     if evidence.experiment.query_set.provenance is Provenance.EXAMPLES or decision.judged > FEW_TO_JUDGE:
         return ""
-    return f". Judge {FEW_TO_JUDGE} queries that people ask to know more: tellapart judge --queries FILE"
+    return f". Judge {FEW_TO_JUDGE} queries that people ask to know more: tellapart judge --complete --queries FILE"
 
 
 def _queries(evidence: Evidence, decision: Decision) -> str:

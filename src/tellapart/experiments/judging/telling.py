@@ -25,7 +25,7 @@ def standing_line(now: Standing) -> str:
     if now.status is not Status.OPEN:
         return verdict_sentence(now)
     closest = [_rough(_first_two(now))] if now.begun > 1 else []
-    more = f"about {now.remaining} more" if now.remaining else f"open; {now.left} at most"
+    more = f"about {now.remaining} more" if now.remaining else f"still open, at most {now.left:,} more"
     return "; ".join([counted(now.answers), *closest, more])
 
 
