@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,12 @@ from development import COLLECTIONS, PLACE
 from judged import data_folder
 from tellapart.engine.configuration import Configuration
 from tellapart.experiments.posterior.evidence import agreement, mean_and_error
-from tellapart.experiments.posterior.fitting import MeasuredArms, fit
+from tellapart.experiments.posterior.fitting import MeasuredArms, fit, with_encoder
 from tellapart.experiments.posterior.model import ArmFeatures, GainModel
 from tellapart.experiments.posterior.moves import class_of, distance, move
 from tellapart.experiments.synthetic import log
 from tellapart.experiments.synthetic.queries import QuerySource
+from tellapart.index.latent import LSA
 from tellapart.rankers.registry import Parameters
 from verdict_values import Values, human, made
 
@@ -157,7 +158,15 @@ def fitted(
 ) -> GainModel:
     """Fit on all settings but those of one collection."""
     used = [setting for setting in every if setting.collection != without]
-    return fit([measured_arms(setting, used, synthetic=synthetic) for setting in used], start)
+    found = fit([measured_arms(setting, used, synthetic=synthetic) for setting in used], start)
+    changed = [other_encoder(setting) for setting in used if setting.encoder != LSA]
+    return with_encoder(found, [measured_arms(each, used, synthetic=synthetic) for each in changed])
+
+
+def other_encoder(setting: Setting) -> Setting:
+    """Look at lsa in place of the encoder of the default."""
+    known = [name for name in setting.human.names if name in setting.synthetic.names]
+    return replace(setting, rivals=tuple(name for name in known if configuration_of(name).encoder == LSA))
 
 
 ADAPTED = (

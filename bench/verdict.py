@@ -21,15 +21,23 @@ import numpy as np
 
 from development import COLLECTIONS, PLACE
 from judged import data_folder, publish, table
-from posterior import ENCODERS, Setting, configuration_of, fitted, measured_arms, settings
+from posterior import (
+    ENCODERS,
+    Setting,
+    configuration_of,
+    fitted,
+    measured_arms,
+    other_encoder,
+    settings,
+)
 from tellapart.experiments.experiment import assign_folds, cross_fitted
 from tellapart.experiments.posterior.choice import Decision, choose, leave_for
 from tellapart.experiments.posterior.evidence import Rival, Weighed, mean_and_error
 from tellapart.experiments.posterior.model import ArmFeatures, Floats, GainModel, GainPosterior
-from tellapart.experiments.posterior.moves import vector_share
 from tellapart.experiments.statistics import Comparison, compare
 from verdict_plot import calibration_svg
 from verdict_values import entropy_weights
+from verdict_weights import ByEntropy, weights
 
 SEED = 0
 REPETITIONS = 50
@@ -181,6 +189,30 @@ def coverage(outcomes: Sequence[Outcome]) -> tuple[float, float]:
     return float(inside[:, 0].mean()), float(inside[:, 1].mean())
 
 
+def other_encoders(every: Sequence[Setting], models: Mapping[str, Models]) -> str:
+    """Say whether the intervals hold for arms with lsa where the default has minilm."""
+    inside, expected, obtained = [], [], []
+    for setting in every:
+        if setting.encoder != ENCODERS[0]:
+            continue
+        others = [each for each in every if each.collection != setting.collection]
+        features = measured_arms(other_encoder(setting), others, synthetic=True)
+        predicted, gains = predictions(
+            models[setting.collection][True].prior(features.arms), features.gains, features.noise
+        )
+        inside.append(
+            [np.mean((gains > predicted[:, low]) & (gains < predicted[:, low + 1])) for low in (1, 3)]
+        )
+        expected.append(predicted[:, 0].mean())
+        obtained.append(gains.mean())
+    half, ninety = np.mean(inside, axis=0)
+    return (
+        f"\nArms with {ENCODERS[1]} where the default has {ENCODERS[0]}, which are never chosen above: expected"
+        f" {np.mean(expected):+.3f} on average, obtained {np.mean(obtained):+.3f}; {half:.0%} lie in the 50 % interval"
+        f" and {ninety:.0%} in the 90 % interval.\n"
+    )
+
+
 def regrets(outcomes: Sequence[Outcome]) -> str:
     rows = []
     for each in outcomes:
@@ -269,72 +301,6 @@ def leaving(outcomes: Sequence[Outcome]) -> str:
 FEW_COLLECTIONS = 5
 """Collections below which the mean gain where the default is left is said to be unknown."""
 
-WEIGHTS = (0.1, 0.3, 0.5, 0.7, 0.9)
-
-
-ByEntropy = Mapping[tuple[str, str], Floats]
-"""Weight of the vectors that an entropy rule gives each judged query, by collection and encoder."""
-
-
-def weights(every: Sequence[Setting], by_entropy: ByEntropy) -> str:
-    """Mean value of `hybrid` on people's queries by the weight of the vectors, and what all but one would choose."""
-    rows = []
-    for encoder in ENCODERS:
-        for code in (False, True):
-            own = [each for each in every if (each.encoder, each.code) == (encoder, code)]
-            if len(own) < 2:
-                continue
-            found = np.array([[_weighted(each, weight).mean() for weight in WEIGHTS] for each in own])
-            others = [np.delete(found, place, axis=0).mean(axis=0).argmax() for place in range(len(own))]
-            chosen = ", ".join(f"{WEIGHTS[at]:g} ({others.count(at)})" for at in sorted(set(others)))
-            cells = [
-                f"{mean:.4f} ({lost:.3f})"
-                for mean, lost in zip(
-                    found.mean(axis=0), (found.max(axis=1)[:, None] - found).max(axis=0), strict=True
-                )
-            ]
-            default = vector_share(configuration_of(own[0].default))
-            ruled = [_ruled(each, by_entropy[each.collection, encoder]) for each in own]
-            versus = compare(ruled, [each.human.column(each.default).mean() for each in own], seed=SEED)
-            said = [by_entropy[each.collection, encoder].mean() for each in own]
-            cells += [
-                chosen,
-                f"{np.mean(ruled):.4f} ({(found.max(axis=1) - ruled).max():.3f})",
-                f"{np.mean(said):.2f} ({min(said):.2f} to {max(said):.2f})",
-                f"{versus.difference:+.4f} [{versus.low:+.4f}, {versus.high:+.4f}], p {versus.p:.3f}",
-            ]
-            rows.append([encoder, "code" if code else "prose", str(len(own)), f"{default:g}", *cells])
-    head = [
-        "",
-        "",
-        "collections",
-        "default",
-        *(f"weight {weight:g}" for weight in WEIGHTS),
-        "chosen by the others",
-        "entropy rule",
-        "its weight",
-        "entropy rule - default",
-    ]
-    return table(head, rows)
-
-
-def _ruled(setting: Setting, wanted: Floats) -> float:
-    """Mean value where every query is answered with the measured weight next to the one that is wanted for it (n,)."""
-    levels = setting.default.rsplit("/", 1)[0]
-    named = {0.0: f"{levels.partition('/')[2]}/bm25", 1.0: f"{levels}/knn"}
-    values = [setting.human.column(name) for name in named.values()]
-    values += [_weighted(setting, weight) for weight in WEIGHTS]
-    nearest = np.abs(np.array([*named, *WEIGHTS])[:, None] - wanted).argmin(axis=0)
-    return float(np.stack(values)[nearest, np.arange(len(wanted))].mean())
-
-
-def _weighted(setting: Setting, weight: float) -> Floats:
-    """Values (n,) of `hybrid` at the granularity of the default with a weight of the vectors."""
-    own = vector_share(configuration_of(setting.default)) == weight
-    name = setting.default if own else f"{setting.default}(weight={weight:g})"
-    return setting.human.column(name)
-
-
 FEWEST = 25
 """Queries of a kind, at least, for its ranking of arms to be compared with people's."""
 
@@ -379,7 +345,7 @@ def _rank_correlation(a: Floats, b: Floats) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def document(outcomes: Sequence[Outcome], by_entropy: ByEntropy, command: str) -> str:
+def document(outcomes: Sequence[Outcome], by_entropy: ByEntropy, others: str, command: str) -> str:
     doc = __doc__ or ""
     return "".join(
         [
@@ -391,6 +357,7 @@ def document(outcomes: Sequence[Outcome], by_entropy: ByEntropy, command: str) -
             summary(outcomes),
             "\n",
             leaving(outcomes),
+            others,
             "\n![Predicted and obtained gains of all pairs](verdict.svg)\n",
             "\nEvery dot is an arm of a collection that the model has not seen: the gain expected from synthetic"
             " queries, and the one that people's judgements show.\n",
@@ -428,7 +395,8 @@ def main() -> None:
         if not chosen.only or each.name in chosen.only
         for encoder, found in entropy_weights(each, data, chosen.indexes).items()
     }
-    publish(document(outcomes, by_entropy, "python bench/verdict.py"), chosen.output)
+    text = document(outcomes, by_entropy, other_encoders(every, models), "python bench/verdict.py")
+    publish(text, chosen.output)
     if chosen.output:
         plot = calibration_svg([(each.predicted, each.obtained, each.setting.encoder) for each in outcomes])
         chosen.output.with_suffix(".svg").write_text(plot, encoding="utf-8")

@@ -10,7 +10,7 @@ from tellapart.engine.configuration import Configuration
 from tellapart.experiments.posterior.choice import RISK, choose, expected_gains
 from tellapart.experiments.posterior.contenders import contend
 from tellapart.experiments.posterior.evidence import Rival, Weighed, mean_and_error
-from tellapart.experiments.posterior.fitting import MeasuredArms, fit
+from tellapart.experiments.posterior.fitting import MeasuredArms, fit, with_encoder
 from tellapart.experiments.posterior.model import (
     COEFFICIENTS,
     ArmFeatures,
@@ -96,6 +96,23 @@ def test_fitting_finds_what_was_planted():
     assert 0.05 < model.spreads[0] < 0.3
     assert model.rest < 0.05
     assert len(model.collections) == 60
+
+
+def test_another_encoder_is_learned_and_nothing_else_changes():
+    random = np.random.default_rng(4)
+    model = fit(planted(random, 20))
+    changed = []
+    for number, loss in enumerate(random.normal(-0.1, 0.05, 40)):
+        moves = np.array([move(hybrid(), each) for each in (hybrid(0.7, "lsa"), hybrid(0.3, "lsa"))])
+        arms = ArmFeatures.of(moves, distance(moves), code=False, untrained=False)
+        gains = arms.means @ model.coefficients + loss * moves[:, BASIS.index("encoder")]
+        changed.append(MeasuredArms(f"c{number}", arms, gains, np.eye(2) * 1e-6, np.eye(2)))
+    learned = with_encoder(model, changed)
+    at = COEFFICIENTS.index("encoder")
+    assert learned.coefficients[at] == pytest.approx(-0.1, abs=0.03)
+    assert np.sqrt(learned.covariance[at, at]) == pytest.approx(0.05 / np.sqrt(40), rel=0.3)
+    assert learned.spreads[BASIS.index("encoder")] == pytest.approx(0.05, rel=0.3)
+    assert np.delete(learned.coefficients, at) == pytest.approx(np.delete(model.coefficients, at))
 
 
 def test_few_collections_leave_the_coefficients_unsure():
@@ -193,6 +210,21 @@ def test_what_may_be_best_is_judged_and_what_is_surely_worse_is_not():
     rivals = weighed([0.0] * 3, [1.0] * 3).rivals
     found = [each.name for each in contend(rivals, twins, ("default", hybrid()))]
     assert found == ["default", "arm 0", "arm 2"], "of two that gain together one is enough"
+
+
+def test_an_encoder_that_knows_the_corpus_alone_is_no_contender_beside_a_trained_one():
+    arms = [
+        words(),
+        Configuration("minilm", PROSE, "knn"),
+        Configuration("lsa", PROSE, "knn"),
+        hybrid(encoder="lsa"),
+    ]
+    rivals = tuple(Rival(each.name, 0, each) for each in arms)
+    moves = np.array([move(hybrid(), each) for each in arms])
+    prior = load_models().alone.prior(ArmFeatures.of(moves, distance(moves), code=False, untrained=False))
+    first, *others = contend(rivals, prior, ("default", hybrid()))
+    assert first.name == "default"
+    assert {each.configuration.encoder for each in others} == {None, "minilm"}
 
 
 def test_what_was_chosen_is_judged_too():

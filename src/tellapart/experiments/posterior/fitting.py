@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize, nnls
@@ -138,6 +138,34 @@ def _coefficients(measured: Sequence[MeasuredArms], beta: Floats, spreads: Float
         right += each.arms.means.T @ (weights * each.gains)
     covariance = np.asarray(np.linalg.inv(precision), dtype=np.float64)
     return covariance @ right, covariance
+
+
+def with_encoder(model: GainModel, measured: Sequence[MeasuredArms]) -> GainModel:
+    """Learn what changing the encoder gains, from arms that do; everything else the model knows is held fixed.
+
+    Of each collection, what the other coefficients leave unexplained is regressed on the share of the vectors. The
+    coefficient is the mean of these slopes, its variance theirs over their number, and the spread their standard
+    deviation. By moments, because the arms of one more encoder must not outweigh in the
+    likelihood what tells about the other moves.
+    """
+    at, varying = COEFFICIENTS.index("encoder"), SPREADS.index("encoder")
+    coefficients, covariance, spreads = (
+        model.coefficients.copy(),
+        model.covariance.copy(),
+        model.spreads.copy(),
+    )
+    coefficients[at] = 0.0
+    slopes = []
+    for each in measured:
+        share = each.arms.means[:, at]
+        missed = each.gains - each.arms.means @ coefficients
+        slopes.append(float(share @ missed / (share @ share)))
+    found = np.array(slopes)
+    coefficients[at] = found.mean()
+    covariance[at], covariance[:, at] = 0.0, 0.0
+    covariance[at, at] = found.var(ddof=1) / len(found)
+    spreads[varying] = found.std(ddof=1)
+    return replace(model, coefficients=coefficients, covariance=covariance, spreads=spreads)
 
 
 def _per_query(measured: Sequence[MeasuredArms]) -> Floats:
