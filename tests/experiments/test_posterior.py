@@ -111,8 +111,9 @@ def test_another_encoder_is_learned_and_nothing_else_changes():
     at = COEFFICIENTS.index("encoder")
     assert learned.coefficients[at] == pytest.approx(-0.1, abs=0.03)
     assert np.sqrt(learned.covariance[at, at]) == pytest.approx(0.05 / np.sqrt(40), rel=0.3)
-    assert learned.spreads[BASIS.index("encoder")] == pytest.approx(0.05, rel=0.3)
-    assert np.delete(learned.coefficients, at) == pytest.approx(np.delete(model.coefficients, at))
+    assert 0.02 < learned.spreads[BASIS.index("encoder")] < 0.06
+    others = np.delete(np.arange(len(COEFFICIENTS)), [at, COEFFICIENTS.index("code encoder")])
+    assert learned.coefficients[others] == pytest.approx(model.coefficients[others])
 
 
 def test_few_collections_leave_the_coefficients_unsure():
@@ -212,7 +213,7 @@ def test_what_may_be_best_is_judged_and_what_is_surely_worse_is_not():
     assert found == ["default", "arm 0", "arm 2"], "of two that gain together one is enough"
 
 
-def test_an_encoder_that_knows_the_corpus_alone_is_no_contender_beside_a_trained_one():
+def test_an_encoder_that_knows_the_corpus_alone_comes_after_a_trained_one():
     arms = [
         words(),
         Configuration("minilm", PROSE, "knn"),
@@ -224,7 +225,8 @@ def test_an_encoder_that_knows_the_corpus_alone_is_no_contender_beside_a_trained
     prior = load_models().alone.prior(ArmFeatures.of(moves, distance(moves), code=False, untrained=False))
     first, *others = contend(rivals, prior, ("default", hybrid()))
     assert first.name == "default"
-    assert {each.configuration.encoder for each in others} == {None, "minilm"}
+    assert others[0].configuration.encoder == "minilm"
+    assert all(each.best < others[0].best for each in others[1:])
 
 
 def test_what_was_chosen_is_judged_too():

@@ -15,7 +15,13 @@ from tellapart.experiments.judging.asking import JudgingQuestion
 from tellapart.experiments.judging.leaders import Passages
 from tellapart.experiments.judging.session import Session
 from tellapart.experiments.judging.standing import Status, standing
-from tellapart.experiments.judging.telling import standing_json, standing_line, verdict_sentence
+from tellapart.experiments.judging.telling import (
+    counted,
+    queries,
+    standing_json,
+    standing_line,
+    verdict_sentence,
+)
 from tellapart.experiments.qrels import write_qrels
 
 GRADES = {"y": 1, "n": 0, "0": 0, "1": 1, "2": 2, "3": 3}
@@ -74,8 +80,8 @@ class Conversation:
             self._say("\n" + styled(verdict_sentence(now), BOLD))
             if now.unfinished:
                 self._say(
-                    f"{now.unfinished} more answers complete the {now.begun - now.complete} queries that are half"
-                    " judged, so that they can stand in the qrels; q stops here."
+                    f"To complete what is half judged ({queries(now.begun - now.complete)}), so that it can stand in"
+                    f" the qrels, takes {counted(now.unfinished)} more; q stops here."
                 )
         if self._complete and (question := self._session.question(begun_only=True)) is not None:
             return question
@@ -133,12 +139,13 @@ class Conversation:
         if judged.grades:
             count = sum(len(grades) for grades in judged.grades.values())
             self._say(
-                f"{self._qrels}: {count} judgements of {len(judged.grades)} queries. To use them: {self._command}"
+                f"{self._qrels}: {count} judgements of {queries(len(judged.grades))}. To use them: {self._command}"
             )
         if now.unfinished:
+            half = now.begun - now.complete
             self._say(
-                f"{now.begun - now.complete} queries are half judged and not in {self._qrels}: {now.unfinished}"
-                " more answers complete them. The same command goes on."
+                f"{queries(half)} {'is' if half == 1 else 'are'} half judged and not in {self._qrels}; to complete"
+                f" {'it' if half == 1 else 'them'} takes {counted(now.unfinished)} more. The same command goes on."
             )
         if self._json:
             print_json(standing_json(now))

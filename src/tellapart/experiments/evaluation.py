@@ -138,8 +138,8 @@ def evaluate(
 
 
 FEW_JUDGED = 100
-"""Judged queries below which synthetic ones are asked beside them. With 20 judged they lower the mean regret from .0057
-to .0042, with 50 from .0020 to .0007 (docs/benchmarks/verdict.md); with a hundred the judged ones decide alone."""
+"""Judged queries below which synthetic ones are asked beside them. With 5 judged they lower the mean regret from .0094
+to .0067, with 20 from .0059 to .0049, with 50 they change nothing (docs/benchmarks/verdict.md)."""
 
 
 def _synthetic_beside(

@@ -68,9 +68,9 @@ wants more (bench/quality.py prints both). That of images, whose words are those
 measured on no collection: words of paths decide between images that look alike, and no more."""
 
 UNTRAINED_WEIGHT: Mapping[Kind, float] = MappingProxyType({Kind.PROSE: 0.5, Kind.CODE: 0.1, Kind.IMAGE: 0.9})
-"""The same for vectors that know this corpus alone (lsa). On four collections of code .1 gives nDCG@10 .705 and .9
-.616, the best of .1, .3, .5, .7 and .9 whichever is left out. On ten of prose .1, .3 and .5 are within .002 of each
-other and .7 loses .008; of the three, .5 is never more than .038 below the best (docs/benchmarks/verdict.md)."""
+"""The same for vectors that know this corpus alone (lsa). On four collections of code .1 gives nDCG@10 .706 and .9
+.615, the best of .1, .3, .5, .7 and .9 whichever is left out. On ten of prose .1, .3 and .5 are within .001 of each
+other and .7 loses .006; of the three, .5 is never more than .038 below the best (docs/benchmarks/verdict.md)."""
 
 
 def default_weight(kind: Kind, encoder: str | None) -> float:

@@ -26,12 +26,18 @@ def standing_line(now: Standing) -> str:
         return verdict_sentence(now)
     closest = [_rough(_first_two(now))] if now.begun > 1 else []
     more = f"about {now.remaining} more" if now.remaining else f"still open, at most {now.left:,} more"
-    return "; ".join([counted(now.answers), *closest, more])
+    complete = [f"{queries(now.complete)} complete"] if now.complete else []
+    return "; ".join([counted(now.answers), *closest, more, *complete])
 
 
 def counted(answers: int) -> str:
     """Give a number of answers in words that fit it."""
     return f"{answers:,} answer{'' if answers == 1 else 's'}"
+
+
+def queries(count: int) -> str:
+    """Give a number of queries in words that fit it."""
+    return f"{count:,} quer{'y' if count == 1 else 'ies'}"
 
 
 def _first_two(now: Standing) -> PairStanding:
@@ -45,6 +51,8 @@ def _first_two(now: Standing) -> PairStanding:
 
 
 def _rough(pair: PairStanding) -> str:
+    if round(pair.estimate, 2) == round(pair.error, 2) == 0:
+        return f"{pair.first} and {pair.second} are level"
     ahead, behind = (pair.first, pair.second) if pair.estimate >= 0 else (pair.second, pair.first)
     return f"{ahead} ahead of {behind} by {abs(pair.estimate):.2f} ± {pair.error:.2f}"
 

@@ -12,8 +12,8 @@ from tellapart.experiments.posterior.evidence import Rival
 from tellapart.experiments.posterior.model import Floats, GainPosterior
 
 MOST_CONTENDERS = 3
-"""Arms that are judged together: three make three pairs, and on the development collections a fourth adds a tenth to
-what is worth knowing (.004 of .04 nDCG@10)."""
+"""Arms that are judged together: three make three pairs, and a fourth would make six for little more that is worth
+knowing."""
 
 DRAWN_GAINS = 4_000
 """Draws of the posterior. The worth of an arm, some .01 with a deviation of .04, is known to .0006."""

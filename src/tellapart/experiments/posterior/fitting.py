@@ -140,31 +140,42 @@ def _coefficients(measured: Sequence[MeasuredArms], beta: Floats, spreads: Float
     return covariance @ right, covariance
 
 
+HALF_OF_T2 = 0.8165
+"""Half of a t distribution with 2 degrees of freedom lies within so many times its scale."""
+
+
 def with_encoder(model: GainModel, measured: Sequence[MeasuredArms]) -> GainModel:
     """Learn what changing the encoder gains, from arms that do; everything else the model knows is held fixed.
 
     Of each collection, what the other coefficients leave unexplained is regressed on the share of the vectors. The
-    coefficient is the mean of these slopes, its variance theirs over their number, and the spread their standard
-    deviation. By moments, because the arms of one more encoder must not outweigh in the
-    likelihood what tells about the other moves.
+    coefficient is the mean of these slopes over prose, its variance theirs over their number, and half of the
+    collections lie in the interval of 50 % that the spread gives. Code has a mean of its own; collections of code vary
+    more and are few, so the variance of its coefficient is that of one more collection. By moments, because the
+    arms of one more encoder must not outweigh in the likelihood what tells about the other moves.
     """
-    at, varying = COEFFICIENTS.index("encoder"), SPREADS.index("encoder")
+    at, of_code = COEFFICIENTS.index("encoder"), COEFFICIENTS.index("code encoder")
     coefficients, covariance, spreads = (
         model.coefficients.copy(),
         model.covariance.copy(),
         model.spreads.copy(),
     )
-    coefficients[at] = 0.0
-    slopes = []
+    coefficients[[at, of_code]] = 0.0
+    slopes: dict[bool, list[float]] = {False: [], True: []}
     for each in measured:
         share = each.arms.means[:, at]
         missed = each.gains - each.arms.means @ coefficients
-        slopes.append(float(share @ missed / (share @ share)))
-    found = np.array(slopes)
-    coefficients[at] = found.mean()
-    covariance[at], covariance[:, at] = 0.0, 0.0
-    covariance[at, at] = found.var(ddof=1) / len(found)
-    spreads[varying] = found.std(ddof=1)
+        code = bool(each.arms.means[:, of_code].any())
+        slopes[code].append(float(share @ missed / (share @ share)))
+    prose, code_slopes = np.array(slopes[False]), np.array(slopes[True])
+    for place in (at, of_code):
+        covariance[place], covariance[:, place] = 0.0, 0.0
+    coefficients[at] = prose.mean()
+    covariance[at, at] = prose.var(ddof=1) / len(prose)
+    spreads[SPREADS.index("encoder")] = np.median(np.abs(prose - prose.mean())) / HALF_OF_T2
+    covariance[of_code, of_code] = COEFFICIENT_SPREAD**2
+    if len(code_slopes) > 1:
+        coefficients[of_code] = code_slopes.mean() - prose.mean()
+        covariance[of_code, of_code] = code_slopes.var(ddof=1) * (1 + 1 / len(code_slopes))
     return replace(model, coefficients=coefficients, covariance=covariance, spreads=spreads)
 
 

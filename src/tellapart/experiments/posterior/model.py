@@ -59,6 +59,7 @@ COEFFICIENTS = (
     "synthetic",
     "untrained synthetic",
     *(f"agreement {name}" for name in AGREEING),
+    "code encoder",
 )
 SPREADS = (*BASIS, *(f"untrained {name}" for name in CURVED), "synthetic")
 
@@ -107,7 +108,10 @@ class ArmFeatures:
         by_kind = [curved * untrained, curved * (code and not untrained), curved * (code and untrained)]
         unlike = 0.0 if agreement is None else (agreement - TYPICAL_AGREEMENT) / AGREEMENT_SPREAD
         agreeing = unlike * moves[:, [BASIS.index(name) for name in AGREEING]]
-        means = np.column_stack([np.where(unknown, 0.0, moves), *by_kind, gains, gains * untrained, agreeing])
+        of_code = moves[:, BASIS.index("encoder")] * code
+        means = np.column_stack(
+            [np.where(unknown, 0.0, moves), *by_kind, gains, gains * untrained, agreeing, of_code]
+        )
         own = np.isin(BASIS, CURVED) & untrained  # has spreads of its own
         return cls(
             means,
