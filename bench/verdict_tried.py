@@ -249,8 +249,9 @@ def main() -> None:
 
 CAUTION = """Read this with care: eight rows were looked at on fourteen collections, and what separates them is
 limit-small with minilm (.161 nDCG@10). The correlation of what words and vectors find of synthetic queries is .15 there
-and .44 to .88 everywhere else, which is why it is shipped. With an earlier analysis of words the default was left there
-only with it; today it is left without it too, and the first two rows are level. Of the other traits none gains anything.
+and .44 to .88 everywhere else, which is why it is shipped. With an earlier analysis of words the default was left
+there only with it; today it is left without it too, and the first two rows are level. Of the other traits none gains
+anything.
 
 The second row differs a little from the table of [the verdict](verdict.md): here the weights of a collection's
 synthetic queries leave out its own people only.
