@@ -166,7 +166,7 @@ class Structure:
             for side, rows in units[at]:
                 if order < len(rows):
                     row = rows[order]
-                    components = {"file": shares[at], "bm25": float(files.found.dense[side][row])}
+                    components = {"file": shares[at], "bm25": files.found.dense[side].item(row)}
                     yield Placed(side, row, position, -score, probabilities[at], components)
                     more = more or len(rows) > order + 1
             if more:
@@ -258,17 +258,18 @@ class Structure:
             if low == high:
                 continue
             worth = files.worth[number][low:high]
-            named = [each.ordinal(side.granularity) for each in defining]
-            may = [ordinal for ordinal in named if ordinal is not None and worth[ordinal] > -np.inf]
-            # The head of the file where no unit has a word of the query.
-            first = may[0] if may else int(worth.argmax())
+            first = int(worth.argmax())  # the head of the file where no unit has a word of the query
+            if defining:
+                named = [each.ordinal(side.granularity) for each in defining]
+                may = [ordinal for ordinal in named if ordinal is not None and worth[ordinal] > -np.inf]
+                first = may[0] if may else first
             if worth.item(first) == -math.inf:
                 continue
-            rows = [first]
+            rows = [low + first]
             if most > 1:
                 order = (-worth).argsort(kind="stable")[: most + 1]
-                rows += [at for at in order[worth[order] > 0].tolist() if at != first]
-            shown.append((number, [low + row for row in rows[:most]]))
+                rows += [low + at for at in order[worth[order] > 0].tolist() if at != first]
+            shown.append((number, rows[:most]))
         return shown
 
 
