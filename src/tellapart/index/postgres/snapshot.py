@@ -162,7 +162,7 @@ class PublishedGenerations:
     def reading(self) -> Iterator[PublishedSnapshot]:
         """Hold one publication for the length of a call; calls inside others see the same one."""
         with self.store.reading():
-            publication = self.store.publication
+            publication = self.store.follow()
             if self._snapshot is None or self._snapshot.publication != publication:
                 _fetch_encoders(self.store.database, self._home)
                 self._snapshot = PublishedSnapshot(self.store)

@@ -23,6 +23,7 @@ class PublishedStore:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._meta: dict[str, str] = {}
 
     @classmethod
     def open(cls, database: Database) -> PublishedStore:
@@ -70,13 +71,21 @@ class PublishedStore:
 
     @property
     def publication(self) -> int:
-        """Counts what was published here."""
+        """Counts what was published here, as far as `follow` has seen."""
         return int(self.meta("published") or 0)
 
+    def follow(self) -> int:
+        """Look whether something was published since, and read all settings if so; says which publication it is."""
+        row = self.database.row("SELECT value FROM meta WHERE key = 'published'")
+        if row is None or row[0] != self._meta.get("published"):
+            self._meta = dict(self.database.rows("SELECT key, value FROM meta"))
+        return self.publication
+
     def meta(self, key: str) -> str | None:
-        """Read one setting."""
-        row = self.database.row("SELECT value FROM meta WHERE key = %s", (key,))
-        return None if row is None else str(row[0])
+        """Read one setting of the publication that was followed last."""
+        if not self._meta:
+            self.follow()
+        return self._meta.get(key)
 
     def record(self, name: str) -> str | None:
         """Read a record (verdict, calibrators) as JSON text."""
