@@ -25,7 +25,7 @@ from tellapart.corpus.document import Kind
 from tellapart.engine import Index
 
 FOLDERS = ("src", ".")
-ROUNDS, PASSES = 7, 5
+ROUNDS, PASSES = 15, 20
 
 
 class Peer:
