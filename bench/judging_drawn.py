@@ -123,7 +123,7 @@ def outcomes(
 
     def outcome(rows: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
         own = differences[rows] if weights is None else differences[rows] * weights[:, None]
-        after = prior.given(*mean_and_error(own, clusters[rows].tolist(), error))
+        after = model.posterior(arms, *mean_and_error(own, clusters[rows].tolist(), error))
         mean = means[chosen_name(setting, after)]
         inside = (gains >= after.quantile(0.05)) & (gains <= after.quantile(0.95))
         return [best - mean, float(inside.mean()), float(mean < means[setting.default] - MARGIN)]

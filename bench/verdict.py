@@ -107,17 +107,13 @@ def outcome(setting: Setting, every: Sequence[Setting], models: Models) -> Outco
             choices = [
                 chosen_name(
                     setting,
-                    updated(
-                        prior[kind], models[kind], features[kind].arms, differences[rows], clusters[rows]
-                    ),
+                    updated(models[kind], features[kind].arms, differences[rows], clusters[rows]),
                 )
                 for rows in drawn
             ]
             judged[kind][count] = np.array([best - means[choice] for choice in choices])
             left[kind][count] = float(np.mean([choice != setting.default for choice in choices]))
-    everything = decided(
-        setting, updated(prior[True], models[True], features[True].arms, differences, clusters)
-    ).choice
+    everything = decided(setting, updated(models[True], features[True].arms, differences, clusters)).choice
     alone = decided(setting, prior[False]).choice
     labels = np.array(human.clusters)
     return Outcome(
@@ -143,11 +139,11 @@ def drawing(count: int, wanted: int, random: np.random.Generator) -> np.ndarray:
     return random.permutation(count)[:wanted]
 
 
-def updated(
-    prior: GainPosterior, model: GainModel, arms: ArmFeatures, differences: Floats, clusters: np.ndarray
-) -> GainPosterior:
+def updated(model: GainModel, arms: ArmFeatures, differences: Floats, clusters: np.ndarray) -> GainPosterior:
     """Take judged queries into account."""
-    return prior.given(*mean_and_error(differences, clusters.tolist(), model.error_of_a_query(arms)))
+    return model.posterior(
+        arms, *mean_and_error(differences, clusters.tolist(), model.error_of_a_query(arms))
+    )
 
 
 def decided(setting: Setting, posterior: GainPosterior) -> Decision:

@@ -138,8 +138,8 @@ def evaluate(
 
 
 FEW_JUDGED = 100
-"""Judged queries below which synthetic ones are asked beside them. With 5 judged they lower the mean regret from .0094
-to .0067, with 20 from .0059 to .0049, with 50 they change nothing (docs/benchmarks/verdict.md)."""
+"""Judged queries below which synthetic ones are asked beside them. With 5 judged they lower the mean regret from .0083
+to .0061, with 20 from .0023 to .0019, with 50 from -.0008 to -.0012 (docs/benchmarks/verdict.md)."""
 
 
 def _synthetic_beside(

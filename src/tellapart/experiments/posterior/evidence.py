@@ -58,10 +58,10 @@ def weigh(experiment: Experiment, models: Models, synthetic: Experiment | None =
         return Weighed((), nothing, 0, 0)
     model = models.alone if synthetic is None else models.synthetic
     arms = features_of(experiment, rivals, synthetic)
-    posterior = model.prior(arms)
-    if judged is not None:
-        gains, noise = measured(judged, rivals, model.error_of_a_query(arms))
-        posterior = posterior.given(gains, noise)
+    if judged is None:
+        posterior = model.prior(arms)
+    else:
+        posterior = model.posterior(arms, *measured(judged, rivals, model.error_of_a_query(arms)))
     return Weighed(
         rivals,
         posterior,

@@ -39,6 +39,11 @@ DEGREES = 2.0
 NODES = 9
 """Values of the scale that stand for its distribution, each for a ninth of it."""
 
+OWN = 0.05
+"""Deviation of a gain by itself, at distance 1, once gains are measured together. Of 0, .03 and .05, tried with the
+collection left out and twenty judged queries, 0 lets the 90 % intervals hold 68 % of the gains at a mean regret of
+.005, .03 81 %, and .05 86 % at .002. Chosen on the development collections."""
+
 HALVINGS = 36
 """Steps of a bisection over twelve deviations either way: to a ten-billionth."""
 
@@ -144,6 +149,17 @@ class GainModel:
             np.tile(mean, (NODES, 1)),
             np.stack([self.covariance_of(arms, scale) for scale in scale_nodes()]),
         )
+
+    def posterior(self, arms: ArmFeatures, gains: Floats, noise: Floats) -> GainPosterior:
+        """Give what is expected after measured gains (m,) with the covariance of their errors (m, m).
+
+        How arms hang together was learned arm by arm (`fitting.fit`), which makes a posterior of many arms together too
+        sure (Ribatet, Cooley and Davison, Bayesian inference from composite likelihoods, 2012). So each gain may differ
+        from what the others suggest by OWN, and measuring one arm tells less about the next.
+        """
+        prior = self.prior(arms)
+        own = np.diag(OWN**2 * arms.distances)
+        return GainPosterior(prior.weights, prior.means, prior.covariances + own).given(gains, noise)
 
     def covariance_of(self, arms: ArmFeatures, scale: float) -> Floats:
         """Covariance (m, m) of the gains on a collection with this scale."""
