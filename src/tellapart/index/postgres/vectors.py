@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.errors import TellapartError
-from tellapart.index.postgres.database import Database
+from tellapart.index.postgres.database import EF_SEARCH, Database
 from tellapart.index.postgres.schema import vectors_table
 from tellapart.index.vectors import Moments, Spectrum, VectorIndex
 from tellapart.index.vectors.candidates import Mask, Rows, best_first, exact_scores
@@ -25,9 +25,6 @@ FEW_LEFT_OUT = 64
 
 SCANNED_UNITS = 10_000
 """Where a filter leaves at most so many units, all are scored by the server and no index is asked."""
-
-EF_SEARCH = 100
-"""Candidates of one step in the graph, as many as are asked for at least (bench/postgres.py)."""
 
 HALF = np.dtype(">f2")
 """A component in pgvector's binary form of `halfvec`, which keeps the float16 rows of an index as they are."""
