@@ -38,10 +38,11 @@ def main() -> None:
     folders = {}
     for name, adapter in TRAINED.items():
         folder = arguments.work / adapter
-        folders[f"folder:{folder}"] = name
+        judged = learned if adapter == "linear" else None
         if not (folder / "config.json").exists():
-            judged = learned if adapter == "linear" else None
             adapt_encoder(index, folder, adapter=adapter, judged=judged, keep_anyway=True)
+        if (folder / "config.json").exists():
+            folders[f"folder:{folder}"] = name
     index.close()
     index = Index.build(
         [data / "corpus.jsonl"], arguments.work / "index", encoders=("minilm", "lsa", *folders)
