@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +25,6 @@ EXAMPLES = (
 
 TOKEN = "TELLAPART_TOKEN"
 LONGEST_QUEUE = 2048
-WORKER_LOOP = "tellapart.serving.accepting:worker_loop"
 
 
 def serve(
@@ -98,7 +96,6 @@ def serve(
         uvicorn.run(
             "tellapart.serving.http_server:from_environment",
             factory=True,
-            loop=WORKER_LOOP if workers > 1 and sys.platform != "win32" else "auto",
             host=host,
             port=port,
             workers=workers,
