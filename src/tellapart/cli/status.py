@@ -76,7 +76,7 @@ def _print(state: IndexStatus) -> None:
 def _verdict(state: IndexStatus) -> str:
     verdict = state.verdict
     if verdict is None:
-        return f"none: 'tellapart evaluate --index {state.folder}' finds what works best here"
+        return _missing(state, "evaluate", "finds what works best here")
     tuned = ", ".join(f"{name} {value:g}" for name, value in verdict.parameters.items())
     since = f"{verdict.configuration}{f' ({tuned})' if tuned else ''}, {verdict.made[:10]}"
     if verdict.stale is not None:
@@ -87,11 +87,17 @@ def _verdict(state: IndexStatus) -> str:
 def _calibration(state: IndexStatus) -> str:
     kept = state.calibration
     if kept is None:
-        return f"none: 'tellapart calibrate --index {state.folder}' gives hits probabilities"
+        return _missing(state, "calibrate", "gives hits probabilities")
     since = f"{kept.configuration}, {kept.made[:10]}, {kept.queries:,} {kept.source} queries"
     if kept.stale is not None:
         return f"{since}; stale, not used: {kept.stale}; run 'tellapart calibrate' again"
     return since
+
+
+def _missing(state: IndexStatus, verb: str, purpose: str) -> str:
+    if "://" in state.folder:
+        return f"none: run 'tellapart {verb}' on the folder that it was published from, and publish again"
+    return f"none: 'tellapart {verb} --index {state.folder}' {purpose}"
 
 
 def _staleness(state: IndexStatus) -> str:

@@ -61,7 +61,9 @@ class Configuration:
         if (ranker in LEXICAL_ONLY) if encoder else (ranker not in WITHOUT_VECTORS):
             wanted = f"{granularity}/{ranker}" if encoder else f"ENCODER/{granularity}/{ranker}"
             raise TellapartError(f"cannot read the configuration {name!r}: write {wanted}")
-        parameters = Parameters(**given, **({"rerank": rerank} if plus else {}))
+        if plus:
+            given["rerank"] = rerank
+        parameters = Parameters(**given)
         return cls(encoder or None, parse_granularities(granularity), ranker, parameters)
 
 

@@ -51,7 +51,7 @@ def find_home(index: Path | None, path: Path | None = None) -> Home:
         if str(index).startswith(("postgresql:/", "postgres:/")):
             raise TellapartError(
                 "a published index is only searched (search, related, run, context and others; docs/scale.md):"
-                " use the folder that it was published from here, and publish again"
+                " give the folder that it was published from, and publish again"
             )
         if index.exists() and not index.is_dir():
             raise TellapartError(f"--index {index} is a file: give the folder of an index")

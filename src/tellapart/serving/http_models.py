@@ -41,13 +41,13 @@ class SearchBody(Body):
     """A search by words, by examples, or both."""
 
     query: Text | None = Field(default=None, examples=["how are retries handled"])
-    like: Names = Field(default=(), description="Examples: a file, FILE:LINE, the id of a unit, or a folder.")
-    unlike: Names = Field(default=(), description="Counter-examples, given in the same ways.")
+    like: Names = Field(default_factory=list, description="Examples: a file, FILE:LINE, the id of a unit, or a folder.")
+    unlike: Names = Field(default_factory=list, description="Counter-examples, given in the same ways.")
     k: int = Field(default=10, ge=1, le=MOST_HITS)
     ranker: str = "auto"
     granularity: str | None = None
     encoder: str | None = None
-    where: Names = Field(default=(), description="Conditions on documents that must all hold.")
+    where: Names = Field(default_factory=list, description="Conditions on documents that must all hold.")
     rerank: RerankName = None
     index: IndexName = None
 
