@@ -41,7 +41,9 @@ class SearchBody(Body):
     """A search by words, by examples, or both."""
 
     query: Text | None = Field(default=None, examples=["how are retries handled"])
-    like: Names = Field(default_factory=list, description="Examples: a file, FILE:LINE, the id of a unit, or a folder.")
+    like: Names = Field(
+        default_factory=list, description="Examples: a file, FILE:LINE, the id of a unit, or a folder."
+    )
     unlike: Names = Field(default_factory=list, description="Counter-examples, given in the same ways.")
     k: int = Field(default=10, ge=1, le=MOST_HITS)
     ranker: str = "auto"
