@@ -33,9 +33,11 @@ def scaled(image: ArrayLike, *, size: int, channels: int) -> NDArray[np.uint8]:
     if edge == size:
         return np.ascontiguousarray(square)
     weights = _weights(edge, size)
+    found = np.empty((size, size, channels), dtype=np.uint8)
     # a channel at a time: a photograph of 24 megapixels as float64 would take 580 MB
-    found = np.stack([weights @ square[:, :, each] @ weights.T for each in range(channels)], axis=2)
-    return np.asarray(np.clip(np.rint(found), 0, 255), dtype=np.uint8)
+    for each in range(channels):
+        found[:, :, each] = np.rint(weights @ square[:, :, each].astype(np.float64) @ weights.T)
+    return found  # averages of 0..255 stay there
 
 
 def resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
