@@ -43,7 +43,7 @@ from tellapart.experiments.posterior.contenders import Contender, contend, drawn
 from tellapart.experiments.posterior.evidence import mean_and_error
 from tellapart.experiments.posterior.model import Floats, GainModel
 from tellapart.experiments.statistics import MARGIN, compare
-from verdict import chosen_name, rivals_of
+from verdict_outcomes import chosen_name, rivals_of
 from verdict_values import opened
 
 COUNT, REPETITIONS, DRAWN = 20, 50, 200

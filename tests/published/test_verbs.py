@@ -7,20 +7,6 @@ import json
 import pytest
 
 from tellapart import TellapartError, evaluate
-from tellapart.cli.app import run
-
-
-@pytest.fixture
-def call(capsys):
-    """Run a verb in this process: exit code, standard output, standard error."""
-
-    def calling(*arguments):
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return calling
 
 
 def test_status_says_what_is_there(index, published, address, call):

@@ -178,9 +178,9 @@ def asked(call, index, question, fake, *more):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_answers_with_citations(index, call_tellapart, stream):
+def test_answers_with_citations(index, call, stream):
     fake = FakeModel('Cut roses back in March [1]: "Cut them back in March."', stream=stream)
-    code, out, err = asked(call_tellapart, index, "when are roses cut back?", fake)
+    code, out, err = asked(call, index, "when are roses cut back?", fake)
     assert code == 0
     assert out.splitlines()[0].startswith("Cut roses back in March")
     assert "[1] README.md:" in out
@@ -198,46 +198,46 @@ def test_answers_with_citations(index, call_tellapart, stream):
         ("In March.", "no passage is cited"),
     ],
 )
-def test_what_does_not_hold_is_said(index, call_tellapart, answer, problem):
-    code, _, err = asked(call_tellapart, index, "when are roses cut back?", FakeModel(answer))
+def test_what_does_not_hold_is_said(index, call, answer, problem):
+    code, _, err = asked(call, index, "when are roses cut back?", FakeModel(answer))
     assert code == 1
     assert problem in err
 
 
-def test_model_may_say_that_it_is_not_there(index, call_tellapart):
-    code, out, _ = asked(call_tellapart, index, "who sells roses?", FakeModel(NOT_THERE))
+def test_model_may_say_that_it_is_not_there(index, call):
+    code, out, _ = asked(call, index, "who sells roses?", FakeModel(NOT_THERE))
     assert code == 0
     assert out.startswith("not in this corpus")
 
 
-def test_model_is_not_asked_where_nothing_answers(index, call_tellapart):
+def test_model_is_not_asked_where_nothing_answers(index, call):
     fake = FakeModel("Nonsense [1]")
-    code, out, _ = asked(call_tellapart, index, "quarterly xylophone revenue", fake)
+    code, out, _ = asked(call, index, "quarterly xylophone revenue", fake)
     assert code == 0
     assert out.startswith("not in this corpus")
     assert fake.asked == []
 
 
-def test_overload_is_waited_out(index, call_tellapart, monkeypatch):
+def test_overload_is_waited_out(index, call, monkeypatch):
     monkeypatch.setattr("tellapart.encoders.endpoint.FIRST_WAIT", 0.01)
     fake = FakeModel("In March [1].", failures=2)
-    code, _, _ = asked(call_tellapart, index, "when are roses cut back?", fake)
+    code, _, _ = asked(call, index, "when are roses cut back?", fake)
     assert code == 0
     assert len(fake.asked) == 3
 
 
-def test_silence_ends(index, call_tellapart, monkeypatch):
+def test_silence_ends(index, call, monkeypatch):
     monkeypatch.setattr("tellapart.encoders.endpoint.ATTEMPTS", 1)
-    code, _, err = asked(call_tellapart, index, "roses?", FakeModel("x", silent=3.0), "--timeout", "0.3")
+    code, _, err = asked(call, index, "roses?", FakeModel("x", silent=3.0), "--timeout", "0.3")
     assert code == 2
     assert len(err.strip().splitlines()) == 1
 
 
-def test_without_a_model_prints_the_context(index, call_tellapart):
-    code, out, _ = call_tellapart("ask", "when are roses cut back?", "--index", index.folder)
+def test_without_a_model_prints_the_context(index, call):
+    code, out, _ = call("ask", "when are roses cut back?", "--index", index.folder)
     assert code == 0
     assert out.startswith("[1] README.md:")
-    code, out, _ = call_tellapart("ask", "when are roses cut back?", "--index", index.folder, "--json")
+    code, out, _ = call("ask", "when are roses cut back?", "--index", index.folder, "--json")
     found = json.loads(out)
     assert found["schema"] == 1
     assert found["passages"][0]["place"].startswith("README.md:")

@@ -46,9 +46,9 @@ def client(folder):
         yield opened
 
 
-def test_search_gives_what_the_command_line_gives(client, folder, call_tellapart):
+def test_search_gives_what_the_command_line_gives(client, folder, call):
     answer = client.post("/v1/search", json={"query": "when are roses cut back", "k": 3}).json()
-    _, out, _ = call_tellapart("search", "when are roses cut back", "--index", folder, "-k", 3, "--json")
+    _, out, _ = call("search", "when are roses cut back", "--index", folder, "-k", 3, "--json")
     assert answer["absent"] is None
     printed = json.loads(out)
     assert answer["freshness"]["checked"]
@@ -413,8 +413,8 @@ def test_a_killed_worker_is_replaced(folder):
         server.wait()
 
 
-def test_another_address_needs_a_token(folder, call_tellapart, monkeypatch):
+def test_another_address_needs_a_token(folder, call, monkeypatch):
     monkeypatch.delenv("TELLAPART_TOKEN", raising=False)
-    code, _, err = call_tellapart("serve", "--index", folder, "--host", "0.0.0.0")
+    code, _, err = call("serve", "--index", folder, "--host", "0.0.0.0")
     assert code == 2
     assert "TELLAPART_TOKEN" in err

@@ -175,26 +175,26 @@ def test_what_is_not_understood_is_left_alone(form, text, tmp_path):
 
 @pytest.mark.parametrize("name", AGENTS)
 @pytest.mark.parametrize("scope", Scope)
-def test_every_agent_from_nothing_and_back(name, scope, tmp_path, monkeypatch, call_tellapart):
+def test_every_agent_from_nothing_and_back(name, scope, tmp_path, monkeypatch, call):
     home, project = tmp_path / "home", tmp_path / "project"
     home.mkdir()
     project.mkdir()
     monkeypatch.setattr("pathlib.Path.home", lambda: home)
     if scope is Scope.PROJECT and AGENTS[name].project is None:
-        code, _, err = call_tellapart("install", project, "--agent", name)
+        code, _, err = call("install", project, "--agent", name)
         assert code == 2
         assert "--scope user" in err
         return
-    code, out, _ = call_tellapart("install", project, "--agent", name, "--scope", scope, "--dry-run")
+    code, out, _ = call("install", project, "--agent", name, "--scope", scope, "--dry-run")
     assert code == 0
     assert "+" in out
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
-    assert call_tellapart("install", project, "--agent", name, "--scope", scope)[0] == 0
+    assert call("install", project, "--agent", name, "--scope", scope)[0] == 0
     file = AGENTS[name].file(scope, project, home)
     assert "tellapart" in file.read_text()
-    code, _, err = call_tellapart("install", project, "--agent", name, "--scope", scope)
+    code, _, err = call("install", project, "--agent", name, "--scope", scope)
     assert "already" in err
-    assert call_tellapart("uninstall", project, "--agent", name, "--scope", scope)[0] == 0
+    assert call("uninstall", project, "--agent", name, "--scope", scope)[0] == 0
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
@@ -211,17 +211,17 @@ def test_links_and_permissions_stay(tmp_path):
     assert real.read_text() == "{}\n"
 
 
-def test_agents_page(tmp_path, call_tellapart):
+def test_agents_page(tmp_path, call):
     page = tmp_path / "AGENTS.md"
     page.write_text("# House rules\n")
-    assert call_tellapart("install", tmp_path, "--agents-md")[0] == 0
+    assert call("install", tmp_path, "--agents-md")[0] == 0
     assert "tellapart search" in page.read_text()
-    assert call_tellapart("uninstall", tmp_path, "--agents-md")[0] == 0
+    assert call("uninstall", tmp_path, "--agents-md")[0] == 0
     assert page.read_text() == "# House rules\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["--agent", "emacs"], ["--agent", "codex", "--scope", "world"]])
-def test_mistakes_are_one_line(arguments, tmp_path, call_tellapart):
-    code, _, err = call_tellapart("install", tmp_path, *arguments)
+def test_mistakes_are_one_line(arguments, tmp_path, call):
+    code, _, err = call("install", tmp_path, *arguments)
     assert code == 2
     assert len(err.strip().splitlines()) == 1

@@ -394,14 +394,14 @@ def test_http_refuses_other_hosts(corpus):
         server.wait()
 
 
-def test_http_on_another_address_is_refused(call_tellapart):
-    code, _, err = call_tellapart("mcp", "--http", "--host", "0.0.0.0")
+def test_http_on_another_address_is_refused(call):
+    code, _, err = call("mcp", "--http", "--host", "0.0.0.0")
     assert code == 2
     assert "127.0.0.1" in err
 
 
-def test_a_mistake_at_the_start_is_one_line(call_tellapart, tmp_path):
-    code, _, err = call_tellapart("mcp", tmp_path / "missing")
+def test_a_mistake_at_the_start_is_one_line(call, tmp_path):
+    code, _, err = call("mcp", tmp_path / "missing")
     assert code == 2
     assert len(err.strip().splitlines()) == 1
 

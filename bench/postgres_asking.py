@@ -1,0 +1,252 @@
+"""The same queries to a folder, to the index published from it, and to pgvector called directly."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import psycopg
+
+from tellapart import Granularity, Index, Kind
+from tellapart.index.lexical import analyse_query
+from tellapart.index.postgres.database import EF_SEARCH, prepare_session
+from tellapart.index.snapshot import UnitTable
+
+K = 10
+LEVEL = Granularity.PARAGRAPH
+SETS = {".05": ("id glob '*[02468]3'", "[02468]3$"), ".005": ("id glob '*[0-4]13'", "[0-4]13$")}
+"""Filters by the share of the documents that they keep, for us and as a regular expression of PostgreSQL."""
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Seconds that something takes."""
+    started = time.perf_counter()
+    act()
+    return time.perf_counter() - started
+
+
+def both(values: Sequence[float]) -> str:
+    """Median and 95th percentile in milliseconds."""
+    ordered = sorted(values)
+    return f"{1000 * statistics.median(ordered):.1f} / {1000 * ordered[int(0.95 * (len(ordered) - 1))]:.1f}"
+
+
+def recall(found: np.ndarray, exact: np.ndarray) -> float:
+    return float(np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(found, exact, strict=True)]))
+
+
+class Asking:
+    """Puts the same queries to the folder, to the published index and to the server directly."""
+
+    def __init__(self, folder: Index, published: Index, address: str, uri: str, asked: Sequence[str]) -> None:
+        self.folder = folder
+        self.published = published
+        self.address = address
+        self.asked = asked
+        self.direct = psycopg.connect(uri, autocommit=True)
+        prepare_session(self.direct, "bench")
+        self.direct.execute(f"SET hnsw.ef_search = {EF_SEARCH}")
+        row = self.direct.execute("SELECT key FROM vector_sets WHERE live").fetchone()
+        assert row is not None
+        self.table = f"vectors_{row[0]}"
+        self.lines: list[str] = []
+
+    def words(self) -> None:
+        """BM25: identity, and times of every way to have it."""
+        folder, published, differences, same = [], [], [], 0
+        for query in self.asked:
+            started = time.perf_counter()
+            kept = self.folder.search(query, ranker="bm25", granularity="paragraph", k=K)
+            between = time.perf_counter()
+            again = self.published.search(query, ranker="bm25", granularity="paragraph", k=K)
+            folder.append(between - started)
+            published.append(time.perf_counter() - between)
+            same += [hit.id for hit in kept] == [hit.id for hit in again]
+            differences += [abs(a.score - b.score) for a, b in zip(kept, again, strict=True)]
+        self.lines.append(
+            f"| BM25, the same ten ids in the same order | {same:,} of {len(self.asked):,} queries;"
+            f" scores differ by {max(differences):.0e} at the most |"
+        )
+        self.lines.append(f"| BM25, whole search, folder | {both(folder)} ms |")
+        self.lines.append(f"| BM25, whole search, published | {both(published)} ms |")
+
+    def scoring_in_sql(self, some: int = 20) -> None:
+        """BM25 by a statement over a table of (term, unit, tf), and by postings that are fetched."""
+        with self.folder.reading() as snapshot:
+            lexical, languages = snapshot.lexical(LEVEL), snapshot.languages
+            n, average = lexical.n_units, lexical.average_length
+        asked = [analyse_query(query, Kind.PROSE, languages) for query in self.asked[:some]]
+        postings = self._table_of({term for terms in asked for term in terms})
+        statement = (
+            "SELECT unit, sum(ln(1 + (%s - df + .5) / (df + .5)) * tf / (tf + 1.5 * (.25 + .75 * length / %s))) AS s"
+            " FROM exploded JOIN (SELECT term, count(*) AS df FROM exploded WHERE term = ANY(%s) GROUP BY term) AS f"
+            " USING (term) GROUP BY unit ORDER BY s DESC, unit LIMIT 10"
+        )
+        in_sql, first, again, agree = [], [], [], 0
+        for terms in asked:
+            keys = [term.encode() for term in dict.fromkeys(terms)]
+            started = time.perf_counter()
+            rows = self.direct.execute(statement, (n, average, keys)).fetchall()
+            in_sql.append(time.perf_counter() - started)
+            with Index.open(self.address) as fresh, fresh.reading() as reading:
+                own = reading.lexical(LEVEL)
+                own.top(["warm"], K, k1=1.5, b=0.75)
+                started = time.perf_counter()
+                best, _ = own.top(terms, K, k1=1.5, b=0.75)
+                first.append(time.perf_counter() - started)
+                started = time.perf_counter()
+                own.top(terms, K, k1=1.4, b=0.75)
+                again.append(time.perf_counter() - started)
+            agree += {row[0] for row in rows} == set(best.tolist())
+        row = self.direct.execute("SELECT pg_total_relation_size('exploded')").fetchone()
+        assert row is not None
+        self.lines += [
+            f"| BM25, ranking alone: postings fetched, then scored here | {both(first)} ms |",
+            f"| the same, postings of these terms here already | {both(again)} ms |",
+            f"| BM25, ranking alone: one SQL statement over (term, unit, tf); the same ten units for {agree} of {some}"
+            f" | {both(in_sql)} ms; {row[0] / postings:,.0f} bytes a posting |",
+        ]
+
+    def _table_of(self, terms: set[str]) -> int:
+        """Write the postings of some terms as rows; says how many."""
+        execute, count, first = self.direct.execute, 0, 0
+        execute("DROP TABLE IF EXISTS exploded")
+        execute("CREATE TABLE exploded (term bytea, unit int, tf int, length int)")
+        with (
+            self.folder.reading() as snapshot,
+            self.direct.cursor() as cursor,
+            cursor.copy("COPY exploded FROM STDIN (FORMAT BINARY)") as copy,
+        ):
+            copy.set_types(["bytea", "int4", "int4", "int4"])
+            lexical, alive = snapshot.lexical(LEVEL), snapshot.units(LEVEL).alive
+            for segment in snapshot.segments:
+                for term in terms:
+                    number = segment.lexical.find(term)
+                    if number is None:
+                        continue
+                    own, start, end = segment.lexical.postings(LEVEL).of(number)
+                    found = own.rows[start:end].tolist()
+                    for row, tf in zip(found, own.exact_frequencies(start, end).tolist(), strict=True):
+                        if alive is None or alive[first + row]:
+                            copy.write_row((term.encode(), first + row, int(tf), lexical.length(first + row)))
+                            count += 1
+                first += segment.lexical.units(LEVEL)
+        execute("CREATE INDEX ON exploded (term) INCLUDE (unit, tf, length)")
+        execute("VACUUM ANALYZE exploded")
+        return count
+
+    def neighbours(self, some: int = 60) -> None:
+        """k-NN: recall and time beside the statement that anybody would write."""
+        encoder = self.folder.encoder("lsa")
+        queries = encoder.encode_query(list(self.asked[:some]))
+        with self.folder.reading() as snapshot:
+            exact, _ = snapshot.vectors("lsa", LEVEL).search(queries, K, exact=True)
+            local = snapshot.vectors("lsa", LEVEL)
+            table = snapshot.units(LEVEL)
+            in_folder = [timed(lambda q=q: local.search(q[None], K)) for q in queries]
+        with self.published.reading() as reading:
+            rows_of = reading.vectors("lsa", LEVEL)._rows_of
+        plain_statement = (
+            f"SELECT document, ordinal FROM {self.table} ORDER BY embedding <#> %s::halfvec LIMIT 10"
+        )
+        plain, ours, plain_rows, our_rows = [], [], [], []
+        for query in queries:
+            literal = "[" + ",".join(f"{value:.6g}" for value in query.tolist()) + "]"
+            started = time.perf_counter()
+            found = self.direct.execute(plain_statement, (literal,)).fetchall()
+            plain.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            with self.published.reading() as reading:
+                rows, _ = reading.vectors("lsa", LEVEL).search(query[None], K)
+            ours.append(time.perf_counter() - started)
+            plain_rows.append(rows_of(*np.array(found, np.int64).T))
+            our_rows.append(rows[0])
+        ratio = statistics.median(ours) / statistics.median(plain)
+        self.lines += [
+            f"| k-NN, folder | {both(in_folder)} ms |",
+            f"| k-NN, pgvector called directly (ef_search {EF_SEARCH}) |"
+            f" {both(plain)} ms, recall@10 {recall(np.array(plain_rows), exact):.4f} |",
+            f"| k-NN, published: a transaction, the same statement, exact scores | {both(ours)} ms,"
+            f" recall@10 {recall(np.array(our_rows), exact):.4f}; {ratio:.2f} x as long |",
+        ]
+        for share, conditions in SETS.items():
+            self._filtered(share, *conditions, queries, table)
+
+    def _filtered(
+        self, share: str, condition: str, expression: str, queries: np.ndarray, table: UnitTable
+    ) -> None:
+        with self.folder.reading() as snapshot:
+            allowed = table.rows_of(self.folder.store.matching([condition]))
+            exact, _ = snapshot.vectors("lsa", LEVEL).search(queries, K, allowed=allowed, exact=True)
+        ours, rows = [], []
+        with self.published.reading() as reading:
+            vectors = reading.vectors("lsa", LEVEL)
+            for query in queries:
+                started = time.perf_counter()
+                found, _ = vectors.search(query[None], K, allowed=allowed)
+                ours.append(time.perf_counter() - started)
+                rows.append(found[0])
+            scanned = timed_search(vectors, queries, allowed, limit=0)
+        told = []
+        for scan in ("off", "strict_order"):
+            self.direct.execute(f"SET hnsw.iterative_scan = {scan}")
+            plain, plain_rows = [], []
+            for query in queries:
+                literal = "[" + ",".join(f"{value:.6g}" for value in query.tolist()) + "]"
+                started = time.perf_counter()
+                found = self.direct.execute(
+                    f"SELECT v.document, v.ordinal FROM {self.table} v JOIN documents d ON d.key = v.document"
+                    " WHERE d.id ~ %s ORDER BY embedding <#> %s::halfvec LIMIT 10",
+                    (expression, literal),
+                ).fetchall()
+                plain.append(time.perf_counter() - started)
+                own = vectors._rows_of(*np.array(found, np.int64).reshape(-1, 2).T)
+                plain_rows.append(np.append(own, np.full(K - len(own), -2)))
+            told.append(f"{scan}: {both(plain)} ms, recall@10 {recall(np.array(plain_rows), exact):.4f}")
+        self.direct.execute("SET hnsw.iterative_scan = strict_order")
+        self.lines += [
+            f"| k-NN, a filter of {share}, published | {both(ours)} ms,"
+            f" recall@10 {recall(np.array(rows), exact):.4f} |",
+            f"| the same by the graph alone, whatever the filter leaves | {both(scanned[0])} ms,"
+            f" recall@10 {recall(scanned[1], exact):.4f} |",
+            f"| the same, pgvector with a join, `iterative_scan` | {'; '.join(told)} |",
+        ]
+
+    def fused(self, some: int = 60) -> None:
+        """The hybrid, and how far it is that of the folder."""
+        folder, published, overlap, first = [], [], [], 0
+        for query in self.asked[:some]:
+            started = time.perf_counter()
+            kept = self.folder.search(query, ranker="hybrid", encoder="lsa", granularity="paragraph", k=K)
+            between = time.perf_counter()
+            again = self.published.search(query, ranker="hybrid", encoder="lsa", granularity="paragraph", k=K)
+            folder.append(between - started)
+            published.append(time.perf_counter() - between)
+            ids = {hit.id for hit in kept}
+            overlap.append(len(ids & {hit.id for hit in again}) / max(len(ids), 1))
+            first += [hit.id for hit in kept[:1]] == [hit.id for hit in again[:1]]
+        self.lines += [
+            f"| hybrid, top ten in common with the folder | {np.mean(overlap):.4f}; the same first hit for {first} of"
+            f" {some} |",
+            f"| hybrid, whole search, folder | {both(folder)} ms |",
+            f"| hybrid, whole search, published | {both(published)} ms |",
+        ]
+
+
+def timed_search(vectors, queries: np.ndarray, allowed: np.ndarray, limit: int):  # noqa: ANN001, ANN201
+    """Search with another limit for scoring all units of a filter."""
+    from tellapart.index.postgres import vectors as module
+
+    kept, module.SCANNED_UNITS = module.SCANNED_UNITS, limit
+    try:
+        times, rows = [], []
+        for query in queries:
+            started = time.perf_counter()
+            found, _ = vectors.search(query[None], K, allowed=allowed)
+            times.append(time.perf_counter() - started)
+            rows.append(found[0])
+    finally:
+        module.SCANNED_UNITS = kept
+    return times, np.array(rows)
