@@ -136,6 +136,18 @@ def test_many_new_files_are_left_to_the_next_run_of_index(notes):
     assert len(documents(index, "damson")) == 1
 
 
+def test_files_that_cannot_be_read_do_not_keep_a_new_one_from_being_read(notes, monkeypatch):
+    folder, index = notes
+    monkeypatch.setattr(freshness, "BYTES_PER_SECOND", 100_000.0)
+    for number in range(12):
+        (folder / f"damaged-{number}.pdf").write_bytes(b"%PDF-1.7\n" + bytes(15_000))
+    age(folder)
+    assert cli(["index", "--index", str(index)]) == 0
+    (folder / "new.md").write_text("damson jam\n")
+    assert documents(index, "damson") == ["new.md"]
+    assert Index.open(index).search("apricot", ranker="bm25").freshness.changed == 0
+
+
 def test_a_writer_at_work_does_not_keep_anybody_from_searching(notes):
     folder, index = notes
     (folder / "0.md").write_text("blackberry\n")

@@ -89,7 +89,7 @@ def _slipped_in(head: bytes) -> bool:
 
 
 def decode(content: bytes) -> Decoded:
-    """Read bytes as text in the encoding they are most likely in (see `_decoded`), with lines that end as others count.
+    """Read bytes as text in the encoding they are most likely in (see `_decoded`).
 
     Where lines end in a carriage return alone, as on a Macintosh before 2001, each becomes a line feed; offsets stay.
     """

@@ -278,7 +278,7 @@ Perl and JSON (what a Debian has installed), tables of code points and of number
 
 
 _READ_TOKENS = 200
-"""Tokens read at a time: in code a hundred have as many words as are needed."""
+"""Tokens read at a time; code is told from data by the first of them (not measured)."""
 
 
 def _is_data(text: str) -> bool:

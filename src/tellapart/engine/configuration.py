@@ -41,7 +41,7 @@ class Configuration:
 
     @property
     def described(self) -> str:
-        """The name with the parameters that were set, as `parse` reads it: `minilm/paragraph/hybrid (weight 0.5)`."""
+        """The name with the parameters that were set, to six digits: `minilm/paragraph/hybrid (weight 0.5)`."""
         given = self.parameters.shown()
         return f"{self.name} ({given})" if given else self.name
 
@@ -72,6 +72,8 @@ def _split_parameters(name: str) -> tuple[str, dict[str, Any]]:
     plain, bracket, rest = name.partition(" (")
     if not bracket:
         return name, {}
+    if not rest.endswith(")"):
+        raise TellapartError(f"the configuration {name!r} lacks its closing bracket")
     given: dict[str, Any] = {}
     for item in rest.removesuffix(")").split(", "):
         key, _, value = item.partition(" ")

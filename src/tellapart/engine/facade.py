@@ -75,7 +75,7 @@ class Index:
         """Open an existing index, with the encoder objects that it was built with: `{"name": encoder}`, or a list.
 
         `path` is a folder, or `postgresql://user@host/database` (docs/scale.md). With `refresh` a search looks at the
-        sources first and reads again what changed. Raises TellapartError where there is none, or none to be read.
+        sources first and reads again what changed. Raises TellapartError where there is none, or it cannot be read.
         """
         return cls(OpenedIndex.open(path), named_encoders(encoders)[1], refresh=refresh)
 
@@ -352,8 +352,9 @@ class Index:
             encoder = open_encoder(self.folder, self.store, name, fingerprint, given)
             self._encoders[name] = encoder
         if encoder.fingerprint != fingerprint:
+            with self.reading() as snapshot:
+                how = f"{snapshot.adding()}, or Index.update() for an encoder object"
             raise StaleIndexError(
-                f"the vectors in {self.store.place} were made by another version of {name!r}: make new ones with"
-                f" 'tellapart index --index {self.folder}', or Index.update() for an encoder object"
+                f"another version of {name!r} made the vectors in {self.store.place}: make new ones with {how}"
             )
         return encoder

@@ -57,7 +57,8 @@ COMPARED_HITS = 10
 
 SPREAD_HITS = 50
 """Hits that are ranked at least, for the spread of their scores. It raises the skill of the first hit's probability by
-.016 on cranfield and .003 on cosqa (standard errors .006, .002), by nothing elsewhere; that of ten hits does not."""
+.016 on cranfield and .003 on cosqa (standard errors .006, .002), by nothing elsewhere; that of ten hits does not
+(measured once)."""
 
 
 def hit_features(

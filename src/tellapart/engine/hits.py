@@ -65,7 +65,8 @@ def distinct_hits(
         if len(texts) > k or len(found) < k + spare:
             break
     if any(HELD_BACK in hit.components for hit in made) and OF_FILE in made[0].components:
-        made += _of_quiet_files(rank(k + SPARE), made, stored)
+        found = found if spare == SPARE else rank(k + SPARE)
+        made += _of_quiet_files(found, made, stored)
     return _collapsed(_ordered(made), k)
 
 
@@ -109,7 +110,7 @@ def _words_in(text: str) -> int:
         text = ADDRESSES.sub(" ", text)
     words = set(WORDS.findall(text.lower()))
     if text.isascii():
-        return len([word for word in words if len(word) > 1])  # a letter is no word
+        return sum(len(word) > 1 for word in words)  # a letter is no word
     return sum(len(word) if is_unspaced(word[0]) else len(word) > 1 for word in words)
 
 
@@ -124,19 +125,19 @@ def _hit(rank: int, found: Found, stored: StoredDocument, *, hold_back: bool) ->
     if hold_back and share < 1 and found.score > 0:
         components = {**components, HELD_BACK: share}
     return Hit(
-        rank,
-        bare.id,
-        bare.document,
-        bare.path,
-        bare.granularity,
-        bare.span,
-        bare.lines,
-        found.score,
-        found.probability,
-        bare.text,
-        components,
-        bare.place,
-        bare.unit,
+        rank=rank,
+        id=bare.id,
+        document=bare.document,
+        path=bare.path,
+        granularity=bare.granularity,
+        span=bare.span,
+        lines=bare.lines,
+        score=found.score,
+        probability=found.probability,
+        text=bare.text,
+        components=components,
+        place=bare.place,
+        unit=bare.unit,
     )
 
 

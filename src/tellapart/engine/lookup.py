@@ -89,7 +89,7 @@ def documents_below(store: DocumentStore, folder: str, sources: Sequence[str]) -
         if found := store.numbers_below(below):
             return found
     if len(sources) == 1 and Path(os.path.abspath(folder)) == Path(sources[0]) and Path(folder).is_dir():
-        return store.numbers()
+        return store.numbers_below("")
     return []
 
 

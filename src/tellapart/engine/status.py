@@ -18,8 +18,8 @@ from tellapart.index.files import bytes_below, check
 from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import kept_spec
 from tellapart.index.postgres.store import PublishedStore
-from tellapart.index.segments import live_segments
 from tellapart.index.settings import located
+from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import rebuilding
 from tellapart.index.update import PIPED
 
@@ -120,8 +120,10 @@ def _calibration(checked: CheckedCalibration | None) -> CalibrationStatus | None
 def verify_index(index: Index) -> None:
     """Read every file and document and compare checksums; raise CorruptIndexError at the first that differs."""
     with index.reading() as snapshot:
-        for segment in live_segments(index.folder, index.catalogue):
-            check(segment.folder, index.catalogue.files(segment.number), thoroughly=True)
+        folder_store(index.store)
+        assert isinstance(snapshot, FolderSnapshot)
+        for segment in snapshot.filed:
+            check(segment.folder, snapshot.files[segment.number], thoroughly=True)
             segment.lexical.verify()
         for number in index.store.identifiers():
             index.stored(number).tree.validate()

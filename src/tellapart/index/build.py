@@ -25,11 +25,11 @@ from tellapart.index.latent import (
 )
 from tellapart.index.lock import PATIENCE, writer_lock
 from tellapart.index.merging import merge_where_worthwhile
-from tellapart.index.segments import Segment, live_segments, vectors_name
+from tellapart.index.segments import Segment, live_segments, sweep, vectors_name
 from tellapart.index.settings import Settings, keep_settings, kept_settings
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import FILE, Store, corruption_named
-from tellapart.index.update import Changes, reread_documents, sweep, update_documents
+from tellapart.index.update import Changes, reread_documents, update_documents
 from tellapart.index.vectors import build_derived
 from tellapart.index.vectors.approximate import CODED_ROWS
 from tellapart.progress import Progress

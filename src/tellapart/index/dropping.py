@@ -8,10 +8,9 @@ from pathlib import Path
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.lock import PATIENCE, writer_lock
-from tellapart.index.segments import vectors_folder
+from tellapart.index.segments import sweep, vectors_folder
 from tellapart.index.settings import keep_settings, kept_settings
 from tellapart.index.store import FILE, Store, corruption_named
-from tellapart.index.update import sweep
 
 
 def forget_encoder(catalogue: Catalogue, encoder: StoredEncoder) -> None:

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
 from tellapart.index.lexical.tokens import Numbered, analyse_all_parts
-from tellapart.index.naming import KEPT_WORDS, depth_of, last_name, plain, stem_of, words_of
+from tellapart.index.naming import depth_of, last_name, plain, stem_of, words_of
 
 FILE = "names.npz"
 FIELDS = ("stem", "folder", "part", "plain", "labelled")
 """Postings kept: words of a file's name and of its folders -> documents; stemmed parts and plain names of labels ->
 labels; labels -> units."""
+
+KEPT_ROWS = 1 << 20
+"""Documents of words looked up before that a segment keeps in memory: 4 MB."""
 
 Numbers = NDArray[np.int32]
 Positions = NDArray[np.int64]
@@ -143,6 +146,7 @@ class SegmentNames:
 
     def __init__(self, file: Path | BinaryIO) -> None:
         self._like: dict[tuple[str, int], NamedLike | None] = {}
+        self._like_rows = 0
         with np.load(file) as arrays:
             self._arrays = {name: arrays[name] for name in arrays.files}
         self.kinds: NDArray[np.uint8] = self._arrays["kinds"]
@@ -204,19 +208,22 @@ class SegmentNames:
     def named_like(self, word: str, shortest: int) -> NamedLike | None:
         """Give the documents that are named like a word (see `alike`), each once; None where none is.
 
-        Words of late stay in memory: questions about one corpus share most of theirs.
+        What was found stays in memory, since questions about one corpus share most of their words; all of it is
+        forgotten once it names `KEPT_ROWS` documents.
         """
         key = word, shortest
         if key not in self._like:
-            if len(self._like) >= KEPT_WORDS:
-                self._like.clear()
+            if self._like_rows >= KEPT_ROWS:
+                self._like, self._like_rows = {}, 0
             stems = tuple(self.alike("stem", word, shortest))
             by_stem = [self.rows("stem", number) for number in stems]
             by_path = [
                 *by_stem,
                 *(self.rows("folder", number) for number in self.alike("folder", word, shortest)),
             ]
-            self._like[key] = NamedLike(stems, _union(by_stem), _union(by_path)) if by_path else None
+            found = NamedLike(stems, _union(by_stem), _union(by_path)) if by_path else None
+            self._like_rows += 1 + (len(found.by_stem) + len(found.by_path) if found else 0)
+            self._like[key] = found
         return self._like[key]
 
     def alike(self, field: str, word: str, shortest: int) -> Iterator[int]:

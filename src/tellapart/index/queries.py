@@ -50,10 +50,6 @@ class DocumentQueries:
         query = "SELECT number FROM documents WHERE substr(id, 1, ?) = ? ORDER BY id"
         return [row[0] for row in self.connection.execute(query, (len(beginning), beginning))]
 
-    def numbers(self) -> list[int]:
-        """Give the numbers of all documents, ascending."""
-        return [row[0] for row in self.connection.execute("SELECT number FROM documents ORDER BY number")]
-
     def record_at(self, sources: Sequence[str], line: int) -> str | None:
         """Give the id of the record of a file that begins at a line, or last before it."""
         row = self.connection.execute(

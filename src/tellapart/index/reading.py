@@ -121,10 +121,6 @@ class DocumentStore(Protocol):
         """Give the numbers of the documents whose ids begin so, in the order of the ids."""
         ...
 
-    def numbers(self) -> list[int]:
-        """Give the numbers of all documents, ascending."""
-        ...
-
     def record_at(self, sources: Sequence[str], line: int) -> str | None:
         """Give the id of the record of a file that begins at a line, or last before it."""
         ...

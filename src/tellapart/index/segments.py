@@ -191,3 +191,16 @@ def _offsets_name(granularity: Granularity) -> str:
 def live_segments(index: Path, catalogue: Catalogue) -> list[Segment]:
     """Open the segments of the generation that the store shows now, oldest first."""
     return [Segment(number, segment_folder(index, number), dead) for number, dead in catalogue.segments()]
+
+
+def sweep(index: Path, catalogue: Catalogue) -> None:
+    """Delete what no generation shows: leftovers of a killed run, merged segments, dropped vectors."""
+    live = {segment_folder(index, number): number for number, _ in catalogue.segments()}
+    for folder in sorted((index / FOLDER).glob("*")):
+        if folder not in live:
+            remove(folder)
+            continue
+        known = {folder / file.name for file in catalogue.files(live[folder])}
+        for path in files_below(folder):
+            if path not in known:
+                path.unlink(missing_ok=True)

@@ -21,10 +21,9 @@ from tellapart.corpus.split import split
 from tellapart.errors import TellapartError, TooMuchToReadError
 from tellapart.index.catalogue import Catalogue, StoredSource
 from tellapart.index.database import contents_versions
-from tellapart.index.files import files_below, remove
 from tellapart.index.freshness import CHECKED, FILE_BYTES, READ_RATE, SCAN_SECONDS, watch
 from tellapart.index.need import need
-from tellapart.index.segments import FOLDER, SegmentWriter, live_segments, segment_folder
+from tellapart.index.segments import SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import Settings, keep_settings, located
 from tellapart.index.store import Store, digest_of
 from tellapart.progress import Progress, silent
@@ -140,9 +139,10 @@ class Updater:
         if self.at_most_bytes is None:
             return
         as_read = {key: (stored.size, stored.mtime_ns) for key, stored in known.items()}
-        sizes = [s.size for s in sources if (s.size, s.mtime_ns) != as_read.get(s.key)]
-        if sum(sizes) + FILE_BYTES * len(sizes) > self.at_most_bytes:
-            raise TooMuchToReadError(len(sizes))
+        given_up = {path for path, _ in self._skipped_before} - known.keys()  # they fail as quickly again
+        new = [s for s in sources if s.key not in given_up and (s.size, s.mtime_ns) != as_read.get(s.key)]
+        if sum(source.size + FILE_BYTES for source in new) > self.at_most_bytes:
+            raise TooMuchToReadError(len(new))
 
     def _keep_rate(self, seconds: float) -> None:
         """Remember how many bytes a second are read and indexed here, where there were enough to tell."""
@@ -345,16 +345,3 @@ def reread_documents(
     if changes.any:
         store.next_generation()
     return changes
-
-
-def sweep(index: Path, catalogue: Catalogue) -> None:
-    """Delete what no generation shows: leftovers of a killed run, merged segments, dropped vectors."""
-    live = {segment_folder(index, number): number for number, _ in catalogue.segments()}
-    for folder in sorted((index / FOLDER).glob("*")):
-        if folder not in live:
-            remove(folder)
-            continue
-        known = {folder / file.name for file in catalogue.files(live[folder])}
-        for path in files_below(folder):
-            if path not in known:
-                path.unlink(missing_ok=True)

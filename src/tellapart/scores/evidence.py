@@ -29,8 +29,8 @@ LEAST = 1e-9
 """Keeps the share of a probability of 0 finite."""
 
 RANK_POWER = 0.5
-"""Of the rank in `claims`. Of 0, .25, .5, 1, 2 and 4 it gave the shortest lists on the sets of bench/lists.py, 0 (no
-rank) longer ones on six of eight; half and twice change hardly anything."""
+"""Of the rank in `claims`. Of 0, .25, .5, 1, 2 and 4 it gave the shortest lists on the sets that bench/lists.py
+reports (measured once), 0 (no rank) longer ones on six of eight; half and twice change hardly anything."""
 
 SECOND_LOOK = ANSWER_FEATURES.index("best second look")
 

@@ -87,9 +87,8 @@ class TypicalWeights:
 
 DIRECTED = TypicalWeights(np.array([1.8, 0.7, 0.3, 0.0, -0.3]), np.array([0.5, 0.3, 0.3, 0.3, 0.3]))
 SYMMETRIC = TypicalWeights(np.array([1.7, 0.0, 0.7, 0.1, -0.6]), np.full(5, 0.3))
-"""Weights of eight directed and of two symmetric relations, 100 pairs each: bench/relations.py prints them. On the
-relations of domains that they were not taken from they raise mean average precision over the cosine's from -7 % to +3 %
-with 5 pairs and from +7 % to +13 % with 20."""
+"""Weights of eight directed and of two symmetric relations, 100 pairs each: bench/relations.py prints them.
+docs/benchmarks/relations.md shows what they are worth on relations of other domains."""
 
 
 class RelationModel:

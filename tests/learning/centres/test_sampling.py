@@ -102,5 +102,4 @@ def test_ten_million_classes_cost_what_a_sample_costs():
             Sampling(20_000 / held).draw(torch.arange(64), held, rank=0, step=step)
         return time.process_time() - start
 
-    seconds(100_000)
-    assert seconds(10**9) < 3 * seconds(10**6)
+    assert seconds(10**9) < 5  # a pass over all of them takes minutes

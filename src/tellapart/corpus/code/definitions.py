@@ -95,10 +95,10 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: SourceText, *, signat
 def _definition(
     captures: dict[str, list[tree_sitter.Node]], source: SourceText, *, signatures: bool
 ) -> Definition | None:
-    found = [named for named in _ROLES if named[0] in captures]
-    if not found:
+    found = next((named for named in _ROLES if named[0] in captures), None)
+    if found is None:
         return None
-    capture, role = found[0]
+    capture, role = found
     start, end = source.span(captures[capture][0])
     if "tail" in captures:
         end = source.span(captures["tail"][-1])[1]

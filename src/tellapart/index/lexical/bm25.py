@@ -142,8 +142,9 @@ class Bm25:
 
     def prepare(self, terms: Sequence[str]) -> None:
         """Look up terms together that are asked for one by one next: postings may be kept far away."""
+        unknown = [term for term in dict.fromkeys(terms) if term not in self._found]
         for part in self._parts:
-            part.segment.prepare([term for term in dict.fromkeys(terms) if term not in self._found])
+            part.segment.prepare(unknown)
 
     def document_frequency(self, term: str) -> int:
         """Count the live units that have a term."""

@@ -50,8 +50,6 @@ _GROUPED = re.compile(
 )
 _GROUPED_IN_CODE = re.compile(r"[1-9]\d{0,2}(?:(,)\d{3})(?:,\d{3})*(?!,?\d)")
 _DIGITS = b"0123456789"
-_APART = {Kind.CODE: b","}
-_APART_IN_PROSE = b",._ "
 _LONGEST_NUMBER = 23
 """Characters of 18 digits in groups; longer ones are the rows of a table, which are many numbers."""
 
@@ -164,7 +162,7 @@ _DIGIT, _SIGN = 1, 2
 @cache
 def _number_classes(kind: Kind) -> bytes:
     """Table for bytes.translate: digits, and signs that may set thousands apart."""
-    apart = _APART.get(kind, _APART_IN_PROSE)
+    apart = b"," if kind is Kind.CODE else b",._ "
     return bytes(_DIGIT if code in _DIGITS else _SIGN if code in apart else 0 for code in range(256))
 
 

@@ -215,10 +215,6 @@ class PublishedStore:
         """Give the numbers of the documents whose ids begin so, in the order of the ids."""
         return self._numbers("starts_with(id, %s) ORDER BY id", [plain(beginning)])
 
-    def numbers(self) -> list[int]:
-        """Give the numbers of all documents, ascending."""
-        return self._numbers("true ORDER BY number", [])
-
     def _numbers(self, condition: str, values: Sequence[Any]) -> list[int]:
         query = f"SELECT number FROM documents WHERE {LIVE} AND {condition}"
         return [row[0] for row in self.database.rows(query, values)]

@@ -28,7 +28,8 @@ IN_MEMORY = 2 << 30
 
 TRIED, QUICK_SECONDS = 16, 0.002
 """Images decoded one after the other first. Where most take less than this, the others are too: of 1,200 small PNG
-files (.3 ms each) two threads took twice as long as one, since they wait for each other's turn at the interpreter."""
+files (.3 ms each) two threads took twice as long as one, since they wait for each other's turn at the
+interpreter (measured once)."""
 
 LISTED = 10
 """Damaged images that a message names."""

@@ -45,11 +45,11 @@ def choose_device(name: str | None = None) -> torch.device:
 @contextmanager
 def all_workers(device: torch.device) -> Iterator[Workers]:
     """Meet the other workers that torchrun has started, if it has, and part at the end."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Workers.present()
         return
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Workers.present()

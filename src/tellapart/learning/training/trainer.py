@@ -194,7 +194,7 @@ class Trainer:
         return float(loss.detach())
 
     def _seed(self, seed: int) -> None:
-        """Seed the streams of the CPU and of this device alone: `torch.manual_seed` asks every kind, 2 ms a step."""
+        """Seed the streams of the CPU and of this device alone: `torch.manual_seed` seeds every kind, 2 ms."""
         torch.default_generator.manual_seed(seed)
         if self.device.type in ("cuda", "mps"):
             getattr(torch, self.device.type).manual_seed(seed)
