@@ -7,10 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tellapart import Index, publish
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 SCHEMAS = itertools.count()
 
@@ -36,6 +40,24 @@ def server() -> Iterator[str]:
 def address(server: str) -> str:
     """An address where nothing is published yet."""
     return f"{server}&schema=test{next(SCHEMAS)}"
+
+
+@pytest.fixture
+def administrator(server: str) -> Iterator[Connection[tuple[object, ...]]]:
+    """A connection that may do everything."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def database(server: str, administrator: Connection[tuple[object, ...]]) -> Iterator[str]:
+    """Address of a database of one's own, in which nothing is yet."""
+    name = f"own{next(SCHEMAS)}"
+    administrator.execute(f"CREATE DATABASE {name}")
+    yield server.replace("/postgres?", f"/{name}?")
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

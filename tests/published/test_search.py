@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -109,6 +111,66 @@ def test_the_verdict_is_followed(index, address):
         answer = published.search("roses")
         assert answer.configuration.name == "section/bm25"
         assert "measured" in answer.why
+
+
+@pytest.mark.parametrize("few", [0, 64])
+def test_a_filter_that_leaves_much_is_sent_as_bits(index, published, monkeypatch, few):
+    """As in an index of ten thousand units and more."""
+    monkeypatch.setattr("tellapart.index.postgres.vectors.SCANNED_UNITS", 0)
+    monkeypatch.setattr("tellapart.index.postgres.vectors.FEW_LEFT_OUT", few)
+    for condition in ("kind = 'prose'", "id glob 'notes/*'", "id = 'absent'"):
+        for query in QUERIES:
+            asked = {"where": condition, "ranker": "knn", "encoder": "lsa", "k": 5}
+            same(index.search(query, **asked), published.search(query, **asked))
+
+
+def test_there_are_as_many_hits_as_asked_for(address, tmp_path, encoders, monkeypatch):
+    """Also where pgvector stops before it has found enough that a filter keeps."""
+    from tellapart.index.postgres.database import SETTINGS
+
+    words = [*"abcdefgh"]
+    texts = [f"{one} {other} {third}" for one in words for other in words for third in words]
+    path = tmp_path / "records.jsonl"
+    path.write_text("\n".join(json.dumps({"_id": text, "text": text, "n": len(set(text))}) for text in texts))
+    hasty = {
+        "enable_seqscan": "off",
+        "enable_sort": "off",
+        "hnsw.max_scan_tuples": "1",
+        "hnsw.ef_search": "1",
+    }
+    monkeypatch.setattr("tellapart.index.postgres.database.SETTINGS", SETTINGS | hasty)
+    monkeypatch.setattr("tellapart.index.postgres.vectors.SCANNED_UNITS", 0)
+    with Index.build([path], tmp_path / "many.idx", encoders=["words"]) as index:
+        publish(index, address)
+        with Index.open(address) as published:
+            for condition, count in (((), 30), ("n = 4", 30), ("n = 2", 8)):
+                asked = {"where": condition, "ranker": "knn", "granularity": "document", "k": 30}
+                kept, again = index.search("a b c", **asked), published.search("a b c", **asked)
+                assert len(kept) == len(again) == count
+                assert [hit.score for hit in again] == pytest.approx([hit.score for hit in kept], abs=1e-6)
+
+
+def test_threads_share_one_index(index, address):
+    """A server's threads come one after the other, each to the same connection."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tellapart.index.postgres.address import Address
+    from tellapart.serving.shared import SharedIndex
+
+    publish(index, address)
+    shared = SharedIndex(Address.packed(address))
+
+    def ask(query):
+        with shared.use() as opened:
+            return [hit.id for hit in opened.search(query)]
+
+    asked = QUERIES * 8
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(ask, asked))
+    finally:
+        shared.close()
+    assert found == [[hit.id for hit in index.search(query)] for query in asked]
 
 
 def test_what_cannot_be_done_is_one_line(published):

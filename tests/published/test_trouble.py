@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tellapart import Index, StaleIndexError, TellapartError, publish
-from tellapart.index.postgres.address import Address
+from tellapart.index.postgres.address import Address, concealed
 
 
 def one_line(error):
@@ -16,14 +19,6 @@ def one_line(error):
     assert "\n" not in text
     assert "Traceback" not in text
     return text
-
-
-@pytest.fixture
-def administrator(server):
-    import psycopg
-
-    with psycopg.connect(server, autocommit=True) as connection:
-        yield connection
 
 
 def test_no_server():
@@ -67,6 +62,23 @@ def test_a_wrong_password_is_named_and_not_shown(server, administrator):
 def test_nothing_is_published_there(address):
     with pytest.raises(TellapartError, match=r"no index is published in .*tellapart publish"):
         Index.open(address)
+
+
+def test_a_refused_opening_leaves_no_connection_behind(address, administrator):
+    def connected():
+        return administrator.execute("SELECT count(*) FROM pg_stat_activity").fetchone()[0]
+
+    before, threads, errors = connected(), threading.active_count(), []
+    for _ in range(3):
+        with pytest.raises(TellapartError) as error:
+            Index.open(address)
+        errors.append(error)  # what was open when it was raised stays reachable
+    for _ in range(100):  # the server ends a session a moment after its client has left
+        if connected() == before:
+            break
+        time.sleep(0.05)
+    assert connected() == before
+    assert threading.active_count() == threads
 
 
 def test_a_server_without_pgvector(index, address, monkeypatch, administrator):
@@ -124,7 +136,9 @@ def test_a_reader_needs_no_more_than_reading(index, published, address, server, 
 
 
 def test_addresses():
-    address = Address.needed("postgresql://me:secret@host:5433/db?schema=docs&sslmode=require&host=/tmp/a b")
+    address = Address.needed(
+        "postgresql://me:secret@host:5433/db?schema=docs&sslmode=require&host=/tmp/a%20b"
+    )
     assert address.schema == "docs"
     assert "schema" not in address.url
     assert str(address) == "postgresql://me@host:5433/db?sslmode=require&host=/tmp/a%20b&schema=docs"
@@ -137,3 +151,61 @@ def test_addresses():
             Address.needed(wrong)
     with pytest.raises(TellapartError, match="cannot be the name of a schema"):
         Address.needed("postgresql://host/db?schema=")
+
+
+SECRETS = st.text(alphabet="@/#?%&=:+ \\'\"[]ab1\u00e9\n\0", max_size=8).map(
+    lambda text: f"s3cr3t{text}hunter2"
+)
+"""Passwords; both ends tell whether a part of one is shown."""
+
+WRITTEN = st.sampled_from(
+    (
+        "postgresql://me:{}@host/db",
+        "postgresql://me:{}@host:5433/db?sslmode=require",
+        "postgresql://me:{}@[::1]/db?schema=docs",
+        "postgresql://me:{}@host/db?schema=",
+        "postgresql://me:{}@host/db?nonsense=1",
+        "postgresql://me:{}@host:port/db",
+        "postgresql://host/db?user=me&password={}",
+        "postgresql://me@host/db?sslpassword={}&sslmode=require",
+        "postgres:/me:{}@host/db",
+        "mysql://me:{}@host/db",
+        "postgresql:me:{}@host/db",
+    )
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SECRETS, WRITTEN, st.booleans())
+def test_no_password_is_ever_shown(secret, written, escaped):
+    """Whether an address is understood or refused, by us or by libpq."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    text = written.format(quote(secret, safe="") if escaped else secret)
+    shown = [concealed(text)]
+    try:
+        address = Address.needed(text)
+    except TellapartError as error:
+        shown += [str(error), repr(error)]
+    else:
+        shown += [str(address), repr(address)]
+        try:
+            understood = conninfo_to_dict(address.url)
+        except ProgrammingError as error:
+            shown.append(concealed(str(error)))
+        else:  # what was meant, or nothing
+            assert secret in (understood.get("password"), understood.get("sslpassword"))
+    for each in shown:
+        assert "s3cr3t" not in each
+        assert "hunter2" not in each
+
+
+@pytest.mark.parametrize("password", ["p@ss", "p/ss", "p#ss", "p?ss", "100%", "p%zz"])
+def test_a_password_that_needs_escapes_is_refused(password):
+    with pytest.raises(TellapartError, match="write special characters of the password as %40") as error:
+        Index.open(f"postgresql://me:{password}@127.0.0.1:1/db")
+    assert password not in one_line(error)
+    with pytest.raises(TellapartError, match="cannot connect") as error:
+        Index.open(f"postgresql://me:{quote(password, safe='')}@127.0.0.1:1/db")
+    assert quote(password, safe="") not in one_line(error)

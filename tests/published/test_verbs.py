@@ -52,7 +52,7 @@ def test_run_writes_the_run_of_the_folder(index, published, address, call, tmp_p
 def test_other_verbs_say_where_they_work(address, call, verb):
     code, _, err = call(*verb, "--index", address)
     assert code == 2
-    assert "a published index is only searched" in err
+    assert "is a published index, which is only searched" in err
     assert err.count("\n") == 1
 
 

@@ -95,7 +95,7 @@ def _calibration(state: IndexStatus) -> str:
 
 
 def _missing(state: IndexStatus, verb: str, purpose: str) -> str:
-    if "://" in state.folder:
+    if state.published:
         return f"none: run 'tellapart {verb}' on the folder that it was published from, and publish again"
     return f"none: 'tellapart {verb} --index {state.folder}' {purpose}"
 

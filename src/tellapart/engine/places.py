@@ -11,8 +11,9 @@ from typing import Protocol
 from tellapart.arguments import path_of
 from tellapart.encoders.protocol import Encoder
 from tellapart.engine.refreshing import Refresher
-from tellapart.errors import TellapartError
-from tellapart.index.postgres.address import Address
+from tellapart.index.files import bytes_below
+from tellapart.index.postgres.address import Address, only_searched
+from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Generations, Snapshot
 from tellapart.index.store import Store
@@ -68,6 +69,11 @@ def is_published(store: DocumentStore) -> bool:
     return not isinstance(store, Store)
 
 
+def bytes_kept(store: DocumentStore) -> int:
+    """Sum what an index takes, on this machine or at the server."""
+    return store.size() if isinstance(store, PublishedStore) else bytes_below(own_folder(store))
+
+
 def folder_store(store: DocumentStore) -> Store:
     """Give the store of an index in a folder, for what cannot be done to a published one.
 
@@ -75,10 +81,7 @@ def folder_store(store: DocumentStore) -> Store:
         TellapartError: It is published.
     """
     if not isinstance(store, Store):
-        raise TellapartError(
-            f"{store.place} is a published index, which is only searched: do this to the index that it was published"
-            " from, and publish again"
-        )
+        raise only_searched(store.place)
     return store
 
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.scan import scan
 from tellapart.engine.facade import Index
-from tellapart.engine.places import folder_store, is_published
+from tellapart.engine.places import bytes_kept, folder_store, is_published
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
-from tellapart.index.files import bytes_below, check
+from tellapart.index.files import check
 from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import kept_spec
-from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.settings import located
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import rebuilding
@@ -51,12 +50,15 @@ class CalibrationStatus:
 class IndexStatus:
     """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`.
 
+    `folder` is the address of a `published` index.
+
     `vectors_for` are globs of the documents that have vectors, empty where all have; `compressed` says how the vectors
     of an encoder are kept, for those that are compressed;
     `in_use` names the encoder that `migrate` put to use, None where it was never called.
     """
 
     folder: str
+    published: bool
     generation: int
     sources: tuple[str, ...]
     updated: str | None
@@ -80,6 +82,7 @@ def index_status(index: Index) -> IndexStatus:
         checked = index.store.meta(CHECKED)
         return IndexStatus(
             folder=index.store.place,
+            published=is_published(index.store),
             generation=snapshot.generation,
             sources=tuple(located(settings.sources, index.folder)),
             updated=_moment(int(checked)) if checked else None,
@@ -95,7 +98,7 @@ def index_status(index: Index) -> IndexStatus:
                 if (spec := kept_spec(index.folder, each.fingerprint))
             },
             changed_sources=0 if is_published(index.store) else _changed(index),
-            bytes=_bytes(index),
+            bytes=bytes_kept(index.store),
             verdict=_verdict(index.planner(snapshot).verdict),
             calibration=_calibration(CheckedCalibration.of(index.store, snapshot)),
         )
@@ -142,10 +145,6 @@ def _check_rows(index: Index, encoder: str, granularity: Granularity, units: int
             f"{index.folder} has {units} {granularity} units but {vectors} vectors of {encoder}:"
             f" {rebuilding(folder_store(index.store).path)}"
         )
-
-
-def _bytes(index: Index) -> int:
-    return index.store.size() if isinstance(index.store, PublishedStore) else bytes_below(index.folder)
 
 
 def _changed(index: Index) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from tellapart.caches import cache_folder
 from tellapart.errors import TellapartError
-from tellapart.index.postgres.address import Address
+from tellapart.index.postgres.address import Address, only_searched
 from tellapart.index.settings import STDIN, located, recovered_settings
 from tellapart.index.store import FILE, Store
 
@@ -49,10 +49,7 @@ def find_home(index: Path | None, path: Path | None = None) -> Home:
         if Address.of(index) is not None:
             return Home(index, _below_published(path))
         if str(index).startswith(("postgresql:/", "postgres:/")):
-            raise TellapartError(
-                "a published index is only searched (search, related, run, context and others; docs/scale.md):"
-                " give the folder that it was published from, and publish again"
-            )
+            raise only_searched("what --index names")
         if index.exists() and not index.is_dir():
             raise TellapartError(f"--index {index} is a file: give the folder of an index")
         return Home(index, () if path is None or not exists(index) else _part_of(index, path))

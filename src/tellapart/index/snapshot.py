@@ -59,12 +59,12 @@ class UnitTable:
         self.offsets: NDArray[np.int64] = (
             np.append(np.concatenate(offsets), first) if offsets else np.zeros(1, np.int64)
         )
-        self._dead: Mask = np.concatenate(dead) if dead else np.zeros(0, bool)
+        self.dead: Mask = np.concatenate(dead) if dead else np.zeros(0, bool)
 
     @cached_property
     def alive(self) -> Mask | None:
         """Bool (rows,), None when all are."""
-        return self.spread(~self._dead) if self._dead.any() else None
+        return self.spread(~self.dead) if self.dead.any() else None
 
     @property
     def n_alive(self) -> int:
@@ -77,7 +77,7 @@ class UnitTable:
 
     def rows_of(self, numbers: Iterable[int]) -> Mask:
         """Mask the live units of documents given by number."""
-        chosen = np.isin(self.documents, np.fromiter(numbers, dtype=np.int64)) & ~self._dead
+        chosen = np.isin(self.documents, np.fromiter(numbers, dtype=np.int64)) & ~self.dead
         return self.spread(chosen)
 
     def locate(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -91,7 +91,7 @@ class UnitTable:
 
     def row(self, number: int, ordinal: int) -> int:
         """Row of a document's unit."""
-        position = np.flatnonzero((self.documents == number) & ~self._dead)
+        position = np.flatnonzero((self.documents == number) & ~self.dead)
         if not len(position):
             raise TellapartError(f"document number {number} is not in the index any more: search again")
         return int(self.offsets[position[0]]) + ordinal

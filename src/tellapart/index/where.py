@@ -95,6 +95,8 @@ class SqliteDialect:
         """Give a column, or a key of the metadata, which keeps its type, so that years compare."""
         if len(keys) == 1 and keys[0].lower() in COLUMNS:
             return keys[0].lower(), []
+        if any("\0" in key for key in keys):  # where SQLite ends the path
+            return None
         path = "$." + ".".join('"' + key.replace('"', "") + '"' for key in keys)
         known = self.connection.execute(
             "SELECT 1 FROM documents WHERE json_extract(metadata, ?) IS NOT NULL LIMIT 1", (path,)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tellapart.engine import Index
-from tellapart.errors import TellapartError
-from tellapart.index.postgres.address import Address
+from tellapart.index.postgres.address import Address, only_searched
 from tellapart.index.store import FILE
 
 Answer = TypeVar("Answer")
@@ -56,9 +55,7 @@ class SharedIndex:
             TellapartError: It is a published index, and has none.
         """
         if (address := Address.of(self.folder)) is not None:
-            raise TellapartError(
-                f"{address} is a published index, which is only searched: do this where the index it came from lies"
-            )
+            raise only_searched(address)
         return self.folder
 
     @contextmanager

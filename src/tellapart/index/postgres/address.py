@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 from tellapart.errors import TellapartError
 
@@ -16,6 +16,23 @@ _LONGEST = 63
 """Bytes of a name in PostgreSQL (NAMEDATALEN - 1); it cuts longer ones off without a word."""
 
 
+_SHOWN = ("host", "hostaddr", "port", "user", "dbname", "service", "sslmode")
+"""Parameters that are shown: they tell which server is meant. Others may hold a password."""
+
+_WRITTEN = re.compile(
+    r"((?:^\w+:(?=\S)/*|://)[^\s:@/?#]*+).+|(?i:\b\w*(?:password|secret)\w*\s*=).*", re.DOTALL
+)
+
+
+def concealed(text: str) -> str:
+    """Show what was given as an address, or the driver's words about one, without a password.
+
+    An address ends after the first name in it, and before a parameter for a password: where exactly a password that
+    was written wrongly ends, nobody can tell.
+    """
+    return _WRITTEN.sub(lambda found: f"{found[1] or ''}...", text)
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A database and the schema of an index in it.
@@ -24,7 +41,7 @@ class Address:
     one index in a database. It reads as the same without the password.
     """
 
-    url: str
+    url: str = field(repr=False)
     schema: str = SCHEMA
 
     @classmethod
@@ -32,26 +49,25 @@ class Address:
         """Read an address, also as `packed` gives it; None for anything else, such as a folder.
 
         Raises:
-            TellapartError: It is no URL, or names a schema that there cannot be.
+            TellapartError: It is no URL, a password in it needs escapes, or it names a schema that there cannot be.
         """
         text = str(place)
         if _PACKED.match(text):
             text = unquote(text)
         if not URL.match(text):
             return None
+        _check_escapes(text)
         try:
             parts = urlsplit(text)
-            given = parse_qsl(parts.query, keep_blank_values=True)
-        except ValueError as error:
-            raise TellapartError(
-                f"{text!r} is no address of a database ({error}): write postgresql://user@host/database"
-            ) from None
-        schema = next((value for name, value in given if name == "schema"), SCHEMA)
-        if not schema or len(schema.encode()) > _LONGEST or "\0" in text:
+            given = _parameters(parts.query)
+            schema = next((value for name, value in given if name == "schema"), SCHEMA)
+            rest = urlencode([(name, value) for name, value in given if name != "schema"], quote_via=quote)
+        except ValueError:  # its words may quote the password
+            raise _no_address(text) from None
+        if not schema or len(schema.encode()) > _LONGEST:
             raise TellapartError(
                 f"{schema!r} cannot be the name of a schema: give 1 to {_LONGEST} characters"
             )
-        rest = urlencode([(name, value) for name, value in given if name != "schema"], quote_via=quote)
         return cls(urlunsplit(parts._replace(query=rest)), schema)
 
     @classmethod
@@ -59,9 +75,7 @@ class Address:
         """Read an address where nothing else will do."""
         found = cls.of(place)
         if found is None:
-            raise TellapartError(
-                f"{str(place)!r} is no address of a database: write postgresql://user@host/database"
-            )
+            raise _no_address(str(place))
         return found
 
     @staticmethod
@@ -80,10 +94,49 @@ class Address:
         """Write the address without the password, to be shown."""
         parts = urlsplit(self.url)
         user, at, host = parts.netloc.rpartition("@")
-        given = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
+        given = [(name, value) for name, value in _parameters(parts.query) if name in _SHOWN]
         if self.schema != SCHEMA:
             given.append(("schema", self.schema))
         shown = parts._replace(
             netloc=f"{user.partition(':')[0]}{at}{host}", query=urlencode(given, quote_via=quote, safe="/")
         )
         return urlunsplit(shown)
+
+
+def only_searched(place: object) -> TellapartError:
+    """Give the error for what cannot be done to a published index, of which a message calls `place`."""
+    return TellapartError(
+        f"{place} is a published index, which is only searched: do this to the folder that it was published from,"
+        " and publish again (docs/scale.md says what works where)"
+    )
+
+
+def _no_address(text: str) -> TellapartError:
+    return TellapartError(
+        f"{concealed(text)!r} is no address of a database: write postgresql://user@host/database"
+    )
+
+
+def _check_escapes(text: str) -> None:
+    """Refuse an address of which libpq would read another user, password or host than was meant.
+
+    Raises:
+        TellapartError: An @ / # ? or % stands for itself, or there is a character that no address may hold.
+    """
+    before, _, after = text.partition("//")[2].rpartition("@")
+    names = after.partition("?")[2].split("&") if "?" in after else []
+    if (
+        re.search(r"[@/?]", before)
+        or re.search(r"#|%(?![0-9A-Fa-f]{2})|%00|[\x00-\x20\x7f\ud800-\udfff]", text)
+        or any("=" not in name for name in names if name)
+    ):
+        raise TellapartError(
+            f"cannot read the address {concealed(text)!r}:"
+            " write special characters of the password as %40 and so on (@ %40, / %2F, # %23, ? %3F, % %25, & %26)"
+        )
+
+
+def _parameters(query: str) -> list[tuple[str, str]]:
+    """Read parameters as libpq does, for which a plus is a plus."""
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    return [(unquote(name), unquote(value)) for name, _, value in pairs]

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tellapart.errors import LockedIndexError, TellapartError, require
-from tellapart.index.postgres.address import Address
+from tellapart.errors import TellapartError, require
+from tellapart.index.postgres.address import Address, concealed
 
 if TYPE_CHECKING:
     from psycopg import Connection
-    from psycopg_pool import ConnectionPool
 
 Row = tuple[Any, ...]
 
 CONNECT_SECONDS = 10
 """How long a server may take to answer a connection."""
 
-MOST_CONNECTIONS = 8
-"""Connections that one process keeps, a bound: a search holds one while it runs."""
-
 EF_SEARCH = 200
-"""Candidates of one step in the graph of neighbours. On 100,000 passages with 256-d vectors of lsa recall@10 is .88
-with 40, pgvector's own, .972 with 100, .986 with 200, .987 with 400 (measured once)."""
+"""Candidates of one step in the graph of neighbours; pgvector's own is 40. docs/benchmarks/postgres.md has the recall
+and the time that it leads to."""
 
 SETTINGS = {
     "jit": "off",  # compiling costs more than any statement here takes
@@ -44,26 +39,26 @@ def psycopg() -> ModuleType:
 
 
 class Database:
-    """A database; statements inside `reading` see one moment, and none of them can change anything."""
+    """A database, used by one thread at a time; nothing inside `reading` changes it, and all there see one moment."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._pool: ConnectionPool[Connection[Row]] | None = None
-        self._current = threading.local()
+        self._connection: Connection[Row] | None = None
+        self._reading = False
 
     @contextmanager
     def reading(self) -> Iterator[Connection[Row]]:
-        """Hold a connection that sees one moment; inside another `reading` of the thread, the same."""
-        held: Connection[Row] | None = getattr(self._current, "connection", None)
-        if held is not None:
-            yield held
+        """Hold a connection that sees one moment; inside another `reading`, the same moment."""
+        connection = self._opened()
+        if self._reading:
+            yield connection
             return
-        with spoken(self.address), self._opened().connection() as connection, connection.transaction():
-            self._current.connection = connection
+        with spoken(self.address), connection.transaction():
+            self._reading = True
             try:
                 yield connection
             finally:
-                self._current.connection = None
+                self._reading = False
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Ask for rows, in the binary form of the protocol."""
@@ -81,41 +76,37 @@ class Database:
         Raises:
             TellapartError: There is no server, it does not let us in, or it has no such database.
         """
-        with spoken(self.address):
-            connection: Connection[Row] = psycopg().connect(
+        driver = psycopg()
+        try:
+            connection: Connection[Row] = driver.connect(
                 self.address.url, connect_timeout=CONNECT_SECONDS, autocommit=True
             )
-            prepare_session(connection, self.address.schema)
-            return connection
+        except driver.Error as error:
+            raise TellapartError(
+                f"{self.address}: cannot connect ({_first_line(error)});"
+                " check the address, the password and that the server runs"
+            ) from None  # libpq's own words may quote the address
+        try:
+            with spoken(self.address):
+                prepare_session(connection, self.address.schema)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
-        """Let go of all connections."""
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
-    def _opened(self) -> ConnectionPool[Connection[Row]]:
-        if self._pool is None:
-            pools = require("psycopg_pool", extra="postgres")
-            self.connect().close()  # says what is wrong; a pool only says that it waited
-            self._pool = pools.ConnectionPool(
-                self.address.url,
-                min_size=1,
-                max_size=MOST_CONNECTIONS,
-                timeout=CONNECT_SECONDS,
-                kwargs={"connect_timeout": CONNECT_SECONDS},
-                configure=self._configure,
-                check=pools.ConnectionPool.check_connection,  # a server that was restarted meanwhile
-                open=True,
-            )
-        return self._pool
-
-    def _configure(self, connection: Connection[Row]) -> None:
-        connection.autocommit = True
-        prepare_session(connection, self.address.schema)
-        connection.autocommit = False
-        connection.isolation_level = psycopg().IsolationLevel.REPEATABLE_READ
-        connection.read_only = True
+    def _opened(self) -> Connection[Row]:
+        """Give the connection; a new one in place of one that was lost, but never within one moment."""
+        if self._connection is None or (self._connection.closed and not self._reading):
+            self._connection = self.connect()
+            self._connection.isolation_level = psycopg().IsolationLevel.REPEATABLE_READ
+            self._connection.read_only = True
+        return self._connection
 
 
 def prepare_session(connection: Connection[Row], schema: str) -> None:
@@ -148,21 +139,19 @@ def spoken(address: Address) -> Iterator[None]:
 
 def _said(error: Exception, address: Address) -> TellapartError:
     driver = psycopg()
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    what = first.rpartition("FATAL: ")[2].strip().rstrip(".")
-    if isinstance(error, driver.errors.LockNotAvailable):
-        return LockedIndexError(f"{address} is being published by another process: run this again later")
-    advice = "mend that and run the command again"
+    what, advice = _first_line(error), "mend that and run the command again"
     if isinstance(error, driver.errors.InsufficientPrivilege):
         advice = "grant the role what it lacks (docs/scale.md)"
     elif isinstance(error, driver.errors.DiskFull):
         advice = "free some space on the server and run the command again"
-    elif isinstance(error, driver.OperationalError) and getattr(error, "sqlstate", None) is None:
-        lost = "connection failed" not in str(error) and "timeout" not in str(error)
-        advice = (
-            "run the command again" if lost else "check the address, the password and that the server runs"
-        )
-        what = f"the connection was lost ({what})" if lost else f"cannot connect ({what})"
-    elif isinstance(error, driver.errors.AdminShutdown | driver.errors.CrashShutdown):
+    elif isinstance(error, driver.errors.AdminShutdown | driver.errors.CrashShutdown) or (
+        isinstance(error, driver.OperationalError) and error.sqlstate is None
+    ):
         what, advice = f"the connection was lost ({what})", "run the command again"
     return TellapartError(f"{address}: {what}; {advice}")
+
+
+def _first_line(error: Exception) -> str:
+    """Say in one line what the driver says, without a password."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return concealed(lines[0].rpartition("FATAL: ")[2].strip().rstrip("."))

@@ -24,7 +24,7 @@ from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import FOLDER, LSA, compressed_folder
 from tellapart.index.latent import KIND as LSA_KIND
 from tellapart.index.postgres.address import Address
-from tellapart.index.postgres.database import Database, Row, quoted, spoken
+from tellapart.index.postgres.database import Database, Row, prepare_session, spoken
 from tellapart.index.postgres.schema import ensure_tables, plain, vectors_table
 from tellapart.index.postgres.sending import VectorSender, send_documents, send_segment
 from tellapart.index.postgres.snapshot import encoder_json
@@ -62,15 +62,8 @@ def publish_snapshot(
     database = Database(address)
     with database.connect() as connection, spoken(address), _only_publisher(connection, address):
         ensure_tables(connection, address.schema, database)
-        connection.execute("SELECT set_config('search_path', %s, false)", (_path(connection, address),))
+        prepare_session(connection, address.schema)
         return _Publisher(connection, snapshot, store, progress).run()
-
-
-def _path(connection: Connection[Row], address: Address) -> str:
-    row = connection.execute(
-        "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'vector'"
-    ).fetchone()
-    return ", ".join(quoted(name) for name in dict.fromkeys([address.schema, *(row or ())]))
 
 
 @contextmanager
@@ -104,11 +97,12 @@ class _Publisher:
     def run(self) -> PublishReport:
         sets = self._vector_names()
         contents = self._contents()
-        known = {content: key for content, key in self._all("SELECT content, key FROM documents")}
-        missing = [number for number, content in contents.items() if content not in known]
+        keys: dict[bytes, int] = dict(self._all("SELECT content, key FROM documents"))
+        missing = [number for number, content in contents.items() if content not in keys]
         with self.progress("sending documents", len(missing)) as advance:
             send_documents(self.connection, self.store, missing, contents, advance)
-        keys = {content: key for content, key in self._all("SELECT content, key FROM documents")}
+        newest = max(keys.values(), default=0)
+        keys.update(self._all("SELECT content, key FROM documents WHERE key > %s", (newest,)))
         key_of = {number: keys[content] for number, content in contents.items()}
         segments, sent = self._segments()
         sender = VectorSender(self.connection, self.snapshot, key_of, self.progress)
@@ -133,11 +127,14 @@ class _Publisher:
 
     def _segments(self) -> tuple[list[int], int]:
         """Send the segments that are missing; give the keys of all, in order, and how many were sent."""
-        known = {content: key for content, key in self._all("SELECT content, key FROM segments")}
-        keys, sent = [], 0
+        known: dict[bytes, int] = dict(self._all("SELECT content, key FROM segments"))
+        keys, seen, sent = [], set[bytes](), 0
         with self.progress("sending postings", len(self.segments)) as advance:
             for segment in self.segments:
                 content = self._segment_content(segment)
+                while content in seen:  # other documents with the same texts: a segment of their own
+                    content = blake2b(content, digest_size=16).digest()
+                seen.add(content)
                 if content not in known:
                     with self.connection.transaction():
                         known[content] = send_segment(self.connection, segment, content)

@@ -96,7 +96,8 @@ def _ensure_pgvector(connection: Connection[Row], database: Database) -> None:
             " install the extension 'vector' there, 0.8 or later"
         )
     try:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        # the search path begins with the schema of this index, and whoever drops that would take pgvector along
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
     except psycopg().errors.InsufficientPrivilege:
         raise TellapartError(
             f"{database.address}: the role may not add pgvector to this database:"

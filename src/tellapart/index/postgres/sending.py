@@ -190,8 +190,7 @@ class VectorSender:
         there = self.connection.execute(f"SELECT DISTINCT document FROM {vectors_table(key)}").fetchall()
         numbers = table.documents.tolist()
         keys = np.array([self.key_of.get(number, 0) for number in numbers], np.int64)
-        dead = np.concatenate([np.zeros(0, bool), *(each.dead for each in self.snapshot.segments)])
-        wanted = ~dead & ~np.isin(keys, np.array([row[0] for row in there], np.int64))
+        wanted = ~table.dead & ~np.isin(keys, np.array([row[0] for row in there], np.int64))
         sent = self._rows(encoder, level, key, np.flatnonzero(table.spread(wanted)), keys)
         self._index(key, encoder.dim)
         return sent
@@ -238,8 +237,12 @@ class VectorSender:
     def _index(self, key: int, dim: int) -> None:
         """Build the index of neighbours, if a run before did not."""
         table = vectors_table(key)
-        row = self.connection.execute("SELECT to_regclass(%s)", (f"{table}_neighbours",)).fetchone()
-        if (row is not None and row[0] is not None) or dim > INDEXED_DIMENSIONS:
+        there = self.connection.execute(  # of this table: another schema may have an index of the same name
+            "SELECT 1 FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
+            " WHERE indrelid = %s::regclass AND relname = %s",
+            (table, f"{table}_neighbours"),
+        ).fetchone()
+        if there or dim > INDEXED_DIMENSIONS:
             return
         with self.progress("building the index of neighbours on the server", None):
             self.connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (BUILD_MEMORY,))

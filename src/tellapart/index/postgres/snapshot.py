@@ -29,7 +29,7 @@ from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.postgres.terms import LevelCounts, PublishedTerms, TermLoader, array_data
 from tellapart.index.postgres.vectors import PublishedVectors
 from tellapart.index.segments import vectors_name
-from tellapart.index.snapshot import IN_USE, Snapshot
+from tellapart.index.snapshot import IN_USE, Snapshot, UnitTable
 from tellapart.index.vectors import Moments
 
 
@@ -110,6 +110,7 @@ class PublishedSnapshot(Snapshot):
             segment.vector_names = frozenset(self._sets)
         super().__init__(store.generation, encoders, store.meta(IN_USE) or None, segments)
         self._published: dict[str, PublishedVectors] = {}
+        self._keys: NDArray[np.int64] | None = None
 
     def adding(self, options: str = "") -> str:
         """Say how `tellapart index` with some options is run for this index, for messages."""
@@ -129,25 +130,27 @@ class PublishedSnapshot(Snapshot):
                 self._database,
                 table=key,
                 dim=dim,
-                keys=self._keys,
+                keys=self._keys_of(table),
                 offsets=table.offsets,
                 alive=table.alive,
                 moments=Moments(n, np.frombuffer(total), np.frombuffer(gram).reshape(dim, dim)),
             )
         return self._published[name]
 
-    @cached_property
-    def _keys(self) -> NDArray[np.int64]:
-        """The server's number of each document, 0 for deleted ones, in the order of the unit tables."""
+    def _keys_of(self, table: UnitTable) -> NDArray[np.int64]:
+        """Give the server's number of each document, 0 for deleted ones, in the order of every unit table."""
+        if self._keys is not None:
+            return self._keys
         rows = self._database.rows(
             "SELECT number, key FROM documents WHERE number IS NOT NULL ORDER BY number"
         )
         numbers, keys = np.array(rows, np.int64).reshape(-1, 2).T
-        documents = np.concatenate([np.zeros(0, np.int64), *(each.documents for each in self.segments)])
-        dead = np.concatenate([np.zeros(0, bool), *(each.dead for each in self.segments)])
-        places = np.minimum(np.searchsorted(numbers, documents), max(len(numbers) - 1, 0))
-        known = (numbers[places] == documents) & ~dead if len(numbers) else np.zeros(len(documents), bool)
-        return np.where(known, keys[places] if len(keys) else 0, 0)
+        self._keys = np.zeros(len(table.documents), np.int64)
+        if len(numbers):
+            places = np.minimum(np.searchsorted(numbers, table.documents), len(numbers) - 1)
+            known = (numbers[places] == table.documents) & ~table.dead
+            self._keys[known] = keys[places[known]]
+        return self._keys
 
 
 class PublishedGenerations:

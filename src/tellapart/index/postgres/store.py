@@ -32,8 +32,12 @@ class PublishedStore:
         Raises:
             TellapartError: There is no server, it does not let us in, or nothing is published there.
         """
-        with database.reading() as connection:
-            check_published(connection, database.address.schema, database)
+        try:
+            with database.reading() as connection:
+                check_published(connection, database.address.schema, database)
+        except BaseException:
+            database.close()
+            raise
         return cls(database)
 
     @property
@@ -55,7 +59,7 @@ class PublishedStore:
         )
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of the connection."""
         self.database.close()
 
     @contextmanager
@@ -149,7 +153,7 @@ class PublishedStore:
 
     def count(self) -> int:
         """Count the documents."""
-        return self._number("SELECT count(*) FROM documents WHERE number IS NOT NULL")
+        return self._number(f"SELECT count(*) FROM documents WHERE {LIVE}")
 
     def newest(self) -> int:
         """Give the highest number that a document has, 0 without documents."""
@@ -222,7 +226,7 @@ class PublishedStore:
     def record_at(self, sources: Sequence[str], line: int) -> str | None:
         """Give the id of the record of a file that begins at a line, or last before it."""
         query = (
-            "SELECT id FROM documents WHERE source = ANY(%s) AND line <= %s AND number IS NOT NULL"
+            f"SELECT id FROM documents WHERE source = ANY(%s) AND line <= %s AND {LIVE}"
             " ORDER BY line DESC LIMIT 1"
         )
         row = self.database.row(query, ([plain(source) for source in sources], min(line, 2**31 - 1)))

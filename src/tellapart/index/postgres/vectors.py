@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -121,49 +121,43 @@ class PublishedVectors:
         return allowed if self.alive is None else allowed & self.alive
 
     def _nearest(self, query: Floats, k: int, mask: Mask | None, left: int) -> tuple[Rows, Floats]:
-        literal = _literal(query)
-        if mask is not None and left <= SCANNED_UNITS and left < self.n_alive:
-            numbers = self._keys[self._filled(mask)].tolist()
-            condition, values = "document = ANY(%s)", [numbers]
-            source = f"(SELECT * FROM {self._table} WHERE {condition} OFFSET 0) AS kept"
-            ask = self._asking(source, "", literal, values)
-        elif mask is None or self.n_alive - left <= FEW_LEFT_OUT:
-            ask = self._asking(self._table, "", literal, [])
-        else:
+        literal, left_out = _literal(query), self.n_alive - left
+        condition, values, scanned = "", list[object](), False
+        if mask is not None and left <= SCANNED_UNITS and left_out:
+            condition, values = "WHERE document = ANY(%s)", [self._keys[self._filled(mask)].tolist()]
+            scanned = True
+        elif mask is not None and left_out > FEW_LEFT_OUT:
             bits = np.zeros(int(self._keys.max(initial=0)) + 1, bool)
             bits[self._keys[self._filled(mask)]] = True
             condition = "WHERE CASE WHEN document < %s THEN get_bit(%s, document) = 1 ELSE false END"
             values = [len(bits), np.packbits(bits, bitorder="little").tobytes()]
-            ask = self._asking(self._table, condition, literal, values)
-        depth = k + SLACK + (self.n_alive - left if self.n_alive - left <= FEW_LEFT_OUT else 0)
+        depth = k + SLACK + (left_out if left_out <= FEW_LEFT_OUT else 0)
         while True:
-            found, kept = ask(depth)
+            source = f"{self._table} {condition}"
+            if scanned:
+                source = f"(SELECT * FROM {source} OFFSET 0) AS kept"
+            found, kept = self._ask(source, [*values, literal, depth])
             visible = found >= 0
             if mask is not None:
                 visible &= mask[found]
-            if int(visible.sum()) >= k or len(found) < depth:
+            if int(visible.sum()) >= k or (len(found) < depth and scanned):
                 scores, _ = exact_scores(kept[visible], query)
                 return best_first(found[visible], scores, k)
-            depth *= DEEPER
+            if len(found) < depth:  # the graph was left at hnsw.max_scan_tuples, or some units have no vector
+                scanned = True
+            else:
+                depth *= DEEPER
 
-    def _asking(
-        self, source: str, condition: str, literal: str, values: list[object]
-    ) -> Callable[[int], tuple[Rows, StoredRows]]:
-        """Say how the nearest are asked for: gives rows (-1 for units of another generation) and vectors."""
+    def _ask(self, source: str, values: Sequence[object]) -> tuple[Rows, StoredRows]:
+        """Ask for the nearest, last in `values` how many: rows (-1 for units of another generation) and vectors."""
         statement = (
-            f"SELECT document, ordinal, embedding FROM {source} {condition}"
-            f" ORDER BY embedding <#> %s::halfvec LIMIT %s"
+            f"SELECT document, ordinal, embedding FROM {source} ORDER BY embedding <#> %s::halfvec LIMIT %s"
         )
-
-        def ask(depth: int) -> tuple[Rows, StoredRows]:
-            with self._database.reading() as connection:
-                if depth > EF_SEARCH:
-                    connection.execute(
-                        "SELECT set_config('hnsw.ef_search', %s, true)", (str(min(depth, 1000)),)
-                    )
-                return self._read(self._database.rows(statement, [*values, literal, depth]))
-
-        return ask
+        with self._database.reading() as connection:
+            depth = int(str(values[-1]))
+            if depth > EF_SEARCH:
+                connection.execute("SELECT set_config('hnsw.ef_search', %s, true)", (str(min(depth, 1000)),))
+            return self._read(self._database.rows(statement, values))
 
     def _read(self, found: list[tuple[int, int, bytes]]) -> tuple[Rows, StoredRows]:
         """Give the rows and vectors of what was found."""

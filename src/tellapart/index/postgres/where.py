@@ -90,9 +90,29 @@ def glob_expression(pattern: str) -> str | None:
             end = pattern.find("]", first + 1)
             if end < 0:
                 return None
-            members = "".join(f"\\{each}" if each in "\\[]^" else each for each in pattern[first:end])
-            pieces.append(f"[{'^' * negated}{members}]")
+            pieces.append(f"[{'^' * negated}{_members(pattern[first:end])}]")
             at = end + 1
         else:
             pieces.append(f"\\{character}" if character.isascii() and not character.isalnum() else character)
     return f"^{''.join(pieces)}$"
+
+
+def _members(written: str) -> str:
+    """Write the members of a set; of a range from a later to an earlier character SQLite keeps the first alone."""
+    pieces, at, start = [], 0, ""
+    while at < len(written):
+        character = written[at]
+        if character == "-" and start and at + 1 < len(written):
+            at += 1
+            if start <= written[at]:
+                pieces.append(f"{_member(start)}-{_member(written[at])}")
+            start = ""
+        else:
+            pieces.append(_member(character))
+            start = character if at or character != "]" else ""
+        at += 1
+    return "".join(pieces)
+
+
+def _member(character: str) -> str:
+    return f"\\{character}" if character in "\\[]^-" else character
