@@ -87,3 +87,22 @@ def test_blanks_and_joiners_stay(text):
 def test_a_document_cannot_steer_the_terminal(text):
     assert "\ufffd" in printable(text)
     assert not set(printable(text)) & set("\x1b\x9b\x07\u202e")
+
+
+def test_lines_in_which_an_expression_matches_are_shown_and_marked():
+    shown = snippet(LONG, 2, pattern=r"step_1\d\b", kind=Kind.CODE, mark=lambda match: f"[{match}]")
+    assert shown == ["…", "[step_10] = data + 10", "[step_11] = data + 11", "…"]
+    assert (
+        snippet(LONG, 1, query="process", pattern="warp core", kind=Kind.CODE)[1]
+        == 'raise RuntimeError("warp core breach")'
+    )
+
+
+def test_a_match_over_lines_is_marked_in_each():
+    text = "first\n    alpha(\n      beta\n    )\nlast\n"
+    assert snippet(text, 2, pattern=r"alpha\(\s+beta", mark=lambda match: f"[{match}]") == [
+        "…",
+        "[alpha(]",
+        "  [beta]",
+        "…",
+    ]

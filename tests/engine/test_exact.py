@@ -39,6 +39,12 @@ def test_a_pattern_finds_every_unit_it_matches_and_no_other(index):
     assert [hit.components["matches"] for hit in hits] == [1, 1]
 
 
+def test_the_indent_lines_a_method_up_as_in_its_file(index):
+    (hit,) = index.search(regex="raise KeyError", granularity="function")
+    assert hit.indent + hit.text == FILES["app/pages.py"].partition("\n")[2]
+    assert hit.to_dict()["indent"] == "    "
+
+
 def test_a_pattern_without_words_finds_its_matches_too(index):
     assert [hit.path for hit in index.search(regex=r"\d\.\d\.\d")] == ["README.md"]
     scores = [hit.score for hit in index.search(regex=r"[a-z]", k=50)]

@@ -128,7 +128,10 @@ def run(arguments: Sequence[str]) -> int:
     except TellapartError as error:
         return _complain(str(error))
     except typer.TyperException as error:
-        return _complain(f"{error.format_message().rstrip('.')}. See 'tellapart {_verb(arguments)}--help'.")
+        said = error.format_message().rstrip(".")
+        return _complain(
+            f"{said}{'' if said.endswith('?') else '.'} See 'tellapart {_verb(arguments)}--help'."
+        )
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except BrokenPipeError:

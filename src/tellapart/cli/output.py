@@ -29,8 +29,11 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
-    """Print hits for a person: where, what it is, the lines of its text that match."""
+def print_result(result: SearchResult, *, lines: int, explain: bool, doubted: bool = False) -> None:
+    """Print hits for a person: where, what it is, the lines of its text that match.
+
+    `doubted`: that anything here answers, so that probabilities given an answer are not shown.
+    """
     if not result.hits and result.best_probability is not None:
         note(f"no hit is certain enough (best: {result.best_probability:.2f})")
     elif not result.hits:
@@ -38,11 +41,19 @@ def print_result(result: SearchResult, *, lines: int, explain: bool) -> None:
     query = result.request.query or ""
     for hit in result.hits:
         place = styled(printable(where(hit, query)), BOLD)
-        print(f"{hit.rank:>2}  {place}  {styled(_detail(hit), DIM)}")
+        print(f"{hit.rank:>2}  {place}  {styled(_detail(hit, doubted=doubted), DIM)}")
         if explain and hit.components:
             parts = "  ".join(f"{name} {value:.3f}" for name, value in sorted(hit.components.items()))
             print(f"    {styled(parts, DIM)}")
-        for line in snippet(hit.text, lines, query=query, kind=KIND_OF[hit.granularity], mark=_marked):
+        shown = snippet(
+            hit.indent + hit.text,
+            lines,
+            query=query,
+            pattern=result.request.regex,
+            kind=KIND_OF[hit.granularity],
+            mark=_marked,
+        )
+        for line in shown:
             print(f"    {line}")
         if lines:
             print()
@@ -71,15 +82,13 @@ def where(hit: Hit, query: str = "") -> str:
     return f"{hit.document} {hit.place}"
 
 
-def _detail(hit: Hit) -> str:
+def _detail(hit: Hit, *, doubted: bool) -> str:
     copies = f"  +{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}" if hit.copies else ""
     matches = int(hit.components.get("matches", 0))
     score = f"score {_shown(hit):.3f}"
-    if (
-        matches
-    ):  # of a regular expression: every one is perfect, and a score would only say how they are ordered
+    if matches:  # every one is perfect, and a score would only say how they are ordered
         score = f"{matches} {'match' if matches == 1 else 'matches'}"
-    chance = "" if hit.probability is None else f"  P {hit.probability:.2f}"
+    chance = "" if doubted or hit.probability is None else f"  P {hit.probability:.2f}"
     return f"{hit.unit or hit.granularity}  {score}{chance}{copies}"
 
 

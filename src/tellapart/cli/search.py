@@ -115,7 +115,7 @@ def search(
         print(f"nothing in this corpus answers that (best: {result.best_probability or 0.0:.2f})")
         note(f"{absent}; --json lists the nearest")
     else:
-        print_result(result, lines=lines, explain=explain)
+        print_result(result, lines=lines, explain=explain, doubted=absent is not None)
         if home.where and not result.hits:
             note(f"only {path or 'the current folder'} was searched, of the index {home.folder}")
 

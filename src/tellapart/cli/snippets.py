@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from tellapart.corpus.document import Kind
+from tellapart.engine.regex import compile_pattern
 from tellapart.index.lexical.characters import is_unspaced
 
 WIDTH = 160
@@ -30,16 +31,27 @@ Mark = Callable[[str], str]
 
 
 def snippet(
-    text: str, lines: int, *, query: str = "", kind: Kind = Kind.PROSE, mark: Mark = str
+    text: str,
+    lines: int,
+    *,
+    query: str = "",
+    pattern: str | None = None,
+    kind: Kind = Kind.PROSE,
+    mark: Mark = str,
 ) -> list[str]:
     """Give the `lines` lines of a text that hold most words of the query, the rarest of the text before others.
+
+    With a regular expression it is the lines in which that matches.
 
     Blank lines are left out, the common indentation is taken away, long lines are cut around their first match, `mark`
     dresses up each matching word, and `…` stands where something is left out. Without a match it is the beginning.
     """
     if lines < 1:
         return []
-    found = _matches(text[:LONGEST], query, kind) if query else []
+    if pattern is not None:
+        found = _matches_of(text[:LONGEST], pattern)
+    else:
+        found = _matches(text[:LONGEST], query, kind) if query else []
     rows, position = [], 0
     for raw in text.splitlines(keepends=True):
         if raw.strip():
@@ -96,6 +108,17 @@ def _matches(text: str, query: str, kind: Kind) -> list[tuple[int, int, str]]:
         wanted = spellings.asked_by(term)
         if wanted is not None:
             found.append((start, _end(text, start, term, wanted), wanted))
+    return found
+
+
+def _matches_of(text: str, pattern: str) -> list[tuple[int, int, str]]:
+    """Start and end of each match, line by line; all of them count as one term."""
+    found = []
+    for match in compile_pattern(pattern).finditer(text):
+        start = match.start()
+        for line in match.group().splitlines(keepends=True):
+            found.append((start + len(line) - len(line.lstrip()), start + len(line.rstrip()), pattern))
+            start += len(line)
     return found
 
 

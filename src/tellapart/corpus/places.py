@@ -66,6 +66,12 @@ def lines(text: str, start: int, end: int) -> tuple[int, int]:
     return first, first + inner.count("\n")
 
 
+def indent_before(text: str, start: int) -> str:
+    """Give the white space between the beginning of a line and `start`; "" where other text stands there."""
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    return before if before.isspace() else ""
+
+
 def offset_of_line(document: Document, line: int) -> int | None:
     """Offset of the text of a line of the file on disk (from 1); None beyond the end.
 

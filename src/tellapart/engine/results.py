@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from html import escape
 from importlib import import_module
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any, overload
 
 from tellapart.corpus.document import KIND_OF, LEVELS, Granularity, Kind
-from tellapart.corpus.places import lines, place_of
+from tellapart.corpus.places import indent_before, lines, place_of
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
@@ -42,7 +43,8 @@ class Hit:
     `probability`, None where scores are not calibrated, is that of the hit being relevant, for code that
     of its file; `components` says what the score was made of. `place` is where a person finds it in the file:
     "page 3", "row 17", "lines 3-9"; `unit` what a person calls it: its granularity, or `block` for code that is
-    no function. `copies` are the ids of units with the same text that were found too.
+    no function. `indent` is the white space that stands before the text in its first line, so that
+    `indent + text` lines up as in the file. `copies` are the ids of units with the same text that were found too.
     """
 
     rank: int
@@ -58,6 +60,7 @@ class Hit:
     components: Mapping[str, float] = field(default_factory=dict)
     place: str = ""
     unit: str = ""
+    indent: str = ""
     copies: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class Hit:
             "components": dict(self.components),
             "place": self.place,
             "unit": self.unit,
+            "indent": self.indent,
             "copies": list(self.copies),
         }
 
@@ -138,7 +142,7 @@ class SearchResult(Sequence[Hit]):
             notebook.hit(
                 f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}",
                 hit.unit if hit.probability is not None else f"{hit.unit} · score {hit.score:.3f}",
-                _beginning(hit.text),
+                _beginning(hit.indent + hit.text),
                 prose=KIND_OF[hit.granularity] is Kind.PROSE,
                 query=self.request.query,
                 probability=hit.probability,
@@ -224,6 +228,7 @@ def make_hit(
         components=components,
         place=str(where),
         unit=stored.tree.name_of(granularity, ordinal),
+        indent=indent_before(document.text, start),
     )
 
 
@@ -256,7 +261,7 @@ def frame_of(records: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401
 
 
 def _beginning(text: str) -> str:
-    lines_of = text.strip().splitlines()[:SHOWN_LINES]
+    lines_of = dedent(text).strip("\n").splitlines()[:SHOWN_LINES]
     return "\n".join(line[:SHOWN_CHARACTERS] for line in lines_of)
 
 

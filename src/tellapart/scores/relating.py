@@ -66,7 +66,8 @@ def read_pairs(file: Path) -> list[tuple[str, str]]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise TellapartError(f"cannot read the pairs in {file}: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise TellapartError(f"cannot read the pairs in {file}: {why}; check the path") from error
     pairs = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):

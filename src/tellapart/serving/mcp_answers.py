@@ -148,7 +148,7 @@ def get(
         if not _inside(index, roots, unit.stored.document.path):
             raise TellapartError(f"{unit.stored.document.id!r} lies outside of what may be searched here")
         first, last = unit.lines
-        text = unit.text.strip("\n")
+        text = (unit.indent + unit.text).strip("\n")
         start = first if first_line is None else first_line
         if not first <= start <= last:
             raise TellapartError(f"first_line is {start}, but the unit has lines {first} to {last}")
@@ -247,7 +247,7 @@ def _page(
 
 def _fitted(hit: Hit, left: int, max_lines: int | None, *, first: bool) -> tuple[FoundUnit | None, int]:
     """A hit cut to what is left of the budget; None where that is not worth it."""
-    text = hit.text.strip("\n").rstrip()
+    whole = text = (hit.indent + hit.text).strip("\n").rstrip()
     if max_lines is not None:
         text = "\n".join(text.split("\n")[:max_lines])
     room = left - FRAME
@@ -265,6 +265,6 @@ def _fitted(hit: Hit, left: int, max_lines: int | None, *, first: bool) -> tuple
         score=round(hit.score, 4),
         probability=hit.probability,
         text=text,
-        cut=len(text) < len(hit.text.strip("\n").rstrip()),
+        cut=len(text) < len(whole),
     )
     return unit, cost + FRAME

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tellapart.corpus.document import LEVELS, Granularity
-from tellapart.corpus.places import lines
+from tellapart.corpus.places import indent_before, lines
 from tellapart.engine import Index
 from tellapart.engine.lookup import offset_of, split_line
 from tellapart.engine.results import parse_unit_id, unit_ids
@@ -37,6 +37,11 @@ class Located:
         """What stands there."""
         start, end = self.span
         return self.stored.document.text[start:end]
+
+    @property
+    def indent(self) -> str:
+        """White space that stands before the text in its first line."""
+        return indent_before(self.stored.document.text, self.span[0])
 
     @property
     def label(self) -> str:

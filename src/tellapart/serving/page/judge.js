@@ -54,7 +54,7 @@ function Session({ name, index, onEnd }) {
     ${asked ? html`<section class="asked" aria-label="Question">
       <h2>${asked.text}</h2>
       <p class="place">${asked.document}${hit ? `:${hit.lines[0]}-${hit.lines[1]}` : ""}</p>
-      ${hit ? html`<pre tabindex="0" aria-label="Passage" class=${PROSE.includes(hit.granularity) ? "prose" : ""}><${Passage} text=${hit.text} query=${asked.text} tokens=${tokens[hit.id]} /></pre>`
+      ${hit ? html`<pre tabindex="0" aria-label="Passage" class=${PROSE.includes(hit.granularity) ? "prose" : ""}>${hit.indent}<${Passage} text=${hit.text} query=${asked.text} tokens=${tokens[hit.id]} /></pre>`
         : html`<p>It is not in the index any more.</p>`}
       <p>Is the document an answer?</p>
       <div class="actions grades">

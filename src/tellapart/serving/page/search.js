@@ -67,7 +67,7 @@ export function Hit({ hit, query, index, ranker, current, only, tokens, onExampl
       : html`relevant with probability <meter min="0" max="1" value=${hit.probability} aria-label="probability">${hit.probability}</meter> ${hit.probability.toFixed(2)}`}
       ${hit.copies?.length > 0 && ` · ${hit.copies.length} copies`}
       ${only && html` · <span class="only">found here only</span>`}</div>
-    <pre tabindex="0" aria-label=${`Text of ${hit.document}`}><${Passage} text=${hit.text.trim()} query=${query}
+    <pre tabindex="0" aria-label=${`Text of ${hit.document}`}>${lead ? "" : hit.indent}<${Passage} text=${hit.text.trim()} query=${query}
       tokens=${tokens?.map(({ start, end, kind }) => ({ start: start - shift, end: end - shift, kind }))} /></pre>
     <div class="actions">
       ${query && html`<button aria-expanded=${open} onClick=${() => setOpen(!open)}>Why</button>`}
