@@ -97,7 +97,9 @@ class _Publisher:
     def run(self) -> PublishReport:
         sets = self._vector_names()
         contents = self._contents()
-        keys: dict[bytes, int] = dict(self._all("SELECT content, key FROM documents"))
+        known = self._all("SELECT content, key, number FROM documents")
+        keys: dict[bytes, int] = {content: key for content, key, _ in known}
+        numbered: dict[int, int] = {key: number for _, key, number in known if number is not None}
         missing = [number for number, content in contents.items() if content not in keys]
         with self.progress("sending documents", len(missing)) as advance:
             send_documents(self.connection, self.store, missing, contents, advance)
@@ -108,7 +110,7 @@ class _Publisher:
         sender = VectorSender(self.connection, self.snapshot, key_of, self.progress)
         vectors = sum(sender.send(name, encoder, level) for name, (encoder, level) in sets.items())
         self._encoder_files()
-        removed = self._swap(key_of, segments, sets)
+        removed = self._swap(numbered, key_of, segments, sets)
         self._forget()
         return PublishReport(len(missing), sent, vectors, removed, len(contents))
 
@@ -192,13 +194,14 @@ class _Publisher:
 
     def _swap(
         self,
+        numbered: dict[int, int],
         key_of: dict[int, int],
         segments: list[int],
         sets: dict[str, tuple[StoredEncoder, Granularity]],
     ) -> int:
         """Let readers see the new generation, all of it at once; says how many documents are gone."""
         with self.progress("swapping generations", None), self.connection.transaction():
-            removed = self._number_documents(key_of)
+            removed = self._number_documents(numbered, key_of)
             self._place_segments(segments)
             execute = self.connection.execute
             execute("UPDATE vector_sets SET live = (name = ANY(%s))", (list(sets),))
@@ -238,28 +241,24 @@ class _Publisher:
             **{key: self.store.meta(key) or "" for key in (IN_USE, LSA_KIND, CHECKED)},
         }
 
-    def _number_documents(self, key_of: dict[int, int]) -> int:
-        """Give every document of this generation its number, and take those of the others away."""
+    def _number_documents(self, numbered: dict[int, int], key_of: dict[int, int]) -> int:
+        """Give the documents of this generation their numbers where they have others; take away those of the rest."""
+        wanted = {key: number for number, key in key_of.items()}
+        changed = [key for key, number in wanted.items() if numbered.get(key) != number]
+        gone = [key for key in numbered if key not in wanted]
+        freed = gone + [
+            key for key in changed if key in numbered
+        ]  # no two have one number, not even for a moment
         execute = self.connection.execute
-        execute(
-            "CREATE TEMPORARY TABLE wanted (key bigint PRIMARY KEY, number bigint NOT NULL) ON COMMIT DROP"
-        )
-        with self.connection.cursor() as cursor, cursor.copy("COPY wanted (key, number) FROM STDIN") as copy:
-            for number, key in key_of.items():
-                copy.write_row((key, number))
-        removed = execute(
-            "SELECT count(*) FROM documents d WHERE number IS NOT NULL"
-            " AND NOT EXISTS (SELECT FROM wanted w WHERE w.key = d.key)"
-        ).fetchone()
-        execute(
-            "UPDATE documents d SET number = NULL WHERE number IS NOT NULL"
-            " AND NOT EXISTS (SELECT FROM wanted w WHERE w.key = d.key AND w.number = d.number)"
-        )
-        execute(
-            "UPDATE documents d SET number = w.number FROM wanted w"
-            " WHERE w.key = d.key AND d.number IS DISTINCT FROM w.number"
-        )
-        return int(removed[0]) if removed else 0
+        if freed:
+            execute("UPDATE documents SET number = NULL WHERE key = ANY(%s)", (freed,))
+        if changed:
+            execute(
+                "UPDATE documents d SET number = w.number FROM unnest(%s::bigint[], %s::bigint[]) AS w(key, number)"
+                " WHERE w.key = d.key",
+                (changed, [wanted[key] for key in changed]),
+            )
+        return len(gone)
 
     def _place_segments(self, keys: list[int]) -> None:
         self.connection.execute("UPDATE segments SET position = NULL WHERE position IS NOT NULL")

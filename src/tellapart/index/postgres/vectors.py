@@ -291,6 +291,9 @@ def _whole_rows(copy: Iterable[bytes | bytearray | memoryview], size: int) -> It
 
 
 def _literal(query: Floats) -> str:
-    """Write a direction for the server; of unit length, so that halves hold it, which changes no order."""
+    """Write a direction for the server; of unit length, so that halves hold it, which changes no order.
+
+    Seven digits after the point are finer than halves are above .002; a list writes itself faster than a loop.
+    """
     direction = query.astype(np.float64) / np.linalg.norm(query)
-    return f"[{','.join(format(value, '.6g') for value in direction.tolist())}]"
+    return str(direction.round(7).tolist())
