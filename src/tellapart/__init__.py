@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tellapart.encoders.protocol import Encoder
     from tellapart.engine import Configuration, Hit, Index, SearchRequest, SearchResult
     from tellapart.engine.context import Context
+    from tellapart.engine.exporting import export
     from tellapart.engine.publishing import publish
     from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
     from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
@@ -53,6 +54,7 @@ __all__ = [
     "Verdict",
     "decide",
     "evaluate",
+    "export",
     "load_encoder",
     "map_corpus",
     "publish",
@@ -70,6 +72,7 @@ __getattr__ = lazily(
         ),
         "tellapart.encoders.load": ("load_encoder",),
         "tellapart.engine.context": ("Context",),
+        "tellapart.engine.exporting": ("export",),
         "tellapart.engine.publishing": ("publish",),
         "tellapart.encoders.protocol": ("Encoder",),
         "tellapart.scores.corpus_map": ("CorpusMap", "map_corpus"),

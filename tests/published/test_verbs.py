@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tellapart import TellapartError, evaluate
+from tellapart import TellapartError, evaluate, export
 
 
 def test_status_says_what_is_there(index, published, address, call):
@@ -34,6 +34,19 @@ def test_run_writes_the_run_of_the_folder(index, published, address, call, tmp_p
     assert (tmp_path / "kept").read_text() == (tmp_path / "again").read_text()
 
 
+def test_export_hands_over_what_the_folder_does(index, published, address, call, tmp_path):
+    for place, name in ((index.folder, "kept"), (address, "again")):
+        asked = ("export", "--index", place, "--encoder", "lsa", "--granularity", "paragraph")
+        code, _, err = call(*asked, "--output", tmp_path / name)
+        assert code == 0, err
+    for file in ("units.jsonl", "vectors.npy"):
+        assert (tmp_path / "kept" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+    client = pytest.importorskip("qdrant_client").QdrantClient(":memory:")
+    sent = export(index, "qdrant", client, encoder="lsa")
+    again = export(published, "qdrant", client, encoder="lsa")
+    assert (again.total, again.sent, again.removed) == (sent.total, 0, 0)
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -44,7 +57,6 @@ def test_run_writes_the_run_of_the_folder(index, published, address, call, tmp_p
         ("clear",),
         ("watch",),
         ("clones",),
-        ("export", "--output", "out"),
         ("migrate", "--to", "lsa"),
         ("publish", "--to", "postgresql://host/db"),
     ],
