@@ -46,7 +46,12 @@ class QdrantCollection:
             try:
                 with _quietly():
                     self._client = (
-                        library.QdrantClient(url=to, api_key=os.environ.get(API_KEY), timeout=SECONDS)
+                        library.QdrantClient(
+                            url=to,
+                            api_key=os.environ.get(API_KEY),
+                            timeout=SECONDS,
+                            check_compatibility=False,
+                        )
                         if isinstance(to, str) and is_url(to)
                         else library.QdrantClient(path=str(to))
                     )
