@@ -228,7 +228,8 @@ def _unanswerable(refused: Sequence[Sequence[str]]) -> str:
 
 Share of the questions without an answer that are refused by a threshold at which 90 % of the answerable ones are kept:
 with the threshold from the same questions, and from the other half of them (mean of {SPLITS} splits, with the share
-that is kept then). The cross-encoder is `{PAIRS}` of the shelf; it reads the best sentences of the hybrid.
+that is kept then). What `calibrate` keeps, and does to questions over all of wikiqa: [refusing](refusing.md).
+The cross-encoder is `{PAIRS}` of the shelf; it reads the best sentences of the hybrid.
 
 {table(["collection", "score", "refused", "held out", "kept there"], refused)}"""
 

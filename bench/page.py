@@ -9,6 +9,7 @@ of bench/serving.py.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,18 +18,27 @@ import numpy as np
 
 from judged import publish, table
 from passages import passages, queries
-from serving import UNITS, prepared, server
+from serving import UNITS, prepared, processor_time, server
 
 TYPED, KEY_MS = 12, 150
+PARTS = (
+    "from the key to the frame",
+    "until the request is sent",
+    "until its answer has come",
+    "until the frame",
+)
 WATCH = """
 window.shown = []; let pressed = null;
 addEventListener("input", () => { pressed = performance.now(); }, true);
 const plain = window.fetch;
 window.fetch = async (path, options) => {
-  const since = pressed;
+  const since = pressed, sent = performance.now();
   const answer = await plain(path, options);
-  if (path === "/v1/search") answer.clone().text().then(() => requestAnimationFrame(() => requestAnimationFrame(
-    () => window.shown.push(performance.now() - since))));
+  if (path === "/v1/search") answer.clone().text().then(() => {
+    const came = performance.now();
+    requestAnimationFrame(() => requestAnimationFrame(
+      () => window.shown.push([performance.now() - since, sent - since, came - sent, performance.now() - came])));
+  });
   return answer;
 };
 """
@@ -46,13 +56,17 @@ def main() -> None:
         sys.exit("a browser types here: apt-get install chromium")
     texts = passages(options.units)
     folder = prepared(texts, options.work)
-    with server(folder, 1) as (port, _):
-        times = typed(browser, f"http://127.0.0.1:{port}/", queries(texts, TYPED, words=4))
-    publish(report(times, options.units), options.output)
+    with server(folder, 1) as (port, pid):
+        times, spent = typed(browser, f"http://127.0.0.1:{port}/", queries(texts, TYPED, words=4), pid)
+    publish(report(times, spent, options.units), options.output)
 
 
-def typed(browser: str, address: str, asked: list[str]) -> np.ndarray:
-    """Milliseconds from each key to the frame that shows the answer (n,)."""
+def typed(browser: str, address: str, asked: list[str], pid: int) -> tuple[np.ndarray, float]:
+    """Milliseconds of each key that was answered (n, 4), and the server's milliseconds of processor for each.
+
+    From the key to the frame that shows the answer; of that until the request is sent, until its answer has come, until
+    the frame.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -63,24 +77,31 @@ def typed(browser: str, address: str, asked: list[str]) -> np.ndarray:
         page.keyboard.type("warm up", delay=KEY_MS)
         page.wait_for_timeout(2_000)
         page.evaluate("shown.length = 0")
+        before = processor_time(pid)
         for text in asked:
             page.fill("input[type=search]", "")
             page.wait_for_timeout(KEY_MS)
             page.keyboard.type(text, delay=KEY_MS)
             page.wait_for_timeout(500)
-        return np.array(page.evaluate("shown"))
+        times = np.array(page.evaluate("shown"))
+        return times, 1_000 * (processor_time(pid) - before) / len(times)
 
 
-def report(times: np.ndarray, units: int) -> str:
-    quantiles = [f"{value:.0f}" for value in np.quantile(times, [0.5, 0.9, 0.95, 0.99])]
-    row = [f"{len(times):,}", *quantiles, f"{np.mean(times < 100):.0%}"]
-    head = ["keys answered", "median ms", "90 % ms", "95 % ms", "99 % ms", "under 100 ms"]
+def report(times: np.ndarray, spent: float, units: int) -> str:
+    rows = []
+    for name, each in zip(PARTS, times.T, strict=True):
+        quantiles = [f"{value:.0f}" for value in np.quantile(each, [0.5, 0.9, 0.95, 0.99])]
+        rows.append([name, *quantiles, f"{np.mean(each < 100):.0%}" if name == PARTS[0] else ""])
+    head = [f"{len(times):,} keys answered", "median ms", "90 % ms", "95 % ms", "99 % ms", "under 100 ms"]
     return f"""# The page
 
 Made by `python bench/page.py`: from a key to the frame that shows what was found, in headless Chromium on the machine
 of the server, over the {units:,} passages of bench/serving.py (words and vectors together), a key every {KEY_MS} ms.
 
-{table(head, [row])}"""
+{table(head, rows)}
+The server takes {spent:.0f} ms of processor for each key. Chromium and the server share {os.cpu_count()} cores with
+other programs (load {os.getloadavg()[0]:.1f} at the end), at the same priority as they.
+"""
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from fastapi import FastAPI, Response
@@ -78,6 +78,17 @@ class Measured:
     load: float
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Requests so far; seconds by the clock and of processor; MB of all workers; failures."""
+
+    requests: int
+    seconds: float
+    processor: float
+    megabytes: float
+    failures: int
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--units", type=int, default=UNITS)
@@ -106,7 +117,7 @@ def main() -> None:
         bodies = [body for text in asked for body in bodies_of([text])]
         with server(folder, options.workers) as (port, pid):
             rows = memory_over(port, pid, bodies, options.requests)
-        watched.write_text(json.dumps(rows))
+        watched.write_text(json.dumps({"units": options.units, "rows": [astuple(each) for each in rows]}))
         return
     rows = []
     for ranker in RANKERS:
@@ -117,8 +128,8 @@ def main() -> None:
     with floor(answer, options.workers) as port:
         rows.append((FLOOR, measured(port, bodies_of(asked, ["hybrid"]), options.seconds)))
     calls = {ranker: in_process(ranker, options) for ranker in RANKERS}
-    memory_rows = json.loads(watched.read_text()) if watched.exists() else []
-    publish(report(rows, calls, memory_rows, len(answer), options), options.output)
+    page = report(rows, calls, len(answer), options)
+    publish(page + memory_report(watched) if watched.exists() else page, options.output)
 
 
 def bodies_of(asked: list[str], rankers: Sequence[str] = RANKERS) -> list[str]:
@@ -257,18 +268,19 @@ def measured(port: int, bodies: list[str], seconds: int) -> Measured:
     return Measured(requests, microseconds / 1e6, failures, p50 / 1e3, p95 / 1e3, p99 / 1e3, load)
 
 
-def memory_over(port: int, pid: int, bodies: list[str], requests: int) -> list[tuple[int, float, int]]:
-    """Requests so far, MB of all workers, failures: about every 10,000 requests."""
-    rows: list[tuple[int, float, int]] = []
+def memory_over(port: int, pid: int, bodies: list[str], requests: int) -> list[Watched]:
+    """Look at the workers before the first request, and about every 10,000 requests."""
+    rows = [Watched(0, 0.0, processor_time(pid), memory(pid), 0)]
     done = failed = 0
+    started = time.perf_counter()
     with asking(port, bodies) as ask:
-        ask(WARM)
         while done < requests:
             count, _, failures, *_ = ask(WATCHED_SECONDS)
             done, failed = done + count, failed + failures
-            if done // EVERY > (rows[-1][0] if rows else 0) // EVERY:
-                rows.append((done, memory(pid), failed))
-                print(*rows[-1], file=sys.stderr, flush=True)
+            if done // EVERY > rows[-1].requests // EVERY:
+                spent = time.perf_counter() - started
+                rows.append(Watched(done, spent, processor_time(pid), memory(pid), failed))
+                print(*astuple(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 
@@ -308,21 +320,35 @@ def used_by_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def processes(pid: int) -> list[int]:
+    """The server and its workers."""
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [pid, *map(int, children.split())]
+
+
 def memory(pid: int) -> float:
     """MB that belong to the workers alone (files of the index that they share are not counted)."""
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
     total = 0
-    for each in [pid, *map(int, children.split())]:
+    for each in processes(pid):
         with suppress(OSError):
             found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{each}/status").read_text())
             total += int(found[1]) if found else 0
     return total / 1024
 
 
+def processor_time(pid: int) -> float:
+    """Seconds of processor of the server and its workers so far."""
+    ticks = 0
+    for each in processes(pid):
+        with suppress(OSError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def report(
     rows: list[tuple[str, Measured]],
     calls: dict[str, float],
-    memory_rows: list[tuple[int, float, int]],
     size: int,
     options: argparse.Namespace,
 ) -> str:
@@ -350,19 +376,35 @@ on the same {os.cpu_count()} cores and asks another query of nine words each tim
 with their JSON, without HTTP and without wrk. *{FLOOR}*: an endpoint of FastAPI that does nothing and gives back
 an answer of the same {size:,} bytes.
 
-{table(head, lines)}{_memory(memory_rows)}"""
+{table(head, lines)}"""
 
 
-def _memory(rows: list[tuple[int, float, int]]) -> str:
-    if not rows:
-        return ""
-    lines = [[f"{done:,}", f"{megabytes:,.0f}", f"{failed}"] for done, megabytes, failed in rows]
+def memory_report(watched: Path) -> str:
+    """What `--requests` kept: how memory went."""
+    kept = json.loads(watched.read_text())
+    rows = [Watched(*each) for each in kept["rows"]]
+    last = rows[-1].requests
+    shown = [
+        each for each in rows if each.requests < EVERY * 2 or each.requests // EVERY % 2 or each is rows[-1]
+    ]
+    lines = [
+        [
+            f"{each.requests:,}",
+            f"{each.megabytes:,.0f}",
+            f"{each.failures}",
+            f"{each.seconds:,.0f}",
+            f"{each.processor:,.0f}",
+        ]
+        for each in shown
+    ]
     return f"""
 ## Memory
 
-The three rankers in turn (`--requests {EVERY * (rows[-1][0] // EVERY)}`): MB that belong to all workers alone.
+Made by `python bench/serving.py --units {kept["units"]} --requests {last // EVERY * EVERY}`: the three rankers in turn
+over {kept["units"]:,} passages, beside other programs. MB that belong to the server and its workers alone (files of the
+index are shared), from before the first request; seconds by the clock, and of processor in all of them.
 
-{table(["requests", "MB", "failed"], lines)}"""
+{table(["requests", "MB", "failed", "seconds", "processor"], lines)}"""
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from tellapart.engine.searching import rank_units
 from tellapart.errors import TellapartError
 from tellapart.experiments import read_query_set
 from tellapart.scores.answers import search_with_coverage, search_with_precision
-from tellapart.scores.calibrating import calibrate
+from tellapart.scores.calibrating import answer_threshold, calibrate
 from tellapart.scores.evidence import CalibrationEvidence, claims, reached
 
 TOPICS = 60
@@ -83,6 +83,21 @@ def test_nothing_answers_what_is_not_in_the_corpus(made):
     vague = index.search("common1 common2 unheard", k=3)
     assert "probability" in nothing_relevant(index, vague)
     assert nothing_relevant(index, index.search("topic8 common3 common5 common1")) is None
+
+
+def test_a_higher_share_of_answered_queries_refuses_less(made, corpus, capsys):
+    index, report = made
+    query_set = read_query_set(index, corpus / "queries.tsv", corpus / "qrels.tsv")
+    spread = tuple(np.linspace(0, 1, 101))
+    evidence = replace(report.evidence, answered=spread)
+    assert answer_threshold(evidence, 0.95)[0] == spread[4]  # floor(.05 * 102) = the fifth smallest
+    assert answer_threshold(evidence, 0.9)[0] == answer_threshold(evidence)[0] == spread[9]
+    assert answer_threshold(evidence, 0.2)[0] == 0.5  # an answer that is likely is never refused
+    with pytest.raises(TellapartError, match="answered is 1: give a share between 0 and 1"):
+        calibrate(index, query_set, answered=1.0)
+    told = ["--queries", str(corpus / "queries.tsv"), "--qrels", str(corpus / "qrels.tsv"), "--no-keep"]
+    assert run(["calibrate", "--index", str(index.folder), *told, "--answered", ".8"]) == 0
+    assert "at most 20% of queries with an answer" in capsys.readouterr().out
 
 
 def test_promises_are_kept_on_the_queries_they_were_made_on_or_refused(made):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "tellapart calibrate --index my.idx                # from queries made from the corpus, marked so",
     "tellapart calibrate --index my.idx --queries queries.jsonl --qrels qrels.tsv",
-    "tellapart calibrate --index my.idx --queries beir-folder --split dev --json",
+    "tellapart calibrate --index my.idx --queries beir-folder --split dev --answered .95",
 )
 
 
@@ -33,6 +33,14 @@ def calibrate(
     method: Annotated[
         str, typer.Option("--method", metavar="NAME", help="logistic, or isotonic (a monotone map after it).")
     ] = "logistic",
+    answered: Annotated[
+        float,
+        typer.Option(
+            "--answered",
+            metavar="SHARE",
+            help="Of queries with an answer, so many are not told that nothing answers.",
+        ),
+    ] = 0.9,
     keep: Annotated[
         bool, typer.Option("--keep/--no-keep", help="Let search give probabilities, or only look.")
     ] = True,
@@ -53,7 +61,9 @@ def calibrate(
                 f"{queries} has no judgements: name them with --qrels or --spans, or leave out --queries"
             )
         judged = read_query_set(opened, queries, qrels, spans, split)
-    report = calibrated(opened, judged, method=method, keep=keep, seed=seed, progress=terminal_progress())
+    report = calibrated(
+        opened, judged, method=method, answered=answered, keep=keep, seed=seed, progress=terminal_progress()
+    )
     for each in (*(judged.notes if judged else ()), *report.notes):
         note(each)
     if json:
@@ -72,9 +82,11 @@ def _print(report: CalibrationReport) -> None:
     print(f"first ten hits   {_figures(report.first_ten)}")
     if kept.answer_threshold is None:
         return
-    refused = "" if report.refused is None else f"; turns away {report.refused:.0%} of near misses"
+    shares = (("near misses", report.refused), ("those without an answer", report.unanswered_refused))
+    refused = "".join(f", {share:.0%} of {which}" for which, share in shares if share is not None)
     print(
-        f"no answer        below P {kept.answer_threshold:.2f}: at most 5% of queries with an answer{refused}"
+        f"no answer        below P {kept.answer_threshold:.2f}:"
+        f" turns away at most {100 * (1 - report.answered):.3g}% of queries with an answer{refused}"
     )
 
 

@@ -27,13 +27,16 @@ LEAST_QUERIES = 20
 """Independent queries below which nothing is fitted: 17 features want at least that, held back as
 they are. Not measured at half or twice."""
 
-ANSWERED = 0.95
-"""Of queries whose answer is among the first ten hits, so many must not be told that nothing answers them:
-a wrong refusal costs a user more than a list that does not answer."""
+ANSWERED = 0.9
+"""Of queries whose answer is among the first ten hits, so many must not be told that nothing answers them. An argument
+of `calibrate`. docs/benchmarks/refusing.md has what .8 to .98 cost: .9 is best on average where a wrong refusal is
+twice as bad as a list that does not answer (regret .015; .95: .043), .95 where it is three times as bad (.012; .9:
+.034), .8 where it is as bad; five collections do not separate them."""
 
 LIKELY = 0.5
 """Where there is an answer with at least this probability, it is never said that nothing answers: where the queries
-with an answer lie far above those without, the threshold need not be high."""
+with an answer lie far above those without, the threshold need not be high. At .9 it
+changes nothing on the collections of docs/benchmarks/refusing.md."""
 
 SYNTHETIC_QUERIES = 500
 """Queries made in one drawing. Half of what `evaluate` makes, since nothing is compared."""
@@ -43,14 +46,16 @@ SYNTHETIC_QUERIES = 500
 class CalibrationReport:
     """A calibration with what it is worth on queries that were not used for it.
 
-    `first` is about the first hit of every query, `first_ten` about all that were looked at; `refused` is the share of
-    near misses (queries whose answer was taken out of the corpus) that the answer threshold turns away,
+    `answered` is the share of queries with an answer that must not be refused. `first` is about the first hit of every
+    query, `first_ten` about all that were looked at; `refused` is the share of near misses (queries whose answer was
+    taken out of the corpus) that the answer threshold turns away,
     `unanswered_refused` that of queries that people judged to have no answer; None without a threshold or such queries.
     """
 
     calibration: HitCalibration
     evidence: CalibrationEvidence
     independent: int
+    answered: float
     first: CalibrationQuality
     first_ten: CalibrationQuality
     refused: float | None
@@ -72,6 +77,7 @@ class CalibrationReport:
             "independent": self.independent,
             "first": plain(self.first),
             "first_ten": plain(self.first_ten),
+            "answered": self.answered,
             "answer_threshold": kept.answer_threshold,
             "near_misses_refused": self.refused,
             "unanswered_refused": self.unanswered_refused,
@@ -84,6 +90,7 @@ def calibrate(
     queries: QuerySet | None = None,
     *,
     method: str = "logistic",
+    answered: float = ANSWERED,
     keep: bool = True,
     seed: int = 0,
     progress: Progress = silent,
@@ -94,13 +101,17 @@ def calibrate(
         index: Searched; the calibration is kept in it.
         queries: With known answers; None = made from the corpus, and the probabilities marked so.
         method: `logistic` or `isotonic`.
+        answered: Share of the queries with an answer among the first ten hits that must not be refused, between 0 and
+            1. Closer to 1: fewer wrong refusals, and more queries without an answer that get hits all the same.
         keep: Let searches give probabilities from now on.
         seed: Of every random choice.
         progress: Told of queries.
 
     Raises:
-        TellapartError: Too few queries, or all their hits are of one kind.
+        TellapartError: Too few queries, all their hits are of one kind, or an impossible share.
     """
+    if not 0 < answered < 1:
+        raise TellapartError(f"answered is {answered:g}: give a share between 0 and 1, such as {ANSWERED:g}")
     configuration = index.plan().configuration
     with index.reading() as snapshot:
         state = corpus_state(index.store)
@@ -120,7 +131,7 @@ def calibrate(
         )
     made = datetime.now(UTC).isoformat(timespec="seconds")
     evidence = CalibrationEvidence.of(observed, method, provenance, made, seed)
-    threshold, basis, notes = _answer_threshold(evidence.independent())
+    threshold, basis, notes = answer_threshold(evidence.independent(), answered)
     relevance, answer = fitted_maps(observed, method, seed)
     calibration = HitCalibration(
         configuration=configuration,
@@ -141,6 +152,7 @@ def calibrate(
         calibration,
         evidence,
         independent,
+        answered,
         evidence.quality(1),
         evidence.quality(),
         _below(evidence.misses, threshold),
@@ -215,19 +227,22 @@ def _below(values: Sequence[float | None], threshold: float | None) -> float | N
     return float(np.mean(np.array(known) < threshold)) if threshold is not None and known else None
 
 
-def _answer_threshold(evidence: CalibrationEvidence) -> tuple[float | None, str, tuple[str, ...]]:
+def answer_threshold(
+    evidence: CalibrationEvidence, answered: float = ANSWERED
+) -> tuple[float | None, str, tuple[str, ...]]:
     """Below which probability of an answer nothing answers: threshold, the reason, notes.
 
-    Only queries count whose answer is among the hits: of the others none could be turned away wrongly.
+    Of new queries like these at most 1 - `answered` lie below it. Only queries count whose answer is among the hits: of
+    the others none could be turned away wrongly.
     """
     best = [each for each in evidence.answered if each is not None]
     source = f"{len(evidence.clusters):,} {evidence.provenance} queries"
     try:
-        found = recall_threshold(best, ANSWERED)
+        found = recall_threshold(best, answered)
     except TellapartError as error:
         return None, source, (f"no threshold for 'nothing answers that': {error}",)
     return (
         min(found.threshold, LIKELY),
-        f"{source}; {1 - ANSWERED:.0%} of those with an answer lie below it",
+        f"{source}; {100 * (1 - answered):.3g} % of those with an answer lie below it",
         (),
     )
