@@ -91,6 +91,8 @@ def test_unknown_arguments_and_mistakes_reach_the_model(corpus):
         ("search", {"query": "roses", "rerank": "onnx:/etc"}),
     )
     assert all(result.is_error for result in results)
+    assert text(results[0]).startswith("limit: is not known here, leave it out (search takes query, ")
+    assert not any("\n" in text(result) or "pydantic" in text(result) for result in results)
     words = ("limit", "top_k", "colour", "verse", "nowhere.py", "outside", "models add missing", "onnx:/etc")
     for result, word in zip(results, words, strict=True):
         assert word in text(result)

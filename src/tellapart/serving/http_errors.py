@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,11 +10,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
+from tellapart.serving.mistakes import describe_mistakes
 
 _log = logging.getLogger("tellapart")
-
-NAMED = 5
-"""Mistakes of one request that are named; the others are counted."""
 
 
 class UnknownIdError(TellapartError):
@@ -51,27 +47,3 @@ def handle_errors(app: FastAPI) -> None:
         return JSONResponse(
             {"detail": "a fault of the server, not of the request: its log says more; please report it"}, 500
         )
-
-
-def describe_mistakes(found: Sequence[Mapping[str, Any]]) -> str:
-    """Say in one line what is wrong with a request, field by field."""
-    told = dict.fromkeys(f"{_field(each['loc'])}: {_plainly(each)}" for each in found)
-    shown = list(told)[:NAMED]
-    more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
-    return "; ".join(shown) + more
-
-
-def _field(location: Sequence[str | int]) -> str:
-    """The body's field or the parameter, as its sender wrote it."""
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
-
-
-def _plainly(mistake: Mapping[str, Any]) -> str:
-    if mistake["type"] == "extra_forbidden":
-        return "is not known here, leave it out"
-    if mistake["type"] == "missing":
-        return "is missing"
-    if mistake["type"] == "json_invalid":
-        return f"the body is not JSON ({mistake.get('ctx', {}).get('error', 'cut off')})"
-    message = str(mistake["msg"])
-    return message[:1].lower() + message[1:]

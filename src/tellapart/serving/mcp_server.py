@@ -15,7 +15,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from tellapart.errors import TellapartError
 from tellapart.serving import mcp_about as about
@@ -30,6 +30,7 @@ from tellapart.serving.mcp_models import (
     UnitAnswer,
 )
 from tellapart.serving.mcp_text import as_text
+from tellapart.serving.mistakes import describe_mistakes
 from tellapart.serving.projects import Project, Projects
 
 DEFAULT_TOKENS, MOST_TOKENS = 4_000, 20_000
@@ -269,9 +270,23 @@ def _telling_of(projects: Projects, jobs: Jobs) -> tuple[Answer, ...]:
     return status, evaluate, explain_score
 
 
+class _PlainTool(Tool):
+    """A tool that says in one line what is wrong with its arguments, and which there are."""
+
+    async def run(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        try:
+            return await super().run(*args, **kwargs)
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            wrong = [{**each, "loc": ("arguments", *each["loc"])} for each in error.__cause__.errors()]
+            known = ", ".join(self.parameters["properties"])
+            raise ToolError(f"{describe_mistakes(wrong)} ({self.name} takes {known})") from None
+
+
 def _strict(function: Answer) -> Tool:
     """Make a tool that refuses arguments it does not know, which the SDK drops without a word."""
-    tool = Tool.from_function(
+    tool = _PlainTool.from_function(
         _telling(function),
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
