@@ -57,8 +57,9 @@ def main() -> None:
     texts = passages(options.units)
     folder = prepared(texts, options.work)
     with server(folder, 1) as (port, pid):
-        times, spent = typed(browser, f"http://127.0.0.1:{port}/", queries(texts, TYPED, words=4), pid)
-    publish(report(times, spent, options.units), options.output)
+        asked = queries(texts, TYPED, words=4)
+        times, spent = typed(browser, f"http://127.0.0.1:{port}/", asked, pid)
+    publish(report(times, sum(map(len, asked)), spent, options.units), options.output)
 
 
 def typed(browser: str, address: str, asked: list[str], pid: int) -> tuple[np.ndarray, float]:
@@ -87,7 +88,7 @@ def typed(browser: str, address: str, asked: list[str], pid: int) -> tuple[np.nd
         return times, 1_000 * (processor_time(pid) - before) / len(times)
 
 
-def report(times: np.ndarray, spent: float, units: int) -> str:
+def report(times: np.ndarray, keys: int, spent: float, units: int) -> str:
     rows = []
     for name, each in zip(PARTS, times.T, strict=True):
         quantiles = [f"{value:.0f}" for value in np.quantile(each, [0.5, 0.9, 0.95, 0.99])]
@@ -99,7 +100,10 @@ Made by `python bench/page.py`: from a key to the frame that shows what was foun
 of the server, over the {units:,} passages of bench/serving.py (words and vectors together), a key every {KEY_MS} ms.
 
 {table(head, rows)}
-The server takes {spent:.0f} ms of processor for each key. Chromium and the server share {os.cpu_count()} cores with
+{keys:,} keys were pressed and {len(times):,} answers have a time: the others were not seen to
+arrive and may be the slow ones, so that the table is no proof for all keys.
+The server takes {spent:.0f} ms of processor for each answered key.
+Chromium and the server share {os.cpu_count()} cores with
 other programs (load {os.getloadavg()[0]:.1f} at the end), at the same priority as they.
 """
 
