@@ -168,7 +168,8 @@ class Asking:
             f"| k-NN, folder | {both(in_folder)} ms |",
             f"| k-NN, pgvector called directly (ef_search {EF_SEARCH}) |"
             f" {both(plain)} ms, recall@10 {recall(np.array(plain_rows), exact):.4f} |",
-            f"| k-NN, published: a transaction, the same statement (second, its pages are in memory by then), exact scores | {both(ours)} ms,"
+            "| k-NN, published: a transaction, the same statement (second, its pages are in memory by then), exact"
+            f" scores | {both(ours)} ms,"
             f" recall@10 {recall(np.array(our_rows), exact):.4f}; {ratio:.2f} x as long |",
         ]
         for share, conditions in SETS.items():
