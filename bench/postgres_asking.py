@@ -152,15 +152,17 @@ class Asking:
             f"SELECT document, ordinal FROM {self.table} ORDER BY embedding <#> %s::halfvec LIMIT 10"
         )
         plain, ours, plain_rows, our_rows = [], [], [], []
-        for query in queries:
+        for at, query in enumerate(queries):
             literal = "[" + ",".join(f"{value:.6g}" for value in query.tolist()) + "]"
-            started = time.perf_counter()
-            found = self.direct.execute(plain_statement, (literal,)).fetchall()
-            plain.append(time.perf_counter() - started)
-            started = time.perf_counter()
-            with self.published.reading() as reading:
-                rows, _ = reading.vectors("lsa", LEVEL).search(query[None], K)
-            ours.append(time.perf_counter() - started)
+            self.direct.execute(plain_statement, (literal,))  # its pages are in memory then, for both
+            for mine in (True, False) if at % 2 else (False, True):
+                started = time.perf_counter()
+                if mine:
+                    with self.published.reading() as reading:
+                        rows, _ = reading.vectors("lsa", LEVEL).search(query[None], K)
+                else:
+                    found = self.direct.execute(plain_statement, (literal,)).fetchall()
+                (ours if mine else plain).append(time.perf_counter() - started)
             plain_rows.append(rows_of(*np.array(found, np.int64).T))
             our_rows.append(rows[0])
         ratio = statistics.median(ours) / statistics.median(plain)
@@ -168,8 +170,7 @@ class Asking:
             f"| k-NN, folder | {both(in_folder)} ms |",
             f"| k-NN, pgvector called directly (ef_search {EF_SEARCH}) |"
             f" {both(plain)} ms, recall@10 {recall(np.array(plain_rows), exact):.4f} |",
-            "| k-NN, published: a transaction, the same statement (second, its pages are in memory by then), exact"
-            f" scores | {both(ours)} ms,"
+            f"| k-NN, published: a transaction, the same statement, exact scores | {both(ours)} ms,"
             f" recall@10 {recall(np.array(our_rows), exact):.4f}; {ratio:.2f} x as long |",
         ]
         for share, conditions in SETS.items():
