@@ -202,7 +202,7 @@ query, mean of {", ".join(ONCE)}. Queries with and without an
 answer are equally frequent, and a wrong refusal is as bad as so many lists that do not answer.
 Last column: .95, which was kept before, minus {ANSWERED:g}, paired by collection, with interval and p.
 So few collections cannot separate them: which share is best depends on how bad a wrong refusal is.
-{ANSWERED:g} is a middle, and what was asked for.
+{ANSWERED:g} is a middle.
 
 {table(["a wrong refusal is as bad as", *(f"{share:g}" for share in SHARES), f".95 minus {ANSWERED:g}"], regrets)}
 ## The kept rule on wikiqa dev
