@@ -47,7 +47,7 @@ def test_two_workers_agree_on_the_loss(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    told = dict(re.findall(r"rank (\d) loss (\S+)", done.stdout))
+    told = dict(re.findall(r"rank (\d) loss (\d+\.\d{6})", done.stdout))
     assert told["0"] == told["1"]
 
 
