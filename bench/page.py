@@ -18,7 +18,8 @@ import numpy as np
 
 from judged import publish, table
 from passages import passages, queries
-from serving import UNITS, prepared, processor_time, server
+from server_load import processor_time, server
+from serving import UNITS, prepared
 
 TYPED, KEY_MS = 12, 150
 PARTS = (
