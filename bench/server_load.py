@@ -111,7 +111,7 @@ def memory_over(port: int, pid: int, bodies: list[str], requests: int) -> list[W
         while done < requests:
             count, _, failures, *_ = ask(WATCHED_SECONDS)
             done, failed = done + count, failed + failures
-            if done // EVERY > rows[-1].requests // EVERY:
+            if done // EVERY > rows[-1].requests // EVERY or done >= requests:
                 spent = time.perf_counter() - started
                 rows.append(Watched(done, spent, processor_time(pid), memory(pid), failed))
                 print(*astuple(rows[-1]), file=sys.stderr, flush=True)

@@ -69,7 +69,15 @@ def main() -> None:
         bodies = [body for text in asked for body in bodies_of([text])]
         with server(folder, options.workers) as (port, pid):
             rows = memory_over(port, pid, bodies, options.requests)
-        watched.write_text(json.dumps({"units": options.units, "rows": [astuple(each) for each in rows]}))
+        watched.write_text(
+            json.dumps(
+                {
+                    "units": options.units,
+                    "requests": options.requests,
+                    "rows": [astuple(each) for each in rows],
+                }
+            )
+        )
         return
     rows = []
     for ranker in RANKERS:
@@ -170,7 +178,6 @@ def memory_report(watched: Path) -> str:
     """What `--requests` kept: how memory went."""
     kept = json.loads(watched.read_text())
     rows = [Watched(*each) for each in kept["rows"]]
-    last = rows[-1].requests
     shown = [
         each for each in rows if each.requests < EVERY * 2 or each.requests // EVERY % 2 or each is rows[-1]
     ]
@@ -187,7 +194,7 @@ def memory_report(watched: Path) -> str:
     return f"""
 ## Memory
 
-Made by `python bench/serving.py --units {kept["units"]} --requests {last // EVERY * EVERY}`: the three rankers in turn
+Made by `python bench/serving.py --units {kept["units"]} --requests {kept["requests"]}`: the three rankers in turn
 over {kept["units"]:,} passages, beside other programs. MB that belong to the server and its workers alone (files of the
 index are shared), from before the first request; seconds by the clock, and of processor in all of them.
 
