@@ -272,6 +272,18 @@ def test_a_dataset_stays_whole_until_the_new_one_is(index, tmp_path, monkeypatch
     assert place.units() == before
 
 
+def test_a_link_to_a_dataset_stays_one(index, tmp_path):
+    pytest.importorskip("lance")
+    place = lance_place(tmp_path)
+    link = tmp_path / "link.lance"
+    link.parent.joinpath("deep").mkdir()
+    link.symlink_to(place.to)
+    for _ in range(2):
+        report = export(index, "lance", link)
+        assert link.is_symlink()
+        assert len(place.units()) == report.total
+
+
 TEXT = st.text(
     alphabet=st.one_of(
         st.sampled_from("'\"\\;-%_$.(){}[]|\0\r\n\t \u2028\ufeff\U0001f600é"),

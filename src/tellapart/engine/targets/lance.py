@@ -53,7 +53,7 @@ def write_dataset(to: str | Path, exported: Exported, progress: Progress) -> Exp
     lance, arrow = require("lance", extra=EXTRA), require("pyarrow", extra=EXTRA)
     if is_url(str(to)):
         raise TellapartError(f"{to}: a Lance dataset is written to a folder: name one, and copy it there")
-    place = Path(to)
+    place = Path(to).resolve()  # not a link to it, which would be replaced
     _check(lance, place)
     schema = _schema(arrow, exported)
     part = place.with_name(place.name + PART)
@@ -87,7 +87,7 @@ def write_dataset(to: str | Path, exported: Exported, progress: Progress) -> Exp
             raise TellapartError(f"{place}: {said(error)}") from error
         raise
     _swap(part, place)
-    return ExportReport(str(place), total, total, left_out=sum(left_out))
+    return ExportReport(str(to), total, total, left_out=sum(left_out))
 
 
 def _check(lance: ModuleType, place: Path) -> None:
