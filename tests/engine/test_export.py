@@ -451,6 +451,7 @@ def test_what_opensearch_refuses_is_said_in_a_line(index, opensearch, call):
     code, _, err = call(*asked, "--collection", "Upper")
     assert code == 2
     assert "must be lowercase" in err
+    assert "; mend that and run the command again" in err
     assert err.count("\n") == 1
 
 
@@ -493,10 +494,22 @@ def test_a_collection_or_folder_of_somebody_else_is_left_alone(index, tmp_path):
         (("--format", "lance", "--to", "x", "--queries", "q.jsonl"), "--queries goes with --output"),
         (("--output", "o", "--collection", "c"), "--collection goes with --format"),
         (("--format", "milvus", "--to", "x"), "ends with .db"),
+        (("--format", "milvus", "--to", "absent/x.db"), "check that it is there"),
         (("--format", "opensearch", "--to", "x"), "write https://"),
         (("--format", "opensearch", "--to", "http://me:secret@127.0.0.1:1"), "http://me@127.0.0.1:1"),
-        (("--format", "qdrant", "--to", "http://127.0.0.1:1"), "Connection refused"),
-        (("--format", "milvus", "--to", "http://127.0.0.1:1"), "Fail connecting"),
+        (("--format", "opensearch", "--to", "http://127.0.0.1:1"), "refused); check the address, the"),
+        (
+            ("--format", "opensearch", "--to", "http://me:secret@127.0.0.1:port"),
+            "'http://me...' is no address",
+        ),
+        (("--format", "qdrant", "--to", "http://127.0.0.1:1"), "Connection refused; check the address, the"),
+        (("--format", "qdrant", "--to", "http://me:/secret@127.0.0.1:1"), "'http://me...' is no address"),
+        (("--format", "qdrant", "--to", "http://me:secret@["), "special characters of a password as %40"),
+        (("--format", "qdrant", "--to", "localhost:6333"), "write http://localhost:6333"),
+        (
+            ("--format", "milvus", "--to", "http://127.0.0.1:1"),
+            "server unavailable)>; check the address, the",
+        ),
         (("--format", "qdrant", "--to", "http://["), "is no address"),
         (("--format", "lance", "--to", "x", "--encoder", "nomic"), "no vectors of encoder 'nomic'"),
     ],

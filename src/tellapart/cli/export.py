@@ -140,7 +140,7 @@ def _engine(
         return
     more = {
         "removed": report.removed,
-        "left out, having no vector yet": report.left_out,
+        "left out, having no vector yet ('tellapart index' gives them vectors)": report.left_out,
         f"cut to what {format} takes": report.shortened,
     }
     rest = "".join(f"; {count:,} {what}" for what, count in more.items() if count)

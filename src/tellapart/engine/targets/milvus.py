@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.engine.exported import Exported, Fields, UnitBatch
-from tellapart.engine.targets.mirror import Held, is_url, said, shown
+from tellapart.engine.targets.mirror import Held, is_url, shown, unreached
 from tellapart.errors import TellapartError, require
 
 EXTRA = "milvus"
@@ -62,7 +62,7 @@ class MilvusCollection:
                     uri=str(to), token=os.environ.get(TOKEN, ""), timeout=SECONDS
                 )
             except self.errors as error:
-                raise TellapartError(f"{self.place}: {said(error)}") from error
+                raise unreached(self.place, error) from error
 
     def held(self) -> Held | None:
         """Say what the collection holds; None where there is none."""

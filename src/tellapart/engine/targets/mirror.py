@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ import numpy as np
 
 from tellapart.engine.exported import Exported, UnitBatch
 from tellapart.errors import TellapartError
+from tellapart.index.postgres.address import concealed
 from tellapart.progress import Progress
 
 REMOVED_AT_A_TIME = 1_000
 
 LONGEST_SAID = 300
 """Characters of a server's own words that are repeated to the user."""
+
+HOST_AND_PORT = re.compile(r"[\w.-]+:\d+/?")
+"""What is meant as the address of a server and would be the name of a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,10 @@ def mirror(server: Server, exported: Exported, progress: Progress) -> ExportRepo
     """
     with _spoken(server):
         try:
-            held = server.held()
+            try:
+                held = server.held()
+            except server.errors as error:
+                raise unreached(server.place, error) from error
             if held is None:
                 server.create(exported)
             else:
@@ -164,7 +172,16 @@ def _spoken(server: Server) -> Iterator[None]:
     try:
         yield
     except server.errors as error:
-        raise TellapartError(f"{server.place}: {said(error)}") from error
+        raise TellapartError(
+            f"{server.place}: {said(error)}; mend that and run the command again: it goes on where it was"
+        ) from error
+
+
+def unreached(place: str, error: BaseException) -> TellapartError:
+    """Give the error for a place that cannot be opened."""
+    server = "check the address, the password or key, and that the server runs"
+    folder = "check that it is there, that it can be written and that no other process has it open"
+    return TellapartError(f"{place}: {said(error)}; {server if is_url(place) else folder}")
 
 
 def said(error: BaseException) -> str:
@@ -179,13 +196,25 @@ def is_url(to: str) -> bool:
 
 
 def shown(to: str | Path, collection: str) -> str:
-    """Name a collection without the password that may stand in a URL."""
+    """Name a collection without the password that may stand in a URL.
+
+    Raises:
+        TellapartError: It is meant as a URL and cannot be read as one.
+    """
     text = str(to)
+    if HOST_AND_PORT.fullmatch(text):
+        raise TellapartError(f"{text} is no address: write http://{text}")
     if is_url(text):
         try:
             parts = urlsplit(text)
-        except ValueError as error:
-            raise TellapartError(f"{text!r} is no address ({error}): write http://host:port") from None
+            misread = parts.port == 0 or "@" in f"{parts.path}{parts.query}{parts.fragment}"
+        except ValueError:  # its words may quote the password
+            misread = True
+        if misread:
+            raise TellapartError(
+                f"{concealed(text)!r} is no address: write http://host:port, and special characters of a password as"
+                " %40 and so on (@ %40, / %2F, # %23, ? %3F)"
+            )
         user, at, host = parts.netloc.rpartition("@")
         text = urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}"))
     return f"collection {collection!r} in {text}"

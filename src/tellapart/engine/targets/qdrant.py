@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tellapart.engine.exported import Exported, UnitBatch
-from tellapart.engine.targets.mirror import Held, is_url, said, shown
-from tellapart.errors import TellapartError, require
+from tellapart.engine.targets.mirror import Held, is_url, shown, unreached
+from tellapart.errors import require
 
 EXTRA = "qdrant"
 API_KEY = "QDRANT_API_KEY"
@@ -56,7 +56,7 @@ class QdrantCollection:
                         else library.QdrantClient(path=str(to))
                     )
             except (RuntimeError, ValueError, OSError) as error:
-                raise TellapartError(f"{self.place}: {said(error)}") from error
+                raise unreached(self.place, error) from error
 
     def held(self) -> Held | None:
         """Say what the collection holds; None where there is none."""
