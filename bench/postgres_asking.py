@@ -207,7 +207,7 @@ class Asking:
                 own = vectors._rows_of(*np.array(found, np.int64).reshape(-1, 2).T)
                 plain_rows.append(np.append(own, np.full(K - len(own), -2)))
             told.append(f"{scan}: {both(plain)} ms, recall@10 {recall(np.array(plain_rows), exact):.4f}")
-        self.direct.execute("SET hnsw.iterative_scan = strict_order")
+        prepare_session(self.direct, "bench")
         self.lines += [
             f"| k-NN, a filter of {share}, published | {both(ours)} ms,"
             f" recall@10 {recall(np.array(rows), exact):.4f} |",
@@ -241,7 +241,7 @@ def timed_search(vectors, queries: np.ndarray, allowed: np.ndarray, limit: int):
     """Search with another limit for scoring all units of a filter."""
     from tellapart.index.postgres import vectors as module
 
-    kept, module.SCANNED_UNITS = module.SCANNED_UNITS, limit
+    kept, module.SCANNED = module.SCANNED, limit
     try:
         times, rows = [], []
         for query in queries:
@@ -250,5 +250,5 @@ def timed_search(vectors, queries: np.ndarray, allowed: np.ndarray, limit: int):
             times.append(time.perf_counter() - started)
             rows.append(found[0])
     finally:
-        module.SCANNED_UNITS = kept
+        module.SCANNED = kept
     return times, np.array(rows)

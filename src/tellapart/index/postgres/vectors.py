@@ -12,19 +12,20 @@ from tellapart.errors import TellapartError
 from tellapart.index.postgres.database import EF_SEARCH, Database
 from tellapart.index.postgres.schema import vectors_table
 from tellapart.index.vectors import Moments, Spectrum, VectorIndex
-from tellapart.index.vectors.candidates import Mask, Rows, best_first, exact_scores
+from tellapart.index.vectors.candidates import DEEPER, Mask, Rows, best_first, exact_scores
 from tellapart.index.vectors.stored import Floats, StoredRows, widen
 
 SLACK = 16
-"""Units fetched beyond those asked for: the server orders by half precision, and the exact sums order again."""
-
-DEEPER = 4
+"""Units fetched beyond those asked for: the server orders by half precision, and the exact sums order again.
+docs/benchmarks/postgres_filters.md has what is found with fewer."""
 
 FEW_LEFT_OUT = 64
 """Where a search leaves out at most so many units, as many more are fetched and no filter is sent."""
 
-SCANNED_UNITS = 10_000
-"""Where a filter leaves at most so many units, all are scored by the server and no index is asked."""
+SCANNED = 200
+"""A filter that keeps m of n units has all m scored where m squared is at most so many times n, and otherwise the
+graph is walked. The one takes time in proportion to m; the other meets n / m units for each that is kept. In
+docs/benchmarks/postgres_filters.md both take about as long at this bound."""
 
 HALF = np.dtype(">f2")
 """A component in pgvector's binary form of `halfvec`, which keeps the float16 rows of an index as they are."""
@@ -123,7 +124,7 @@ class PublishedVectors:
     def _nearest(self, query: Floats, k: int, mask: Mask | None, left: int) -> tuple[Rows, Floats]:
         literal, left_out = _literal(query), self.n_alive - left
         condition, values, scanned = "", list[object](), False
-        if mask is not None and left <= SCANNED_UNITS and left_out:
+        if mask is not None and left * left <= SCANNED * self.n_alive and left_out:
             condition, values = "WHERE document = ANY(%s)", [self._keys[self._filled(mask)].tolist()]
             scanned = True
         elif mask is not None and left_out > FEW_LEFT_OUT:
