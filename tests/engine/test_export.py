@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -393,6 +394,19 @@ def test_units_without_a_vector_are_left_out_and_counted(index, tmp_path, monkey
     report = export(index, "qdrant", client, granularity="function")
     assert report.left_out == 1
     assert client.count("tellapart").count == report.total == report.sent
+
+
+def test_points_of_somebody_else_among_ours_stay(index):
+    pytest.importorskip("qdrant_client")
+    from qdrant_client import QdrantClient, models
+
+    client = QdrantClient(":memory:")
+    export(index, "qdrant", client, granularity="paragraph")
+    theirs = str(UUID(int=2**128 - 1))
+    point = models.PointStruct(id=theirs, vector=[1.0] * 32, payload={"text": "precious"})
+    client.upsert("tellapart", [point])
+    assert export(index, "qdrant", client, granularity="function").removed > 0
+    assert client.retrieve("tellapart", [theirs])[0].payload == {"text": "precious"}
 
 
 @pytest.fixture

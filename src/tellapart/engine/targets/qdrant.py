@@ -96,15 +96,12 @@ class QdrantCollection:
 
     def pages(self) -> Iterator[list[str]]:
         """Give the keys of all units that an export has put there."""
-        ours = self._models.Filter(
-            must_not=[self._models.IsEmptyCondition(is_empty=self._models.PayloadField(key="revision"))]
-        )
         offset = None
         while True:
             points, offset = self._client.scroll(
-                self._name, scroll_filter=ours, limit=PAGE, offset=offset, with_payload=False
+                self._name, limit=PAGE, offset=offset, with_payload=["revision"]
             )
-            yield [str(point.id) for point in points]
+            yield [str(point.id) for point in points if "revision" in (point.payload or {})]
             if offset is None:
                 return
 
