@@ -63,7 +63,7 @@ def test_vectors_equal_those_of_an_exact_decomposition() -> None:
 
 def test_texts_of_unknown_words_find_nothing_and_are_found_by_nothing(lsa: LsaEncoder) -> None:
     units = lsa.encode_document(["wing lift", "unheard of", ""])
-    np.testing.assert_allclose(units @ lsa.encode_query(["something strange"])[0], [0, -1, -1], atol=1e-6)
+    assert not lsa.encode_query(["something strange"]).any()
     assert (units @ lsa.encode_query(["gene"])[0])[1:].tolist() == [0, 0]
 
 

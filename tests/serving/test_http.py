@@ -19,6 +19,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 
 import httpx
+import uvicorn
 from fastapi.testclient import TestClient
 
 from tellapart import Gallery, Index
@@ -27,6 +28,7 @@ from tellapart.serving.http_app import make_api
 from tellapart.serving.http_guard import LOOPBACK, Limits
 from tellapart.serving.http_server import ServeSettings, make_app
 from tellapart.serving.service import Service
+from tellapart.serving.shared import SharedIndex
 
 
 @pytest.fixture
@@ -225,6 +227,56 @@ def test_slow_requests_end(folder, monkeypatch):
         started = time.monotonic()
         assert client.post("/v1/context", json={"query": "roses"}).status_code == 504
         assert time.monotonic() - started < 1.5
+
+
+def test_a_search_that_was_given_up_is_never_made(folder, monkeypatch):
+    search, answer = Index.search, SharedIndex.answer
+    asked, waiting, gate = [], [], threading.Event()
+
+    def recorded(index, request):
+        asked.append(request.query)
+        assert gate.wait(60)
+        return search(index, request)
+
+    async def queued(shared, ask, client):
+        waiting.append(client)
+        return await answer(shared, ask, client)
+
+    monkeypatch.setattr(Index, "search", recorded)
+    monkeypatch.setattr(SharedIndex, "answer", queued)
+    app = make_app(ServeSettings({"my": str(folder)}, LOOPBACK, None, Limits()))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        first = threading.Thread(
+            target=lambda: httpx.post(f"{url}/v1/search", json={"query": "first"}, timeout=60)
+        )
+        first.start()
+        until(lambda: asked)
+        with socket.create_connection(("127.0.0.1", port)) as leaving:
+            leaving.sendall(f"GET /v1/search?q=leaving HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            until(lambda: len(waiting) == 2)
+        counted = 'tellapart_requests_total{endpoint="search",status="499"} 1.0'
+        until(lambda: counted in httpx.get(f"{url}/metrics").text)
+        gate.set()
+        first.join()
+        assert httpx.get(f"{url}/v1/search", params={"q": "last"}, timeout=60).status_code == 200
+        assert asked == ["first", "last"]
+    finally:
+        gate.set()
+        server.should_exit = True
+        thread.join()
+
+
+def until(holds):
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_too_many_at_once(folder, monkeypatch):

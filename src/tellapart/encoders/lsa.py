@@ -74,9 +74,8 @@ class _Fit:
 class LsaEncoder(OfTexts):
     """Folds texts into the space of a fitted decomposition.
 
-    The last axis is kept free for texts without any known term: as a unit such a text stands on it with +1, as a
-    query with -1, so that a query of unknown words has cosine 0 to all units of known words and never
-    finds another text merely because that one is unknown, too.
+    The last axis is kept free for units without any known term, which stand on it with +1. A query without one is
+    a row of zeros: it says nothing, and finds no unit by vectors.
     """
 
     max_tokens: int | None = None
@@ -128,9 +127,9 @@ class LsaEncoder(OfTexts):
         return cls(fitted, analyse, _fingerprint(fitted))
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
-        """Fold queries in: (n, dim), rows of unit length; without a known term: -1 on the last axis."""
+        """Fold queries in: (n, dim), rows of unit length; of zeros without a known term."""
         vectors = self._folded(texts)
-        vectors[:, -1] *= -1
+        vectors[:, -1] = 0.0
         return vectors
 
     def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import FastAPI, Query
+from fastapi import FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from pydantic_core import to_json
 
@@ -75,7 +75,7 @@ def make_api(service: Service) -> FastAPI:
 
 
 def _add_searching(app: FastAPI, service: Service) -> None:
-    async def search(body: shapes.SearchBody) -> Response:
+    async def search(body: shapes.SearchBody, client: Request) -> Response:
         request = SearchRequest(
             query=body.query,
             like=tuple(body.like),
@@ -94,15 +94,16 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             return to_json({**search_json(found), "absent": nothing_relevant(index, found)})
 
         # Made here already: checking it against its own shape took a third, writing it in Python a tenth.
-        return Response(await service.index(body.index).answer(ask), media_type="application/json")
+        return Response(await service.index(body.index).answer(ask, client), media_type="application/json")
 
     @app.post("/v1/search", response_model=shapes.SearchAnswerShape)
-    async def search_by_body(body: shapes.SearchBody) -> Response:
+    async def search_by_body(body: shapes.SearchBody, client: Request) -> Response:
         """Find what answers a query, or is like examples."""
-        return await search(body)
+        return await search(body, client)
 
     @app.get("/v1/search", response_model=shapes.SearchAnswerShape)
     async def search_by_words(
+        client: Request,
         q: Annotated[str, Query(min_length=1, max_length=10_000)],
         k: Annotated[int, Query(ge=1, le=shapes.MOST_HITS)] = 10,
         ranker: str = "auto",
@@ -114,10 +115,10 @@ def _add_searching(app: FastAPI, service: Service) -> None:
         body = shapes.SearchBody(
             query=q, k=k, ranker=ranker, granularity=granularity, rerank=rerank, index=index
         )
-        return await search(body)
+        return await search(body, client)
 
     @app.post("/v1/related", response_model=shapes.SearchAnswerShape)
-    async def related(body: shapes.RelatedBody) -> dict[str, Any]:
+    async def related(body: shapes.RelatedBody, client: Request) -> dict[str, Any]:
         """Find units like one at a place."""
 
         def ask(index: Index) -> dict[str, Any]:
@@ -127,16 +128,17 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             )
             return {**search_json(found), "absent": None}
 
-        return await service.index(body.index).answer(ask)
+        return await service.index(body.index).answer(ask, client)
 
     @app.post("/v1/context", response_model=shapes.ContextShape)
-    async def context_for(body: shapes.ContextBody) -> dict[str, Any]:
+    async def context_for(body: shapes.ContextBody, client: Request) -> dict[str, Any]:
         """Give passages for a language model, within a budget of tokens."""
         where = tuple(body.where)
         return await service.index(body.index).answer(
             lambda index: context_json(
                 index.context(body.query, tokens=body.tokens, where=where, always=body.always)
-            )
+            ),
+            client,
         )
 
 

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.serving.mistakes import describe_mistakes
+from tellapart.serving.shared import GivenUpError
 
 _log = logging.getLogger("tellapart")
 
@@ -25,7 +26,8 @@ def handle_errors(app: FastAPI) -> None:
     @app.exception_handler(TellapartError)
     async def refused(_: Request, error: TellapartError) -> JSONResponse:
         unusable = isinstance(error, CorruptIndexError | StaleIndexError | LockedIndexError)
-        status = 404 if isinstance(error, UnknownIdError) else 503 if unusable else 400
+        given_up = isinstance(error, GivenUpError)
+        status = 404 if isinstance(error, UnknownIdError) else 499 if given_up else 503 if unusable else 400
         return JSONResponse({"detail": str(error)}, status)
 
     @app.exception_handler(RequestValidationError)

@@ -11,11 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from starlette.requests import Request
+
 from tellapart.engine import Index
+from tellapart.errors import TellapartError
 from tellapart.index.postgres.address import Address, only_searched
 from tellapart.index.store import FILE
 
 Answer = TypeVar("Answer")
+
+
+class GivenUpError(TellapartError):
+    """Nobody waits for the answer any more: 499, as nginx counts it."""
 
 
 class SharedIndex:
@@ -34,18 +41,30 @@ class SharedIndex:
         self._identity: tuple[int, int] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
 
-    async def answer(self, ask: Callable[[Index], Answer]) -> Answer:
+    async def answer(self, ask: Callable[[Index], Answer], request: Request) -> Answer:
         """Let a thread of its own ask the index, one call after the other in the order of asking.
 
         Threads that wait for each other would only take turns at the interpreter, each with memory of its own. A call
-        that is given up before its turn costs nothing.
+        whose client goes away before its turn is never made.
+
+        Raises:
+            GivenUpError: The client went away.
         """
 
         def held() -> Answer:
             with self.use() as index:
                 return ask(index)
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, held)
+        asked = asyncio.get_running_loop().run_in_executor(self._thread, held)
+        watch = asyncio.create_task(_cancel_without_client(asked, request))
+        try:
+            await asyncio.wait((asked,))
+        finally:
+            watch.cancel()
+            asked.cancel()  # where the time is over
+        if asked.cancelled():
+            raise GivenUpError("the client went away before its answer was there")
+        return asked.result()
 
     @property
     def own_folder(self) -> Path:
@@ -80,6 +99,13 @@ class SharedIndex:
             if self._index is not None:
                 self._index.close()
                 self._index = None
+
+
+async def _cancel_without_client(asked: asyncio.Future[Answer], request: Request) -> None:
+    """Take a call out of the queue when its client goes; the rest of a body that nobody reads is passed over."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    asked.cancel()
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

@@ -106,8 +106,8 @@ export function Search({ served, index, query, setQuery }) {
     return served?.encoders.length ? RANKERS : ["bm25"];
   }, [beside, served]);
 
+  const asked = query.trim(); // a space after a word asks for nothing new
   useEffect(() => {
-    const asked = query.trim();
     if (!asked && !examples.like.length) { setAnswers({}); return undefined; }
     const stop = new AbortController();
     const timer = setTimeout(async () => {
@@ -122,7 +122,7 @@ export function Search({ served, index, query, setQuery }) {
       setCurrent(-1);
     }, Math.max(0, sent.current + WAIT - performance.now()));
     return () => { clearTimeout(timer); stop.abort(); };
-  }, [query, index, granularity, where, rankers, examples]);
+  }, [asked, index, granularity, where, rankers, examples]);
 
   useEffect(() => {
     function key(event) {
