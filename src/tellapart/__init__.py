@@ -16,93 +16,34 @@ from typing import TYPE_CHECKING
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
-    from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
-    from tellapart.encoders.load import load_encoder
-    from tellapart.encoders.protocol import Encoder
-    from tellapart.engine import Configuration, Hit, Index, SearchRequest, SearchResult
-    from tellapart.engine.context import Context
-    from tellapart.engine.exporting import export
-    from tellapart.engine.publishing import publish
-    from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
-    from tellapart.experiments import Experiment, Finding, QuerySet, Verdict, decide, evaluate, read_query_set
-    from tellapart.identities import Gallery
-    from tellapart.rankers.registry import Parameters
-    from tellapart.scores.corpus_map import CorpusMap, map_corpus
+    from tellapart.corpus.document import ContainmentTree as ContainmentTree
+    from tellapart.corpus.document import Document as Document
+    from tellapart.corpus.document import Granularity as Granularity
+    from tellapart.corpus.document import Kind as Kind
+    from tellapart.encoders.load import load_encoder as load_encoder
+    from tellapart.encoders.protocol import Encoder as Encoder
+    from tellapart.engine import Configuration as Configuration
+    from tellapart.engine import Hit as Hit
+    from tellapart.engine import Index as Index
+    from tellapart.engine import SearchRequest as SearchRequest
+    from tellapart.engine import SearchResult as SearchResult
+    from tellapart.engine.context import Context as Context
+    from tellapart.engine.exporting import export as export
+    from tellapart.engine.publishing import publish as publish
+    from tellapart.errors import CorruptIndexError as CorruptIndexError
+    from tellapart.errors import LockedIndexError as LockedIndexError
+    from tellapart.errors import StaleIndexError as StaleIndexError
+    from tellapart.errors import TellapartError as TellapartError
+    from tellapart.experiments import Experiment as Experiment
+    from tellapart.experiments import Finding as Finding
+    from tellapart.experiments import QuerySet as QuerySet
+    from tellapart.experiments import Verdict as Verdict
+    from tellapart.experiments import decide as decide
+    from tellapart.experiments import evaluate as evaluate
+    from tellapart.experiments import read_query_set as read_query_set
+    from tellapart.identities import Gallery as Gallery
+    from tellapart.rankers.registry import Parameters as Parameters
+    from tellapart.scores.corpus_map import CorpusMap as CorpusMap
+    from tellapart.scores.corpus_map import map_corpus as map_corpus
 
-__all__ = [
-    "Configuration",
-    "ContainmentTree",
-    "Context",
-    "CorpusMap",
-    "CorruptIndexError",
-    "Document",
-    "Encoder",
-    "Experiment",
-    "Finding",
-    "Gallery",
-    "Granularity",
-    "Hit",
-    "Index",
-    "Kind",
-    "LockedIndexError",
-    "Parameters",
-    "QuerySet",
-    "SearchRequest",
-    "SearchResult",
-    "StaleIndexError",
-    "TellapartError",
-    "Verdict",
-    "decide",
-    "evaluate",
-    "export",
-    "load_encoder",
-    "map_corpus",
-    "publish",
-    "read_query_set",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "tellapart.corpus.document": (
-            "ContainmentTree",
-            "Document",
-            "Granularity",
-            "Kind",
-        ),
-        "tellapart.encoders.load": ("load_encoder",),
-        "tellapart.engine.context": ("Context",),
-        "tellapart.engine.exporting": ("export",),
-        "tellapart.engine.publishing": ("publish",),
-        "tellapart.encoders.protocol": ("Encoder",),
-        "tellapart.scores.corpus_map": ("CorpusMap", "map_corpus"),
-        "tellapart.engine": (
-            "Configuration",
-            "Hit",
-            "Index",
-            "SearchRequest",
-            "SearchResult",
-        ),
-        "tellapart.errors": (
-            "CorruptIndexError",
-            "LockedIndexError",
-            "StaleIndexError",
-            "TellapartError",
-        ),
-        "tellapart.experiments": (
-            "Experiment",
-            "Finding",
-            "QuerySet",
-            "Verdict",
-            "decide",
-            "evaluate",
-            "read_query_set",
-        ),
-        "tellapart.identities": ("Gallery",),
-        "tellapart.rankers.registry": ("Parameters",),
-    },
-)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -15,101 +15,31 @@ from typing import TYPE_CHECKING
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
-    from tellapart.experiments.measures import Evaluation, Measure, evaluate_run
-    from tellapart.experiments.qrels import Qrels, read_qrels
-    from tellapart.experiments.statistics import Comparison, compare, holm
-    from tellapart.experiments.trec import read_run, write_run
-    from tellapart.experiments.verification import (
-        Acceptance,
-        Identification,
-        Neighbours,
-        PairScores,
-        Roc,
-        equal_error_rate,
-        guaranteed_threshold,
-        identify_all,
-        min_dcf,
-        nearest_neighbours,
-        roc,
-        tar_at_far,
-        threshold_at_far,
-    )
-    from tellapart.rankers.run import RankedDocuments, Run
-    from tellapart.scores.calibration import expected_calibration_error
+    from tellapart.experiments.measures import Evaluation as Evaluation
+    from tellapart.experiments.measures import Measure as Measure
+    from tellapart.experiments.measures import evaluate_run as evaluate_run
+    from tellapart.experiments.qrels import Qrels as Qrels
+    from tellapart.experiments.qrels import read_qrels as read_qrels
+    from tellapart.experiments.statistics import Comparison as Comparison
+    from tellapart.experiments.statistics import compare as compare
+    from tellapart.experiments.statistics import holm as holm
+    from tellapart.experiments.trec import read_run as read_run
+    from tellapart.experiments.trec import write_run as write_run
+    from tellapart.experiments.verification import Acceptance as Acceptance
+    from tellapart.experiments.verification import Identification as Identification
+    from tellapart.experiments.verification import Neighbours as Neighbours
+    from tellapart.experiments.verification import PairScores as PairScores
+    from tellapart.experiments.verification import Roc as Roc
+    from tellapart.experiments.verification import equal_error_rate as equal_error_rate
+    from tellapart.experiments.verification import guaranteed_threshold as guaranteed_threshold
+    from tellapart.experiments.verification import identify_all as identify_all
+    from tellapart.experiments.verification import min_dcf as min_dcf
+    from tellapart.experiments.verification import nearest_neighbours as nearest_neighbours
+    from tellapart.experiments.verification import roc as roc
+    from tellapart.experiments.verification import tar_at_far as tar_at_far
+    from tellapart.experiments.verification import threshold_at_far as threshold_at_far
+    from tellapart.rankers.run import RankedDocuments as RankedDocuments
+    from tellapart.rankers.run import Run as Run
+    from tellapart.scores.calibration import expected_calibration_error as expected_calibration_error
 
-__all__ = [
-    "Acceptance",
-    "Comparison",
-    "Evaluation",
-    "Identification",
-    "Measure",
-    "Neighbours",
-    "PairScores",
-    "Qrels",
-    "RankedDocuments",
-    "Roc",
-    "Run",
-    "compare",
-    "equal_error_rate",
-    "evaluate_run",
-    "expected_calibration_error",
-    "guaranteed_threshold",
-    "holm",
-    "identify_all",
-    "min_dcf",
-    "nearest_neighbours",
-    "read_qrels",
-    "read_run",
-    "roc",
-    "tar_at_far",
-    "threshold_at_far",
-    "write_run",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "tellapart.experiments.qrels": (
-            "Qrels",
-            "read_qrels",
-        ),
-        "tellapart.experiments.measures": (
-            "Evaluation",
-            "Measure",
-            "evaluate_run",
-        ),
-        "tellapart.experiments.statistics": (
-            "Comparison",
-            "compare",
-            "holm",
-        ),
-        "tellapart.experiments.trec": (
-            "read_run",
-            "write_run",
-        ),
-        "tellapart.experiments.verification": (
-            "Acceptance",
-            "Identification",
-            "Neighbours",
-            "PairScores",
-            "Roc",
-            "equal_error_rate",
-            "guaranteed_threshold",
-            "identify_all",
-            "min_dcf",
-            "nearest_neighbours",
-            "roc",
-            "tar_at_far",
-            "threshold_at_far",
-        ),
-        "tellapart.rankers.run": (
-            "RankedDocuments",
-            "Run",
-        ),
-        "tellapart.scores.calibration": ("expected_calibration_error",),
-    },
-)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ast
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 
 def lazily(
-    module: str, homes: Mapping[str, Sequence[str]], first: Callable[[], object] = lambda: None
-) -> Callable[[str], Any]:
-    """Make the `__getattr__` of a module: `homes` maps a module to the names that it holds.
+    module: str, file: str, first: Callable[[], object] = lambda: None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make `__getattr__`, `__dir__` and `__all__` of a module from what it imports under `if TYPE_CHECKING`.
 
-    `first` is called before anything is imported, for an extra that may be missing.
+    As lazy loading by stubs does (scientific Python's SPEC 1), so that a type checker and the interpreter read the same
+    list. `first` is called before anything is imported, for an extra that may be missing.
     """
-    home_of = {name: home for home, names in homes.items() for name in names}
+    home_of = {
+        alias.name: str(each.module)
+        for block in ast.parse(Path(file).read_text(encoding="utf-8")).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for each in block.body
+        if isinstance(each, ast.ImportFrom)
+        for alias in each.names
+    }
+    names = sorted(home_of)
 
     def find(name: str) -> Any:  # noqa: ANN401
         if name not in home_of:
@@ -22,4 +33,4 @@ def lazily(
         first()
         return getattr(import_module(home_of[name]), name)
 
-    return find
+    return find, lambda: names, names

@@ -31,117 +31,36 @@ from typing import TYPE_CHECKING
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
-    from tellapart.experiments.arms import Arm, Arms, text_arms
-    from tellapart.experiments.deciding import decide
-    from tellapart.experiments.evaluation import compare_images, evaluate
-    from tellapart.experiments.examples import image_query_set, run_examples, unit_query_set
-    from tellapart.experiments.experiment import ArmValues, Cost, Experiment
-    from tellapart.experiments.gate import compare_with, read_saved
-    from tellapart.experiments.measures import Measure, evaluate_run
-    from tellapart.experiments.qrels import Qrels, QueryTexts
-    from tellapart.experiments.query_files import read_query_set
-    from tellapart.experiments.query_set import Provenance, QuerySet
-    from tellapart.experiments.running import run_texts
-    from tellapart.experiments.statistics import Comparison, compare, holm
-    from tellapart.experiments.synthetic.generate import generate, run_synthetic
-    from tellapart.experiments.trec import read_run, write_run
-    from tellapart.experiments.verdict import Finding, Verdict
+    from tellapart.experiments.arms import Arm as Arm
+    from tellapart.experiments.arms import Arms as Arms
+    from tellapart.experiments.arms import text_arms as text_arms
+    from tellapart.experiments.deciding import decide as decide
+    from tellapart.experiments.evaluation import compare_images as compare_images
+    from tellapart.experiments.evaluation import evaluate as evaluate
+    from tellapart.experiments.examples import image_query_set as image_query_set
+    from tellapart.experiments.examples import run_examples as run_examples
+    from tellapart.experiments.examples import unit_query_set as unit_query_set
+    from tellapart.experiments.experiment import ArmValues as ArmValues
+    from tellapart.experiments.experiment import Cost as Cost
+    from tellapart.experiments.experiment import Experiment as Experiment
+    from tellapart.experiments.gate import compare_with as compare_with
+    from tellapart.experiments.gate import read_saved as read_saved
+    from tellapart.experiments.measures import Measure as Measure
+    from tellapart.experiments.measures import evaluate_run as evaluate_run
+    from tellapart.experiments.qrels import Qrels as Qrels
+    from tellapart.experiments.qrels import QueryTexts as QueryTexts
+    from tellapart.experiments.query_files import read_query_set as read_query_set
+    from tellapart.experiments.query_set import Provenance as Provenance
+    from tellapart.experiments.query_set import QuerySet as QuerySet
+    from tellapart.experiments.running import run_texts as run_texts
+    from tellapart.experiments.statistics import Comparison as Comparison
+    from tellapart.experiments.statistics import compare as compare
+    from tellapart.experiments.statistics import holm as holm
+    from tellapart.experiments.synthetic.generate import generate as generate
+    from tellapart.experiments.synthetic.generate import run_synthetic as run_synthetic
+    from tellapart.experiments.trec import read_run as read_run
+    from tellapart.experiments.trec import write_run as write_run
+    from tellapart.experiments.verdict import Finding as Finding
+    from tellapart.experiments.verdict import Verdict as Verdict
 
-__all__ = [
-    "Arm",
-    "ArmValues",
-    "Arms",
-    "Comparison",
-    "Cost",
-    "Experiment",
-    "Finding",
-    "Measure",
-    "Provenance",
-    "Qrels",
-    "QuerySet",
-    "QueryTexts",
-    "Verdict",
-    "compare",
-    "compare_images",
-    "compare_with",
-    "decide",
-    "evaluate",
-    "evaluate_run",
-    "generate",
-    "holm",
-    "image_query_set",
-    "read_query_set",
-    "read_run",
-    "read_saved",
-    "run_examples",
-    "run_synthetic",
-    "run_texts",
-    "text_arms",
-    "unit_query_set",
-    "write_run",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "tellapart.experiments.arms": (
-            "Arm",
-            "Arms",
-            "text_arms",
-        ),
-        "tellapart.experiments.deciding": ("decide",),
-        "tellapart.experiments.evaluation": (
-            "compare_images",
-            "evaluate",
-        ),
-        "tellapart.experiments.examples": (
-            "image_query_set",
-            "run_examples",
-            "unit_query_set",
-        ),
-        "tellapart.experiments.experiment": (
-            "ArmValues",
-            "Cost",
-            "Experiment",
-        ),
-        "tellapart.experiments.gate": (
-            "compare_with",
-            "read_saved",
-        ),
-        "tellapart.experiments.query_files": ("read_query_set",),
-        "tellapart.experiments.qrels": (
-            "Qrels",
-            "QueryTexts",
-        ),
-        "tellapart.experiments.measures": (
-            "Measure",
-            "evaluate_run",
-        ),
-        "tellapart.experiments.query_set": (
-            "Provenance",
-            "QuerySet",
-        ),
-        "tellapart.experiments.running": ("run_texts",),
-        "tellapart.experiments.statistics": (
-            "Comparison",
-            "compare",
-            "holm",
-        ),
-        "tellapart.experiments.synthetic.generate": (
-            "generate",
-            "run_synthetic",
-        ),
-        "tellapart.experiments.trec": (
-            "read_run",
-            "write_run",
-        ),
-        "tellapart.experiments.verdict": (
-            "Finding",
-            "Verdict",
-        ),
-    },
-)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazily(__name__, __file__)

@@ -12,26 +12,8 @@ from typing import TYPE_CHECKING
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
-    from tellapart.rankers.estimators import ExemplarRidge, ExemplarSVM
-    from tellapart.rankers.registry import Parameters
+    from tellapart.rankers.estimators import ExemplarRidge as ExemplarRidge
+    from tellapart.rankers.estimators import ExemplarSVM as ExemplarSVM
+    from tellapart.rankers.registry import Parameters as Parameters
 
-__all__ = [
-    "ExemplarRidge",
-    "ExemplarSVM",
-    "Parameters",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "tellapart.rankers.estimators": (
-            "ExemplarRidge",
-            "ExemplarSVM",
-        ),
-        "tellapart.rankers.registry": ("Parameters",),
-    },
-)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazily(__name__, __file__)

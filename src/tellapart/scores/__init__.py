@@ -12,79 +12,22 @@ from typing import TYPE_CHECKING
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
-    from tellapart.scores.answers import search_with_coverage, search_with_precision
-    from tellapart.scores.calibrating import CalibrationReport, calibrate
-    from tellapart.scores.calibration import (
-        CalibrationQuality,
-        HitCalibrator,
-        cross_fitted,
-        expected_calibration_error,
-    )
-    from tellapart.scores.clones import Clones, find_clones
-    from tellapart.scores.inspecting import Inspection, inspect_index
-    from tellapart.scores.thresholds import (
-        KeptThreshold,
-        false_accept_threshold,
-        precision_threshold,
-        recall_threshold,
-    )
-    from tellapart.scores.vectors import Diagnostic
+    from tellapart.scores.answers import search_with_coverage as search_with_coverage
+    from tellapart.scores.answers import search_with_precision as search_with_precision
+    from tellapart.scores.calibrating import CalibrationReport as CalibrationReport
+    from tellapart.scores.calibrating import calibrate as calibrate
+    from tellapart.scores.calibration import CalibrationQuality as CalibrationQuality
+    from tellapart.scores.calibration import HitCalibrator as HitCalibrator
+    from tellapart.scores.calibration import cross_fitted as cross_fitted
+    from tellapart.scores.calibration import expected_calibration_error as expected_calibration_error
+    from tellapart.scores.clones import Clones as Clones
+    from tellapart.scores.clones import find_clones as find_clones
+    from tellapart.scores.inspecting import Inspection as Inspection
+    from tellapart.scores.inspecting import inspect_index as inspect_index
+    from tellapart.scores.thresholds import KeptThreshold as KeptThreshold
+    from tellapart.scores.thresholds import false_accept_threshold as false_accept_threshold
+    from tellapart.scores.thresholds import precision_threshold as precision_threshold
+    from tellapart.scores.thresholds import recall_threshold as recall_threshold
+    from tellapart.scores.vectors import Diagnostic as Diagnostic
 
-__all__ = [
-    "CalibrationQuality",
-    "CalibrationReport",
-    "Clones",
-    "Diagnostic",
-    "HitCalibrator",
-    "Inspection",
-    "KeptThreshold",
-    "calibrate",
-    "cross_fitted",
-    "expected_calibration_error",
-    "false_accept_threshold",
-    "find_clones",
-    "inspect_index",
-    "precision_threshold",
-    "recall_threshold",
-    "search_with_coverage",
-    "search_with_precision",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "tellapart.scores.answers": (
-            "search_with_coverage",
-            "search_with_precision",
-        ),
-        "tellapart.scores.calibrating": (
-            "CalibrationReport",
-            "calibrate",
-        ),
-        "tellapart.scores.calibration": (
-            "CalibrationQuality",
-            "HitCalibrator",
-            "cross_fitted",
-            "expected_calibration_error",
-        ),
-        "tellapart.scores.clones": (
-            "Clones",
-            "find_clones",
-        ),
-        "tellapart.scores.vectors": ("Diagnostic",),
-        "tellapart.scores.inspecting": (
-            "Inspection",
-            "inspect_index",
-        ),
-        "tellapart.scores.thresholds": (
-            "KeptThreshold",
-            "false_accept_threshold",
-            "precision_threshold",
-            "recall_threshold",
-        ),
-    },
-)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazily(__name__, __file__)
