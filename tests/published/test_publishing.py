@@ -155,6 +155,30 @@ def test_a_run_that_fails_anywhere_leaves_the_generation_before(index, address, 
         assert [hit.id for hit in published.search("roses garden", k=50)] == whole
 
 
+def test_a_first_run_that_failed_goes_on_with_what_there_is_now(index, address, corpus, tmp_path, encoders):
+    """What it sent has numbers already; the documents may have others by now, or be gone."""
+
+    @contextmanager
+    def failing(label, total):
+        if label == "swapping generations":
+            raise KeyboardInterrupt
+        yield lambda count: None
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(index, address, progress=failing)
+    with pytest.raises(TellapartError, match="no index is published"):
+        Index.open(address)
+    (corpus / "README.md").unlink()
+    (corpus / "about.md").write_text("# First\n\nRoses first.\n")
+    with Index.build([corpus], tmp_path / "again.idx", encoders=["words"]) as again:
+        report = publish(again, address)
+        assert report.documents == 1
+        assert report.removed == 1
+        whole = [hit.id for hit in again.search("roses garden", k=50)]
+        with Index.open(address) as published:
+            assert [hit.id for hit in published.search("roses garden", k=50)] == whole
+
+
 @pytest.mark.slow
 def test_a_publisher_killed_at_any_moment(index, address, corpus, tmp_path):
     publish(index, address)

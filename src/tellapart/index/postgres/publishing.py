@@ -7,7 +7,7 @@ any more is deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -101,10 +101,16 @@ class _Publisher:
         keys: dict[bytes, int] = {content: key for content, key, _ in known}
         numbered: dict[int, int] = {key: number for _, key, number in known if number is not None}
         missing = [number for number, content in contents.items() if content not in keys]
+        free = self._free_numbers(numbered)
         with self.progress("sending documents", len(missing)) as advance:
-            send_documents(self.connection, self.store, missing, contents, advance)
+            send_documents(self.connection, self.store, missing, contents, free, advance)
         newest = max(keys.values(), default=0)
-        keys.update(self._all("SELECT content, key FROM documents WHERE key > %s", (newest,)))
+        for content, key, number in self._all(
+            "SELECT content, key, number FROM documents WHERE key > %s", (newest,)
+        ):
+            keys[content] = key
+            if number is not None:
+                numbered[key] = number
         key_of = {number: keys[content] for number, content in contents.items()}
         segments, sent = self._segments()
         sender = VectorSender(self.connection, self.snapshot, key_of, self.progress)
@@ -113,6 +119,16 @@ class _Publisher:
         removed = self._swap(numbered, key_of, segments, sets)
         self._forget()
         return PublishReport(len(missing), sent, vectors, removed, len(contents))
+
+    def _free_numbers(self, numbered: dict[int, int]) -> Callable[[int], bool]:
+        """Say which numbers documents may have at once: before the first generation nobody reads them.
+
+        Giving 300,000 documents their numbers in the swap writes every row again and took 171 s.
+        """
+        if self.connection.execute("SELECT 1 FROM meta WHERE key = 'published'").fetchone():
+            return lambda number: False
+        taken = set(numbered.values())
+        return lambda number: number not in taken
 
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         return self.connection.execute(query, values, binary=True).fetchall()

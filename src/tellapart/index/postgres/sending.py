@@ -31,6 +31,7 @@ DOCUMENTS_AT_A_TIME = 1_000
 
 _COLUMNS = {
     "content": "bytea",
+    "number": "int8",
     "id": "text",
     "source": "text",
     "kind": "text",
@@ -51,27 +52,28 @@ def send_documents(
     store: Store,
     numbers: Sequence[int],
     contents: Mapping[int, bytes],
+    free: Callable[[int], bool],
     advance: Callable[[int], None],
 ) -> None:
-    """Send documents, some at a time; they have no number yet."""
+    """Send documents, some at a time; those whose number is `free` have it from now on, the others none yet."""
     waiting = iter(numbers)
     statement = f"COPY documents ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
     while some := list(islice(waiting, DOCUMENTS_AT_A_TIME)):
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(list(_COLUMNS.values()))
             for row in store.rows_of(some):
-                copy.write_row(_document(row, contents[row[0]]))
+                number = row[0] if free(row[0]) else None
+                copy.write_row((contents[row[0]], number, *_document(row)))
         advance(len(some))
 
 
-def _document(row: tuple[Any, ...], content: bytes) -> tuple[object, ...]:
+def _document(row: tuple[Any, ...]) -> tuple[object, ...]:
     """Write a row of the store: columns to look for, and everything as it was, for what is returned."""
     _, source, identifier, kind, language, title, path, metadata, places, text, digest, tree, checksum = row
     record = [identifier, kind, language, title, path, metadata, places, tree, checksum]
     lines = json.loads(places).get("line")
     line = lines[0][1] if lines and isinstance(lines[0][1], int) else None
     return (
-        content,
         plain(identifier),
         plain(source),
         kind,
