@@ -28,10 +28,8 @@ from tellapart.experiments.verification import (
     nearest_neighbours,
     tar_at_far,
 )
-from tellapart.learning.images.augmenting import Augmentation
-from tellapart.learning.images.reading import LabelledImages, read_images
-from tellapart.learning.images.samples import ImageSamples
-from tellapart.learning.images.splitting import Split
+from tellapart.learning.images.augmenting import Augmentation, ImageSamples
+from tellapart.learning.images.reading import LabelledImages, Split, read_images
 from tellapart.learning.images.train import make_trainer
 from tellapart.learning.training.history import Look
 from tellapart.learning.training.options import Objective, TrainingOptions

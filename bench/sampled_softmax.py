@@ -18,8 +18,8 @@ import torch
 
 from judged import publish, table
 from sharded_softmax import BATCH, DIM, Step, fused, inputs, interleaved, ratio
-from tellapart.learning.centres.memory import put_rows
 from tellapart.learning.centres.sampling import Sampling, distinct
+from tellapart.learning.centres.shard import put_rows
 
 COUNTS = (100_000, 1_000_000, 4_000_000, 10_000_000)
 OVERHEAD = 1.2

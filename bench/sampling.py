@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from judged import publish, table
 from tellapart.experiments.statistics import compare
-from tellapart.learning.centres.loss import sharded_softmax
-from tellapart.learning.centres.nearest import nearest_classes
+from tellapart.learning.centres.loss import nearest_classes, sharded_softmax
 from tellapart.learning.centres.sampling import Sampling
 from tellapart.learning.centres.sgd import Sgd
 from tellapart.learning.centres.shard import Shard

@@ -19,10 +19,8 @@ from judged import data_folder, publish, table
 from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.statistics import compare
 from tellapart.experiments.verification import PairScores, nearest_neighbours, tar_at_far
-from tellapart.learning.images.augmenting import Augmentation
-from tellapart.learning.images.reading import LabelledImages, read_images
-from tellapart.learning.images.samples import ImageSamples
-from tellapart.learning.images.splitting import Split
+from tellapart.learning.images.augmenting import Augmentation, ImageSamples
+from tellapart.learning.images.reading import LabelledImages, Split, read_images
 from tellapart.learning.images.train import make_trainer
 from tellapart.learning.losses import MarginSoftmax
 from tellapart.learning.objectives.margins import ArcFaceMargin, CosFaceMargin, Margin

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from tellapart.corpus.document import Document, Kind
 from tellapart.corpus.places import place_of
 from tellapart.corpus.read import read
-from tellapart.corpus.readers.columns import page_text
 from tellapart.corpus.readers.docx import extract_docx
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.notebook import extract_notebook
-from tellapart.corpus.readers.pdf import extract_pdf
+from tellapart.corpus.readers.pdf import extract_pdf, page_text
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import ScanOptions, Unreadable
 

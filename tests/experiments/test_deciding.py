@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.experiments import reasons
+from tellapart.experiments import deciding
 from tellapart.experiments.comparisons import Evidence
 from tellapart.experiments.deciding import decide
 from tellapart.experiments.experiment import Experiment
@@ -214,9 +214,9 @@ def test_a_verdict_shows_itself_in_a_notebook_and_as_rows(monkeypatch):
     ("low", "verb"), [(0.001, "is better than"), (0.0, "is chosen over"), (-0.004, "is chosen over")]
 )
 def test_nothing_is_called_better_with_an_interval_that_includes_0(monkeypatch, low, verb):
-    monkeypatch.setattr(reasons, "_queries", lambda *_: "40 judged queries")
-    monkeypatch.setattr(reasons, "described", lambda name, _: name)
+    monkeypatch.setattr(deciding, "_queries", lambda *_: "40 judged queries")
+    monkeypatch.setattr(deciding, "described", lambda name, _: name)
     gain = SimpleNamespace(expected=0.02, low=low, high=0.05, loss=0.03)
     decision = SimpleNamespace(choice="a", variants={"a": None}, gains={"a": gain}, as_good=1)
     evidence = SimpleNamespace(experiment=SimpleNamespace(measure="nDCG@10"))
-    assert reasons._left(evidence, decision, "b").startswith(f"a {verb} the default b: by 40 judged queries")
+    assert deciding._left(evidence, decision, "b").startswith(f"a {verb} the default b: by 40 judged queries")

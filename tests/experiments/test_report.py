@@ -15,7 +15,6 @@ from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
 from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.report.charts import weight_chart
-from tellapart.experiments.report.examples import worst_examples
 from tellapart.experiments.report.page import (
     Contents,
     ReportExample,
@@ -23,6 +22,7 @@ from tellapart.experiments.report.page import (
     Shown,
     render,
     score_settings,
+    worst_examples,
     write_report,
 )
 from tellapart.experiments.verdict import Difference, Finding, LengthBin, SourceFinding, Verdict

@@ -5,9 +5,8 @@ import pytest
 
 from tellapart.index.vectors import VectorIndex, build_derived
 from tellapart.rankers import exact
-from tellapart.rankers.exact import ExactSVM, certify, exact_svm
+from tellapart.rankers.exact import ExactSVM, Negatives, certify, exact_svm, minimise
 from tellapart.rankers.examples import like_rows
-from tellapart.rankers.newton import Negatives, minimise
 from tellapart.rankers.query import Certificate, Examples, Query
 from tellapart.rankers.svm import ClosedFormSVM
 

@@ -12,9 +12,9 @@ from tellapart.cli import options
 from tellapart.cli.output import note
 from tellapart.encoders.cache import open_cache
 from tellapart.errors import TellapartError
-from tellapart.index.dropping import drop_encoder
 from tellapart.index.home import exists, find_home
 from tellapart.index.lock import writer_lock
+from tellapart.index.migration import drop_encoder
 
 EXAMPLES = (
     "tellapart clear --index my.idx",

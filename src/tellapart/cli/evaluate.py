@@ -250,8 +250,7 @@ def _show(
     everything: bool,
     details: bool,
 ) -> None:
-    from tellapart.cli.compression_output import print_compressions
-    from tellapart.cli.verdict_output import print_verdict
+    from tellapart.cli.verdict_output import print_compressions, print_verdict
     from tellapart.experiments.gate import regression_json
 
     if json:

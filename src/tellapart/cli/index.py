@@ -19,8 +19,8 @@ from tellapart.encoders.compressed import compression_setting
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.build import BuildReport
-from tellapart.index.dropping import drop_encoder as drop_from_index
 from tellapart.index.home import NAME, exists, find_home, names_of, reads
+from tellapart.index.migration import drop_encoder as drop_from_index
 from tellapart.index.settings import STDIN, Settings, located, portable, recovered_settings
 
 NO_ENCODER = "none"

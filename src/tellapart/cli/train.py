@@ -121,11 +121,10 @@ def train(
     require("torch", extra="train")
     from tellapart.learning.images.augmenting import Augmentation
     from tellapart.learning.images.backbones import NetworkSpec
-    from tellapart.learning.images.reading import read_images
-    from tellapart.learning.images.splitting import split_identities
+    from tellapart.learning.images.reading import read_images, split_identities
     from tellapart.learning.images.train import train_images
     from tellapart.learning.training.devices import choose_device
-    from tellapart.learning.training.logs import open_log
+    from tellapart.learning.training.history import open_log
     from tellapart.learning.training.options import (
         Optimizer,
         Precision,

@@ -6,28 +6,33 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
 
 from tellapart.arguments import Names, names, need, path_of, whole_number
 from tellapart.corpus.document import Granularity
+from tellapart.encoders.images import ImageEncoder, was_learned
 from tellapart.engine import Index
 from tellapart.engine.places import own_folder
 from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
 from tellapart.errors import TellapartError
-from tellapart.experiments.arms import COMPARED, Arms, encode_sentences, text_arms, with_second_looks
+from tellapart.experiments.arms import COMPARED, Arm, Arms, encode_sentences, text_arms, with_second_looks
 from tellapart.experiments.costs import bytes_read, with_costs
 from tellapart.experiments.deciding import decide, undecided
 from tellapart.experiments.examples import image_arms, image_query_set, run_examples
 from tellapart.experiments.experiment import Cost, Experiment
 from tellapart.experiments.gate import corpus_sketch
-from tellapart.experiments.learned import without_learned
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.qrels import Qrels, read_qrels
 from tellapart.experiments.query_files import read_query_set
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.running import MEASURE, run_texts
+from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.experiments.synthetic.generate import AT_MOST, run_synthetic
 from tellapart.experiments.verdict import Verdict
+from tellapart.index.image_vectors import ImageFiles
 from tellapart.progress import Progress, silent
 
 
@@ -214,3 +219,54 @@ def _undecided(experiment: Experiment, index: Index) -> Verdict:
             for name in dict.fromkeys((experiment.default, experiment.reference))
         }
     return undecided(experiment, costs)
+
+
+def without_learned(index: Index, query_set: QuerySet, arms: Arms) -> tuple[QuerySet, Arms]:
+    """Ask only about images that no compared encoder was trained on.
+
+    Where too few independent ones are left, all are asked about, and encoders that were trained on some of them are
+    measured but can't be chosen. The notes of the query set say which of both it is.
+    """
+    learned = {name: found for name in arms.encoders if (found := _learned(index, name, query_set))}
+    if not learned:
+        return query_set, arms
+    every = frozenset().union(*learned.values())
+    trained = ", ".join(f"{name} was trained on {len(found):,}" for name, found in learned.items())
+    asked = f"of the {len(query_set.queries):,} images {trained}"
+    kept = [query for query, image in query_set.queries.items() if image not in every]
+    if len({query_set.cluster(query) for query in kept}) >= FEW_QUERIES:
+        note = f"{asked}: only the {len(kept):,} others are asked about"
+        return _only(query_set, kept, note), arms
+    note = f"{asked}, and too few others are left: it is compared but not chosen; judge it on images it has not seen"
+    others = [_barred(arm, frozenset(learned), arms) for arm in arms]
+    usual = next(arm for arm in others if arm.name == arms.default)
+    default = arms.default if usual.contender else arms.reference
+    return replace(query_set, notes=(*query_set.notes, note)), Arms(tuple(others), default, arms.reference)
+
+
+def _learned(index: Index, name: str, query_set: QuerySet) -> frozenset[str]:
+    """Ids of the images asked about that an encoder was trained on."""
+    encoder = index.encoder(name)
+    if not isinstance(encoder, ImageEncoder):
+        return frozenset()
+    files, names = ImageFiles(index.folder, index.settings), sorted(set(query_set.queries.values()))
+    with index.reading():
+        numbers = {each: number for number, each in index.store.identifiers().items()}
+        stored = index.store.documents([numbers[each] for each in names])
+    images = [files.pixels(stored[numbers[each]].document, encoder) for each in names]
+    return frozenset(np.array(names)[was_learned(encoder, images)].tolist())
+
+
+def _barred(arm: Arm, learned: frozenset[str], arms: Arms) -> Arm:
+    trained = any(variant.encoder in learned for variant in arm.variants)
+    return replace(arm, contender=False) if trained and arm.name != arms.reference else arm
+
+
+def _only(query_set: QuerySet, kept: list[str], note: str) -> QuerySet:
+    grades = {query: query_set.qrels.grades[query] for query in kept}
+    return replace(
+        query_set,
+        queries=MappingProxyType({query: query_set.queries[query] for query in kept}),
+        qrels=Qrels(MappingProxyType(grades)),
+        notes=(*query_set.notes, note),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from tellapart.experiments.verification import (
     tar_at_far,
 )
 from tellapart.identities.views import Item, labelled_files
+from tellapart.pages.charts import Chart, Scale, histogram, line, upward
+from tellapart.pages.rendering import number, render_page
 
 
 def labelled_items(path: Path, *, images: bool) -> tuple[list[str], list[Item]]:
@@ -65,17 +68,17 @@ def _arrays(path: Path) -> tuple[list[str], list[Item]]:
 def _texts(path: Path) -> tuple[list[str], list[Item]]:
     names: list[str] = []
     items: list[Item] = []
-    for number, line in numbered_lines(path):
+    for position, row in numbered_lines(path):
         if path.suffix == ".tsv":
-            text, tab, name = line.rpartition("\t")
+            text, tab, name = row.rpartition("\t")
             if not tab:
-                raise LineError(path, number, "expected a text, a tab and a name")
+                raise LineError(path, position, "expected a text, a tab and a name")
         else:
             try:
-                entry = json.loads(line)
+                entry = json.loads(row)
                 text, name = str(entry["text"]), str(entry["label"])
             except (ValueError, KeyError, TypeError) as error:
-                raise LineError(path, number, 'expected {"text": ..., "label": ...}') from error
+                raise LineError(path, position, 'expected {"text": ..., "label": ...}') from error
         names.append(name)
         items.append(text)
     if not names:
@@ -219,3 +222,70 @@ def _detections(vectors: Vectors, names: NDArray[np.str_], seed: int) -> tuple[D
         for rate, values in found.items()
         if len(values) == HALVINGS
     )
+
+
+DECADES = 5
+"""Powers of ten of the false-accept rate that are drawn: a lower rate
+than 1e-5 needs more than 3 million pairs of strangers (30 errors)."""
+
+BINS = 60
+"""Of the histogram of scores: about the square root of 4,000 scores, and wide enough to see on a page."""
+
+POINTS = 600
+"""Of the curve that are drawn at most: the width of the picture in pixels."""
+
+
+def rows(found: IdentityEvaluation) -> list[tuple[str, str, str]]:
+    """Give the figures: what, value, 95 % interval."""
+    lines = [
+        ("nearest other view is of the same identity (rank-1)", number(found.rank1), ""),
+        ("MAP@R", number(found.map_at_r), ""),
+        ("equal error rate", f"{found.eer:.4f}", _between(found.eer_low, found.eer_high, 4)),
+    ]
+    for rate, accept in found.accepts:
+        lines.append((f"TAR at FAR {rate:g}", number(accept.tar), _between(accept.low, accept.high, 3)))
+    for detection in found.detections:
+        between = _between(detection.low, detection.high, 3)
+        lines.append((f"DIR at FPIR {detection.fpir:g}, half enrolled", number(detection.mean), between))
+    return lines
+
+
+def page(found: IdentityEvaluation, encoder: str) -> str:
+    """Write the page."""
+    return render_page(
+        "identities.html",
+        title=f"{encoder}: {found.views:,} views of {found.identities:,} identities",
+        rows=rows(found),
+        charts=[_curve(found), _scores(found)],
+    )
+
+
+def _between(low: float, high: float, digits: int) -> str:
+    return "" if math.isnan(low) else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def _curve(found: IdentityEvaluation) -> Chart:
+    across, (marks, grid) = Scale(-DECADES, 0), upward(Scale(0, 1))
+    rates = np.log10(np.maximum(found.curve.far, 10.0**-DECADES))
+    drawn = np.unique(np.linspace(0, len(rates) - 1, POINTS).astype(int))
+    points = [(across(rates[at]), 100 * (1 - found.curve.tar[at])) for at in drawn]
+    return Chart(
+        "True accepts against false accepts",
+        [*grid, line(points, "curve choice")],
+        marks,
+        [(across(power), f"1e{power}" if power else "1") for power in range(-DECADES, 1)],
+        "TAR against FAR (logarithmic)",
+    )
+
+
+def _scores(found: IdentityEvaluation) -> Chart:
+    low = float(min(found.genuine.min(), found.impostors.min()))
+    high = float(max(found.genuine.max(), found.impostors.max())) + 1e-6
+    groups = [
+        (name, kind, np.histogram(values, BINS, (low, high))[0].tolist())
+        for name, kind, values in (
+            ("same identity", "choice", found.genuine),
+            ("different identities", "other", found.impostors),
+        )
+    ]
+    return histogram("Scores of pairs", low, high, groups)

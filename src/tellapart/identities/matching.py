@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Vectors
 from tellapart.identities.answers import Floats, Rows, Scoring
-from tellapart.index.vectors.native import faiss, search
+from tellapart.index.vectors.scan import faiss, search
 
 CODED_ROWS = 50_000
 """From so many rows on, codes of one bit a dimension propose candidates. Not measured: it changes

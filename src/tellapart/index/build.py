@@ -12,7 +12,6 @@ from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
-from tellapart.index.dropping import forget_encoder
 from tellapart.index.files import prepare_folder
 from tellapart.index.latent import (
     LSA,
@@ -25,6 +24,7 @@ from tellapart.index.latent import (
 )
 from tellapart.index.lock import PATIENCE, writer_lock
 from tellapart.index.merging import merge_where_worthwhile
+from tellapart.index.migration import forget_encoder
 from tellapart.index.segments import Segment, live_segments, sweep, vectors_name
 from tellapart.index.settings import Settings, keep_settings, kept_settings
 from tellapart.index.snapshot import FolderSnapshot

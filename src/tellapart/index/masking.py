@@ -20,9 +20,9 @@ from tellapart.encoders.windows import UnitText
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder
 from tellapart.index.copying import linked_copy
-from tellapart.index.dropping import forget_encoder
 from tellapart.index.embedding import Embedder, UnitTexts, unit_texts
 from tellapart.index.latent import LSA, fitted_lsa
+from tellapart.index.migration import forget_encoder
 from tellapart.index.segments import Segment, SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import kept_settings
 from tellapart.index.store import Store, StoredDocument

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tellapart.errors import TellapartError
-from tellapart.index.catalogue import VERDICT, Catalogue
+from tellapart.index.catalogue import VERDICT, Catalogue, StoredEncoder
 from tellapart.index.lock import PATIENCE, writer_lock
+from tellapart.index.segments import sweep, vectors_folder
+from tellapart.index.settings import keep_settings, kept_settings
 from tellapart.index.snapshot import IN_USE
 from tellapart.index.store import FILE, Store, corruption_named
 
@@ -105,7 +107,7 @@ def finish_change(folder: Path) -> str | None:
     left = change.old if used == change.new else change.new
     dropped = left if left in held and (left == change.old or change.added) else None
     if dropped is not None:
-        from tellapart.index.dropping import drop_encoder
+        from tellapart.index.migration import drop_encoder
 
         drop_encoder(folder, dropped)
     with _writing(folder) as store:
@@ -131,5 +133,33 @@ def _reading(folder: Path) -> Iterator[Store]:
         try:
             with store.reading():
                 yield store
+        finally:
+            store.close()
+
+
+def forget_encoder(catalogue: Catalogue, encoder: StoredEncoder) -> None:
+    """Drop an encoder and its vectors; part of the caller's transaction."""
+    for number, _ in catalogue.segments():
+        catalogue.remove_files(number, f"{vectors_folder(encoder.fingerprint)}/")
+    catalogue.remove_encoder(encoder.name)
+
+
+def drop_encoder(folder: Path, name: str) -> None:
+    """Remove an encoder's vectors from an index, for good."""
+    with writer_lock(folder, patience=PATIENCE), corruption_named(folder / FILE):
+        store = Store.create(folder)
+        try:
+            catalogue = Catalogue(store)
+            with store.transaction():
+                settings, made = kept_settings(store), catalogue.encoders()
+                if name not in made and name not in settings.encoders:
+                    held = ", ".join(dict.fromkeys((*made, *settings.encoders))) or "none"
+                    raise TellapartError(f"the index {folder} has no encoder {name!r} (it has: {held})")
+                if name in made:  # one that failed before it made any vectors is only asked for
+                    forget_encoder(catalogue, made[name])
+                left = tuple(each for each in settings.encoders if each != name)
+                keep_settings(store, replace(settings, encoders=left, words_only=not left))
+                store.next_generation()
+            sweep(folder, catalogue)
         finally:
             store.close()

@@ -94,8 +94,7 @@ def _images(
 ) -> None:
     from tellapart.learning.images.augmenting import Augmentation
     from tellapart.learning.images.backbones import NetworkSpec
-    from tellapart.learning.images.reading import read_images
-    from tellapart.learning.images.splitting import split_identities
+    from tellapart.learning.images.reading import read_images, split_identities
     from tellapart.learning.images.train import train_images
     from tellapart.learning.training.objectives import make_sharded_objective
     from tellapart.learning.training.options import TrainingOptions

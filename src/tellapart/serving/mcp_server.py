@@ -28,8 +28,8 @@ from tellapart.serving.mcp_models import (
     SearchAnswer,
     StatusAnswer,
     UnitAnswer,
+    as_text,
 )
-from tellapart.serving.mcp_text import as_text
 from tellapart.serving.mistakes import describe_mistakes
 from tellapart.serving.projects import Project, Projects
 

@@ -9,8 +9,7 @@ import pytest
 
 from tellapart.encoders.protocol import unit_rows
 from tellapart.learning.adapting.adapt import conclude
-from tellapart.learning.adapting.adapters import LinearMap
-from tellapart.learning.adapting.components import Components
+from tellapart.learning.adapting.adapters import Components, LinearMap
 
 
 def test_the_map_is_the_inverse_root_of_the_shrunken_moment():

@@ -15,7 +15,7 @@ from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.learning.adapting import adapt
 from tellapart.learning.adapting.adapt import adapt_encoder
-from tellapart.learning.adapting.components import Components
+from tellapart.learning.adapting.adapters import Components
 from tellapart.learning.adapting.queries import synthetic_queries
 
 

@@ -13,8 +13,7 @@ import torch
 import torch.distributed as dist
 
 from tellapart.learning.centres.checkpoint import load, save
-from tellapart.learning.centres.loss import EncoderGradients, sharded_softmax
-from tellapart.learning.centres.nearest import nearest_classes
+from tellapart.learning.centres.loss import EncoderGradients, nearest_classes, sharded_softmax
 from tellapart.learning.centres.sampling import Sampling
 from tellapart.learning.centres.sgd import Sgd, UnsampledRule
 from tellapart.learning.centres.shard import Shard

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra 'train'")
 
-from tellapart.learning.centres.memory import LARGE_PAGE, put_rows, zeros  # noqa: E402
+from tellapart.learning.centres.shard import LARGE_PAGE, put_rows, zeros  # noqa: E402
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])

@@ -9,8 +9,7 @@ import pytest
 
 from tellapart.errors import TellapartError
 from tellapart.learning.images import reading
-from tellapart.learning.images.reading import label_images, read_images
-from tellapart.learning.images.splitting import split_identities
+from tellapart.learning.images.reading import label_images, read_images, split_identities
 
 image = pytest.importorskip("PIL.Image", reason="needs the extra train")
 

@@ -19,8 +19,7 @@ from tellapart.errors import TellapartError  # noqa: E402
 from tellapart.learning import train_encoder  # noqa: E402
 from tellapart.learning.images.augmenting import Augmentation  # noqa: E402
 from tellapart.learning.images.backbones import NetworkSpec  # noqa: E402
-from tellapart.learning.images.reading import LabelledImages  # noqa: E402
-from tellapart.learning.images.splitting import Split  # noqa: E402
+from tellapart.learning.images.reading import LabelledImages, Split  # noqa: E402
 from tellapart.learning.images.train import train_images  # noqa: E402
 from tellapart.learning.training.history import Look  # noqa: E402
 from tellapart.learning.training.options import TrainingOptions  # noqa: E402

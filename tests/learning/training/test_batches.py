@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra train")
 
 from tellapart.errors import TellapartError
-from tellapart.learning.training.batches import IdentityBatches
+from tellapart.learning.training.feeding import IdentityBatches
 
 
 def test_a_batch_has_p_identities_with_k_samples_each():

@@ -123,8 +123,7 @@ def evaluate(
 
     from tellapart.encoders.load import load_encoder
     from tellapart.experiments.textfiles import replacing
-    from tellapart.identities.evaluating import evaluate_identities, labelled_items
-    from tellapart.identities.evaluation_page import page, rows
+    from tellapart.identities.evaluating import evaluate_identities, labelled_items, page, rows
     from tellapart.identities.views import ViewReader
 
     reader = ViewReader(load_encoder(encoder))

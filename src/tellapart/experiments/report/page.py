@@ -11,8 +11,9 @@ from types import MappingProxyType
 import numpy as np
 
 from tellapart.corpus.document import Granularity, Kind
-from tellapart.engine import Index
-from tellapart.experiments.query_set import QuerySet
+from tellapart.engine import Configuration, Index
+from tellapart.engine.request import SearchRequest
+from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.report.charts import (
     cost_chart,
     length_chart,
@@ -76,7 +77,7 @@ class Contents:
 
 def contents_of(index: Index, verdict: Verdict, judged: QuerySet | None = None, *, command: str) -> Contents:
     """Gather what the page about a verdict on an index shows; `judged` are its queries unless they were synthetic."""
-    from tellapart.experiments.report.examples import worst_examples
+    from tellapart.experiments.report.page import worst_examples
 
     folder = index.folder.resolve()
     return Contents(
@@ -205,3 +206,59 @@ def _of_images(verdict: Verdict, given: Sequence[str]) -> tuple[tuple[str, str],
         TESTED,
         *((("chosen here", "; ".join(given)),) if given else ()),
     )
+
+
+SHOWN = 12
+"""Queries on the page."""
+
+HITS = 3
+CHARACTERS = 220
+"""Of a unit's text: enough to see what it is about."""
+
+
+def worst_examples(
+    index: Index, query_set: QuerySet, verdict: Verdict, *, count: int = SHOWN
+) -> tuple[ReportExample, ...]:
+    """Search for the worst answered queries again; of equally bad ones those come first that the reference answers.
+
+    Synthetic queries have none: their source was masked when they were measured, and is not now.
+    """
+    if query_set.provenance is Provenance.SYNTHETIC:
+        return ()
+    choice, reference = verdict.chosen, verdict.finding(verdict.reference)
+    worst = sorted(
+        verdict.queries,
+        key=lambda query: (choice.per_query[query], -reference.per_query[query], query),
+    )[:count]
+    shown = []
+    for query in worst:
+        text, grades = query_set.queries[query], query_set.qrels.grades.get(query, {})
+        SearchRequest(text)  # says what is wrong with a query that no search can have
+        sides = [
+            ReportSide(each.name, each.per_query[query], _hits(index, each.configuration, text, grades))
+            for each in (choice, reference)
+        ]
+        shown.append(ReportExample(text, *sides))
+    return tuple(shown)
+
+
+def _hits(
+    index: Index, configuration: Configuration, text: str, grades: Mapping[str, int]
+) -> tuple[Shown, ...]:
+    hits = index.search(
+        text,
+        k=HITS,
+        ranker=configuration.ranker,
+        granularity=configuration.granularity,
+        encoder=configuration.encoder,
+        parameters=configuration.parameters,
+    )
+    return tuple(
+        Shown(f"{hit.document}:{hit.lines[0]}-{hit.lines[1]}", _start(hit.text), grades.get(hit.document))
+        for hit in hits
+    )
+
+
+def _start(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= CHARACTERS else words[: CHARACTERS - 1] + "…"

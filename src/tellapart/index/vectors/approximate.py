@@ -22,7 +22,7 @@ import numpy as np
 from tellapart.errors import TellapartError
 from tellapart.index.vectors.candidates import NOTHING, CandidateRows, Mask, Rows, strongest
 from tellapart.index.vectors.derived import FORMAT, combined, fingerprint
-from tellapart.index.vectors.native import Untyped, each, faiss, search
+from tellapart.index.vectors.scan import Untyped, each, faiss, search
 from tellapart.index.vectors.segment import replace
 from tellapart.index.vectors.stored import Floats, StoredRows, widen
 from tellapart.progress import Progress, silent

@@ -38,8 +38,7 @@ from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.experiments.verification import nearest_neighbours
 from tellapart.learning.adapting.adapt import Adapted, move_encoder, refuse_occupied
-from tellapart.learning.adapting.adapters import LinearMap, mapped
-from tellapart.learning.adapting.components import Components, class_means
+from tellapart.learning.adapting.adapters import Components, LinearMap, class_means, mapped
 from tellapart.progress import Progress, silent
 
 TEXT_COLUMNS, LABEL_COLUMNS = ("text", "utterance", "sentence"), ("label", "intent", "class")

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import TellapartError
-from tellapart.learning.centres.nearest import nearest_classes
 from tellapart.learning.centres.sampling import Sampling
 from tellapart.learning.centres.sgd import Sgd
 from tellapart.learning.centres.shard import Shard
@@ -18,6 +17,7 @@ from tellapart.learning.objectives.chunked_softmax import softmax_losses
 from tellapart.learning.objectives.margins import ArcFaceMargin, Margin
 from tellapart.learning.objectives.plan import SoftmaxPlan, check_labels, chunk_for
 from tellapart.learning.objectives.softmax import margin_free_logits
+from tellapart.learning.objectives.vectors import inverse_lengths, unit
 
 
 class EncoderGradients(StrEnum):
@@ -180,3 +180,23 @@ class ShardedSoftmax(nn.Module):
     def predict(self, features: Tensor) -> Tensor:
         """Give the nearest class by cosine (B,), over all workers; the same features everywhere."""
         return nearest_classes(features, self.shard, self.workers)
+
+
+@torch.no_grad()
+def nearest_classes(features: Tensor, shard: Shard, workers: Workers) -> Tensor:
+    """Class of the nearest centre by cosine, (n,) int64, ties to the lower class; the same n features everywhere."""
+    directions = unit(features.float())
+    best = directions.new_full((len(features),), -torch.inf)
+    chosen = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+    rows = chunk_for(features)
+    for start in range(0, len(shard.weight), rows):
+        centres = shard.weight[start : start + rows].float()
+        scores = (directions @ centres.T).mul_(inverse_lengths(centres.norm(dim=1)))
+        value, column = scores.max(1)
+        better = value > best
+        best = torch.where(better, value, best)
+        chosen = torch.where(better, (column + start) // shard.sub_centres + shard.first, chosen)
+    sizes = (len(features),) * workers.count
+    everybody = workers.gather(best, sizes).view(workers.count, -1)
+    classes = workers.gather(chosen, sizes).view(workers.count, -1)
+    return classes.gather(0, everybody.max(0).indices[None])[0]

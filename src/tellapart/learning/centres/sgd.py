@@ -19,8 +19,7 @@ import torch
 from torch import Tensor
 
 from tellapart.errors import TellapartError
-from tellapart.learning.centres.memory import put_rows
-from tellapart.learning.centres.shard import Shard
+from tellapart.learning.centres.shard import Shard, put_rows
 
 ROWS = 8_192
 """Rows moved at once by the dense rule, so that a block stays in the cache: 4 MB at 128 dimensions."""

@@ -17,12 +17,10 @@ from tellapart.encoders.images import ImageEncoder, PixelEncoder, write_learned
 from tellapart.encoders.protocol import unit_rows
 from tellapart.errors import TellapartError, require
 from tellapart.learning.centres.workers import Workers
-from tellapart.learning.images.augmenting import Augmentation
+from tellapart.learning.images.augmenting import Augmentation, ImageSamples
 from tellapart.learning.images.backbones import NetworkSpec
 from tellapart.learning.images.exporting import export_encoder
-from tellapart.learning.images.reading import LabelledImages, read_images
-from tellapart.learning.images.samples import ImageSamples
-from tellapart.learning.images.splitting import HELD_OUT, Split, split_identities
+from tellapart.learning.images.reading import HELD_OUT, LabelledImages, Split, read_images, split_identities
 from tellapart.learning.images.whitening import WhitenedPixels
 from tellapart.learning.training.checkpoints import remove_checkpoint
 from tellapart.learning.training.evaluation import Judgement, judge_encoder

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import TellapartError
+from tellapart.learning.images.augmenting import ImageSamples
 from tellapart.learning.images.network import EvenLight
-from tellapart.learning.images.samples import ImageSamples
 
 RIDGE = 0.3
 """Of the mean variance within identities, added to every variance; of .03, .1, .3 and 1 as good as any on yaleb_cropped

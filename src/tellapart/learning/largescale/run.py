@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import TellapartError
-from tellapart.learning.centres.nearest import nearest_classes
+from tellapart.learning.centres.loss import nearest_classes
 from tellapart.learning.centres.sampling import Sampling
 from tellapart.learning.centres.sgd import Sgd, UnsampledRule
 from tellapart.learning.centres.workers import Workers
