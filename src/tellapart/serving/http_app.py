@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +23,7 @@ from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import search_json
 from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
 from tellapart.serving import http_models as shapes
-from tellapart.serving.explaining import explain
+from tellapart.serving.explaining import Explanation, explain
 from tellapart.serving.highlighting import tokens_of
 from tellapart.serving.http_errors import UnknownIdError, handle_errors
 from tellapart.serving.http_identities import add_identities
@@ -164,15 +163,7 @@ def _add_looking(app: FastAPI, service: Service) -> None:
                 "span": found.span,
                 "lines": found.lines,
                 "text": found.text,
-                "parents": [
-                    {
-                        "id": each.id,
-                        "granularity": each.granularity.value,
-                        "label": each.label,
-                        "lines": each.lines,
-                    }
-                    for each in found.parents()
-                ],
+                "parents": found.parents(),
             }
 
     @app.post("/v1/highlight", response_model=shapes.HighlightedShape)
@@ -182,23 +173,18 @@ def _add_looking(app: FastAPI, service: Service) -> None:
             units = {id: locate(index, id) for id in body.ids}
         return {
             "units": {
-                id: [
-                    asdict(piece)
-                    for piece in tokens_of(
-                        found.stored.document.text, found.stored.document.language, found.span
-                    )
-                ]
+                id: tokens_of(found.stored.document.text, found.stored.document.language, found.span)
                 if found.stored.document.kind is Kind.CODE
                 else []
                 for id, found in units.items()
             }
         }
 
-    @app.post("/v1/explain", response_model=shapes.ExplanationShape)
-    def explain_score(body: shapes.ExplainBody) -> dict[str, Any]:
+    @app.post("/v1/explain")
+    def explain_score(body: shapes.ExplainBody) -> Explanation:
         """Say why a unit has its place for a query."""
         with service.index(body.index).use() as index:
-            return asdict(explain(index, body.query, locate(index, body.id), ranker=body.ranker))
+            return explain(index, body.query, locate(index, body.id), ranker=body.ranker)
 
 
 def _add_models(app: FastAPI, service: Service) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from tellapart.errors import TellapartError
 from tellapart.identities import Gallery
-from tellapart.identities.answers import View
+from tellapart.identities.answers import Candidate, View
 from tellapart.identities.views import Item, thumbnail
 from tellapart.serving.http_errors import UnknownIdError
 from tellapart.serving.http_models import Body, ErrorShape
@@ -64,15 +64,6 @@ class GroupBody(Body):
     gallery: GalleryName = None
 
 
-class IdentityCandidateShape(BaseModel):
-    """An identity that an item may show."""
-
-    name: str
-    score: float
-    probability: float | None
-    threshold: float
-
-
 class IdentifiedShape(BaseModel):
     """Who a face, picture or text shows, as `identity identify --json`; `thumbnail` is a JPEG as base64."""
 
@@ -87,7 +78,7 @@ class IdentifiedShape(BaseModel):
     prior: float
     fpir: float
     basis: str
-    candidates: list[IdentityCandidateShape]
+    candidates: list[Candidate]
     thumbnail: str | None
 
 

@@ -20,8 +20,9 @@ from tellapart.engine import Index
 from tellapart.engine.results import unit_id
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress
-from tellapart.scores.corpus_map import CorpusMap, map_corpus
+from tellapart.scores.corpus_map import CorpusMap, CountedBins, map_corpus
 from tellapart.scores.layout import MapLayout, placed
+from tellapart.scores.vectors import Diagnostic
 from tellapart.serving.http_models import Body, IndexName, JobShape, Text
 from tellapart.serving.jobs import Work
 from tellapart.serving.service import Service
@@ -39,29 +40,6 @@ class ColoursShape(BaseModel):
 
     names: list[str]
     codes: str
-
-
-class CountedBinsShape(BaseModel):
-    """Counts in equal bins from low to high."""
-
-    name: str
-    low: float
-    high: float
-    counts: list[int]
-    meaning: str
-
-
-class DiagnosticShape(BaseModel):
-    """What `inspect` says of the vectors."""
-
-    name: str
-    value: float | None
-    shown: str
-    verdict: str
-    healthy: str
-    meaning: str
-    action: str
-    verify: str
 
 
 class MapShape(BaseModel):
@@ -84,8 +62,8 @@ class MapShape(BaseModel):
     hubs: str
     nearest: str
     copied: str
-    histograms: list[CountedBinsShape]
-    diagnostics: list[DiagnosticShape]
+    histograms: list[CountedBins]
+    diagnostics: list[Diagnostic]
 
 
 class PointsBody(Body):
@@ -293,13 +271,8 @@ def _shape(found: CorpusMap) -> dict[str, Any]:
         "hubs": _packed(found.hubs, "<i4"),
         "nearest": _packed(found.nearest, "<f4"),
         "copied": _packed(found.copied, "u1"),
-        "histograms": [
-            {"name": h.name, "low": h.low, "high": h.high, "counts": list(h.counts), "meaning": h.meaning}
-            for h in found.histograms
-        ],
-        "diagnostics": [
-            {name: getattr(each, name) for name in DiagnosticShape.model_fields} for each in found.diagnostics
-        ],
+        "histograms": found.histograms,
+        "diagnostics": found.diagnostics,
     }
 
 

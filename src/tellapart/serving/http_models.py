@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tellapart.engine.context import Passage
 from tellapart.engine.results import Hit
+from tellapart.serving.highlighting import SyntaxPiece
+from tellapart.serving.units import EnclosingUnit
 
 MOST_HITS = 1_000
 MOST_TEXTS = 512
@@ -101,18 +103,10 @@ class HighlightBody(Body):
     index: IndexName = None
 
 
-class PieceShape(BaseModel):
-    """A piece of a unit's text, in code points: a keyword, string, comment, number, type or function."""
-
-    start: int
-    end: int
-    kind: str
-
-
 class HighlightedShape(BaseModel):
     """The pieces of each unit by its id; none for what is no code."""
 
-    units: dict[str, list[PieceShape]]
+    units: dict[str, list[SyntaxPiece]]
 
 
 class EmbeddingsBody(BaseModel):
@@ -181,15 +175,6 @@ class ContextShape(BaseModel):
     text: str
 
 
-class ParentShape(BaseModel):
-    """A unit that holds another one."""
-
-    id: str
-    granularity: str
-    label: str
-    lines: tuple[int, int]
-
-
 class UnitShape(BaseModel):
     """A unit and what it lies in."""
 
@@ -201,47 +186,7 @@ class UnitShape(BaseModel):
     span: tuple[int, int]
     lines: tuple[int, int]
     text: str
-    parents: list[ParentShape]
-
-
-class WordShape(BaseModel):
-    """A word of the query and what it gives."""
-
-    word: str
-    units: int
-    weight: float
-
-
-class ScoreBinsShape(BaseModel):
-    """How many units have which score, in equal bins."""
-
-    low: float
-    high: float
-    counts: list[int]
-
-
-class TasteShape(BaseModel):
-    """What the SVM's direction for the query likes most and least."""
-
-    likes: list[str]
-    dislikes: list[str]
-
-
-class ExplanationShape(BaseModel):
-    """Where a unit stands for a query, and why."""
-
-    configuration: str
-    why: str
-    rank: int
-    of: int
-    score: float | None
-    percentile: float
-    words: list[WordShape]
-    cosine: float | None
-    cosine_percentile: float | None
-    unrelated_cosine: float | None
-    scores: ScoreBinsShape
-    taste: TasteShape | None
+    parents: list[EnclosingUnit]
 
 
 class JobShape(BaseModel):

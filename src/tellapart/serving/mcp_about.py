@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from tellapart.engine.status import index_status
 from tellapart.serving.explaining import explain
 from tellapart.serving.jobs import JobState
 from tellapart.serving.mcp_models import (
     ComparedConfiguration,
     EvaluationAnswer,
-    ExplainedWord,
     ExplanationAnswer,
     StatusAnswer,
 )
@@ -101,16 +102,7 @@ def explanation(project: Project, query: str, name: str) -> ExplanationAnswer:
         path=unit.stored.document.id,
         lines=unit.lines,
         granularity=unit.granularity,
-        configuration=why.configuration,
-        why=why.why,
-        rank=why.rank,
-        of=why.of,
-        score=why.score,
-        percentile=why.percentile,
-        words=[ExplainedWord(word=each.word, units=each.units, weight=each.weight) for each in why.words],
-        cosine=why.cosine,
-        cosine_percentile=why.cosine_percentile,
-        unrelated_cosine=why.unrelated_cosine,
+        **asdict(why),
     )
 
 

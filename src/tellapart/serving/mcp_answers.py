@@ -16,7 +16,6 @@ from tellapart.errors import TellapartError
 from tellapart.index.settings import located
 from tellapart.serving.mcp_about import indexing_summary, state_notes
 from tellapart.serving.mcp_models import (
-    Around,
     ContextAnswer,
     FoundUnit,
     GivenPassage,
@@ -157,10 +156,6 @@ def get(
         if rest and not shown:
             shown = rest[: 4 * max_tokens]
         end = start + shown.rstrip("\n").count("\n")
-        around = [
-            Around(granularity=each.granularity, label=each.label, lines=each.lines, id=each.id)
-            for each in unit.parents()
-        ]
         path = unit.stored.document.id
         more = len(shown) < len(rest) and end < last
         return UnitAnswer(
@@ -172,7 +167,7 @@ def get(
             label=unit.label,
             id=unit.id,
             text=shown,
-            parents=around,
+            parents=unit.parents(),
             next_line=end + 1 if more else None,
         )
 

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from tellapart.engine.context import rendered
+from tellapart.serving.explaining import WordEvidence
+from tellapart.serving.units import EnclosingUnit
 
 State = Literal["ready", "indexing"]
 
@@ -60,15 +62,6 @@ class ContextAnswer(BaseModel):
     tokens: int = Field(default=0, description="Tokens of the passages, counted with the bundled tokenizer.")
 
 
-class Around(BaseModel):
-    """A larger unit that holds another one."""
-
-    granularity: str
-    label: str
-    lines: tuple[int, int]
-    id: str
-
-
 class UnitAnswer(BaseModel):
     """A unit and what it lies in."""
 
@@ -80,7 +73,7 @@ class UnitAnswer(BaseModel):
     label: str
     id: str
     text: str
-    parents: list[Around]
+    parents: list[EnclosingUnit]
     next_line: int | None = Field(default=None, description="Ask again with this first_line for the rest.")
 
 
@@ -125,14 +118,6 @@ class EvaluationAnswer(BaseModel):
     notes: list[str] = []
 
 
-class ExplainedWord(BaseModel):
-    """A word of the query: in how many units it stands and what it adds to BM25."""
-
-    word: str
-    units: int
-    weight: float
-
-
 class ExplanationAnswer(BaseModel):
     """Why a unit scores as it does."""
 
@@ -146,7 +131,7 @@ class ExplanationAnswer(BaseModel):
     of: int
     score: float | None = Field(description="Null where this ranker cannot find the unit at all.")
     percentile: float = Field(description="Share of units that score lower.")
-    words: list[ExplainedWord]
+    words: list[WordEvidence]
     cosine: float | None
     cosine_percentile: float | None
     unrelated_cosine: float | None = Field(description="99 % of pairs of unrelated units stay below.")

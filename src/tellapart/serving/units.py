@@ -15,6 +15,16 @@ from tellapart.rankers.registry import Parameters
 
 
 @dataclass(frozen=True, slots=True)
+class EnclosingUnit:
+    """A unit that holds another one."""
+
+    id: str
+    granularity: str
+    label: str
+    lines: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Located:
     """A unit in its document."""
 
@@ -53,12 +63,13 @@ class Located:
         """Name by which `Index.get` finds it."""
         return unit_ids(self.stored, self.granularity)[self.ordinal]
 
-    def parents(self) -> list[Located]:
+    def parents(self) -> list[EnclosingUnit]:
         """Units around this one, the nearest first."""
-        around: list[Located] = []
+        around: list[EnclosingUnit] = []
         place: tuple[Granularity, int] | None = (self.granularity, self.ordinal)
         while place is not None and (place := self.stored.tree.parent(*place)) is not None:
-            around.append(Located(self.stored, *place))
+            unit = Located(self.stored, *place)
+            around.append(EnclosingUnit(unit.id, unit.granularity.value, unit.label, unit.lines))
         return around
 
 
