@@ -23,11 +23,9 @@ from tellapart.encoders.protocol import unit_rows
 from tellapart.experiments.statistics import compare
 from tellapart.experiments.verification import PairScores, nearest_neighbours, roc
 from tellapart.learning.images.augmenting import Augmentation, ImageSamples
-from tellapart.learning.images.backbones import NetworkSpec
-from tellapart.learning.images.network import EvenLight
+from tellapart.learning.images.backbones import EvenLight, NetworkSpec, WhitenedPixels
 from tellapart.learning.images.reading import LabelledImages, Split, read_images
 from tellapart.learning.images.train import make_trainer
-from tellapart.learning.images.whitening import WhitenedPixels
 from tellapart.learning.training.options import Objective, TrainingOptions
 
 SIZE, LEARNED, SEEDS = 40, 10, 10

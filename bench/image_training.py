@@ -24,7 +24,7 @@ from torch import nn
 
 from judged import data_folder, publish, table
 from tellapart.learning.images.augmenting import Augmentation
-from tellapart.learning.images.network import ConvNet
+from tellapart.learning.images.backbones import ConvNet
 from tellapart.learning.images.reading import Split, read_images
 from tellapart.learning.images.train import make_trainer
 from tellapart.learning.training.options import Objective, TrainingOptions

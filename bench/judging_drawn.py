@@ -38,8 +38,7 @@ from tellapart.engine.configuration import Configuration
 from tellapart.experiments.experiment import assign_folds, cross_fitted
 from tellapart.experiments.judging.asking import Judging
 from tellapart.experiments.judging.leaders import pool
-from tellapart.experiments.posterior.choice import leave_for
-from tellapart.experiments.posterior.contenders import Contender, contend, drawn_gains
+from tellapart.experiments.posterior.choice import Contender, contend, drawn_gains, leave_for
 from tellapart.experiments.posterior.evidence import mean_and_error
 from tellapart.experiments.posterior.model import Floats, GainModel
 from tellapart.experiments.statistics import MARGIN, compare

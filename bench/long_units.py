@@ -15,7 +15,7 @@ import numpy as np
 
 from judged import Judged, load, ndcg, publish, table
 from tellapart.corpus.document import Document, Granularity, Kind
-from tellapart.corpus.split import split
+from tellapart.corpus.units import split
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import embed

@@ -18,7 +18,7 @@ import numpy as np
 from judged import Judged, data_folder, load, ndcg, publish, table
 from parts import Parts, scifact_rationales, scifact_sentences, texts_of, wikiqa_sentences
 from tellapart.corpus.document import LEVELS, Document, Granularity, Kind
-from tellapart.corpus.split import split
+from tellapart.corpus.units import split
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.folder import open_minilm
 from tellapart.encoders.pooling import pool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.cli.snippets import WIDTH, printable, snippet
+from tellapart.cli.output import WIDTH, printable, snippet
 from tellapart.corpus.document import Kind
 
 LONG = "def process(data):\n" + "".join(f"    step_{n} = data + {n}\n" for n in range(40))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
 from tellapart.corpus.recognise import recognise
-from tellapart.corpus.split import split
+from tellapart.corpus.units import split
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "code"
 FUNCTION, CLASS = Granularity.FUNCTION, Granularity.CLASS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tellapart.corpus.document import Document, Granularity, Kind
 from tellapart.corpus.places import Place, offset_of_line, place_of
-from tellapart.corpus.split import split
+from tellapart.corpus.units import split
 
 
 def document(text, path="a.txt", **places):

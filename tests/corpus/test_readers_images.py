@@ -8,7 +8,7 @@ from PIL import Image, PngImagePlugin
 
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import content_hash, describe, pixels_of
-from tellapart.encoders.scaling import scaled
+from tellapart.encoders.images import scaled
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tellapart.encoders.scaling import scaled
+from tellapart.encoders.images import scaled
 from tellapart.errors import TellapartError
 
 

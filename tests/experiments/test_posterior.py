@@ -7,8 +7,7 @@ import pytest
 
 from tellapart.corpus.document import Granularity
 from tellapart.engine.configuration import Configuration
-from tellapart.experiments.posterior.choice import RISK, choose, expected_gains
-from tellapart.experiments.posterior.contenders import contend
+from tellapart.experiments.posterior.choice import RISK, choose, contend, expected_gains
 from tellapart.experiments.posterior.evidence import Rival, Weighed, mean_and_error
 from tellapart.experiments.posterior.fitting import MeasuredArms, fit, with_encoder
 from tellapart.experiments.posterior.model import (

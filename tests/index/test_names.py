@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tellapart.corpus.document import Document, Kind
-from tellapart.corpus.split import split
+from tellapart.corpus.units import split
 from tellapart.engine import Index
 from tellapart.index.names import FILE, Names, NamesWriter, SegmentNames
 from tellapart.index.naming import last_name, plain, words_of

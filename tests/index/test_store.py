@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tellapart.corpus.document import Document, Granularity, Kind
-from tellapart.corpus.split import split
+from tellapart.corpus.units import split
 from tellapart.index.store import Store, digest_of
 
 

@@ -98,8 +98,7 @@ def test_mcp(published, address, tmp_path):
 
     from tellapart.index.postgres.address import Address
     from tellapart.serving.mcp_server import make_server
-    from tellapart.serving.projects import Projects
-    from tellapart.serving.roots import Roots
+    from tellapart.serving.projects import Projects, Roots
 
     async def asked():
         projects = Projects(Roots.of([tmp_path]), index=Address.packed(address), vectors=False)

@@ -27,8 +27,7 @@ from tellapart.encoders import pairs
 from tellapart.serving.http_app import make_api
 from tellapart.serving.http_guard import LOOPBACK, Limits
 from tellapart.serving.http_server import ServeSettings, make_app
-from tellapart.serving.service import Service
-from tellapart.serving.shared import SharedIndex
+from tellapart.serving.shared import Service, SharedIndex
 
 
 @pytest.fixture

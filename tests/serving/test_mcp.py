@@ -22,8 +22,7 @@ from mcp.client.streamable_http import streamable_http_client
 from tellapart import Index
 from tellapart.engine.packing import count_tokens
 from tellapart.serving.mcp_server import make_server
-from tellapart.serving.projects import Projects
-from tellapart.serving.roots import Roots
+from tellapart.serving.projects import Projects, Roots
 
 
 def asking(roots, *calls, index=None, each=None):

@@ -9,8 +9,7 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
-from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.snippets import printable
+from tellapart.cli.output import SCHEMA, note, print_json, printable
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.index.home import find_home

@@ -9,15 +9,15 @@ import textwrap
 from pathlib import Path
 from typing import IO
 
-from tellapart.cli.output import BOLD, DIM, print_json, styled
-from tellapart.cli.snippets import printable
+from tellapart.cli.output import BOLD, DIM, print_json, printable, styled
 from tellapart.experiments.judging.asking import JudgingQuestion
 from tellapart.experiments.judging.leaders import Passages
 from tellapart.experiments.judging.session import Session
-from tellapart.experiments.judging.standing import Status, standing
-from tellapart.experiments.judging.telling import (
+from tellapart.experiments.judging.standing import (
+    Status,
     counted,
     queries,
+    standing,
     standing_json,
     standing_line,
     verdict_sentence,

@@ -36,8 +36,7 @@ def mcp(
     """Serve search, evidence and evaluation to agents by the Model Context Protocol."""
     require("mcp", extra="mcp")
     from tellapart.serving.mcp_server import make_server
-    from tellapart.serving.projects import Projects
-    from tellapart.serving.roots import Roots
+    from tellapart.serving.projects import Projects, Roots
 
     if http and host not in LOOPBACK:
         raise TellapartError(

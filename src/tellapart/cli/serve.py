@@ -117,7 +117,7 @@ def _named(folders: list[Path]) -> dict[str, str]:
 
 def _galleries(folders: list[Path]) -> dict[str, str]:
     """Name each gallery by its folder; checks that it is there, and that its passphrase is."""
-    from tellapart.identities.keys import VARIABLE
+    from tellapart.identities.file import VARIABLE
     from tellapart.identities.store import GalleryStore
 
     for folder in folders:

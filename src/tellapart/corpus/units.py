@@ -1,8 +1,10 @@
-"""What is indexed of a unit beside its own text."""
+"""From a document to its units, and what is indexed of a unit beside its own text."""
 
 from __future__ import annotations
 
-from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity
+import numpy as np
+
+from tellapart.corpus.document import LEVELS, ContainmentTree, Document, Granularity, Kind, Level
 
 SEPARATOR = " > "
 """Between the headings of a section's label."""
@@ -61,3 +63,21 @@ def _enclosing(tree: ContainmentTree, granularity: Granularity) -> list[str]:
 
 def _ancestors(label: str) -> str:
     return label.rpartition(SEPARATOR)[0]
+
+
+SPLITTER_VERSION = 2
+"""Raised whenever the same text would give other units: an index of another version is rebuilt."""
+
+
+def split(document: Document) -> ContainmentTree:
+    """Find the units of a document at every granularity of its kind."""
+    if document.kind is Kind.IMAGE:
+        whole = Level(np.zeros(1, dtype=np.int32), ("",))
+        return ContainmentTree(len(document.text), Kind.IMAGE, {Granularity.IMAGE: whole})
+    if document.kind is Kind.CODE:
+        from tellapart.corpus.code.split import split as split_code
+
+        return split_code(document)
+    from tellapart.corpus.prose import split as split_prose
+
+    return split_prose(document)

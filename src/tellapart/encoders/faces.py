@@ -25,9 +25,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tellapart.encoders.config import file_digest
-from tellapart.encoders.images import ImageEncoder
+from tellapart.encoders.images import ImageEncoder, scaled
 from tellapart.encoders.protocol import OfImages, Vectors, unit_rows
-from tellapart.encoders.scaling import scaled
 from tellapart.encoders.sessions import open_session, usable_cores
 from tellapart.errors import TellapartError, require
 from tellapart.progress import Progress, silent

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Encoder, Span
-from tellapart.encoders.splitting import fill, pieces
+from tellapart.encoders.tokens import fill, pieces
 
 WINDOW_TOKENS = 256
 """Of one window, context and special tokens included; less where the encoder takes less."""

@@ -1,22 +1,29 @@
-"""Where an index is: in a folder, or published to a database."""
+"""Where an index is, in a folder or published to a database, and keeping an open one up to date with its files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tellapart.arguments import path_of
 from tellapart.encoders.protocol import Encoder
-from tellapart.engine.refreshing import Refresher
+from tellapart.engine.building import NO_OBJECTS, builder
 from tellapart.index.files import bytes_below
+from tellapart.index.freshness import Freshness, keep_fresh
 from tellapart.index.postgres.address import Address, only_searched
 from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.reading import DocumentStore
+from tellapart.index.settings import kept_settings
 from tellapart.index.snapshot import Generations, Snapshot
-from tellapart.index.store import Store
+from tellapart.index.store import FILE, Store, corruption_named
+
+if TYPE_CHECKING:
+    from tellapart.corpus.sources import Source
 
 
 class SnapshotReader(Protocol):
@@ -88,3 +95,57 @@ def folder_store(store: DocumentStore) -> Store:
 def own_folder(store: DocumentStore) -> Path:
     """Give the folder of an index that can be changed; raise TellapartError for a published one."""
     return folder_store(store).path.parent
+
+
+LOOK_SECONDS, LOOK_SHARE = 0.2, 20
+"""A program that searches again and again looks at the sources at most so often, and for at most a twentieth of its
+time: nobody edits a file and searches for it within a fifth of a second, and a twentieth is not felt."""
+
+ENCODED_CHARACTERS = 3_000
+"""A search encodes changed documents at once up to this length, about half a second of the bundled encoder (some 60
+texts of 120 tokens a second, each character in about four units)."""
+
+
+class Refresher:
+    """Looks at the sources of an index before a search; one instance per open index."""
+
+    def __init__(self, folder: Path, store: Store, objects: Mapping[str, Encoder] = NO_OBJECTS) -> None:
+        self.folder = folder
+        self.store = store
+        self.objects = objects
+        self._freshness: Freshness | None = None
+        self._next_look = 0.0
+
+    def look(self, *, encode: bool) -> Freshness | None:
+        """Look at the sources, and read again what changed if that is quick.
+
+        Looks again only after `LOOK_SECONDS`; in between the last result stands. `encode` says that the search needs
+        vectors. Inside `Index.reading()` nothing is looked at: the caller wants one generation.
+        """
+        started = time.monotonic()
+        if self.store.connection.in_transaction or started < self._next_look:
+            return self._freshness
+        with corruption_named(self.folder / FILE):
+            self.store.follow()
+            self._freshness = keep_fresh(self.folder, self.store, partial(self._reread, encode=encode))
+        now = time.monotonic()
+        self._next_look = now + max(LOOK_SECONDS, LOOK_SHARE * (now - started))
+        return self._freshness
+
+    def _reread(self, sources: Sequence[Source] | None, at_most: int, *, encode: bool) -> int:
+        """Bring the index up to date with these sources; returns how many documents came, went or changed."""
+        rereading = builder(self.folder, kept_settings(self.store), objects=self.objects)
+        encoded = ENCODED_CHARACTERS if encode else 0
+        changes = rereading.reread(sources, encoded_characters=encoded, at_most_bytes=at_most)
+        return changes.added + changes.changed + changes.removed
+
+
+def look(refresher: Refresher | None, *, encode: bool) -> Freshness | None:
+    """Look where somebody is to; None elsewhere."""
+    return None if refresher is None else refresher.look(encode=encode)
+
+
+def stale_notes(freshness: Freshness | None, folder: Path) -> tuple[str, ...]:
+    """Say in at most one line that an answer does not know all files as they are now."""
+    note = freshness.note(folder) if freshness else None
+    return () if note is None else (note,)

@@ -19,8 +19,7 @@ from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError
 from tellapart.experiments.entropy import EntropyRule
 from tellapart.experiments.experiment import Cost
-from tellapart.experiments.posterior.choice import ExpectedGain, WeightGain
-from tellapart.experiments.posterior.contenders import Contender
+from tellapart.experiments.posterior.choice import Contender, ExpectedGain, WeightGain
 from tellapart.experiments.query_set import Provenance
 from tellapart.experiments.verdict_json import verdict_json
 from tellapart.index.catalogue import VERDICT

@@ -16,7 +16,7 @@ from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError, 
 from tellapart.identities import calibration as measured
 from tellapart.identities.answers import Entry, Identity, Rows, Scoring
 from tellapart.identities.calibration import ASSUMED, Assumed, Calibration
-from tellapart.identities.keys import VARIABLE
+from tellapart.identities.file import VARIABLE
 from tellapart.identities.matching import FITTED, Reference, Whitening, unit
 from tellapart.identities.odds import Odds
 from tellapart.identities.store import GalleryStore, StoredView, Templates

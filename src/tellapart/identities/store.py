@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from tellapart.encoders.protocol import Vectors
 from tellapart.errors import CorruptIndexError
 from tellapart.identities.answers import Entry, Floats, Identity, Origin, Rows, View
-from tellapart.identities.file import GalleryFile, now
-from tellapart.identities.keys import Sealed
+from tellapart.identities.file import GalleryFile, Sealed, now
 
 
 @dataclass(frozen=True, slots=True, eq=False)

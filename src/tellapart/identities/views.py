@@ -12,8 +12,8 @@ from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import pixels_of
 from tellapart.corpus.sources import IMAGES
 from tellapart.encoders.faces import FaceEncoder
+from tellapart.encoders.images import scaled
 from tellapart.encoders.protocol import Encoder, OfImages
-from tellapart.encoders.scaling import scaled
 from tellapart.errors import TellapartError
 from tellapart.identities.answers import View
 

@@ -23,9 +23,8 @@ from tellapart.index.latent import (
     sweep_encoders,
 )
 from tellapart.index.lock import PATIENCE, writer_lock
-from tellapart.index.merging import merge_where_worthwhile
 from tellapart.index.migration import forget_encoder
-from tellapart.index.segments import Segment, live_segments, sweep, vectors_name
+from tellapart.index.segments import Segment, live_segments, merge_where_worthwhile, sweep, vectors_name
 from tellapart.index.settings import Settings, keep_settings, kept_settings
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import FILE, Store, corruption_named

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 
 from tellapart.corpus.document import ContainmentTree, Granularity, Kind, Level
-from tellapart.corpus.split import SPLITTER_VERSION
+from tellapart.corpus.units import SPLITTER_VERSION
 
 
 @contextmanager

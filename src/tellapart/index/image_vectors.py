@@ -15,8 +15,8 @@ from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import content_hash, pixels_of
 from tellapart.corpus.scan import scan
 from tellapart.encoders.cache import VectorCache
+from tellapart.encoders.images import fitted, scaled
 from tellapart.encoders.protocol import OfImages, Vectors, stored_precision
-from tellapart.encoders.scaling import fitted, scaled
 from tellapart.encoders.sessions import usable_cores
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import Catalogue, StoredEncoder

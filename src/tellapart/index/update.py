@@ -17,7 +17,7 @@ from tellapart.corpus.document import Document
 from tellapart.corpus.read import load, read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable
-from tellapart.corpus.split import split
+from tellapart.corpus.units import split
 from tellapart.errors import TellapartError, TooMuchToReadError
 from tellapart.index.catalogue import Catalogue, StoredSource
 from tellapart.index.database import contents_versions

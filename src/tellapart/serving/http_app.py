@@ -30,8 +30,7 @@ from tellapart.serving.http_identities import add_identities
 from tellapart.serving.http_judging import add_judging, judged_folder
 from tellapart.serving.http_map import add_map
 from tellapart.serving.jobs import Jobs, JobState, evaluation
-from tellapart.serving.service import Service
-from tellapart.serving.shared import SharedIndex
+from tellapart.serving.shared import Service, SharedIndex
 from tellapart.serving.units import locate, rerank_settings
 
 EVENT_SECONDS = 0.3

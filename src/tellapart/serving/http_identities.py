@@ -15,7 +15,7 @@ from tellapart.identities.answers import Candidate, View
 from tellapart.identities.views import Item, thumbnail
 from tellapart.serving.http_errors import UnknownIdError
 from tellapart.serving.http_models import Body, ErrorShape
-from tellapart.serving.service import Service
+from tellapart.serving.shared import Service
 
 MOST_ITEMS = 100
 """Pictures or texts of one request."""

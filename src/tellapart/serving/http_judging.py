@@ -20,7 +20,7 @@ from tellapart.progress import Progress
 from tellapart.serving.http_errors import UnknownIdError
 from tellapart.serving.http_models import Body, ErrorShape, IndexName, JobShape, Text
 from tellapart.serving.jobs import Work
-from tellapart.serving.service import Service
+from tellapart.serving.shared import Service
 
 if TYPE_CHECKING:
     from tellapart.experiments.judging.session import Session
@@ -203,8 +203,7 @@ def _is_about(session: Session, question: Any, body: JudgementBody) -> bool:  # 
 
 def _state(name: str, session: Session, index: Index) -> dict[str, Any]:
     from tellapart.experiments.judging.leaders import Passages
-    from tellapart.experiments.judging.standing import standing
-    from tellapart.experiments.judging.telling import standing_json, standing_line
+    from tellapart.experiments.judging.standing import standing, standing_json, standing_line
 
     now, question = standing(session.judging), session.question()
     asked = None

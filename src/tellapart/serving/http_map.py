@@ -25,7 +25,7 @@ from tellapart.scores.layout import MapLayout, placed
 from tellapart.scores.vectors import Diagnostic
 from tellapart.serving.http_models import Body, IndexName, JobShape, Text
 from tellapart.serving.jobs import Work
-from tellapart.serving.service import Service
+from tellapart.serving.shared import Service
 from tellapart.serving.units import locate
 
 KEPT = 4

@@ -22,7 +22,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from tellapart.serving.http_app import make_api
 from tellapart.serving.http_guard import App, Guard, Limits
-from tellapart.serving.service import Service
+from tellapart.serving.shared import Service
 
 PAGE = Path(__file__).parent / "page"
 SETTINGS = "TELLAPART_SERVE"

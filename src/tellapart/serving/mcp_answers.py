@@ -22,8 +22,7 @@ from tellapart.serving.mcp_models import (
     SearchAnswer,
     UnitAnswer,
 )
-from tellapart.serving.projects import Project
-from tellapart.serving.roots import Roots
+from tellapart.serving.projects import Project, Roots
 from tellapart.serving.units import locate, rerank_settings
 
 RANKERS = {"auto": "auto", "words": "bm25", "meaning": "knn", "exact": "auto", "regex": "auto"}

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,6 @@ from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.home import NAME, conditions_below, exists, find_home, too_much
 from tellapart.index.settings import located
 from tellapart.progress import Advance
-from tellapart.serving.roots import Roots
 from tellapart.serving.shared import SharedIndex
 
 REFRESH_SECONDS = 2.0
@@ -234,3 +233,50 @@ class Projects:
 
 def _writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Folders that may be served, as real paths: symbolic links are followed before anything is compared."""
+
+    folders: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, folders: Sequence[Path | str]) -> Roots:
+        """Take folders as a user names them.
+
+        Raises:
+            TellapartError: One of them is no folder.
+        """
+        real = []
+        for folder in folders:
+            path = Path(folder).expanduser()
+            if not path.is_dir():
+                raise TellapartError(f"{folder} is not a folder: name a folder that may be searched")
+            real.append(path.resolve())
+        return cls(tuple(dict.fromkeys(real)))
+
+    def holds(self, path: Path | str) -> bool:
+        """Whether a path lies in one of the folders once its links are followed."""
+        real = Path(os.path.realpath(path))
+        return any(real == folder or folder in real.parents for folder in self.folders)
+
+    def resolve(self, name: str | None) -> Path:
+        """Find the folder that a caller names, seen from the first root; None is the first root itself.
+
+        Raises:
+            TellapartError: There is no such folder, or it lies outside.
+        """
+        if name is None or not name.strip():
+            return self.folders[0]
+        if "\0" in name:
+            raise TellapartError("a path cannot hold a NUL character: correct repo")
+        path = Path(os.path.realpath(self.folders[0] / Path(name).expanduser()))
+        if not self.holds(path):
+            allowed = ", ".join(map(str, self.folders))
+            raise TellapartError(
+                f"{name!r} is outside of what may be searched here ({allowed}): name a folder in it"
+            )
+        if not path.is_dir():
+            raise TellapartError(f"{name!r} is not a folder: name one below {self.folders[0]}")
+        return path

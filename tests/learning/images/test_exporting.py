@@ -14,8 +14,8 @@ pytest.importorskip("onnx", reason="needs the extra train")
 from tellapart.encoders.load import load_encoder  # noqa: E402
 from tellapart.encoders.protocol import unit_rows  # noqa: E402
 from tellapart.errors import TellapartError  # noqa: E402
+from tellapart.learning.images.backbones import ConvNet  # noqa: E402
 from tellapart.learning.images.exporting import export_encoder  # noqa: E402
-from tellapart.learning.images.network import ConvNet  # noqa: E402
 
 
 def trained_looking(size: int, channels: int) -> ConvNet:

@@ -9,9 +9,8 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.identity.shared import FAILED, EncoderOfGallery, GalleryFolder, Prior, opened, share
-from tellapart.cli.output import SCHEMA, note, print_json
+from tellapart.cli.output import SCHEMA, note, print_json, printable
 from tellapart.cli.progress import terminal_progress
-from tellapart.cli.snippets import printable
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:

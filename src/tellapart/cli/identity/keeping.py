@@ -9,8 +9,7 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.identity.shared import FAILED, EncoderOfGallery, GalleryFolder, opened
-from tellapart.cli.output import SCHEMA, note, print_json
-from tellapart.cli.snippets import printable
+from tellapart.cli.output import SCHEMA, note, print_json, printable
 from tellapart.errors import TellapartError
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An identity.")]

@@ -43,8 +43,8 @@ def share(prior: float) -> float:
 @contextmanager
 def opened(folder: Path, *, encrypt: bool = False, **settings: object) -> Iterator[Gallery]:
     """Open a gallery, asking for its passphrase in a terminal; with `settings`, one is made where there is none."""
+    from tellapart.identities.file import VARIABLE
     from tellapart.identities.gallery import Gallery
-    from tellapart.identities.keys import VARIABLE
     from tellapart.identities.store import GalleryStore
 
     sealed = GalleryStore.encrypted(folder)

@@ -14,7 +14,7 @@ from tellapart.experiments.arms import text_arms
 from tellapart.experiments.costs import cost_order
 from tellapart.experiments.experiment import Experiment
 from tellapart.experiments.judging.pools import DEPTH, Pools, first_ranks
-from tellapart.experiments.posterior.contenders import contend
+from tellapart.experiments.posterior.choice import contend
 from tellapart.experiments.posterior.evidence import weigh
 from tellapart.experiments.posterior.model import load_models
 from tellapart.experiments.qrels import Qrels

@@ -2,15 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tellapart.errors import TellapartError
-from tellapart.learning.images.network import ConvNet
-from tellapart.learning.images.whitening import WhitenedPixels
+from tellapart.learning.images.augmenting import ImageSamples
+
+RIDGE = 0.3
+"""Of the mean variance within identities, added to every variance; of .03, .1, .3 and 1 as good as any on yaleb_cropped
+at 40 and 64 pixels."""
+
+FLAT = 0.05
+"""Added to the local deviation of the logarithms, so that noise on flat skin is not blown up to an edge.
+Not tuned."""
+
+MOST_IMAGES = 2_000
+"""Images a map is fitted to: it takes ten seconds."""
+
+
+class WhitenedPixels(nn.Module):
+    """Even light, local contrast of 1, less the mean image, times a matrix (dim, pixels) that `fit` finds.
+
+    Within-class covariance normalisation (Hatch, Kajarekar and Stolcke 2006): directions in which images of one
+    identity vary count less. It has a closed form, so ten identities are enough to learn from, where a network learns
+    these ten by heart (docs/benchmarks/faces.md).
+    """
+
+    def __init__(self, *, size: int, channels: int, dim: int) -> None:
+        super().__init__()
+        self.light = EvenLight()
+        pixels = channels * size**2
+        self.register_buffer("mean", torch.zeros(pixels))
+        self.project = nn.Linear(pixels, min(dim, pixels), bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Take (n, channels, size, size), pixels of 0..1, give features (n, dim)."""
+        features: Tensor = self.project(self._even(images) - self.mean)
+        return features
+
+    @torch.no_grad()
+    def fit(self, samples: ImageSamples, *, seed: int = 0) -> None:
+        """Find the map: whiten within identities, then keep the directions in which all images vary most.
+
+        Fewer images than dimensions leave the last of them at 0.
+
+        Raises:
+            TellapartError: No identity has two images.
+        """
+        rows = np.sort(np.random.default_rng(seed).permutation(len(samples.labels))[:MOST_IMAGES])
+        labels = torch.from_numpy(np.unique(samples.labels[rows], return_inverse=True)[1])
+        counts = torch.bincount(labels).double()
+        if counts.max() < 2:
+            raise TellapartError(
+                "--backbone whitened learns how images of one identity differ: give two of each"
+            )
+        pixels = self._even(samples.plain(rows)).double()
+        mean = pixels.mean(dim=0)
+        centred = pixels - mean
+        means = torch.zeros(len(counts), pixels.shape[1], dtype=torch.float64).index_add_(0, labels, centred)
+        _, lengths, directions = torch.linalg.svd(
+            centred - (means / counts[:, None])[labels], full_matrices=False
+        )
+        variances = lengths**2 / len(rows)
+        floor = RIDGE * variances.mean()
+        outside = floor.rsqrt()  # the gain of directions in which no identity varied
+        gains = (variances + floor).rsqrt() - outside
+
+        def whitened(vectors: Tensor) -> Tensor:
+            return vectors * outside + (vectors @ directions.T * gains) @ directions
+
+        _, _, main = torch.linalg.svd(whitened(centred), full_matrices=False)
+        kept = whitened(main[: self.project.out_features])
+        self.project.weight.zero_()
+        self.project.weight[: len(kept)] = kept.float()
+        self.mean.copy_(mean)
+
+    def _even(self, images: Tensor) -> Tensor:
+        levels = self.light(images)
+        return (levels / (EvenLight.around(levels**2).sqrt() + FLAT)).flatten(1)
+
 
 SMALL, WHITENED = "small", "whitened"
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -119,3 +195,110 @@ def _torchvision(name: str, *, pretrained: bool) -> nn.Module:
             setattr(made, head, nn.Identity())
             return made
     raise TellapartError(f"torchvision:{name} has no head to replace: use timm:NAME")
+
+
+SMALLEST_MAP = 4
+"""The edge is halved while the map stays at least this large; what is left is flattened, not averaged: in
+aligned faces and glyphs the place of a feature tells identities apart (ArcFace's head does the same)."""
+
+
+NEIGHBOURS = 5
+"""Edge of the neighbourhood whose light is taken out: of 5, 7, 9 and 13 the best MAP@R of yaleb_cropped's pixels,
+40 to an edge (bench/faces.py)."""
+
+DARKEST = 0.02
+"""Added to pixels of 0..1 before the logarithm, five grey levels: what is darker is noise."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions around a short cut, the first of them halving the map."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+        self.first_norm = nn.BatchNorm2d(outputs)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(outputs)
+        self.short = nn.Conv2d(inputs, outputs, 1, stride=2, bias=False)
+        self.short_norm = nn.BatchNorm2d(outputs)
+        nn.init.zeros_(self.second_norm.weight)  # a block begins as its short cut (Goyal et al. 2017)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Give (n, outputs, h / 2, w / 2)."""
+        inner = torch.relu(self.first_norm(self.first(maps)))
+        return torch.relu(self.second_norm(self.second(inner)) + self.short_norm(self.short(maps)))
+
+
+class EvenLight(nn.Module):
+    """The logarithm of each pixel less its mean over 5 x 5: light that changes slowly over the image cancels.
+
+    An image is reflectance times light, so a difference of logarithms of neighbours holds the reflectance alone
+    (retinex, Land and McCann 1971). What it does for faces: bench/faces.py.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Take and give (n, c, h, w), pixels of 0..1."""
+        levels = torch.log(images.clamp(min=0) + DARKEST)  # changed images may be darker than black
+        return levels - self.around(levels)
+
+    @staticmethod
+    def around(levels: Tensor) -> Tensor:
+        """Average each pixel's neighbourhood."""
+        return nn.functional.avg_pool2d(
+            levels, NEIGHBOURS, stride=1, padding=NEIGHBOURS // 2, count_include_pad=False
+        )
+
+
+class ConvNet(nn.Module):
+    """Stem, residual blocks that halve the map and double the channels, one linear layer, batch norm.
+
+    Takes (n, channels, size, size) with pixels of 0..1, gives (n, dim), not normalised.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: int,
+        channels: int,
+        dim: int,
+        width: int,
+        dropout: float = 0.0,
+        even_light: bool = False,
+    ) -> None:
+        super().__init__()
+        self.light = EvenLight() if even_light else nn.Identity()
+        if size < 2 * SMALLEST_MAP:
+            raise TellapartError(f"images of {size} pixels are too small: use at least {2 * SMALLEST_MAP}")
+        self.size, self.channels, self.dim, self.width = size, channels, dim, width
+        self.pixel_norm = nn.BatchNorm2d(channels, affine=False)
+        self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(width)
+        edges = list(_edges(size))
+        widths = [width * 2**level for level in range(len(edges))]
+        self.blocks = nn.ModuleList(ResidualBlock(a, b) for a, b in pairwise(widths))
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(widths[-1] * edges[-1] ** 2, dim, bias=False)
+        self.project_norm = nn.BatchNorm1d(dim, affine=False)
+        self.to(
+            memory_format=torch.channels_last
+        )  # 1.3 times as fast in bfloat16 on one core (28 px, batch 96)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give features (n, dim)."""
+        maps = torch.relu(
+            self.stem_norm(
+                self.stem(self.pixel_norm(self.light(images.contiguous(memory_format=torch.channels_last))))
+            )
+        )
+        for block in self.blocks:
+            maps = block(maps)
+        features: Tensor = self.project_norm(self.project(self.dropout(maps.flatten(1))))
+        return features
+
+
+def _edges(size: int) -> Iterator[int]:
+    """Edge of the map before and after each block."""
+    yield size
+    while (size + 1) // 2 >= SMALLEST_MAP:
+        size = (size + 1) // 2
+        yield size

@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.corpus.readers.images import pixels_of
-from tellapart.encoders.images import image_hash
-from tellapart.encoders.scaling import scaled
+from tellapart.encoders.images import image_hash, scaled
 from tellapart.encoders.sessions import usable_cores
 from tellapart.errors import TellapartError
 from tellapart.learning.images.finding import ImageSource, find_images

@@ -18,10 +18,9 @@ from tellapart.encoders.protocol import unit_rows
 from tellapart.errors import TellapartError, require
 from tellapart.learning.centres.workers import Workers
 from tellapart.learning.images.augmenting import Augmentation, ImageSamples
-from tellapart.learning.images.backbones import NetworkSpec
+from tellapart.learning.images.backbones import NetworkSpec, WhitenedPixels
 from tellapart.learning.images.exporting import export_encoder
 from tellapart.learning.images.reading import HELD_OUT, LabelledImages, Split, read_images, split_identities
-from tellapart.learning.images.whitening import WhitenedPixels
 from tellapart.learning.training.checkpoints import remove_checkpoint
 from tellapart.learning.training.evaluation import Judgement, judge_encoder
 from tellapart.learning.training.feeding import SampleFeed
