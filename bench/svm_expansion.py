@@ -1,4 +1,4 @@
-"""Do the units that examples find say more of them? `expanded-ridge` against `ridge`, and what else was tried.
+"""Do the units that examples find say more of them? `expanded-ridge` against `ridge`, and its settings.
 
     TELLAPART_DATA=... python bench/svm_expansion.py --output docs/benchmarks/svm_expansion.md
 
@@ -26,7 +26,6 @@ from judged import data_folder, publish, table
 from svm_draws import SIZES, Draw, example_draws
 from svm_methods import Method, Score, linear, measured
 from svm_sets import CONCEPTS, Collection, concepts, intents, judged_collections
-from svm_tried import tried
 from tellapart.experiments.statistics import compare
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.ridge import EXPANDED_RATIO, EXPANDING_UNITS, EXPANDING_WEIGHT, ExpandedRidge, Ridge
@@ -36,7 +35,7 @@ RATIOS, COUNTS, WEIGHTS = (5.0, 10.0, 20.0), (5, 10, 20), (0.5, 1.0, 2.0)
 ALL = 100_000
 """More concepts than there are."""
 SEED = 0
-NOUNS, BASE = "concepts, nouns", "ridge (lambda 10)"
+NOUNS = "concepts, nouns"
 Values = NDArray[np.float64]
 
 
@@ -133,37 +132,20 @@ def on_judged(sources: Sequence[Source]) -> Iterator[list[str]]:
         yield [encoder, task, str(len(ridge)), *columns, difference(expanded, ridge)]
 
 
-def others(tasks: Sequence[tuple[Source, Source, int, Asked]]) -> Iterator[list[str]]:
-    """What else was tried, on some collections, each with its vectors of another encoder, by number of examples."""
-    columns = []
-    for source, other, size, asked in tasks:
-        ways = {method.name: method.settings[0][1] for method in tried(source.collection, other.collection)}
-        ways["**expanded ridge**"] = linear(ExpandedRidge(), text=False)
-        columns.append({way: values([source], size, score, asked) for way, score in ways.items()})
-    for way in columns[0]:
-        row = [way]
-        for found in columns:
-            gain = found[way].mean() / found["mean"].mean() - 1
-            row += [f"{gain:+.1%}", "" if way == BASE else difference(found[way], found[BASE])]
-        yield row
-
-
 def page(place: Path) -> str:
     started = time.perf_counter()
     data = data_folder()
     of_concepts = [Source.of(each) for each in concepts(data, place, ALL)]
     requests = [Source.of(each) for each in intents(data, place)]
     judged = [Source.of(each) for each in judged_collections(data, place)]
-    by_name = {(each.collection.name, each.collection.encoder): each for each in of_concepts}
-    nouns, lsa = by_name[NOUNS, "minilm"], by_name[NOUNS, "lsa"]
-    new, every = PARTS["the others"], PARTS["all"]
-    alike = [(nouns, lsa, 3, new), (nouns, lsa, 5, new), (requests[0], requests[1], 5, every)]
+    nouns = next(
+        each for each in of_concepts if (each.collection.name, each.collection.encoder) == (NOUNS, "minilm")
+    )
     minilm = [each for each in judged if each.collection.encoder == "minilm"]
     tables = [
         f"{SETTINGS}\n\n{table(GRID, list(settings(nouns, minilm, requests[0])))}",
         f"{APPLIED}\n\n{table(CONCEPT, list(applied(of_concepts, requests)))}",
         f"## Judged sets\n\nnDCG@10.\n\n{table(JUDGED, list(on_judged(judged)))}",
-        f"{ELSE}\n\n{table(TRIED, list(others(alike)))}",
     ]
     first, _, explained = (__doc__ or "").partition("\n\n    ")
     command, _, explained = explained.partition("\n\n")
@@ -185,9 +167,6 @@ mean of the examples on the other concepts (nouns), nDCG@10 - `ridge` on the jud
 APPLIED = """## Concepts and intents
 
 Average precision; beside words, `mean` is `rocchio`. With one example first units do not count."""
-ELSE = """## What else was tried
-
-The other concepts (nouns, minilm) and the intents: gain in average precision over the mean, difference to ridge."""
 
 GRID = (
     "lambda, units, weight", "concepts, 3", "concepts, 5", "judged, 2", "judged, 3", "judged, 5", "judged, 10",
@@ -205,7 +184,6 @@ CONCEPT = (
     "expanded - ridge",
 )
 JUDGED = ("encoder", "examples", "queries", "ridge", "expanded", "expanded - ridge")
-TRIED = ("way", "concepts, 3", "- ridge", "concepts, 5", "- ridge", "intents, 5", "- ridge")
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ CURVED = ("words", "words squared", "vectors", "svm")
 AGREEING = ("words", "vectors")
 """Moves whose gain depends on how far words and vectors agree: where they find other things and words find more of the
 answers, the vectors may be of no use. Of four traits of a corpus that were tried the one that told where leaving the
-default pays; today synthetic gains alone tell it too (bench/verdict_tried.py)."""
+default pays; today synthetic gains alone tell it too."""
 
 TYPICAL_AGREEMENT, AGREEMENT_SPREAD = 0.68, 0.145
 """Mean and standard deviation of the correlation over the development collections (bench/posterior.py prints them)."""
