@@ -51,10 +51,10 @@ def key_of(text: str) -> Key:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def open_cache(*, limit_bytes: int = LIMIT_BYTES) -> VectorCache | None:
+def open_cache() -> VectorCache | None:
     """Open the user's cache; None when TELLAPART_CACHE is `off`."""
     folder = cache_folder()
-    return VectorCache(folder, limit_bytes=limit_bytes) if folder else None
+    return VectorCache(folder) if folder else None
 
 
 class VectorCache:

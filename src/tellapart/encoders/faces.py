@@ -278,7 +278,7 @@ def open_face(*, threads: int | None = None) -> FaceEncoder:
     return FaceEncoder(NAME, network.dim, hashed.hexdigest(), embed)
 
 
-def open_onnx(file: str, *, threads: int | None = None) -> FaceEncoder:
+def open_onnx(file: str) -> FaceEncoder:
     """Open a face network of the user's own.
 
     Raises:
@@ -287,7 +287,7 @@ def open_onnx(file: str, *, threads: int | None = None) -> FaceEncoder:
     path = Path(file).expanduser()
     if not path.is_file():
         raise TellapartError(f"there is no file {path}: give the ONNX file of a face network, onnx:FILE")
-    session = open_session(path, threads=threads or usable_cores())
+    session = open_session(path, threads=usable_cores())
     inputs, outputs = session.get_inputs(), session.get_outputs()
     shape = inputs[0].shape
     if (

@@ -118,7 +118,7 @@ def _hit(rank: int, found: Found, stored: StoredDocument, *, hold_back: bool) ->
     key = found.granularity, found.ordinal
     kept: tuple[Hit, float] | None = stored.shown.get(key)
     if kept is None:
-        bare = make_hit(0, stored, found.granularity, found.ordinal, 0.0, {})
+        bare = make_hit(0, stored, found.granularity, found.ordinal)
         kept = stored.shown[key] = bare, substance(bare, stored)
     bare, share = kept
     components = found.components

@@ -196,16 +196,8 @@ def parse_unit_id(identifier: str) -> tuple[str, Granularity] | None:
     return match["document"], Granularity(match["granularity"])
 
 
-def make_hit(
-    rank: int,
-    stored: StoredDocument,
-    granularity: Granularity,
-    ordinal: int,
-    score: float,
-    components: Mapping[str, float],
-    probability: float | None = None,
-) -> Hit:
-    """Fill in everything a person or program needs to use a unit."""
+def make_hit(rank: int, stored: StoredDocument, granularity: Granularity, ordinal: int) -> Hit:
+    """Fill in everything a person or program needs to use a unit, which has no score yet."""
     if ordinal >= len(stored.tree.levels[granularity].starts):
         raise TellapartError(
             f"{stored.document.id!r} has no {granularity} number {ordinal}: run 'tellapart index' again"
@@ -222,10 +214,10 @@ def make_hit(
         granularity=granularity,
         span=(start, end),
         lines=where.lines or lines(document.text, start, end),
-        score=score,
-        probability=probability,
+        score=0.0,
+        probability=None,
         text=text,
-        components=components,
+        components={},
         place=str(where),
         unit=stored.tree.name_of(granularity, ordinal),
         indent=indent_before(document.text, start),
@@ -243,7 +235,7 @@ def hit_of(stored: StoredDocument, identifier: str) -> Hit:
     names = unit_ids(stored, granularity)
     if identifier not in names:
         raise TellapartError(f"the unit {identifier!r} is not in the index any more: search again")
-    return make_hit(1, stored, granularity, names.index(identifier), 0.0, {})
+    return make_hit(1, stored, granularity, names.index(identifier))
 
 
 def frame_of(records: Sequence[Mapping[str, Any]]) -> Any:  # noqa: ANN401

@@ -87,14 +87,13 @@ def recall_within(
     scores: Sequence[Scores],
     units: UnitSpans,
     passages: Sequence[Sequence[JudgedPassage]],
-    budget: int = BUDGET,
 ) -> NDArray[np.float64]:
     """Share of the passages read within the budget, (queries,); nan for a query without passages."""
     recalls = np.full(len(passages), np.nan)
     for position, wanted in enumerate(passages):
         if wanted:
             row = np.concatenate([of_level[position] for of_level in scores])
-            read = _read(row, units, budget)
+            read = _read(row, units, BUDGET)
             recalls[position] = _share(*read, wanted)
     return recalls
 

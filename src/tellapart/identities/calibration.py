@@ -219,7 +219,7 @@ def _best_others(reference: Reference, vectors: Vectors, owners: Rows) -> list[t
     return found
 
 
-def _claims(reference: Reference, templates: Templates, seed: int = 0) -> tuple[Floats, Rows]:
+def _claims(reference: Reference, templates: Templates) -> tuple[Floats, Rows]:
     """Score templates with other identities: all, or those of the sample in a large gallery."""
     known = np.unique(templates.identities)
     if not len(known):

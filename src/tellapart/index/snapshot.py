@@ -182,19 +182,6 @@ class Snapshot(ABC):
             self._together[key] = Bm25.together([self.lexical(level) for level in key])
         return self._together[key]
 
-    def units_without_vectors(self, encoder: str) -> int:
-        """Count live units that a search read and that no encoder has seen yet; `tellapart index` encodes them."""
-        kept = self.encoders[encoder]
-        count = 0
-        for segment in self.segments:
-            for level in kept.granularities:
-                if level in segment.granularities and not segment.has_vectors(
-                    vectors_name(kept.fingerprint, level)
-                ):
-                    alive = segment.alive(level)
-                    count += int(segment.offsets(level)[-1]) if alive is None else int(alive.sum())
-        return count
-
     def has_vectors(self, encoder: str, granularity: Granularity) -> bool:
         """Whether an encoder covers a granularity."""
         kept = self.encoders.get(encoder)

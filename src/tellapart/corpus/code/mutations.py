@@ -91,11 +91,6 @@ def mutate(text: str, language: Language | None) -> dict[Mutation, str]:
     return found
 
 
-def without_names(text: str, language: Language | None) -> str | None:
-    """Replace every name by a number of its own; None where the result does not parse."""
-    return mutate(text, language).get(Mutation.RENAME)
-
-
 def names_in(text: str, language: Language | None) -> list[str]:
     """Give the names in a text in order, with repetition."""
     parsed = _sound(dedent(text).strip("\n"), language)

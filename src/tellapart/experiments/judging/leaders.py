@@ -86,7 +86,6 @@ def pool(
     leaders: Sequence[Configuration],
     queries: Mapping[str, str],
     *,
-    depth: int = DEPTH,
     progress: Progress = silent,
 ) -> Pools:
     """Search every query with every leader and pool their first documents."""
@@ -103,7 +102,7 @@ def pool(
     runs = [
         index.run(
             queries,
-            depth=depth,
+            depth=DEPTH,
             ranker=leader.ranker,
             granularity=leader.granularity,
             encoder=leader.encoder,
@@ -112,12 +111,12 @@ def pool(
         )
         for leader in leaders
     ]
-    lists = first_ranks(runs, list(queries), depth)
+    lists = first_ranks(runs, list(queries), DEPTH)
     if not any(documents for of in lists for documents in of):
         raise TellapartError(
             f"no query finds anything in {index.folder}: index some documents, or give queries that fit them"
         )
-    return Pools.of(list(queries), names, lists, depth=depth)
+    return Pools.of(list(queries), names, lists, depth=DEPTH)
 
 
 class Passages:

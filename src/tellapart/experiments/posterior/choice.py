@@ -197,7 +197,6 @@ def contend(
     posterior: GainPosterior,
     default: tuple[str, Configuration],
     chosen: int | None = None,
-    most: int = MOST_CONTENDERS,
 ) -> tuple[Contender, ...]:
     """Name the arms whose judgement is worth most: what is in use, then one after the other.
 
@@ -212,7 +211,6 @@ def contend(
         posterior: Of their gains.
         default: Its name and configuration.
         chosen: Place of the rival that was chosen; None where the default was.
-        most: How many at most.
 
     Returns:
         The default first, then what was chosen, then others by what they add.
@@ -220,7 +218,7 @@ def contend(
     gains = np.column_stack([np.zeros(DRAWN_GAINS), drawn_gains(posterior, DRAWN_GAINS)])
     places = [0] if chosen is None else [0, chosen + 1]
     best = gains[:, places].max(axis=1)
-    while len(places) < min(most, gains.shape[1]):
+    while len(places) < min(MOST_CONTENDERS, gains.shape[1]):
         added = np.maximum(gains, best[:, None]).mean(axis=0)
         added[places] = -np.inf
         places.append(int(added.argmax()))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -94,9 +93,9 @@ TEXT:
 class QueryWriter:
     """Asks a model for one query per unit."""
 
-    def __init__(self, model: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, model: str) -> None:
         """Name MODEL[@BASE-URL]; see `Endpoint.parse` for the environment that is read."""
-        self._client = Client(Endpoint.parse(model, what="language model"), sleep=sleep)
+        self._client = Client(Endpoint.parse(model, what="language model"))
 
     def __call__(self, material: Material, count: int) -> Iterator[QueryCandidate]:
         """Show the model some units of a document; what it answers beyond a query is left out.

@@ -169,17 +169,6 @@ def read_images(
     return _several(found, str(path))
 
 
-def label_images(
-    images: Sequence[ArrayLike], labels: ArrayLike, *, size: int, channels: int
-) -> LabelledImages:
-    """Take arrays, each (height, width[, channels]) uint8 of any size, and a whole number or name for each.
-
-    Raises:
-        TellapartError: An array is no image (the message names its row), or labels do not fit.
-    """
-    return _several(_from_arrays(images, np.asarray(labels), None, "images", size, channels), "images")
-
-
 def _several(found: LabelledImages, where: str) -> LabelledImages:
     if len(found.names) < 2:
         raise TellapartError(f"{where} holds {len(found.names)} identities: give at least 2 to tell apart")

@@ -127,14 +127,12 @@ def nt_xent(
     return info_nce(views, views, positives=partners, ignore=itself, scale=scale, reduction=reduction)
 
 
-def equal_mask(
-    first: Sequence[object], second: Sequence[object], *, device: torch.device | str = "cpu"
-) -> Tensor:
+def equal_mask(first: Sequence[object], second: Sequence[object]) -> Tensor:
     """Mask (n, m) of equal entries, texts or labels: what `ignore` needs so that no duplicate is a negative."""
     numbers = {entry: number for number, entry in enumerate(dict.fromkeys([*first, *second]))}
     rows = torch.tensor([numbers[entry] for entry in first], dtype=torch.int64)
     columns = torch.tensor([numbers[entry] for entry in second], dtype=torch.int64)
-    return (rows[:, None] == columns[None, :]).to(device)
+    return rows[:, None] == columns[None, :]
 
 
 def _positive_mask(queries: Tensor, candidates: Tensor, positives: Tensor | None) -> Tensor:

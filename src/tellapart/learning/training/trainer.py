@@ -64,7 +64,6 @@ class Trainer:
         options: TrainingOptions,
         *,
         held_out: Samples | None = None,
-        learned: Samples | None = None,
         rank1: Rank1 | None = None,
         folder: Path | None = None,
         device: torch.device | str = "cpu",
@@ -79,7 +78,6 @@ class Trainer:
             feed: Batches to learn from.
             options: Of the run.
             held_out: Identities to judge by; None = no judging, the last weights are kept.
-            learned: Some of the learned samples, shown beside the held-out ones.
             rank1: Judges by the centres instead.
             folder: Of the checkpoints; None = none are written.
             device: Where network, objective and batches are.
@@ -88,7 +86,7 @@ class Trainer:
         """
         self.device, self.workers = torch.device(device), workers or Workers()
         self.network, self.objective = network.to(self.device), objective.to(self.device)
-        self.feed, self.held_out, self.learned, self.rank1 = feed, held_out, learned, rank1
+        self.feed, self.held_out, self.rank1 = feed, held_out, rank1
         self.options, self.folder, self.facts = options, folder, dict(facts or {})
         self.optimiser = _optimiser(nn.ModuleList([network, objective]), options)
         norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
