@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from tellapart.corpus.document import Granularity
-from tellapart.corpus.sources import Source
+from tellapart.corpus.sources import Source, need
 from tellapart.engine import Index
 from tellapart.engine.status import verify_index
 from tellapart.index import update
-from tellapart.index.need import need
 
 DAY = 24 * 3600 * 10**9
 NOW = 1_000 * DAY

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from tellapart import TellapartError
 from tellapart.serving.agents import jsonc
 from tellapart.serving.agents.formats import JsonSettings, MarkdownSection, TomlSettings, YamlSettings
-from tellapart.serving.agents.install import apply_install, apply_uninstall, installing, uninstalling
-from tellapart.serving.agents.known import AGENTS, Scope
+from tellapart.serving.agents.install import (
+    AGENTS,
+    Scope,
+    apply_install,
+    apply_uninstall,
+    installing,
+    uninstalling,
+)
 
 JSON_FILES = [
     "",

@@ -16,7 +16,7 @@ from tellapart.cli.output import note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
-from tellapart.engine.places import folder_store
+from tellapart.engine.opened import folder_store
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
 from tellapart.progress import Progress

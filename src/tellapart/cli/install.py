@@ -70,7 +70,7 @@ def _places(
     path: Path, agents: list[str], scope: str, *, agents_md: bool
 ) -> Iterator[tuple[Path, SettingsFormat, Mapping[str, object]]]:
     """Files to change, with their format and the entry."""
-    from tellapart.serving.agents.known import AGENTS, AGENTS_FILE, AGENTS_FORMAT, AGENTS_TEXT, Scope
+    from tellapart.serving.agents.install import AGENTS, AGENTS_FILE, AGENTS_FORMAT, AGENTS_TEXT, Scope
 
     if not agents and not agents_md:
         raise TellapartError(f"name an agent with --agent: {NAMES}")

@@ -12,7 +12,7 @@ import numpy as np
 from tellapart.corpus.document import Granularity
 from tellapart.engine.exported import Exported, Fields, live_documents
 from tellapart.engine.facade import Index
-from tellapart.engine.places import own_folder
+from tellapart.engine.opened import own_folder
 from tellapart.engine.targets.lance import write_dataset
 from tellapart.engine.targets.milvus import MilvusCollection
 from tellapart.engine.targets.mirror import ExportReport, Server, mirror

@@ -19,7 +19,7 @@ from tellapart.engine.building import add_encoder, build_index, builder, setting
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document, stored_document
-from tellapart.engine.places import OpenedIndex, folder_store, look, own_folder, stale_notes
+from tellapart.engine.opened import OpenedIndex, folder_store, look, own_folder, stale_notes
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.probabilities import calibrated_ranking
 from tellapart.engine.records import CheckedVerdict

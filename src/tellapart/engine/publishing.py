@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tellapart.engine.facade import Index
-from tellapart.engine.places import folder_store
+from tellapart.engine.opened import folder_store
 from tellapart.index.postgres.address import Address
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.progress import Progress, silent

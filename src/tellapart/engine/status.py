@@ -9,7 +9,7 @@ from pathlib import Path
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.scan import scan
 from tellapart.engine.facade import Index
-from tellapart.engine.places import bytes_kept, folder_store, is_published
+from tellapart.engine.opened import bytes_kept, folder_store, is_published
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError

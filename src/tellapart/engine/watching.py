@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tellapart.engine.building import builder
-from tellapart.engine.places import ENCODED_CHARACTERS
+from tellapart.engine.opened import ENCODED_CHARACTERS
 from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue
 from tellapart.index.freshness import changed_sources, differences, sources_are_there

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tellapart.encoders.compressed import PRECISIONS, CompressedEncoder, CompressionSpec
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.places import folder_store
+from tellapart.engine.opened import folder_store
 from tellapart.errors import TellapartError
 from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.costs import CostMeter

@@ -14,7 +14,7 @@ from tellapart.arguments import Names, names, need, path_of, whole_number
 from tellapart.corpus.document import Granularity
 from tellapart.encoders.images import ImageEncoder, was_learned
 from tellapart.engine import Index
-from tellapart.engine.places import own_folder
+from tellapart.engine.opened import own_folder
 from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
 from tellapart.errors import TellapartError

@@ -10,7 +10,7 @@ from tellapart.arguments import need
 from tellapart.encoders.load import sees_images
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.places import folder_store
+from tellapart.engine.opened import folder_store
 from tellapart.engine.records import VerdictRecord, corpus_state
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError

@@ -13,7 +13,7 @@ from typing import Any
 from tellapart.arguments import need
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.places import own_folder
+from tellapart.engine.opened import own_folder
 from tellapart.engine.records import VerdictRecord, corpus_state, examples_record, write_records
 from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError

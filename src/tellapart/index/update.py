@@ -16,13 +16,12 @@ import numpy as np
 from tellapart.corpus.document import Document
 from tellapart.corpus.read import load, read
 from tellapart.corpus.scan import scan
-from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable
+from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable, need
 from tellapart.corpus.units import split
 from tellapart.errors import TellapartError, TooMuchToReadError
 from tellapart.index.catalogue import Catalogue, StoredSource
 from tellapart.index.database import contents_versions
 from tellapart.index.freshness import CHECKED, FILE_BYTES, READ_RATE, SCAN_SECONDS, watch
-from tellapart.index.need import need
 from tellapart.index.segments import SegmentWriter, live_segments, segment_folder
 from tellapart.index.settings import Settings, keep_settings, located
 from tellapart.index.store import Store, digest_of

@@ -11,7 +11,7 @@ import numpy as np
 
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.places import own_folder
+from tellapart.engine.opened import own_folder
 from tellapart.engine.probabilities import CALIBRATION, HitCalibration, LogisticMap
 from tellapart.engine.records import corpus_state, write_records
 from tellapart.errors import TellapartError

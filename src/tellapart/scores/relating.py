@@ -17,7 +17,7 @@ from tellapart.engine import Index, SearchResult
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.examples import ExampleReader, vectors_of
 from tellapart.engine.hits import distinct_hits
-from tellapart.engine.places import own_folder
+from tellapart.engine.opened import own_folder
 from tellapart.engine.records import write_records
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found
