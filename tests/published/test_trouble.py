@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tellapart import Index, StaleIndexError, TellapartError, publish
 from tellapart.index.postgres.address import Address, concealed
+from tellapart.index.postgres.schema import VERSION
 
 
 def one_line(error):
@@ -95,7 +96,7 @@ def test_tables_of_another_version(index, published, address, administrator):
         with pytest.raises(StaleIndexError) as error:
             act()
         assert "version 99" in one_line(error)
-    administrator.execute(f"UPDATE {schema}.meta SET value = '1' WHERE key = 'version'")
+    administrator.execute(f"UPDATE {schema}.meta SET value = '{VERSION}' WHERE key = 'version'")
     administrator.execute(f"UPDATE {schema}.meta SET value = '0' WHERE key = 'analyser'")
     with pytest.raises(StaleIndexError, match=r"analyser version 0.*publish it again"):
         Index.open(address)
@@ -145,6 +146,7 @@ def test_addresses():
     assert Address.needed(Address.packed("postgresql:///db?host=/tmp")) == Address.needed(
         "postgresql:///db?host=/tmp"
     )
+    assert Address.needed("postgresql:///db?host=/tmp").url == "postgresql:///db?host=/tmp"
     assert Address.of("my.idx") is None
     for wrong in ("mysql://host/db", "postgresql:/host/db"):
         with pytest.raises(TellapartError, match="is no address of a database"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from tellapart.errors import TellapartError
 
@@ -16,8 +16,13 @@ _LONGEST = 63
 """Bytes of a name in PostgreSQL (NAMEDATALEN - 1); it cuts longer ones off without a word."""
 
 
-_SHOWN = ("host", "hostaddr", "port", "user", "dbname", "service", "sslmode")
-"""Parameters that are shown: they tell which server is meant. Others may hold a password."""
+_PLACE = ("host", "hostaddr", "port", "dbname", "service", "target_session_attrs", "load_balance_hosts")
+"""Parameters that say which server is meant, and which of several hosts."""
+
+_SHOWN = (*_PLACE, "user", "sslmode")
+"""Parameters that are shown and stored. Others may hold a password."""
+
+_ANSWERS = {"yes": True, "no": False}
 
 _WRITTEN = re.compile(
     r"((?:^\w+:(?=\S)/*|://)[^\s:@/?#]*+).+|(?i:\b\w*(?:password|secret)\w*\s*=).*", re.DOTALL
@@ -37,12 +42,14 @@ def concealed(text: str) -> str:
 class Address:
     """A database and the schema of an index in it.
 
-    Written as `postgresql://user@host/database`, with every parameter that libpq knows, and `schema=NAME` for more than
-    one index in a database. It reads as the same without the password.
+    Written as `postgresql://user@host/database`, with every parameter that libpq knows, `schema=NAME` for more than
+    one index in a database, and `partial=yes` where an answer without some shards is better than none. It reads as the
+    same without the password.
     """
 
     url: str = field(repr=False)
     schema: str = SCHEMA
+    partial: bool = False
 
     @classmethod
     def of(cls, place: Path | str) -> Address | None:
@@ -60,15 +67,21 @@ class Address:
         try:
             parts = urlsplit(text)
             given = _parameters(parts.query)
-            schema = next((value for name, value in given if name == "schema"), SCHEMA)
-            rest = urlencode([(name, value) for name, value in given if name != "schema"], quote_via=quote)
+            own = {"schema": SCHEMA, "partial": "no"} | {
+                name: value for name, value in given if name in ("schema", "partial")
+            }
+            rest = urlencode([(name, value) for name, value in given if name not in own], quote_via=quote)
         except ValueError:  # its words may quote the password
             raise _no_address(text) from None
-        if not schema or len(schema.encode()) > _LONGEST:
+        if not own["schema"] or len(own["schema"].encode()) > _LONGEST:
             raise TellapartError(
-                f"{schema!r} cannot be the name of a schema: give 1 to {_LONGEST} characters"
+                f"{own['schema']!r} cannot be the name of a schema: give 1 to {_LONGEST} characters"
             )
-        return cls(urlunsplit(parts._replace(query=rest)), schema)
+        if own["partial"] not in _ANSWERS:
+            raise TellapartError(f"partial={own['partial']} in the address: write partial=yes or partial=no")
+        return cls(
+            _joined(parts.scheme, parts.netloc, parts.path, rest), own["schema"], _ANSWERS[own["partial"]]
+        )
 
     @classmethod
     def needed(cls, place: Path | str) -> Address:
@@ -91,16 +104,56 @@ class Address:
         return database if self.schema == SCHEMA else self.schema
 
     def __str__(self) -> str:
-        """Write the address without the password, to be shown."""
-        parts = urlsplit(self.url)
-        user, at, host = parts.netloc.rpartition("@")
-        given = [(name, value) for name, value in _parameters(parts.query) if name in _SHOWN]
+        """Write the address without the password, to be shown or stored."""
+        user, host = self._user_and_host()
+        given = [(name, value) for name, value in self._given() if name in _SHOWN]
+        return self._written(f"{user.partition(':')[0]}@{host}" if user else host, given)
+
+    def shard(self, kept: str) -> Address:
+        """Give the address of a shard, of which a database keeps `kept` without a password.
+
+        Everything but the place is as here, the password included, unless the shard has a user of its own.
+        """
+        there = Address.needed(kept)
+        user, host = there._user_and_host()
+        own = there._given()
+        if user or any(name == "user" for name, _ in own):
+            return there
+        named = {name for name, _ in own} | set(_PLACE)
+        own += [(name, value) for name, value in self._given() if name not in named]
+        credentials = self._user_and_host()[0]
+        return Address.needed(there._written(f"{credentials}@{host}" if credentials else host, own))
+
+    def kept_shard(self, shard: Address) -> str:
+        """Write the address of a shard as the database of this one keeps it: without the user that both have."""
+        shown = Address.needed(str(shard))
+        if shard._user() != self._user():
+            return str(shown)
+        given = [(name, value) for name, value in shown._given() if name != "user"]
+        return shown._written(shown._user_and_host()[1], given)
+
+    def _user(self) -> str:
+        written = self._user_and_host()[0].partition(":")[0]
+        return next((value for name, value in self._given() if name == "user"), unquote(written))
+
+    def _given(self) -> list[tuple[str, str]]:
+        return _parameters(urlsplit(self.url).query)
+
+    def _user_and_host(self) -> tuple[str, str]:
+        user, _, host = urlsplit(self.url).netloc.rpartition("@")
+        return user, host
+
+    def _written(self, netloc: str, given: list[tuple[str, str]]) -> str:
         if self.schema != SCHEMA:
-            given.append(("schema", self.schema))
-        shown = parts._replace(
-            netloc=f"{user.partition(':')[0]}{at}{host}", query=urlencode(given, quote_via=quote, safe="/")
-        )
-        return urlunsplit(shown)
+            given = [*given, ("schema", self.schema)]
+        query = urlencode(given, quote_via=quote, safe="/,")
+        parts = urlsplit(self.url)
+        return _joined(parts.scheme, netloc, parts.path, query)
+
+
+def _joined(scheme: str, netloc: str, path: str, query: str) -> str:
+    """Write a URL; the standard library leaves out two slashes where a parameter names the host."""
+    return f"{scheme}://{netloc}{path}{query and f'?{query}'}"
 
 
 def only_searched(place: object) -> TellapartError:

@@ -39,6 +39,10 @@ def psycopg() -> ModuleType:
     return require("psycopg", extra="postgres")
 
 
+class LostConnectionError(TellapartError):
+    """A server does not answer, or not any more."""
+
+
 class Database:
     """A database, used by one thread at a time; nothing inside `reading` changes it, and all there see one moment."""
 
@@ -71,8 +75,10 @@ class Database:
         found = self.rows(statement, values)
         return found[0] if found else None
 
-    def connect(self) -> Connection[Row]:
+    def connect(self, *, writing: bool = False) -> Connection[Row]:
         """Open a connection of one's own, that commits every statement by itself.
+
+        With `writing` it is to the one of several hosts that accepts changes.
 
         Raises:
             TellapartError: There is no server, it does not let us in, or it has no such database.
@@ -80,10 +86,13 @@ class Database:
         driver = psycopg()
         try:
             connection: Connection[Row] = driver.connect(
-                self.address.url, connect_timeout=CONNECT_SECONDS, autocommit=True
+                self.address.url,
+                connect_timeout=CONNECT_SECONDS,
+                autocommit=True,
+                **({"target_session_attrs": "read-write"} if writing else {}),
             )
         except driver.Error as error:
-            raise TellapartError(
+            raise LostConnectionError(
                 f"{self.address}: cannot connect ({_first_line(error)});"
                 " check the address, the password and that the server runs"
             ) from None  # libpq's own words may quote the address
@@ -148,7 +157,7 @@ def _said(error: Exception, address: Address) -> TellapartError:
     elif isinstance(error, driver.errors.AdminShutdown | driver.errors.CrashShutdown) or (
         isinstance(error, driver.OperationalError) and error.sqlstate is None
     ):
-        what, advice = f"the connection was lost ({what})", "run the command again"
+        return LostConnectionError(f"{address}: the connection was lost ({what}); run the command again")
     return TellapartError(f"{address}: {what}; {advice}")
 
 

@@ -1,22 +1,23 @@
-"""Publishing an index: what the database lacks is written beside, then one transaction swaps generations.
+"""Publishing an index: what the servers lack is written beside, then one transaction swaps generations.
 
 Documents and segments are known by their content, vectors by their document and encoder: a second run, and one that
 was killed, sends only what is missing. Until the swap nobody reads what was written; afterwards what no generation has
-any more is deleted.
+any more is deleted. With shards each server gets its documents, and the transaction at the first one is the swap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
-from tellapart.errors import LockedIndexError, TellapartError
+from tellapart.errors import TellapartError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.database import contents_versions
 from tellapart.index.files import files_below
@@ -24,10 +25,27 @@ from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import FOLDER, LSA, compressed_folder
 from tellapart.index.latent import KIND as LSA_KIND
 from tellapart.index.postgres.address import Address
-from tellapart.index.postgres.database import Database, Row, prepare_session, spoken
-from tellapart.index.postgres.schema import ensure_tables, plain, vectors_table
-from tellapart.index.postgres.sending import VectorSender, send_documents, send_segment
+from tellapart.index.postgres.placing import OWNER, PLACED, PlacedSegment, Placement, owners_of
+from tellapart.index.postgres.schema import (
+    FIRST,
+    LIVE,
+    PUBLISHED,
+    SWEPT,
+    WHOLE,
+    plain,
+    publication_of,
+    set_meta,
+    vectors_table,
+)
+from tellapart.index.postgres.sending import (
+    VectorSender,
+    index_vectors,
+    send_documents,
+    send_part,
+    send_segment,
+)
 from tellapart.index.postgres.snapshot import encoder_json
+from tellapart.index.postgres.targets import ServerTarget, each_at_once, open_targets
 from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.settings import KEY as SETTINGS
 from tellapart.index.settings import encoded_settings, kept_settings
@@ -36,130 +54,154 @@ from tellapart.index.store import Store
 from tellapart.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    pass
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What one run sent: documents, segments of postings, vectors; `removed` documents are gone."""
+    """What one run sent: documents, segments of postings, vectors; `removed` documents are gone.
+
+    `shards` are the addresses of the further servers, `left` those that were shards before and are not any more.
+    """
 
     documents: int
     segments: int
     vectors: int
     removed: int
     total: int
+    shards: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def publish_snapshot(
-    snapshot: FolderSnapshot, store: Store, address: Address, *, progress: Progress = silent
+    snapshot: FolderSnapshot,
+    store: Store,
+    address: Address,
+    shards: Sequence[Address] | None = None,
+    *,
+    progress: Progress = silent,
 ) -> PublishReport:
-    """Make a database hold what an index holds; call inside `Index.reading()`.
+    """Make a database, and the shards beside it, hold what an index holds; call inside `Index.reading()`.
+
+    Without `shards` those of the run before are taken.
 
     Raises:
-        TellapartError: The index has vectors that cannot be published, or the server refuses something.
+        TellapartError: The index has vectors that cannot be published, or a server refuses something.
         LockedIndexError: Another process is publishing there.
     """
-    database = Database(address)
-    with database.connect() as connection, spoken(address), _only_publisher(connection, address):
-        ensure_tables(connection, address.schema, database)
-        prepare_session(connection, address.schema)
-        return _Publisher(connection, snapshot, store, progress).run()
-
-
-@contextmanager
-def _only_publisher(connection: Connection[Row], address: Address) -> Iterator[None]:
-    """Hold the right to publish into a schema; the server gives it back when this process dies."""
-    key = int.from_bytes(
-        blake2b(f"tellapart {address.schema}".encode(), digest_size=8).digest(), "big", signed=True
-    )
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchone()
-    if row is None or not row[0]:
-        raise LockedIndexError(f"another process is publishing to {address}: run this again when it is done")
-    try:
-        yield
-    finally:
-        if not connection.closed and not connection.broken:
-            connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
+    with ExitStack() as stack:
+        targets, left = open_targets(stack, address, shards)
+        return replace(_Publisher(targets, snapshot, store, progress).run(), left=left)
 
 
 class _Publisher:
     """One run; every step leaves what it sent, none is read before `_swap`."""
 
     def __init__(
-        self, connection: Connection[Row], snapshot: FolderSnapshot, store: Store, progress: Progress
+        self, targets: Sequence[ServerTarget], snapshot: FolderSnapshot, store: Store, progress: Progress
     ) -> None:
-        self.connection = connection
+        self.targets = targets
+        self.first = targets[0]
         self.snapshot = snapshot
         self.store = store
         self.progress = progress
         self.segments: list[Segment] = list(snapshot.filed)
+        self.owners: dict[int, int] = {}
 
     def run(self) -> PublishReport:
         sets = self._vector_names()
         contents = self._contents()
-        known = self._all("SELECT content, key, number FROM documents")
-        keys: dict[bytes, int] = {content: key for content, key, _ in known}
-        numbered: dict[int, int] = {key: number for _, key, number in known if number is not None}
-        missing = [number for number, content in contents.items() if content not in keys]
-        free = self._free_numbers(numbered)
-        with self.progress("sending documents", len(missing)) as advance:
-            send_documents(self.connection, self.store, missing, contents, free, advance)
-        newest = max(keys.values(), default=0)
-        for content, key, number in self._all(
-            "SELECT content, key, number FROM documents WHERE key > %s", (newest,)
-        ):
-            keys[content] = key
-            if number is not None:
-                numbered[key] = number
-        key_of = {number: keys[content] for number, content in contents.items()}
-        segments, sent = self._segments()
-        sender = VectorSender(self.connection, self.snapshot, key_of, self.progress)
-        vectors = sum(sender.send(name, encoder, level) for name, (encoder, level) in sets.items())
+        before = Placement(
+            list(map(PlacedSegment.of, self.first.all(f"SELECT {PLACED} FROM segments WHERE {LIVE}")))
+        )
+        sent = self._documents(contents)
+        keys, segments = self._segments()
+        vectors = self._vectors(sets)
         self._encoder_files()
-        removed = self._swap(numbered, key_of, segments, sets)
-        self._forget()
-        return PublishReport(len(missing), sent, vectors, removed, len(contents))
+        self._swap(keys, sets)
+        self._forget(keys, sets)
+        was = {content for target in self.targets for content in self._published(target, before)}
+        removed = len(was.difference(contents.values()))
+        shards = tuple(str(target.database.address) for target in self.targets[1:])
+        return PublishReport(sent, segments, vectors, removed, len(contents), shards)
 
-    def _free_numbers(self, numbered: dict[int, int]) -> Callable[[int], bool]:
-        """Say which numbers documents may have at once: before the first generation nobody reads them.
-
-        Giving 300,000 documents their numbers in the swap writes every row again and took 171 s.
-        """
-        if self.connection.execute("SELECT 1 FROM meta WHERE key = 'published'").fetchone():
-            return lambda number: False
-        taken = set(numbered.values())
-        return lambda number: number not in taken
-
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[Row]:
-        return self.connection.execute(query, values, binary=True).fetchall()
+    @staticmethod
+    def _published(target: ServerTarget, before: Placement) -> list[bytes]:
+        """Name what a server had of the generation before."""
+        numbers = before.numbers_of(target.number, list(target.known.values()))
+        return [content for content, number in zip(target.known, numbers, strict=True) if number is not None]
 
     def _contents(self) -> dict[int, bytes]:
-        """Name what is kept of every document, in the order of their numbers."""
+        """Name what is kept of every document, in the order of their numbers, and choose its server."""
         rows = self.store.connection.execute(
-            "SELECT number, digest, tree_checksum, source FROM documents ORDER BY number"
-        )
+            "SELECT number, digest, tree_checksum, source, id FROM documents ORDER BY number"
+        ).fetchall()
+        owners = owners_of([row[4] for row in rows], [target.number for target in self.targets]).tolist()
+        self.owners = {row[0]: owner for row, owner in zip(rows, owners, strict=True)}
         return {
             number: digest + checksum.to_bytes(4, "big") + blake2b(source.encode(), digest_size=8).digest()
-            for number, digest, checksum, source in rows
+            for number, digest, checksum, source, _ in rows
         }
+
+    def _documents(self, contents: dict[int, bytes]) -> int:
+        """Send each server the documents that it lacks; says how many."""
+        missing: list[list[int]] = []
+        mine: list[dict[int, bytes]] = []
+        for target in self.targets:
+            target.known.update(target.all("SELECT content, key FROM documents"))
+            own = {n: content for n, content in contents.items() if self.owners[n] == target.number}
+            mine.append(own)
+            missing.append([number for number, content in own.items() if content not in target.known])
+        with self.progress("sending documents", sum(map(len, missing))) as advance:
+            for target, numbers in zip(self.targets, missing, strict=True):
+                send_documents(target.connection, self.store, numbers, contents, advance)
+        for target, own in zip(self.targets, mine, strict=True):
+            newest = max(target.known.values(), default=0)
+            keys = target.known | dict(
+                target.all("SELECT content, key FROM documents WHERE key > %s", (newest,))
+            )
+            target.key_of.update({number: keys[content] for number, content in own.items()})
+        return sum(map(len, missing))
 
     def _segments(self) -> tuple[list[int], int]:
         """Send the segments that are missing; give the keys of all, in order, and how many were sent."""
-        known: dict[bytes, int] = dict(self._all("SELECT content, key FROM segments"))
-        keys, seen, sent = [], set[bytes](), 0
+        known: dict[int, bytes] = dict(self.first.all("SELECT key, owners FROM segments"))
+        there = [{row[0] for row in target.all("SELECT segment FROM parts")} for target in self.targets]
+        keys, sent = list[int](), 0
         with self.progress("sending postings", len(self.segments)) as advance:
             for segment in self.segments:
-                content = self._segment_content(segment)
-                while content in seen:  # other documents with the same texts: a segment of their own
-                    content = blake2b(content, digest_size=16).digest()
-                seen.add(content)
-                if content not in known:
-                    with self.connection.transaction():
-                        known[content] = send_segment(self.connection, segment, content)
-                    sent += 1
-                keys.append(known[content])
+                key, owners = self._place(segment, known, keys)
+                keys.append(key)
+                if key not in known:
+                    send_segment(self.first.connection, segment, key, owners)
+                missing = [
+                    target for target, parts in zip(self.targets, there, strict=True) if key not in parts
+                ]
+                for target in missing:
+                    send_part(target.connection, segment, key, owners == target.number)
+                sent += bool(missing)
                 advance(1)
         return keys, sent
+
+    def _place(
+        self, segment: Segment, known: dict[int, bytes], taken: Sequence[int]
+    ) -> tuple[int, NDArray[np.int16]]:
+        """Name a segment: as it is known, if its live documents are on the servers where they shall be.
+
+        Dead ones stay where they were, else count as the first server's.
+        """
+        live = ~segment.dead
+        wanted = np.array([self.owners.get(number, FIRST) for number in segment.documents.tolist()], np.int16)
+        content = self._segment_content(segment)
+        while True:
+            key = int.from_bytes(content[:8], "big", signed=True)
+            if key not in taken:
+                owners = np.frombuffer(known[key], OWNER) if key in known else wanted
+                if (owners[live] == wanted[live]).all():
+                    return key, owners
+            content = blake2b(
+                content, digest_size=16
+            ).digest()  # the same texts in other documents, or elsewhere
 
     def _segment_content(self, segment: Segment) -> bytes:
         """Name the postings, names and units of a segment, whatever the numbers of its documents are."""
@@ -170,6 +212,16 @@ class _Publisher:
         for level in sorted(segment.granularities):
             hashed.update(level.encode() + segment.offsets(level).tobytes())
         return hashed.digest()
+
+    def _vectors(self, sets: dict[str, tuple[StoredEncoder, Granularity]]) -> int:
+        """Send the vectors that are missing, and have all servers build their indexes of neighbours at once."""
+        sent = 0
+        for target in self.targets:
+            sender = VectorSender(target.connection, self.snapshot, target.key_of, self.progress)
+            sent += sum(sender.send(name, encoder, level) for name, (encoder, level) in sets.items())
+        with self.progress("building the index of neighbours", None):
+            each_at_once(self.targets, lambda target: index_vectors(target.connection, list(sets)))
+        return sent
 
     def _vector_names(self) -> dict[str, tuple[StoredEncoder, Granularity]]:
         """List the sets of vectors to publish, by name.
@@ -190,13 +242,13 @@ class _Publisher:
         return sets
 
     def _encoder_files(self) -> None:
-        known = {(folder, name) for folder, name in self._all("SELECT folder, name FROM encoder_files")}
+        known = {(folder, name) for folder, name in self.first.all("SELECT folder, name FROM encoder_files")}
         for encoder in self.snapshot.encoders.values():
             for folder in self._own_folders(encoder):
-                with self.connection.transaction():
+                with self.first.connection.transaction():
                     for path in files_below(folder):
                         if (folder.name, path.name) not in known:
-                            self.connection.execute(
+                            self.first.connection.execute(
                                 "INSERT INTO encoder_files VALUES (%s, %s, %s)",
                                 (folder.name, path.name, path.read_bytes()),
                             )
@@ -208,45 +260,40 @@ class _Publisher:
             places.append(self.snapshot.folder / FOLDER / f"{LSA}-{encoder.fingerprint[:16]}")
         return [place for place in places if place.is_dir()]
 
-    def _swap(
-        self,
-        numbered: dict[int, int],
-        key_of: dict[int, int],
-        segments: list[int],
-        sets: dict[str, tuple[StoredEncoder, Granularity]],
-    ) -> int:
-        """Let readers see the new generation, all of it at once; says how many documents are gone."""
-        with self.progress("swapping generations", None), self.connection.transaction():
-            removed = self._number_documents(numbered, key_of)
-            self._place_segments(segments)
-            execute = self.connection.execute
-            execute("UPDATE vector_sets SET live = (name = ANY(%s))", (list(sets),))
-            for name, (encoder, level) in sets.items():
-                moments = self.snapshot.vectors(encoder.name, level).moments()
-                execute(
-                    "UPDATE vector_sets SET n = %s, total = %s, gram = %s WHERE name = %s",
-                    (moments.n, moments.total.tobytes(), moments.gram.tobytes(), name),
-                )
-            for table in ("encoders", "records"):
-                execute(f"DELETE FROM {table}")
-            with self.connection.cursor() as cursor:
-                cursor.executemany(
-                    "INSERT INTO encoders VALUES (%s, %s)",
-                    [(each.name, encoder_json(each)) for each in self.snapshot.encoders.values()],
-                )
-                cursor.executemany(
-                    "INSERT INTO records VALUES (%s, %s)",
-                    [(plain(name), value) for name, value in self.store.records("").items()],
-                )
-                cursor.executemany(
-                    "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                    list(self._meta().items()),
-                )
-            execute(
-                "INSERT INTO meta VALUES ('published', '1')"
-                " ON CONFLICT (key) DO UPDATE SET value = (meta.value::bigint + 1)::text"
-            )
-        return removed
+    def _swap(self, keys: Sequence[int], sets: dict[str, tuple[StoredEncoder, Granularity]]) -> None:
+        """Let readers see the new generation, all of it at once."""
+        execute = self.first.connection.execute
+        with self.progress("swapping generations", None):
+            publication = publication_of(self.first.connection) + 1
+            for target in self.targets[1:]:
+                set_meta(target.connection, {WHOLE: str(publication)})
+            with self.first.connection.transaction():
+                self._place_segments(keys)
+                for table in ("moments", "encoders", "records", "shards"):
+                    execute(f"DELETE FROM {table}")
+                with self.first.connection.cursor() as cursor:
+                    for name, (encoder, level) in sets.items():
+                        moments = self.snapshot.vectors(encoder.name, level).moments()
+                        cursor.execute(
+                            "INSERT INTO moments VALUES (%s, %s, %s, %s, %s)",
+                            (name, encoder.dim, moments.n, moments.total.tobytes(), moments.gram.tobytes()),
+                        )
+                    cursor.executemany(
+                        "INSERT INTO encoders VALUES (%s, %s)",
+                        [(each.name, encoder_json(each)) for each in self.snapshot.encoders.values()],
+                    )
+                    cursor.executemany(
+                        "INSERT INTO records VALUES (%s, %s)",
+                        [(plain(name), value) for name, value in self.store.records("").items()],
+                    )
+                    cursor.executemany(
+                        "INSERT INTO shards VALUES (%s, %s)",
+                        [
+                            (each.number, self.first.database.address.kept_shard(each.database.address))
+                            for each in self.targets[1:]
+                        ],
+                    )
+                set_meta(self.first.connection, self._meta() | {PUBLISHED: str(publication)})
 
     def _meta(self) -> dict[str, str]:
         settings = replace(kept_settings(self.store), sources=())  # paths of the machine that published
@@ -257,57 +304,43 @@ class _Publisher:
             **{key: self.store.meta(key) or "" for key in (IN_USE, LSA_KIND, CHECKED)},
         }
 
-    def _number_documents(self, numbered: dict[int, int], key_of: dict[int, int]) -> int:
-        """Give the documents of this generation their numbers where they have others; take away those of the rest."""
-        wanted = {key: number for number, key in key_of.items()}
-        changed = [key for key, number in wanted.items() if numbered.get(key) != number]
-        gone = [key for key in numbered if key not in wanted]
-        freed = gone + [
-            key for key in changed if key in numbered
-        ]  # no two have one number, not even for a moment
-        execute = self.connection.execute
-        if freed:
-            execute("UPDATE documents SET number = NULL WHERE key = ANY(%s)", (freed,))
-        if changed:
-            execute(
-                "UPDATE documents d SET number = w.number FROM unnest(%s::bigint[], %s::bigint[]) AS w(key, number)"
-                " WHERE w.key = d.key",
-                (changed, [wanted[key] for key in changed]),
-            )
-        return len(gone)
-
-    def _place_segments(self, keys: list[int]) -> None:
-        self.connection.execute("UPDATE segments SET position = NULL WHERE position IS NOT NULL")
+    def _place_segments(self, keys: Sequence[int]) -> None:
+        execute = self.first.connection.execute
+        key_of = {number: key for target in self.targets for number, key in target.key_of.items()}
+        execute("UPDATE segments SET position = NULL WHERE position IS NOT NULL")
         for position, (key, segment) in enumerate(zip(keys, self.segments, strict=True)):
-            self.connection.execute(
-                "UPDATE segments SET position = %s, documents = %s, dead = %s WHERE key = %s",
-                (
-                    position,
-                    segment.documents.astype("<i8").tobytes(),
-                    np.packbits(segment.dead).tobytes(),
-                    key,
-                ),
+            numbers = segment.documents.astype("<i8")
+            own = np.array([key_of.get(number, 0) for number in numbers.tolist()], "<i8")
+            execute(
+                "UPDATE segments SET position = %s, documents = %s, dead = %s, keys = %s WHERE key = %s",
+                (position, numbers.tobytes(), np.packbits(segment.dead).tobytes(), own.tobytes(), key),
             )
 
-    def _forget(self) -> None:
-        """Delete what no generation has any more; tables of vectors only in the next run: they may be in use."""
-        gone = [row[0] for row in self._all("SELECT key FROM documents WHERE number IS NULL")]
-        sets = self._all("SELECT key, live, retired FROM vector_sets")
+    def _forget(self, segments: Sequence[int], sets: dict[str, tuple[StoredEncoder, Granularity]]) -> None:
+        """Delete what no generation has any more, on all servers."""
         with self.progress("removing what is not needed any more", None):
-            for key, live, retired in sets:
-                if retired and not live:
-                    with self.connection.transaction():
-                        self.connection.execute(f"DROP TABLE IF EXISTS {vectors_table(key)}")
-                        self.connection.execute("DELETE FROM vector_sets WHERE key = %s", (key,))
-                elif gone:
-                    self.connection.execute(
-                        f"DELETE FROM {vectors_table(key)} WHERE document = ANY(%s)",
-                        (gone,),
-                    )
-            self.connection.execute("UPDATE vector_sets SET retired = NOT live")
-            self.connection.execute("DELETE FROM documents WHERE number IS NULL")
-            self.connection.execute("DELETE FROM segments WHERE position IS NULL")
+            for target in self.targets[1:]:
+                set_meta(target.connection, {SWEPT: str(publication_of(self.first.connection))})
+            for target in self.targets:
+                self._forget_at(target, segments, list(sets))
+            self.first.connection.execute("DELETE FROM segments WHERE position IS NULL")
             folders = [
                 folder.name for each in self.snapshot.encoders.values() for folder in self._own_folders(each)
             ]
-            self.connection.execute("DELETE FROM encoder_files WHERE folder != ALL(%s)", (folders,))
+            self.first.connection.execute("DELETE FROM encoder_files WHERE folder != ALL(%s)", (folders,))
+
+    @staticmethod
+    def _forget_at(target: ServerTarget, segments: Sequence[int], sets: Sequence[str]) -> None:
+        """Delete at one server; tables of vectors only in the next run: they may be in use."""
+        execute = target.connection.execute
+        gone = list(set(target.known.values()).difference(target.key_of.values()))
+        for key, name, retired in target.all("SELECT key, name, retired FROM vector_sets"):
+            if retired and name not in sets:
+                with target.connection.transaction():
+                    execute(f"DROP TABLE IF EXISTS {vectors_table(key)}")
+                    execute("DELETE FROM vector_sets WHERE key = %s", (key,))
+            elif gone:
+                execute(f"DELETE FROM {vectors_table(key)} WHERE document = ANY(%s)", (gone,))
+        execute("UPDATE vector_sets SET retired = (name != ALL(%s))", (list(sets),))
+        execute("DELETE FROM documents WHERE key = ANY(%s)", (gone,))
+        execute("DELETE FROM parts WHERE segment != ALL(%s)", (list(segments),))

@@ -1,11 +1,14 @@
 """The tables of a published index, their version, and what a reader checks before it reads them.
 
-A document is of the published generation where it has a number, a segment where it has a position, a set of vectors
-where it is live: what a publisher writes beside has neither before the transaction that swaps generations.
+Documents, parts of postings and vectors never change once they are there. Which of them are of the published
+generation, the first server's `segments` say: those with a position, and the keys of their documents. So one
+transaction there swaps generations, however many servers hold the documents.
 """
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from tellapart.errors import StaleIndexError, TellapartError
@@ -18,13 +21,23 @@ if TYPE_CHECKING:
 EXTENSION = "vector"
 """How PostgreSQL calls pgvector."""
 
-VERSION = 1
+VERSION = 2
 """Raised whenever older code could not read what newer code writes, or the other way round."""
+
+FIRST = 0
+"""Number of the server that says what is published; shards count from 1, and no number is given twice."""
+
+PUBLISHED, WHOLE, SWEPT = "published", "whole", "swept"
+"""Settings that count publications: the one to be read, at the first server; at a shard the newest one that is whole
+there, and the oldest one that still is."""
+
+LIVE = "position IS NOT NULL"
+"""True of the segments of the published generation."""
 
 TABLES = """
 CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL);
 CREATE TABLE documents (
-  key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, content bytea NOT NULL UNIQUE, number bigint UNIQUE,
+  key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, content bytea NOT NULL UNIQUE,
   id text COLLATE "C" NOT NULL, source text COLLATE "C" NOT NULL, kind text COLLATE "C" NOT NULL,
   language text COLLATE "C", title text COLLATE "C" NOT NULL, path text COLLATE "C", metadata jsonb NOT NULL,
   line integer, length integer NOT NULL, digest bytea NOT NULL, record bytea NOT NULL, text bytea NOT NULL
@@ -32,34 +45,40 @@ CREATE TABLE documents (
 CREATE INDEX documents_id ON documents USING hash (id);
 CREATE INDEX documents_source ON documents USING hash (source);
 CREATE TABLE segments (
-  key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, content bytea NOT NULL UNIQUE, position integer UNIQUE,
-  documents bytea, dead bytea, languages text[] NOT NULL, levels jsonb NOT NULL
+  key bigint PRIMARY KEY, position integer UNIQUE, owners bytea NOT NULL, documents bytea, dead bytea, keys bytea,
+  languages text[] NOT NULL, levels jsonb NOT NULL
 );
 CREATE TABLE arrays (
   segment bigint NOT NULL REFERENCES segments ON DELETE CASCADE, name text NOT NULL, data bytea NOT NULL,
   PRIMARY KEY (segment, name)
 );
+CREATE TABLE parts (segment bigint PRIMARY KEY);
 CREATE TABLE postings (
-  segment bigint NOT NULL REFERENCES segments ON DELETE CASCADE, level smallint NOT NULL, term bytea NOT NULL,
+  segment bigint NOT NULL REFERENCES parts ON DELETE CASCADE, level smallint NOT NULL, term bytea NOT NULL,
   units bytea NOT NULL, frequencies bytea NOT NULL, large bytea NOT NULL, PRIMARY KEY (segment, level, term)
 );
 CREATE TABLE spellings (
-  segment bigint NOT NULL REFERENCES segments ON DELETE CASCADE, spelling bytea NOT NULL, term bytea NOT NULL,
+  segment bigint NOT NULL REFERENCES parts ON DELETE CASCADE, spelling bytea NOT NULL, term bytea NOT NULL,
   PRIMARY KEY (segment, spelling, term)
 );
 CREATE TABLE encoders (name text PRIMARY KEY, stored text NOT NULL);
 CREATE TABLE encoder_files (folder text NOT NULL, name text NOT NULL, data bytea NOT NULL, PRIMARY KEY (folder, name));
 CREATE TABLE vector_sets (
   key integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, dim integer NOT NULL,
-  live boolean NOT NULL DEFAULT false,
-  retired boolean NOT NULL DEFAULT false, n bigint NOT NULL DEFAULT 0, total bytea, gram bytea
+  retired boolean NOT NULL DEFAULT false
 );
+CREATE TABLE moments (name text PRIMARY KEY, dim integer NOT NULL, n bigint NOT NULL, total bytea NOT NULL,
+  gram bytea NOT NULL);
 CREATE TABLE records (name text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE shards (number integer PRIMARY KEY, address text NOT NULL);
+CREATE SEQUENCE shard_numbers;
 ALTER TABLE arrays ALTER COLUMN data SET STORAGE EXTERNAL;
 ALTER TABLE postings ALTER COLUMN units SET STORAGE EXTERNAL;
 ALTER TABLE postings ALTER COLUMN frequencies SET STORAGE EXTERNAL;
 """
-"""Arrays are kept as they are: compressing and expanding them costs more than sending them."""
+"""All on every server. The first one alone has segments with their arrays, moments, encoders, records and shards; each
+has some of the documents, with their part of the postings and their vectors. Arrays are kept as they are: compressing
+and expanding them costs more than sending them."""
 
 INDEXED_DIMENSIONS = 4000
 """The most dimensions of a halfvec that pgvector's HNSW takes."""
@@ -84,6 +103,69 @@ def ensure_tables(connection: Connection[Row], schema: str, database: Database) 
             connection.execute("INSERT INTO meta VALUES ('version', %s)", (str(VERSION),))
 
 
+def ensure_first(connection: Connection[Row], database: Database) -> str:
+    """Make a server the first of an index, and give the index's own name.
+
+    Raises:
+        TellapartError: It is a shard of another index.
+    """
+    index, number = belonging(connection, database)
+    if index is None:
+        index = uuid.uuid4().hex
+        _belong(connection, index, FIRST)
+    elif number != FIRST:
+        raise _only_a_shard(database)
+    return index
+
+
+def ensure_shard(
+    connection: Connection[Row], database: Database, index: str, new_number: Callable[[], int]
+) -> int:
+    """Make a server a shard of an index, and give its number: the one that it has, else a new one.
+
+    Raises:
+        TellapartError: It has another index, or a shard of one.
+    """
+    known, number = belonging(connection, database)
+    if known is None:
+        number = new_number()
+        _belong(connection, index, number)
+        return number
+    if known != index:
+        raise TellapartError(
+            f"{database.address} holds another index, or a shard of one: take another schema (?schema=NAME),"
+            " or drop that one if nobody needs it"
+        )
+    return number
+
+
+def belonging(connection: Connection[Row], database: Database) -> tuple[str | None, int]:
+    """Say of which index a server holds documents, and which of its servers it is; None before it was said."""
+    if not _has_tables(connection, database.address.schema):
+        return None, FIRST
+    kept = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('index', 'server')").fetchall())
+    return kept.get("index"), int(kept.get("server", FIRST))
+
+
+def _belong(connection: Connection[Row], index: str, number: int) -> None:
+    set_meta(connection, {"index": index, "server": str(number)})
+
+
+def set_meta(connection: Connection[Row], values: Mapping[str, str]) -> None:
+    """Keep settings."""
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            list(values.items()),
+        )
+
+
+def _only_a_shard(database: Database) -> TellapartError:
+    return TellapartError(
+        f"{database.address} holds a shard of an index: give the address that the index was published --to"
+    )
+
+
 def _ensure_pgvector(connection: Connection[Row], database: Database) -> None:
     if connection.execute("SELECT 1 FROM pg_extension WHERE extname = %s", (EXTENSION,)).fetchone():
         return
@@ -105,6 +187,12 @@ def _ensure_pgvector(connection: Connection[Row], database: Database) -> None:
         ) from None
 
 
+def publication_of(connection: Connection[Row]) -> int:
+    """Count what was published so far."""
+    row = connection.execute("SELECT value FROM meta WHERE key = %s", (PUBLISHED,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def check_published(connection: Connection[Row], schema: str, database: Database) -> None:
     """Make sure that a whole generation is there, and that this version of tellapart reads it.
 
@@ -113,16 +201,16 @@ def check_published(connection: Connection[Row], schema: str, database: Database
         StaleIndexError: Another version of tellapart published it.
     """
     with spoken(database.address):
-        whole = (
-            _has_tables(connection, schema)
-            and connection.execute("SELECT 1 FROM meta WHERE key = 'published'").fetchone()
-        )
+        if there := _has_tables(connection, schema):
+            check_version(connection, database)
+        whole = there and connection.execute("SELECT 1 FROM meta WHERE key = 'published'").fetchone()
         if not whole:
+            if belonging(connection, database)[1] != FIRST:
+                raise _only_a_shard(database)
             raise TellapartError(
                 f"no index is published in {database.address}:"
                 f" 'tellapart publish --index DIR --to {database.address}' does that"
             )
-        check_version(connection, database)
         kept: dict[str, str] = dict(connection.execute("SELECT key, value FROM meta").fetchall())
         for key, version in contents_versions().items():
             if kept.get(key) != str(version):

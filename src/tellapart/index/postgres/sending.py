@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
-from tellapart.index.catalogue import StoredEncoder
+from tellapart.index.catalogue import Mask, StoredEncoder
+from tellapart.index.lexical.segment import Postings
 from tellapart.index.names import FILE as NAMES
 from tellapart.index.postgres.database import Row
+from tellapart.index.postgres.halfvec import COPY_END, COPY_HEADER, copied_rows
+from tellapart.index.postgres.placing import OWNER
 from tellapart.index.postgres.schema import INDEXED_DIMENSIONS, plain, vectors_table
 from tellapart.index.postgres.terms import LEVELS, term_key
-from tellapart.index.postgres.vectors import COPY_END, COPY_HEADER, copied_rows
 from tellapart.index.segments import Segment
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import Store
@@ -31,7 +33,6 @@ DOCUMENTS_AT_A_TIME = 1_000
 
 _COLUMNS = {
     "content": "bytea",
-    "number": "int8",
     "id": "text",
     "source": "text",
     "kind": "text",
@@ -52,28 +53,27 @@ def send_documents(
     store: Store,
     numbers: Sequence[int],
     contents: Mapping[int, bytes],
-    free: Callable[[int], bool],
     advance: Callable[[int], None],
 ) -> None:
-    """Send documents, some at a time; those whose number is `free` have it from now on, the others none yet."""
+    """Send documents, some at a time; nobody reads them before a segment has their keys."""
     waiting = iter(numbers)
     statement = f"COPY documents ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
     while some := list(islice(waiting, DOCUMENTS_AT_A_TIME)):
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.set_types(list(_COLUMNS.values()))
             for row in store.rows_of(some):
-                number = row[0] if free(row[0]) else None
-                copy.write_row((contents[row[0]], number, *_document(row)))
+                copy.write_row(_document(row, contents[row[0]]))
         advance(len(some))
 
 
-def _document(row: tuple[Any, ...]) -> tuple[object, ...]:
+def _document(row: tuple[Any, ...], content: bytes) -> tuple[object, ...]:
     """Write a row of the store: columns to look for, and everything as it was, for what is returned."""
     _, source, identifier, kind, language, title, path, metadata, places, text, digest, tree, checksum = row
     record = [identifier, kind, language, title, path, metadata, places, tree, checksum]
     lines = json.loads(places).get("line")
     line = lines[0][1] if lines and isinstance(lines[0][1], int) else None
     return (
+        content,
         plain(identifier),
         plain(source),
         kind,
@@ -110,42 +110,62 @@ def _searchable(value: object) -> object:
     return value
 
 
-def send_segment(connection: Connection[Row], segment: Segment, content: bytes) -> int:
-    """Send a segment inside a transaction; gives its key."""
+def send_segment(connection: Connection[Row], segment: Segment, key: int, owners: NDArray[np.int16]) -> None:
+    """Tell the first server of a segment: counts, names, and lengths of its units."""
     lexical = segment.lexical
     levels = {
         level.value: [lexical.units(level), lexical.total_length(level), len(lexical.postings(level))]
         for level in lexical.granularities
     }
-    row = connection.execute(
-        "INSERT INTO segments (content, languages, levels) VALUES (%s, %s, %s::jsonb) RETURNING key",
-        (content, list(lexical.languages), json.dumps(levels)),
-    ).fetchone()
-    assert row is not None
-    key = int(row[0])
     arrays = {"names": (segment.folder / NAMES).read_bytes()}
     for level in lexical.granularities:
         arrays[f"offsets-{level}"] = segment.offsets(level).astype("<i8").tobytes()
         arrays[f"lengths-{level}"] = lexical.postings(level).lengths.astype("<i4").tobytes()
-    with connection.cursor() as cursor:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO segments (key, owners, languages, levels) VALUES (%s, %s, %s, %s::jsonb)",
+            (key, owners.astype(OWNER).tobytes(), list(lexical.languages), json.dumps(levels)),
+        )
         cursor.executemany(
             "INSERT INTO arrays VALUES (%s, %s, %s)", [(key, name, data) for name, data in arrays.items()]
         )
+
+
+def send_part(connection: Connection[Row], segment: Segment, key: int, own: Mask) -> None:
+    """Send a server its part of a segment: the postings of its own documents, whose units keep their rows."""
+    lists = {level: _own_postings(segment, level, own) for level in segment.lexical.granularities}
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO parts VALUES (%s)", (key,))
         with cursor.copy("COPY postings FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(["int8", "int2", "bytea", "bytea", "bytea", "bytea"])
-            for posting in _postings(segment):
+            for posting in _postings(segment, lists):
                 copy.write_row((key, *posting))
         with cursor.copy("COPY spellings FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(["int8", "bytea", "bytea"])
-            for spelling, term in sorted(set(_spellings(segment))):
+            for spelling, term in sorted(set(_spellings(segment, lists)) if lists else ()):
                 copy.write_row((key, spelling, term))
-    return key
 
 
-def _postings(segment: Segment) -> Iterator[tuple[int, bytes, bytes, bytes, bytes]]:
+def _own_postings(segment: Segment, level: Granularity, own: Mask) -> Postings:
+    """Give the postings of some documents of a segment."""
+    postings = segment.lexical.postings(level)
+    if own.all():
+        return postings
+    kept = np.repeat(own, np.diff(segment.offsets(level)))[postings.rows]
+    before = np.concatenate([[0], np.cumsum(kept, dtype=np.int64)])
+    large = postings.large[kept[postings.large[:, 0]]]
+    large = np.stack([before[large[:, 0]], large[:, 1]], axis=1)
+    return Postings(
+        before[postings.starts], postings.rows[kept], postings.frequencies[kept], large, postings.lengths
+    )
+
+
+def _postings(
+    segment: Segment, lists: Mapping[Granularity, Postings]
+) -> Iterator[tuple[int, bytes, bytes, bytes, bytes]]:
     terms = [term_key(term) for term in segment.lexical.term_bytes()]
-    for level in segment.lexical.granularities:
-        number, postings = LEVELS.index(level), segment.lexical.postings(level)
+    for level, postings in lists.items():
+        number = LEVELS.index(level)
         starts = postings.starts.tolist()
         large = np.searchsorted(postings.large[:, 0], postings.starts).tolist()
         units, frequencies = np.asarray(postings.rows, "<i4"), np.asarray(postings.frequencies)
@@ -158,9 +178,13 @@ def _postings(segment: Segment) -> Iterator[tuple[int, bytes, bytes, bytes, byte
             yield number, term, units[start:end].tobytes(), frequencies[start:end].tobytes(), beyond
 
 
-def _spellings(segment: Segment) -> Iterator[tuple[bytes, bytes]]:
+def _spellings(segment: Segment, lists: Mapping[Granularity, Postings]) -> Iterator[tuple[bytes, bytes]]:
+    """Give the spellings of terms that have postings here."""
+    there = np.any([np.diff(postings.starts) > 0 for postings in lists.values()], axis=0)
+    here = {term for term, own in zip(segment.lexical.term_bytes(), there, strict=True) if own}
     for spelling, term in segment.lexical.spellings():
-        yield term_key(spelling), term_key(term)
+        if term in here:
+            yield term_key(spelling), term_key(term)
 
 
 ROWS_AT_A_TIME = 20_000
@@ -187,15 +211,13 @@ class VectorSender:
         self.progress = progress
 
     def send(self, name: str, encoder: StoredEncoder, level: Granularity) -> int:
-        """Send what is missing of one set of vectors and see that it is indexed; says how many were sent."""
+        """Send what is missing of one set of vectors; says how many were sent."""
         key, table = self._set(name, encoder.dim), self.snapshot.units(level)
         there = self.connection.execute(f"SELECT DISTINCT document FROM {vectors_table(key)}").fetchall()
         numbers = table.documents.tolist()
         keys = np.array([self.key_of.get(number, 0) for number in numbers], np.int64)
-        wanted = ~table.dead & ~np.isin(keys, np.array([row[0] for row in there], np.int64))
-        sent = self._rows(encoder, level, key, np.flatnonzero(table.spread(wanted)), keys)
-        self._index(key, encoder.dim)
-        return sent
+        wanted = ~table.dead & (keys > 0) & ~np.isin(keys, np.array([row[0] for row in there], np.int64))
+        return self._rows(encoder, level, key, np.flatnonzero(table.spread(wanted)), keys)
 
     def _set(self, name: str, dim: int) -> int:
         """Give the key of a set of vectors, with a table."""
@@ -236,22 +258,26 @@ class VectorSender:
                 advance(len(some))
         return sent
 
-    def _index(self, key: int, dim: int) -> None:
-        """Build the index of neighbours, if a run before did not."""
+
+def index_vectors(connection: Connection[Row], names: Sequence[str]) -> None:
+    """Build the indexes of neighbours that a server lacks; rows that come later go into them by themselves."""
+    sets = connection.execute(
+        "SELECT key, dim FROM vector_sets WHERE name = ANY(%s)", (list(names),)
+    ).fetchall()
+    for key, dim in sets:
         table = vectors_table(key)
-        there = self.connection.execute(  # of this table: another schema may have an index of the same name
+        there = connection.execute(  # of this table: another schema may have an index of the same name
             "SELECT 1 FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
             " WHERE indrelid = %s::regclass AND relname = %s",
             (table, f"{table}_neighbours"),
         ).fetchone()
         if there or dim > INDEXED_DIMENSIONS:
-            return
-        with self.progress("building the index of neighbours on the server", None):
-            self.connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (BUILD_MEMORY,))
-            self.connection.execute(
-                f"CREATE INDEX {table}_neighbours ON {table} USING hnsw (embedding halfvec_ip_ops)"
-            )
-            self.connection.execute(f"ANALYZE {table}")
+            continue
+        connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (BUILD_MEMORY,))
+        connection.execute(
+            f"CREATE INDEX {table}_neighbours ON {table} USING hnsw (embedding halfvec_ip_ops)"
+        )
+        connection.execute(f"ANALYZE {table}")
 
 
 def _whole_documents(rows: NDArray[np.int64], positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

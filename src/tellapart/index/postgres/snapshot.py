@@ -27,9 +27,9 @@ from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.database import Database
 from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.postgres.terms import LevelCounts, PublishedTerms, TermLoader, array_data
-from tellapart.index.postgres.vectors import PublishedVectors
+from tellapart.index.postgres.vectors import PublishedVectors, VectorTable
 from tellapart.index.segments import vectors_name
-from tellapart.index.snapshot import IN_USE, Snapshot, UnitTable
+from tellapart.index.snapshot import IN_USE, Snapshot
 from tellapart.index.vectors import Moments
 
 
@@ -79,38 +79,43 @@ class PublishedSegment:
 
 
 class PublishedSnapshot(Snapshot):
-    """All that a search reads of one publication; statements inside `store.reading()` see it and no other."""
+    """All that a search reads of one publication; statements inside `store.reading()` see it and no other.
+
+    The documents of lost shards are dead in it: it is the index without them, but for the moments of the vectors.
+    """
 
     def __init__(self, store: PublishedStore) -> None:
-        """Read what the generation consists of: some kilobytes, and the numbers of the documents."""
-        self._database = store.database
+        """Read what the generation consists of: some kilobytes, and what the store knows of its documents."""
+        self._servers = servers = store.servers
         self.place = store.place
         self.publication = store.publication
+        self.partial = servers.partial
+        first = servers.first
         encoders = {
             name: _encoder(stored)
-            for name, stored in self._database.rows("SELECT name, stored FROM encoders ORDER BY name")
+            for name, stored in first.rows("SELECT name, stored FROM encoders ORDER BY name")
         }
-        sets = self._database.rows("SELECT name, key, dim, n, total, gram FROM vector_sets WHERE live")
-        self._sets = {name: (key, dim, n, total, gram) for name, key, dim, n, total, gram in sets}
-        loader = TermLoader(self._database)
+        moments = first.rows("SELECT name, dim, n, total, gram FROM moments")
+        self._moments = {
+            name: Moments(n, np.frombuffer(total), np.frombuffer(gram).reshape(dim, dim))
+            for name, dim, n, total, gram in moments
+        }
+        loader = TermLoader(servers)
+        lost = np.array(list(servers.lost), np.int16)
         segments = [
             PublishedSegment(
-                self._database,
-                key,
-                np.frombuffer(documents, "<i8"),
-                np.unpackbits(np.frombuffer(dead, np.uint8), count=len(documents) // 8).astype(bool),
-                PublishedTerms(loader, key, tuple(languages), counts_of(levels)),
+                first,
+                placed.key,
+                placed.documents,
+                placed.dead | np.isin(placed.owners, lost),
+                PublishedTerms(loader, placed.key, placed.languages, counts_of(placed.levels)),
             )
-            for key, documents, dead, languages, levels in self._database.rows(
-                "SELECT key, documents, dead, languages, levels FROM segments"
-                " WHERE position IS NOT NULL ORDER BY position"
-            )
+            for placed in servers.segments
         ]
         for segment in segments:
-            segment.vector_names = frozenset(self._sets)
+            segment.vector_names = frozenset(self._moments)
         super().__init__(store.generation, encoders, store.meta(IN_USE) or None, segments)
         self._published: dict[str, PublishedVectors] = {}
-        self._keys: NDArray[np.int64] | None = None
 
     def adding(self, options: str = "") -> str:
         """Say how `tellapart index` with some options is run for this index, for messages."""
@@ -122,35 +127,32 @@ class PublishedSnapshot(Snapshot):
         kept = self._encoder(encoder, granularity)
         name = vectors_name(kept.fingerprint, granularity, kept.pooled)
         if name not in self._published:
-            if name not in self._sets:
+            if name not in self._moments:
                 raise CorruptIndexError(f"the vectors {name} are missing from {self.place}: publish again")
-            key, dim, n, total, gram = self._sets[name]
-            table = self.units(granularity)
+            moments, table = self._moments[name], self.units(granularity)
+            statement = "SELECT key FROM vector_sets WHERE name = %s"
+            keys = self._servers.gather(lambda _, database: database.row(statement, (name,)))
             self._published[name] = PublishedVectors(
-                self._database,
-                table=key,
-                dim=dim,
-                keys=self._keys_of(table),
-                offsets=table.offsets,
+                self._servers,
+                {
+                    number: VectorTable(row[0], len(moments.total), self._keys_at(number), table.offsets)
+                    for number, row in keys.items()
+                    if row is not None
+                },
+                dim=len(moments.total),
+                n_rows=table.n_rows,
                 alive=table.alive,
-                moments=Moments(n, np.frombuffer(total), np.frombuffer(gram).reshape(dim, dim)),
+                moments=moments,
             )
         return self._published[name]
 
-    def _keys_of(self, table: UnitTable) -> NDArray[np.int64]:
-        """Give the server's number of each document, 0 for deleted ones, in the order of every unit table."""
-        if self._keys is not None:
-            return self._keys
-        rows = self._database.rows(
-            "SELECT number, key FROM documents WHERE number IS NOT NULL ORDER BY number"
-        )
-        numbers, keys = np.array(rows, np.int64).reshape(-1, 2).T
-        self._keys = np.zeros(len(table.documents), np.int64)
-        if len(numbers):
-            places = np.minimum(np.searchsorted(numbers, table.documents), len(numbers) - 1)
-            known = (numbers[places] == table.documents) & ~table.dead
-            self._keys[known] = keys[places[known]]
-        return self._keys
+    def _keys_at(self, server: int) -> NDArray[np.int64]:
+        """Give the keys of a server's live documents, 0 for all others, in the order of every unit table."""
+        parts = [
+            np.where((placed.owners == server) & ~placed.dead, placed.keys, 0)
+            for placed in self._servers.segments
+        ]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 class PublishedGenerations:
@@ -165,9 +167,9 @@ class PublishedGenerations:
     def reading(self) -> Iterator[PublishedSnapshot]:
         """Hold one publication for the length of a call; calls inside others see the same one."""
         with self.store.reading():
-            publication = self.store.follow()
-            if self._snapshot is None or self._snapshot.publication != publication:
-                _fetch_encoders(self.store.database, self._home)
+            seen = self.store.publication, self.store.servers.partial
+            if self._snapshot is None or (self._snapshot.publication, self._snapshot.partial) != seen:
+                _fetch_encoders(self.store.servers.first, self._home)
                 self._snapshot = PublishedSnapshot(self.store)
             yield self._snapshot
 

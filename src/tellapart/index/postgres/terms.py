@@ -20,7 +20,8 @@ from tellapart.corpus.document import Granularity
 from tellapart.index.lexical.characters import is_unspaced
 from tellapart.index.lexical.segment import Postings
 from tellapart.index.lexical.variants import keys as other_keys
-from tellapart.index.postgres.database import Database
+from tellapart.index.postgres.database import Database, Row
+from tellapart.index.postgres.servers import Servers
 
 LEVELS: tuple[Granularity, ...] = tuple(Granularity)
 """Numbered as `postings.level` is."""
@@ -53,10 +54,13 @@ class LevelCounts:
 
 
 class TermLoader:
-    """Fetches postings for all segments and all granularities in use at once."""
+    """Fetches postings for all segments and all granularities in use at once, from all servers.
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    Each server has those of its own documents; together they are the list that one server would have.
+    """
+
+    def __init__(self, servers: Servers) -> None:
+        self.servers = servers
         self.segments: dict[int, PublishedTerms] = {}
         self._levels: set[Granularity] = set()
 
@@ -78,7 +82,7 @@ class TermLoader:
             }
         wanted = sorted({key for each in spelled.values() for keys in each.values() for key in keys})
         under: dict[tuple[int, bytes], list[bytes]] = defaultdict(list)
-        rows = self.database.rows(
+        rows = self._rows(
             "SELECT segment, spelling, term FROM spellings WHERE segment = ANY(%s) AND spelling = ANY(%s)",
             (list(self.segments), wanted),
         )
@@ -94,29 +98,53 @@ class TermLoader:
 
     def _fetch(self, words: Sequence[bytes], starting: Sequence[bytes]) -> None:
         levels = [LEVELS.index(level) for level in self._levels]
-        rows = self.database.rows(
+        rows = self._rows(
             "SELECT segment, level, term, units, frequencies, large FROM postings"
             " WHERE segment = ANY(%s) AND level = ANY(%s) AND term = ANY(%s)",
             (list(self.segments), levels, list(words)),
         )
         for first in starting:
-            rows += self.database.rows(
+            rows += self._rows(
                 "SELECT segment, level, term, units, frequencies, large FROM postings"
                 " WHERE segment = ANY(%s) AND level = ANY(%s) AND term >= %s AND term < %s",
                 (list(self.segments), levels, first, first + b"\xff"),
             )
+        lists: dict[tuple[int, int, bytes], list[Postings]] = defaultdict(list)
         for segment, level, term, units, frequencies, large in rows:
-            self.segments[segment].keep(
-                LEVELS[level],
-                term,
+            lists[segment, level, term].append(
                 Postings(
                     np.array([0, len(frequencies)], np.int64),
                     np.frombuffer(units, "<i4"),
                     np.frombuffer(frequencies, np.uint8),
                     np.frombuffer(large, "<i8").reshape(-1, 2) if large else _NO_LARGE,
                     _NO_LENGTHS,
-                ),
+                )
             )
+        for (segment, level, term), parts in lists.items():
+            self.segments[segment].keep(LEVELS[level], term, merged(parts))
+
+    def _rows(self, statement: str, values: Sequence[object]) -> list[Row]:
+        found = self.servers.gather(lambda _, database: database.rows(statement, values))
+        return [row for rows in found.values() for row in rows]
+
+
+def merged(parts: Sequence[Postings]) -> Postings:
+    """Merge postings of one term, each with units of its own."""
+    if len(parts) == 1:
+        return parts[0]
+    units = np.concatenate([part.rows for part in parts])
+    order = np.argsort(units, kind="stable")
+    firsts = np.cumsum([0, *(len(part.rows) for part in parts[:-1])])
+    large = np.concatenate(
+        [part.large + np.array([first, 0]) for part, first in zip(parts, firsts, strict=True)]
+    )
+    if len(large):
+        places = np.empty(len(units), np.int64)
+        places[order] = np.arange(len(units))
+        large = np.stack([places[large[:, 0]], large[:, 1]], axis=1)
+        large = large[np.argsort(large[:, 0])]
+    frequencies = np.concatenate([part.frequencies for part in parts])[order]
+    return Postings(np.array([0, len(units)], np.int64), units[order], frequencies, large, _NO_LENGTHS)
 
 
 class PublishedTerms:
@@ -157,7 +185,7 @@ class PublishedTerms:
         """Give the postings of one granularity."""
         if granularity not in self._levels:
             self._loader.use(granularity)
-            self._levels[granularity] = PublishedPostings(self, granularity, self._loader.database)
+            self._levels[granularity] = PublishedPostings(self, granularity, self._loader.servers.first)
         return self._levels[granularity]
 
     def prepare(self, terms: Sequence[str]) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tellapart.index.postgres.database import Database
 from tellapart.index.postgres.schema import plain
 from tellapart.index.where import COLUMNS, Clause, Value
 
@@ -16,18 +15,15 @@ _OPERATORS = {"=": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 class PostgresDialect:
     """Writes tests on the columns of `documents` and on their metadata, a JSON object without nulls."""
 
-    database: Database
+    any_has: Callable[[str, Sequence[Value]], bool]
+    """Whether any document meets a condition."""
 
     def field(self, keys: Sequence[str]) -> Clause | None:
         """Give a column, or the path of a metadata key as a parameter."""
         if len(keys) == 1 and keys[0].lower() in COLUMNS:
             return keys[0].lower(), []
         path: list[Value] = [_path(keys)]
-        known = self.database.row(
-            "SELECT 1 FROM documents WHERE number IS NOT NULL AND (metadata #> %s::text[]) IS NOT NULL LIMIT 1",
-            path,
-        )
-        return ("metadata", path) if known else None
+        return ("metadata", path) if self.any_has("(metadata #> %s::text[]) IS NOT NULL", path) else None
 
     def present(self, field: Clause) -> Clause:
         """Test that a document has a field."""
