@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from tellapart.experiments.posterior.choice import ExpectedGain
@@ -11,7 +12,7 @@ from tellapart.experiments.query_set import Provenance
 
 if TYPE_CHECKING:
     from tellapart.engine.configuration import Configuration
-    from tellapart.experiments.verdict import CompressionFinding, Difference, Finding, Verdict
+    from tellapart.experiments.verdict import Finding, Verdict
 
 SCHEMA = 1
 
@@ -27,18 +28,10 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "queries": len(verdict.queries),
         "independent": verdict.independent,
         "source": SPELLED.get(verdict.provenance, verdict.provenance.value),
-        "sources": list(verdict.sources),
-        "by_source": [
-            {
-                "name": each.name,
-                "queries": each.queries,
-                "overlap": each.overlap,
-                "means": dict(each.means),
-            }
-            for each in verdict.by_source
-        ],
+        "sources": verdict.sources,
+        "by_source": verdict.by_source,
         "corpus": verdict.corpus,
-        "corpus_sketch": list(verdict.corpus_sketch),
+        "corpus_sketch": verdict.corpus_sketch,
         "configurations": [_finding_json(finding) for finding in verdict.findings],
         "choice": verdict.choice,
         "default": verdict.default,
@@ -49,21 +42,18 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "transfer_error": verdict.transfer_error,
         "detectable_difference": verdict.detectable_difference,
         "needed_for_half": verdict.needed_for_half,
-        "weights": [
-            {"weight": w.weight, "expected": w.expected, "low": w.low, "high": w.high}
-            for w in verdict.weights
-        ],
+        "weights": verdict.weights,
         "contenders": [
             {**_configuration_json(each.configuration), "name": each.name, "best": each.best}
             for each in verdict.contenders
         ],
-        "entropy": None if verdict.entropy is None else asdict(verdict.entropy),
-        "compressions": [_compression_json(each) for each in verdict.compressions],
+        "entropy": verdict.entropy,
+        "compressions": verdict.compressions,
         "reason": verdict.reason,
-        "notes": list(verdict.notes),
+        "notes": verdict.notes,
     }
-    finite: dict[str, Any] = _finite(shape)
-    return finite
+    plain: dict[str, Any] = _plain(shape)
+    return plain
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:
@@ -73,22 +63,15 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "mean": finding.mean,
         "low": finding.low,
         "high": finding.high,
-        "vs_bm25": _difference_json(finding.vs_bm25),
-        "vs_default": _difference_json(finding.vs_default),
+        "vs_bm25": finding.vs_bm25,
+        "vs_default": finding.vs_default,
         "gain": _gain_json(finding.gain),
         "tied_with_best": finding.tied_with_best,
         "non_inferior": finding.non_inferior,
-        "per_query": dict(finding.per_query),
+        "per_query": finding.per_query,
         "span_recall": finding.span_recall,
-        "lengths": [
-            {"shortest": b.shortest, "longest": b.longest, "queries": b.queries, "mean": b.mean}
-            for b in finding.lengths
-        ],
-        "cost": {
-            "index_seconds": finding.cost.index_seconds,
-            "query_ms": finding.cost.query_ms,
-            "bytes": finding.cost.bytes,
-        },
+        "lengths": finding.lengths,
+        "cost": finding.cost,
     }
 
 
@@ -98,32 +81,6 @@ def _configuration_json(configuration: Configuration) -> dict[str, Any]:
         "granularity": configuration.granularity,
         "ranker": configuration.ranker,
         "parameters": configuration.parameters.given(),
-    }
-
-
-def _compression_json(each: CompressionFinding) -> dict[str, Any]:
-    return {
-        "spec": each.spec,
-        "dim": each.dim,
-        "means": dict(each.means),
-        "differences": {name: _difference_json(found) for name, found in each.differences.items()},
-        "bytes_kept": each.bytes_kept,
-        "bytes_read": each.bytes_read,
-        "vectors_ms": each.vectors_ms,
-        "query_ms": each.query_ms,
-        "found": each.found,
-        "as_good": each.as_good,
-    }
-
-
-def _difference_json(difference: Difference | None) -> dict[str, float] | None:
-    if difference is None:
-        return None
-    return {
-        "difference": difference.difference,
-        "low": difference.low,
-        "high": difference.high,
-        "p": difference.p,
     }
 
 
@@ -141,12 +98,14 @@ def _gain_json(gain: ExpectedGain | None) -> dict[str, float] | None:
     }
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401
-    """JSON has no nan: null stands for what does not exist."""
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Give what JSON has: values by the names of their fields, and null for nan, which does not exist there."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_finite(each) for each in value]
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     return value
