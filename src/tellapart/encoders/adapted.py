@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,30 @@ class AdaptedConfig:
     kind: str = KIND
 
 
-class AdaptedEncoder(OfTexts):
+class OnBase(OfTexts):
+    """An encoder that makes its vectors of those of another one."""
+
+    base: Encoder
+
+    @abstractmethod
+    def derive(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
+        """Make vectors (n, dim), rows of unit length, of the base's (n, base.dim) of the same texts."""
+
+    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
+        """Encode units: (n, dim), rows of unit length."""
+        return self.derive(self.base.encode_document(texts, progress=progress), texts)
+
+    @property
+    def pools_spans(self) -> bool:
+        """Whether the base gives vectors of spans."""
+        return isinstance(self.base, SpanEncoder) and self.base.pools_spans
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
+        """Tokens of each text as the base counts them."""
+        return self.base.count_tokens(texts)
+
+
+class AdaptedEncoder(OnBase):
     """Runs the base encoder, then the map."""
 
     def __init__(self, folder: Path, load: Callable[[str], Encoder], *, name: str | None = None) -> None:
@@ -145,19 +169,10 @@ class AdaptedEncoder(OfTexts):
         """Encode queries: (n, dim), rows of unit length."""
         return self._mapped(self.base.encode_query(texts))
 
-    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
-        """Encode units: (n, dim), rows of unit length."""
-        return self.derive(self.base.encode_document(texts, progress=progress), texts)
-
     def derive(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
         """Map vectors of the base; says once when they are of another domain than the map was fitted to."""
         self._look(vectors)
         return self._mapped(vectors)
-
-    @property
-    def pools_spans(self) -> bool:
-        """Whether the base gives vectors of spans."""
-        return isinstance(self.base, SpanEncoder) and self.base.pools_spans
 
     def encode_spans(
         self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]], *, progress: Progress = silent
@@ -165,10 +180,6 @@ class AdaptedEncoder(OfTexts):
         """Encode each text once and pool spans of it, as the base does."""
         assert isinstance(self.base, SpanEncoder)
         return self._mapped(self.base.encode_spans(texts, spans, progress=progress))
-
-    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
-        """Tokens of each text as the base counts them."""
-        return self.base.count_tokens(texts)
 
     def _look(self, vectors: Vectors) -> None:
         if self._domain is None or not len(vectors):

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.encoders.adapted import opened_base
+from tellapart.encoders.adapted import OnBase, opened_base
 from tellapart.encoders.config import FORMAT, config_of, file_digest, need_files
 from tellapart.encoders.lsa import right_directions
 from tellapart.encoders.protocol import Encoder, OfTexts, Span, SpanEncoder, Vectors, unit_rows
@@ -193,7 +193,7 @@ class WordEncoder(OfTexts):
         return self._base.count_tokens(texts)
 
 
-class HybridEncoder(OfTexts):
+class HybridEncoder(OnBase):
     """Runs the base encoder, and puts the words beside its vectors."""
 
     def __init__(self, folder: Path, load: Callable[[str], Encoder], *, name: str | None = None) -> None:
@@ -223,18 +223,9 @@ class HybridEncoder(OfTexts):
         """Encode queries: (n, dim), rows of unit length."""
         return beside(self.base.encode_query(texts), self.words.encode_query(texts), self.config.scale)
 
-    def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
-        """Encode units: (n, dim), rows of unit length."""
-        return self.derive(self.base.encode_document(texts, progress=progress), texts)
-
     def derive(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
         """Put the words of texts beside the vectors that the base has of them."""
         return beside(vectors, self.words.encode_document(texts), self.config.scale)
-
-    @property
-    def pools_spans(self) -> bool:
-        """Whether the base gives vectors of spans."""
-        return isinstance(self.base, SpanEncoder) and self.base.pools_spans
 
     def encode_spans(
         self, texts: Sequence[str], spans: Sequence[Sequence[Span | None]], *, progress: Progress = silent
@@ -244,10 +235,6 @@ class HybridEncoder(OfTexts):
         pairs = zip(texts, spans, strict=True)
         words = [text[slice(*span)] if span else text for text, wanted in pairs for span in wanted]
         return self.derive(self.base.encode_spans(texts, spans, progress=progress), words)
-
-    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
-        """Tokens of each text as the base counts them."""
-        return self.base.count_tokens(texts)
 
 
 def beside(vectors: Vectors, words: Vectors, scale: float) -> Vectors:

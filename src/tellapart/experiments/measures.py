@@ -164,15 +164,16 @@ def _judge(
     return _Judged(grades, grades > 0, ideal, counts, retrieved)
 
 
-def _discounts(depth: int) -> NDArray[np.float64]:
+def discounts(depth: int) -> NDArray[np.float64]:
+    """What a gain counts at ranks 1 to `depth`: 1 / log2(rank + 1)."""
     return 1 / np.log2(np.arange(2, depth + 2))
 
 
 def _ndcg(judged: _Judged, cutoff: int | None) -> PerQuery:
     gains = np.maximum(judged.grades[:, :cutoff], 0)
     ideal = judged.ideal[:, :cutoff]
-    found = gains @ _discounts(gains.shape[1])
-    return np.asarray(found / (ideal @ _discounts(ideal.shape[1])), dtype=np.float64)
+    found = gains @ discounts(gains.shape[1])
+    return np.asarray(found / (ideal @ discounts(ideal.shape[1])), dtype=np.float64)
 
 
 def _average_precision(judged: _Judged, cutoff: int | None) -> PerQuery:

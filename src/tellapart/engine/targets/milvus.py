@@ -7,10 +7,9 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from tellapart.engine.exported import Exported, Fields, UnitBatch
-from tellapart.engine.targets.mirror import Held, is_url, shown, unreached
+from tellapart.engine.targets.mirror import Held, Server, is_url, unreached
 from tellapart.errors import TellapartError, require
 
 EXTRA = "milvus"
@@ -30,7 +29,7 @@ MISSING = ("path", "language")
 """Strings that may be null."""
 
 
-class MilvusCollection:
+class MilvusCollection(Server):
     """Entities with keys made from the ids of the units; vectors are compared by inner product, as the index does.
 
     Vectors are float32: Milvus Lite takes no halves, and a query must have the type of what it searches.
@@ -44,11 +43,8 @@ class MilvusCollection:
         """
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it reports on its connections to stderr
         self._library = require("pymilvus", extra=EXTRA)
-        self._name = collection
-        self.errors: tuple[type[Exception], ...] = (self._library.MilvusException, ValueError, OSError)
-        self.place = shown(to, collection) if isinstance(to, str | Path) else f"collection {collection!r}"
-        self._owned = isinstance(to, str | Path)
-        self._client: Any = to
+        super().__init__(to, collection)
+        self.errors = (self._library.MilvusException, ValueError, OSError)
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what it raises, with a traceback
         if isinstance(to, str | Path):
             if not is_url(str(to)):
@@ -125,11 +121,6 @@ class MilvusCollection:
     def remove(self, keys: Sequence[str]) -> None:
         """Take units out."""
         self._client.delete(self._name, ids=list(keys))
-
-    def close(self) -> None:
-        """Let go of the connection, unless it was given."""
-        if self._owned:
-            self._client.close()
 
 
 def shortened(unit: Fields) -> Fields:

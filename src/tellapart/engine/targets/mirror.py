@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
@@ -50,46 +51,49 @@ class Held:
     encoder: str | None
 
 
-class Server(Protocol):
-    """A collection of an engine that takes single units; a unit goes by the key that `exported.key_of` gives."""
+class Server(ABC):
+    """A collection of an engine that takes single units; a unit goes by the key that `exported.key_of` gives.
 
-    @property
-    def place(self) -> str:
-        """Where it is, as a user would name it, without a password."""
-        ...
+    `place` is where it is, as a user would name it, without a password; `errors` are what its library raises.
+    """
 
-    @property
-    def errors(self) -> tuple[type[Exception], ...]:
-        """What its library raises."""
-        ...
+    errors: tuple[type[Exception], ...]
 
+    def __init__(self, to: object, collection: str) -> None:
+        """Take a client of the engine's library, which is left open, or the address of one that is opened here."""
+        self._name = collection
+        self._owned = isinstance(to, str | Path)
+        self._client: Any = to
+        self.place = shown(to, collection) if isinstance(to, str | Path) else f"collection {collection!r}"
+
+    @abstractmethod
     def held(self) -> Held | None:
         """Say what the collection holds; None where there is none."""
-        ...
 
+    @abstractmethod
     def create(self, exported: Exported) -> None:
         """Make an empty collection."""
-        ...
 
+    @abstractmethod
     def revisions(self, keys: Sequence[str]) -> dict[str, str]:
         """Give the `revision` of those of some units that are there."""
-        ...
 
+    @abstractmethod
     def put(self, batch: UnitBatch) -> int:
         """Add units, or replace those of the same keys; says of how many something had to be cut."""
-        ...
 
+    @abstractmethod
     def pages(self) -> Iterator[list[str]]:
         """Give the keys of all units that an export has put there."""
-        ...
 
+    @abstractmethod
     def remove(self, keys: Sequence[str]) -> None:
         """Take units out."""
-        ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
-        ...
+        """Let go of the connection, unless it was given."""
+        if self._owned:
+            self._client.close()
 
 
 def mirror(server: Server, exported: Exported, progress: Progress) -> ExportReport:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tellapart.corpus.document import Kind
 from tellapart.engine.exported import Exported, Fields, UnitBatch
-from tellapart.engine.targets.mirror import Held, is_url, shown
+from tellapart.engine.targets.mirror import Held, Server, is_url
 from tellapart.errors import TellapartError, require
 from tellapart.index.lexical.bm25 import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS
@@ -33,7 +32,7 @@ KEYWORDS = (
 NUMBERS = ("start", "end", "first_line", "last_line")
 
 
-class OpenSearchIndex:
+class OpenSearchIndex(Server):
     """Documents with ids made from those of the units.
 
     `indexed` holds the words of a unit as our BM25 sees them, its context and its text; `indexed.code` cuts
@@ -48,15 +47,12 @@ class OpenSearchIndex:
         """
         library = require("opensearchpy", extra=EXTRA)
         self._helpers = require("opensearchpy.helpers", extra=EXTRA)
-        self._name = collection
-        self._owned = isinstance(to, str | Path)
-        self.errors: tuple[type[Exception], ...] = (
+        super().__init__(to, collection)
+        self.errors = (
             library.exceptions.OpenSearchException,
             ValueError,
             OSError,
         )
-        self.place = shown(to, collection) if isinstance(to, str | Path) else f"collection {collection!r}"
-        self._client: Any = to
         if isinstance(to, str | Path):
             if not is_url(str(to)):
                 raise TellapartError(f"{to} is no server: write https://user@host:9200")
@@ -110,11 +106,6 @@ class OpenSearchIndex:
     def remove(self, keys: Sequence[str]) -> None:
         """Take units out."""
         self._bulk({"_op_type": "delete", "_id": key} for key in keys)
-
-    def close(self) -> None:
-        """Let go of the connection, unless it was given."""
-        if self._owned:
-            self._client.close()
 
     def _bulk(self, actions: Iterator[Fields]) -> None:
         for worked, said in self._helpers.streaming_bulk(

@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tellapart.engine.exported import Exported, UnitBatch
-from tellapart.engine.targets.mirror import Held, is_url, shown, unreached
+from tellapart.engine.targets.mirror import Held, Server, is_url, unreached
 from tellapart.errors import require
 
 EXTRA = "qdrant"
@@ -24,7 +23,7 @@ INDEXED = ("document", "path", "granularity", "kind", "language")
 """Fields with an index of their own, without which Qdrant filters slowly and, in the cloud, not at all."""
 
 
-class QdrantCollection:
+class QdrantCollection(Server):
     """Points with ids made from those of the units; vectors are compared by inner product, as the index does."""
 
     def __init__(self, to: object, collection: str) -> None:
@@ -36,12 +35,9 @@ class QdrantCollection:
         library = require("qdrant_client", extra=EXTRA)
         exceptions = require("qdrant_client.http.exceptions", extra=EXTRA)
         self._models = library.models
-        self._name = collection
-        self._owned = isinstance(to, str | Path)
+        super().__init__(to, collection)
         # in local mode it raises ValueError for what a server refuses
-        self.errors: tuple[type[Exception], ...] = (exceptions.ApiException, ValueError, OSError)
-        self.place = shown(to, collection) if isinstance(to, str | Path) else f"collection {collection!r}"
-        self._client: Any = to
+        self.errors = (exceptions.ApiException, ValueError, OSError)
         if isinstance(to, str | Path):
             try:
                 with _quietly():
@@ -108,11 +104,6 @@ class QdrantCollection:
     def remove(self, keys: Sequence[str]) -> None:
         """Take units out."""
         self._client.delete(self._name, self._models.PointIdsList(points=list(keys)), wait=True)
-
-    def close(self) -> None:
-        """Let go of the connection, unless it was given."""
-        if self._owned:
-            self._client.close()
 
 
 @contextmanager

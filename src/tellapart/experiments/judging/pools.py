@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.experiments.measures import discounts
 from tellapart.rankers.run import Run
 
 Floats = NDArray[np.float64]
@@ -17,11 +18,6 @@ Ranked = tuple[tuple[str, ...], ...]
 
 DEPTH = 5
 """Ranks of each leader that are judged, and the depth of the measure: nDCG@5."""
-
-
-def discounts(depth: int) -> Floats:
-    """What a gain counts at ranks 1 to `depth`: 1 / log2(rank + 1)."""
-    return np.asarray(1 / np.log2(np.arange(2, depth + 2)), dtype=np.float64)
 
 
 def first_ranks(runs: Sequence[Run], queries: Sequence[str], depth: int = DEPTH) -> tuple[Ranked, ...]:

@@ -8,7 +8,8 @@ known of how they mislead about adapted encoders.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -120,12 +121,9 @@ def adapt_encoder(
         return found
     units = read_units(index, encoder, queries.level)
     contents = contents_of(index, units, queries.level)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
-        place = EncoderTarget(Path(part), output.name, encoder, base)
+    with written(found, output) as part:
+        place = EncoderTarget(part, output.name, encoder, base)
         change.write(queries, found.pull or change.pulls[0], contents, place)
-        move_encoder(place.folder, output)
-    (output / "training.json").write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
     return replace(found, encoder=load_encoder(f"folder:{output}"))
 
 
@@ -235,8 +233,13 @@ def adapted_name(encoder: str, queries: AdaptationQueries) -> str:
     return f"adapted {encoder}/{queries.level}/knn"
 
 
-def move_encoder(part: Path, output: Path) -> None:
-    """Move all files; what makes a folder an encoder comes last."""
-    output.mkdir(exist_ok=True)
-    for file in sorted(part.iterdir(), key=lambda file: file.name == "config.json"):
-        file.replace(output / file.name)
+@contextmanager
+def written(found: Adapted, output: Path) -> Iterator[Path]:
+    """Give a folder to write an encoder into, and move all files then; what makes a folder an encoder comes last."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
+        yield Path(part)
+        output.mkdir(exist_ok=True)
+        for file in sorted(Path(part).iterdir(), key=lambda file: file.name == "config.json"):
+            file.replace(output / file.name)
+    (output / "training.json").write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
@@ -37,7 +36,7 @@ from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.experiments.verification import nearest_neighbours
-from tellapart.learning.adapting.adapt import Adapted, move_encoder, refuse_occupied
+from tellapart.learning.adapting.adapt import Adapted, refuse_occupied, written
 from tellapart.learning.adapting.adapters import Components, LinearMap, class_means, mapped
 from tellapart.progress import Progress, silent
 
@@ -133,11 +132,8 @@ def adapt_to_labels(
     found = Adapted(verdict, LinearMap().pulls[place - 1] if place else None)
     if not (found.recommended or keep_anyway):
         return found
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as part:
-        _write(Path(part), output.name, data, vectors, found.pull or LinearMap().pulls[0], (encoder, base))
-        move_encoder(Path(part), output)
-    (output / "training.json").write_text(json.dumps(found.to_json(), indent=1) + "\n", encoding="utf-8")
+    with written(found, output) as part:
+        _write(part, output.name, data, vectors, found.pull or LinearMap().pulls[0], (encoder, base))
     return replace(found, encoder=load_encoder(f"folder:{output}"))
 
 
