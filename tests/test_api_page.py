@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
+MODULES = (
+    "tellapart",
+    *(f"tellapart.{n}" for n in ("experiments", "learning", "metrics", "rankers", "scores")),
+)
 OF_OTHERS = ("tellapart.serving.langchain", "tellapart.serving.llamaindex")
 """One class each, for who has the library of that name."""
 
@@ -32,3 +36,10 @@ def test_what_the_pages_import_is_public(page):
         if module not in OF_OTHERS:
             public = import_module(module).__all__
             assert set(re.split(r",\s*", names.strip())) <= set(public), f"{page.name}: {module}"
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_what_the_pages_name_is_public(page):
+    for named in re.findall(r"`(tellapart\.[\w.]+)[(`]", page.read_text(encoding="utf-8")):
+        module, _, name = named.rpartition(".")
+        assert named in MODULES or (module in MODULES and name in import_module(module).__all__), named

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tellapart.corpus.document import Document as Document
     from tellapart.corpus.document import Granularity as Granularity
     from tellapart.corpus.document import Kind as Kind
+    from tellapart.encoders.images import was_learned as was_learned
     from tellapart.encoders.load import load_encoder as load_encoder
     from tellapart.encoders.protocol import Encoder as Encoder
     from tellapart.engine import Configuration as Configuration
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from tellapart.experiments import evaluate as evaluate
     from tellapart.experiments import read_query_set as read_query_set
     from tellapart.identities import Gallery as Gallery
+    from tellapart.learning.adapting.adapt import adapt_encoder as adapt_encoder
     from tellapart.rankers.registry import Parameters as Parameters
     from tellapart.scores.corpus_map import CorpusMap as CorpusMap
     from tellapart.scores.corpus_map import map_corpus as map_corpus

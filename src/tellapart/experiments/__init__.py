@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from tellapart.experiments.gate import read_saved as read_saved
     from tellapart.experiments.measures import Measure as Measure
     from tellapart.experiments.measures import evaluate_run as evaluate_run
+    from tellapart.experiments.migrating import go_back as go_back
+    from tellapart.experiments.migrating import migrate as migrate
     from tellapart.experiments.qrels import Qrels as Qrels
     from tellapart.experiments.qrels import QueryTexts as QueryTexts
     from tellapart.experiments.query_files import read_query_set as read_query_set

@@ -11,7 +11,9 @@ from tellapart.errors import require
 from tellapart.public import lazily
 
 if TYPE_CHECKING:
+    from tellapart.learning.centres.loss import EncoderGradients as EncoderGradients
     from tellapart.learning.centres.loss import ShardedSoftmax as ShardedSoftmax
+    from tellapart.learning.centres.loss import sharded_softmax as sharded_softmax
     from tellapart.learning.centres.sgd import Sgd as Sgd
     from tellapart.learning.images.train import train_encoder as train_encoder
     from tellapart.learning.losses import ArcFace as ArcFace
@@ -41,5 +43,6 @@ if TYPE_CHECKING:
     from tellapart.learning.objectives.triplets import batch_all as batch_all
     from tellapart.learning.objectives.triplets import batch_hard as batch_hard
     from tellapart.learning.objectives.triplets import semi_hard as semi_hard
+    from tellapart.learning.training.options import TrainingOptions as TrainingOptions
 
 __getattr__, __dir__, __all__ = lazily(__name__, __file__, first=lambda: require("torch", extra="train"))
