@@ -41,7 +41,9 @@ def ask(
             "--endpoint", metavar="URL", help="Its OpenAI-compatible server [default: api.openai.com]."
         ),
     ] = None,
-    tokens: Annotated[int, typer.Option("--tokens", help="Most tokens of the corpus that are sent.")] = 1_000,
+    tokens: Annotated[
+        int, typer.Option("--tokens", help="Budget: at most so many tokens of the corpus are sent.")
+    ] = 1_000,
     where: options.Where = None,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds the server may be silent.")] = TIMEOUT,
     show_context: Annotated[

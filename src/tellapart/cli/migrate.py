@@ -34,7 +34,9 @@ def migrate(
     finish: Annotated[
         bool, typer.Option("--finish", help="Drop the vectors of the encoder that is no longer used.")
     ] = False,
-    anyway: Annotated[bool, typer.Option("--anyway", help="Switch whatever the comparison says.")] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Switch even if the comparison does not show that it is better.")
+    ] = False,
     queries: options.Queries = None,
     qrels: options.Qrels = None,
     spans: options.Spans = None,

@@ -50,7 +50,9 @@ def learn(
         typer.Argument(help="A file of lines X<TAB>Y: documents, FILE:LINE, ids of units, or any words."),
     ],
     index: options.IndexFolder = None,
-    symmetric: Annotated[bool, typer.Option("--symmetric", help="It holds both ways.")] = False,
+    symmetric: Annotated[
+        bool, typer.Option("--symmetric", help="The relation holds in both directions.")
+    ] = False,
     granularity: options.GranularityName = None,
     encoder: options.EncoderName = None,
     json: options.Json = False,

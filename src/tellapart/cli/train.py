@@ -77,7 +77,7 @@ def train(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")
     ] = False,
-    steps: Annotated[int, typer.Option("--steps", help="Batches to learn from, at most.")] = 3_000,
+    steps: Annotated[int, typer.Option("--steps", help="Training steps, at most.")] = 3_000,
     identities: Annotated[int, typer.Option("--identities", help="Identities in a batch.")] = 24,
     samples: Annotated[int, typer.Option("--samples", help="Images of each identity in a batch.")] = 4,
     dim: Annotated[int, typer.Option("--dim", help="Dimensions of the vectors.")] = 128,
@@ -87,18 +87,23 @@ def train(
     scale: Annotated[float | None, typer.Option("--scale", help="Default: the objective's.")] = None,
     sub_centres: Annotated[int, typer.Option("--sub-centres", help="Centres for each identity.")] = 1,
     label_smoothing: Annotated[
-        float, typer.Option("--label-smoothing", help="Share of the target spread over all identities.")
+        float,
+        typer.Option(
+            "--label-smoothing", help="Label smoothing: share of the target spread over all identities."
+        ),
     ] = 0.0,
     optimizer: Annotated[str, typer.Option("--optimizer", help="adamw or sgd.")] = "adamw",
     schedule: Annotated[str, typer.Option("--schedule", help="cosine, linear or constant.")] = "cosine",
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Highest rate.")] = 2e-3,
-    weight_decay: Annotated[float, typer.Option("--weight-decay", help="Of weights, not of biases.")] = 5e-2,
-    clip: Annotated[float, typer.Option("--clip", help="Longest gradient.")] = 5.0,
+    weight_decay: Annotated[
+        float, typer.Option("--weight-decay", help="Weight decay, of weights, not of biases.")
+    ] = 5e-2,
+    clip: Annotated[float, typer.Option("--clip", help="Clip gradients to this length.")] = 5.0,
     average: Annotated[
         float, typer.Option("--average", help="Decay of the moving average of the weights (EMA); 0 = none.")
     ] = 0.99,
     patience: Annotated[
-        int, typer.Option("--patience", help="Looks without a better MAP@R after which training stops.")
+        int, typer.Option("--patience", help="Stop after so many evaluations without a better MAP@R.")
     ] = 10,
     held_out: Annotated[
         float, typer.Option("--held-out", help="Share of identities (of images, below 20) kept for judging.")

@@ -33,7 +33,7 @@ def enrol(
         str, typer.Option("--consent", help="What the people agreed to; kept with the identity.")
     ] = "",
     cohort: Annotated[
-        bool, typer.Option("--cohort", help="They are strangers: only to measure rates, never named.")
+        bool, typer.Option("--cohort", help="Strangers, used only to measure rates and never named.")
     ] = False,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Also where it looks like another identity.")
@@ -112,7 +112,8 @@ def verify(
     far: Annotated[
         float | None,
         typer.Option(
-            "--far", help="False-accept rate, at most [default: 0.001, or the least that is carried]."
+            "--far",
+            help="False-accept rate, at most [default: 0.001, or the lowest that the gallery supports].",
         ),
     ] = None,
     prior: Prior = 0.5,
@@ -144,12 +145,16 @@ def identify(
     fpir: Annotated[
         float | None,
         typer.Option(
-            "--fpir", help="Strangers given a name, at most [default: 0.01, or the least that is carried]."
+            "--fpir",
+            help="Strangers given a name, at most [default: 0.01, or the lowest that the gallery supports].",
         ),
     ] = None,
     prior: Prior = 0.5,
     grow: Annotated[
-        bool, typer.Option("--grow", help="Add views that are surer than every stranger to whom they show.")
+        bool,
+        typer.Option(
+            "--grow", help="Enrol recognised views that match more clearly than any stranger measured."
+        ),
     ] = False,
     output: Annotated[
         Path | None,
