@@ -106,7 +106,7 @@ class SyntheticQueries:
         """
         from tellapart.encoders.cache import open_cache
         from tellapart.engine.facade import Index
-        from tellapart.engine.places import folder_store
+        from tellapart.engine.opened import folder_store
         from tellapart.index.masking import masked_copy
 
         original = Index.open(self.folder, encoders=self.objects)
