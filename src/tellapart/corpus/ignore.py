@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from tellapart.corpus.wildmatch import Rule, folders_above, parse_rule, parse_rules
 
@@ -132,7 +133,12 @@ def read_rules(path: str, shown: str, *, above: bytes = b"", cut: int = 0) -> Ru
         OSError: it cannot be read, or is too large for an ignore file.
     """
     with open(path, "rb") as stream:
-        content = stream.read(_MAX_RULE_BYTES + 1)
+        return rules_from(stream, shown, above=above, cut=cut)
+
+
+def rules_from(stream: BinaryIO, shown: str, *, above: bytes = b"", cut: int = 0) -> RuleFile | None:
+    """Read an ignore file that was opened, as `read_rules` does."""
+    content = stream.read(_MAX_RULE_BYTES + 1)
     if len(content) > _MAX_RULE_BYTES:
         raise OSError(f"larger than {_MAX_RULE_BYTES} bytes")
     rules = parse_rules(content)

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 from tellapart.corpus.decode import decode, is_binary
@@ -23,15 +23,24 @@ from tellapart.corpus.sources import (
     Unreadable,
 )
 
+Opener = Callable[[Source], BinaryIO]
+"""Opens a source for reading bytes, as `open_source` does; raises Unreadable."""
+
 _MARKUP = {Format.MARKDOWN: "markdown", Format.RST: "rst", Format.HTML: "html"}
 
 
 def read(
-    source: Source, options: ScanOptions, skipped: list[Skipped] | None = None, content: bytes | None = None
+    source: Source,
+    options: ScanOptions,
+    skipped: list[Skipped] | None = None,
+    content: bytes | None = None,
+    *,
+    opener: Opener | None = None,
 ) -> Iterator[Document]:
     """Yield the documents of one source as they are read; records that are none are added to `skipped`.
 
-    `content` is what `load` gave of the source, where somebody has looked at it already.
+    `content` is what `load` gave of the source, where somebody has looked at it already; `opener` opens sources that
+    lie elsewhere than on this machine.
 
     Markdown and rst keep their text; HTML, PDF, DOCX and notebooks become Markdown, all of them prose; an image
     becomes its caption and size. Any
@@ -46,13 +55,14 @@ def read(
         TellapartError: a collection named by the user holds no records.
     """
     odd = [] if skipped is None else skipped
+    opener = opener or open_source
     if source.format in COLLECTIONS:
-        yield from _read_collection(source, options, odd)
+        yield from _read_collection(source, options, odd, opener)
         return
     if content is None:
-        content = load(source, options)
+        content = load(source, options, opener)
     if source.file is None and _looks_like_records(content):
-        yield from _read_collection(source, options, odd, content)
+        yield from _read_collection(source, options, odd, opener, content)
         return
     yield _single(source, content, options)
 
@@ -145,7 +155,11 @@ def _extract(source: Source, form: Format, content: bytes, options: ScanOptions)
 
 
 def _read_collection(
-    source: Source, options: ScanOptions, skipped: list[Skipped], content: bytes | None = None
+    source: Source,
+    options: ScanOptions,
+    skipped: list[Skipped],
+    opener: Opener,
+    content: bytes | None = None,
 ) -> Iterator[Document]:
     """Read records; a file found in a folder that turns out to hold none is read as plain text."""
     import gzip
@@ -154,7 +168,7 @@ def _read_collection(
 
     from tellapart.corpus.readers.records import NoRecordsError, read_records
 
-    stream = open_source(source) if content is None else io.BytesIO(content)
+    stream = opener(source) if content is None else io.BytesIO(content)
     packed = source.key.lower().endswith(PACKED_RECORDS)
     with stream:
         try:
@@ -171,7 +185,7 @@ def _read_collection(
     limit = options.limit(Format.TEXT)
     if source.size > limit:
         raise Unreadable(source.key, f"no records, and {source.size:,} bytes: over the limit of {limit:,}")
-    yield _single(source, load(source, options), options)
+    yield _single(source, load(source, options, opener), options)
 
 
 def _looks_like_records(content: bytes) -> bool:
@@ -202,31 +216,32 @@ def open_source(source: Source) -> BinaryIO:
     try:
         descriptor = os.open(source.file, _FLAGS | (_NO_LINKS if source.limited else 0))
     except OSError as error:
-        raise Unreadable(source.key, _why(error)) from error
+        raise Unreadable(source.key, why_unread(error)) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise Unreadable(source.key, "no regular file any more")
     return os.fdopen(descriptor, "rb")
 
 
-def load(source: Source, options: ScanOptions) -> bytes:
+def load(source: Source, options: ScanOptions, opener: Opener = open_source) -> bytes:
     """Read all bytes of a source.
 
     Raises:
         Unreadable: it cannot be read, or has grown beyond the size limit since it was listed.
     """
     limit = options.limit(source.format)
-    with open_source(source) as stream:
+    with opener(source) as stream:
         try:
             content = stream.read(limit + 1 if source.limited else -1)
         except (OSError, MemoryError) as error:
-            raise Unreadable(source.key, _why(error)) from error
+            raise Unreadable(source.key, why_unread(error)) from error
     if source.limited and len(content) > limit:
         raise Unreadable(source.key, f"has grown over the limit of {limit:,} bytes")
     return content
 
 
-def _why(error: OSError | MemoryError) -> str:
+def why_unread(error: OSError | MemoryError) -> str:
+    """Say why a source could not be read."""
     if isinstance(error, MemoryError):
         return "larger than the memory"
     if isinstance(error, FileNotFoundError):

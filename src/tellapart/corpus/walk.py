@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from tellapart.corpus.ignore import (
     GITIGNORE,
@@ -47,8 +48,34 @@ OTHER_TYPES: Sequence[tuple[Callable[[int], bool], str]] = (
 """What is never opened: reading from it could block for ever or change something."""
 
 
+class ListedEntry(Protocol):
+    """What a folder holds: a file or another folder, as `os.DirEntry` describes it."""
+
+    @property
+    def name(self) -> str:
+        """Last part of its path."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+        ...
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether it is a folder."""
+        ...
+
+    def is_file(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether it is a file."""
+        ...
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Give its size, type and time of change."""
+        ...
+
+
 @dataclass(slots=True)
-class _Folder:
+class Folder:
     """One folder on the way: where it lies, and the rules that reach into it."""
 
     path: str
@@ -61,7 +88,11 @@ class _Folder:
 
 @dataclass(slots=True)
 class Walker:
-    """Collects the sources of folders under labels, the first part of keys ("" for a single folder)."""
+    """Collects the sources of folders under labels, the first part of keys ("" for a single folder).
+
+    How folders on this machine are listed stands in `start`, `entries`, `rules_in` and `repository_rules`; a subclass
+    lists others.
+    """
 
     options: ScanOptions
     index_folder: str | None = None
@@ -81,17 +112,12 @@ class Walker:
         Raises:
             TellapartError: the folder itself cannot be listed.
         """
-        real = os.path.realpath(root)
-        for path in rule_files_above(real):
-            self.looked_at[path] = look_at(path)
-        start = _Folder(real, "", *rules_above(real))
+        start = self.start(root)
         pending = [start]
         while pending:
             folder = pending.pop()
-            self.looked_at[folder.path] = look_at(folder.path)  # before it is listed: a later change shows
             try:
-                with os.scandir(folder.path) as listing:
-                    entries = sorted(listing, key=lambda entry: entry.name)
+                entries = sorted(self.entries(folder.path), key=lambda entry: entry.name)
             except OSError as error:
                 if folder is start:
                     raise TellapartError(
@@ -101,9 +127,29 @@ class Walker:
                 continue
             pending.extend(self._visit(folder, entries, root, label))
 
-    def _visit(
-        self, folder: _Folder, entries: list[os.DirEntry[str]], root: str, label: str
-    ) -> Iterator[_Folder]:
+    def start(self, root: str) -> Folder:
+        """Give the folder to begin with, and the rules that reach into it from above."""
+        real = os.path.realpath(root)
+        for path in rule_files_above(real):
+            self.looked_at[path] = look_at(path)
+        return Folder(real, "", *rules_above(real))
+
+    def entries(self, path: str) -> Sequence[ListedEntry]:
+        """List a folder; raises OSError."""
+        self.looked_at[path] = look_at(path)  # before it is listed: a later change shows
+        with os.scandir(path) as listing:
+            return list(listing)
+
+    def rules_in(self, entry: ListedEntry, shown: str, cut: int) -> RuleFile | None:
+        """Read an ignore file; raises OSError."""
+        self.looked_at[entry.path] = look_at(entry.path)
+        return read_rules(entry.path, shown, cut=cut)
+
+    def repository_rules(self, path: str, cut: int) -> RuleFile | None:
+        """Read the rules that a repository keeps beside its ignore files."""
+        return exclude_rules(path, cut=cut)
+
+    def _visit(self, folder: Folder, entries: list[ListedEntry], root: str, label: str) -> Iterator[Folder]:
         """Judge the entries of one folder; yields the folders to enter."""
         folder = self._with_rules(folder, entries, label)
         beir = not folder.closed and _is_beir(entries)
@@ -119,32 +165,29 @@ class Walker:
             else:
                 self._judge_file(folder, entry, relative, root, label, beir=beir)
 
-    def _with_rules(self, folder: _Folder, entries: list[os.DirEntry[str]], label: str) -> _Folder:
+    def _with_rules(self, folder: Folder, entries: list[ListedEntry], label: str) -> Folder:
         """Add the folder's own ignore files; a nested repository starts afresh."""
         names = {entry.name: entry for entry in entries}
         cut = len(os.fsencode(folder.relative)) + 1 if folder.relative else 0
         git, own = list(folder.git), list(folder.own)
         if ".git" in names:
-            exclude = exclude_rules(folder.path, cut=cut)
+            exclude = self.repository_rules(folder.path, cut)
             git = [] if exclude is None else [exclude]
         for name, rules in ((GITIGNORE, git), (OWN_IGNORE, own)):
             entry = names.get(name)
             if entry is None or not entry.is_file(follow_symlinks=False):
                 continue
             shown = f"{folder.relative}/{name}" if folder.relative else name
-            self.looked_at[entry.path] = look_at(entry.path)
             try:
-                found = read_rules(entry.path, printable(shown), cut=cut)
+                found = self.rules_in(entry, printable(shown), cut)
             except OSError as error:
                 self._skip(label, shown, f"its rules were not applied: {_why(error)}")
                 continue
             if found is not None:
                 rules.append(found)
-        return _Folder(folder.path, folder.relative, git, own, folder.closed)
+        return Folder(folder.path, folder.relative, git, own, folder.closed)
 
-    def _judge_folder(
-        self, folder: _Folder, entry: os.DirEntry[str], relative: str, label: str
-    ) -> _Folder | None:
+    def _judge_folder(self, folder: Folder, entry: ListedEntry, relative: str, label: str) -> Folder | None:
         """Whether and how to enter a folder; what is not entered is listed as one entry."""
         if entry.name in _NEVER or entry.path == self.index_folder:
             if not folder.closed:
@@ -153,7 +196,7 @@ class Walker:
             return None
         encoded = os.fsencode(relative)
         chosen, reason = self._verdict(folder, entry.name, encoded, is_folder=True)
-        inner = _Folder(entry.path, relative, folder.git, folder.own)
+        inner = Folder(entry.path, relative, folder.git, folder.own)
         if chosen or (reason is None and not folder.closed):
             return inner
         if reason is not None and not folder.closed:
@@ -165,8 +208,8 @@ class Walker:
 
     def _judge_file(
         self,
-        folder: _Folder,
-        entry: os.DirEntry[str],
+        folder: Folder,
+        entry: ListedEntry,
         relative: str,
         root: str,
         label: str,
@@ -206,7 +249,7 @@ class Walker:
         )
 
     def _verdict(
-        self, folder: _Folder, name: str, relative: bytes, *, is_folder: bool
+        self, folder: Folder, name: str, relative: bytes, *, is_folder: bool
     ) -> tuple[bool, str | None]:
         """Whether the user force-included the entry, and else the rule against it."""
         if self._include.covers(relative, folder=is_folder):
@@ -229,7 +272,7 @@ class Walker:
         return not self._include.covers(os.fsencode(relative), folder=False)
 
     @staticmethod
-    def _is_folder(entry: os.DirEntry[str]) -> bool:
+    def _is_folder(entry: ListedEntry) -> bool:
         try:
             return entry.is_dir(follow_symlinks=False)
         except OSError:
@@ -263,7 +306,7 @@ def unfit(status: os.stat_result, form: Format, options: ScanOptions) -> str | N
     return None
 
 
-def _is_beir(entries: Sequence[os.DirEntry[str]]) -> bool:
+def _is_beir(entries: Sequence[ListedEntry]) -> bool:
     """Whether a folder is a collection in BEIR's layout: a corpus and only what belongs beside it."""
     shown = [entry for entry in entries if not entry.name.startswith(".")]
     names = {entry.name for entry in shown}

@@ -34,7 +34,7 @@ def open_session(path: Path, *, threads: int, exact: bool = False) -> InferenceS
 
 
 def usable_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Cores this process may use, at most OMP_NUM_THREADS: by that clusters say what a job was given."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(given)) if given.isdecimal() and int(given) else cores

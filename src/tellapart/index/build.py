@@ -28,7 +28,7 @@ from tellapart.index.segments import Segment, live_segments, merge_where_worthwh
 from tellapart.index.settings import Settings, keep_settings, kept_settings
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.store import FILE, Store, corruption_named
-from tellapart.index.update import Changes, reread_documents, update_documents
+from tellapart.index.update import Changes, Updater, reread_documents, update_documents
 from tellapart.index.vectors import build_derived
 from tellapart.index.vectors.approximate import CODED_ROWS
 from tellapart.progress import Progress
@@ -157,7 +157,7 @@ class Builder:
         notes: list[str] = []
         if not catalogue.encoders():
             with store.transaction():  # searchable by its words while the first vectors are made
-                changes = self._documents(store)
+                changes = update_documents(self._updater(store), fresh=self.fresh)
             if self.settings.encoders:
                 with store.transaction():
                     notes += self._vectors(store, changes, in_parts=True)
@@ -165,7 +165,7 @@ class Builder:
                 self._merge(store)
         else:
             with store.transaction():
-                changes = self._documents(store)
+                changes = update_documents(self._updater(store), fresh=self.fresh)
                 notes += self._vectors(store, changes)
                 self._merge(store)
         sweep(self.folder, catalogue)
@@ -179,8 +179,8 @@ class Builder:
             store.next_generation()  # whoever holds the index open must look at the new segments
         return merged
 
-    def _documents(self, store: Store) -> Changes:
-        return update_documents(self.folder, store, self.settings, self.progress, fresh=self.fresh)
+    def _updater(self, store: Store) -> Updater:
+        return Updater(self.folder, store, self.settings, self.progress)
 
     def _vectors(self, store: Store, changes: Changes, *, in_parts: bool = False) -> list[str]:
         """Let every wanted encoder cover every live unit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,7 +23,7 @@ from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.store import Store, StoredDocument
 from tellapart.index.vectors import write_vectors
 from tellapart.index.vectors.stored import StoredRows, as_bytes
-from tellapart.progress import Advance, Progress, part_of
+from tellapart.progress import Advance, Progress, part_of, silent
 
 CHUNK_UNITS = 20_000
 """Units embedded together: enough to sort them by length and to see texts that occur twice, some 30 MB."""
@@ -151,6 +152,68 @@ def kept_rows(encoder: CompressedEncoder, vectors: Vectors) -> StoredRows:
     return as_bytes(mapped, encoder.steps) if encoder.spec.keeps_bytes else mapped.astype(np.float16)
 
 
+def _embed(
+    encoder: Encoder,
+    cache: VectorCache | None,
+    chunk: _Chunk,
+    arrays: Mapping[Granularity, StoredRows],
+    advance: Advance,
+) -> tuple[list[Layout], int, int]:
+    """Embed all levels in one call, so that a text that is part of several units is encoded once.
+
+    Returns:
+        The layouts of the units themselves, and how many texts there were and the cache knew, for `report_of`.
+    """
+    own, layouts = chunk.layouts(encoder)
+    vectors, texts, cached = pool(encoder, layouts, cache=cache, progress=part_of(advance, len(layouts)))
+    position = 0
+    for granularity, rows in chunk.rows.items():
+        arrays[granularity][[row for row, *_ in rows]] = vectors[position : position + len(rows)]
+        position += len(rows)
+    return own, texts, cached
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVectors:
+    """Vectors of one document's units, (units, dim) float16 for each level, and what became of long units."""
+
+    levels: Mapping[Granularity, StoredRows]
+    report: EmbedReport
+
+
+def embed_documents(
+    encoder: Encoder,
+    documents: Sequence[StoredDocument],
+    levels: Collection[Granularity],
+    pooled: Collection[Granularity],
+    *,
+    cache: VectorCache | None = None,
+    progress: Progress = silent,
+) -> list[DocumentVectors]:
+    """Make the vectors of documents that lie in no index: those that `Embedder` would write for them."""
+    chunk = _Chunk(unit_texts, pooled)
+    sizes: dict[Granularity, int] = {}
+    first_rows: list[dict[Granularity, int]] = []
+    ends = [0]
+    for stored in documents:
+        present = {g: level for g, level in stored.tree.levels.items() if g in levels}
+        first_rows.append({granularity: sizes.get(granularity, 0) for granularity in present})
+        chunk.add(stored, first_rows[-1])
+        ends.append(len(chunk.units))
+        for granularity, level in present.items():
+            sizes[granularity] = sizes.get(granularity, 0) + len(level.starts)
+    arrays = {g: np.zeros((size, encoder.dim), dtype=np.float16) for g, size in sizes.items()}
+    with progress("", chunk.size) as advance:
+        own, _, _ = _embed(encoder, cache, chunk, arrays, advance)
+    return [
+        DocumentVectors(
+            {g: arrays[g][first : first + len(stored.tree.levels[g].starts)] for g, first in firsts.items()},
+            report_of(own[begin:end], 0, 0),
+        )
+        for stored, firsts, (begin, end) in zip(documents, first_rows, pairwise(ends), strict=True)
+    ]
+
+
 class Embedder:
     """Writes the vectors of one encoder for whole segments.
 
@@ -217,8 +280,7 @@ class Embedder:
         sizes = {g: int(segment.offsets(g)[-1]) for g in wanted}
         arrays = {g: np.zeros((size, self.encoder.dim), dtype=np.float16) for g, size in sizes.items()}
         with progress("", sum(sizes.values())) as advance:
-            for chunk in self._chunks(segment, wanted):
-                self._embed(chunk, arrays, advance)
+            self._fill(segment, arrays, advance)
         paths: list[Path] = []
         for granularity, rows in arrays.items():
             path = segment.folder / vectors_name(self.kept.fingerprint, granularity, self.pooled)
@@ -236,6 +298,12 @@ class Embedder:
             return positions
         return [position for position in positions if self.wanted(int(segment.documents[position]))]
 
+    def _fill(self, segment: Segment, arrays: Mapping[Granularity, StoredRows], advance: Advance) -> None:
+        """Write the vectors of a segment's living units into one array per level."""
+        for chunk in self._chunks(segment, tuple(arrays)):
+            report = _embed(self.encoder, self.cache, chunk, arrays, advance)
+            self.reports.append(report_of(*report))
+
     def _chunks(self, segment: Segment, wanted: Sequence[Granularity]) -> Iterator[_Chunk]:
         offsets = {g: segment.offsets(g) for g in wanted}
         chunk = _Chunk(self.texts, self.pooled)
@@ -248,17 +316,6 @@ class Embedder:
                 chunk = _Chunk(self.texts, self.pooled)
         if chunk.size:
             yield chunk
-
-    def _embed(self, chunk: _Chunk, arrays: Mapping[Granularity, StoredRows], advance: Advance) -> None:
-        """Embed all levels in one call, so that a text that is part of several units is encoded once."""
-        own, layouts = chunk.layouts(self.encoder)
-        progress = part_of(advance, len(layouts))
-        vectors, texts, cached = pool(self.encoder, layouts, cache=self.cache, progress=progress)
-        self.reports.append(report_of(own, texts, cached))
-        position = 0
-        for granularity, rows in chunk.rows.items():
-            arrays[granularity][[row for row, *_ in rows]] = vectors[position : position + len(rows)]
-            position += len(rows)
 
     def added_to(self, encoder: StoredEncoder) -> StoredEncoder:
         """Count what became of units longer than the encoder's window, on top of what was counted before."""

@@ -226,7 +226,8 @@ def _size(path: str) -> int | None:
 
 def sources_are_there(settings: Settings, index: Path) -> bool:
     """Whether every path that the index was made from exists; a moved index is searched as it is."""
-    return all(path == STDIN or os.path.exists(path) for path in located(settings.sources, index))
+    sources = located(settings.sources, index)
+    return bool(sources) and all(path == STDIN or os.path.exists(path) for path in sources)
 
 
 def moment_of(store: Store) -> str | None:

@@ -33,7 +33,8 @@ class Settings:
     others. `words_only` says that the user wants no encoder, and not only has none yet; `images` that an encoder
     sees them; `comments` that headers, footers and comments of Word documents are read; `vectors_for` holds globs of
     the documents that get vectors, in .gitignore syntax (empty = all). `compress` says how vectors are kept ("" = as
-    they are, see `CompressionSpec`).
+    they are, see `CompressionSpec`). `dataset` is where documents and vectors come from in place of sources: a Lance
+    dataset that a cluster made.
     """
 
     sources: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Settings:
     comments: bool = False
     vectors_for: tuple[str, ...] = ()
     compress: str = ""
+    dataset: str = ""
 
     def scan_options(self) -> ScanOptions:
         """Give the options for finding and reading the sources."""
@@ -107,6 +109,7 @@ def _parsed(content: str) -> Settings:
         comments=kept.get("comments", False),
         vectors_for=tuple(kept.get("vectors_for", ())),
         compress=kept.get("compress", ""),
+        dataset=kept.get("dataset", ""),
     )
 
 

@@ -192,7 +192,7 @@ class Store(DocumentQueries):
         cursor = self.connection.execute(
             "INSERT INTO documents (source, id, kind, language, title, path, metadata, places, text, digest, tree,"
             " tree_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (source, *_fields(document), digest, encoded, crc32(encoded.encode())),
+            (source, *fields_of(document), digest, encoded, crc32(encoded.encode())),
         )
         return int(cursor.lastrowid or 0)
 
@@ -202,7 +202,7 @@ class Store(DocumentQueries):
         self.connection.execute(
             "UPDATE documents SET id = ?, kind = ?, language = ?, title = ?, path = ?, metadata = ?, places = ?,"
             " text = ?, digest = ?, tree = ?, tree_checksum = ? WHERE number = ?",
-            (*_fields(document), digest_of(document), encoded, crc32(encoded.encode()), number),
+            (*fields_of(document), digest_of(document), encoded, crc32(encoded.encode()), number),
         )
 
     def remove_documents(self, numbers: Sequence[int]) -> None:
@@ -217,6 +217,16 @@ class Store(DocumentQueries):
         """Map the id of every document of a source to its number and digest."""
         rows = self.connection.execute("SELECT id, number, digest FROM documents WHERE source = ?", (source,))
         return {row[0]: (row[1], row[2]) for row in rows}
+
+    def digests_of(self, numbers: Sequence[int]) -> list[bytes]:
+        """Give the digests of documents, in the order of `numbers`."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(numbers), FETCHED):
+            some = numbers[start : start + FETCHED]
+            marks = ", ".join("?" * len(some))
+            statement = f"SELECT number, digest FROM documents WHERE number IN ({marks})"
+            found.update(self.connection.execute(statement, some))
+        return [found[number] for number in numbers]
 
     def documents(self, numbers: Sequence[int]) -> dict[int, StoredDocument]:
         """Fetch documents by number, each checked against its digest."""
@@ -259,7 +269,7 @@ class Store(DocumentQueries):
 
 
 def document_of(row: tuple[Any, ...], place: str) -> StoredDocument:
-    """Make a document of number, `_fields`, digest, tree and the tree's checksum, as they are kept.
+    """Make a document of number, `fields_of`, digest, tree and the tree's checksum, as they are kept.
 
     Raises:
         CorruptIndexError: They do not belong together; the message ends with `place`, and what to do there.
@@ -307,10 +317,11 @@ def rebuilding(path: Path) -> str:
 
 def digest_of(document: Document) -> bytes:
     """Hash of everything that is kept of a document beside its units, to see changes and damage."""
-    return _digest(_fields(document))
+    return _digest(fields_of(document))
 
 
-def _fields(document: Document) -> tuple[str | None, ...]:
+def fields_of(document: Document) -> tuple[str | None, ...]:
+    """Give what is kept of a document: id, kind, language, title, path, metadata and places as JSON, text."""
     metadata = places = NONE
     if document.metadata:
         metadata = json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True, default=str)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tellapart.corpus.document import Document
-from tellapart.corpus.read import load, read
+from tellapart.corpus.document import ContainmentTree, Document
+from tellapart.corpus.read import Opener, load, read
 from tellapart.corpus.scan import scan
 from tellapart.corpus.sources import COLLECTIONS, STDIN_KEY, ScanOptions, Skipped, Source, Unreadable, need
 from tellapart.corpus.units import split
@@ -96,6 +96,10 @@ class Updater:
     def run(self) -> Changes:
         """Compare the sources with what is stored and take over every difference."""
         started, began = time.time_ns(), time.process_time()
+        if self.settings.dataset:
+            raise TellapartError(
+                f"{self.index} is made from {self.settings.dataset}: run 'tellapart index --index {self.index}'"
+            )
         paths = located(self.settings.sources, self.index)
         looked_at: dict[str, tuple[int, int]] = {}
         sources, skipped = scan(paths, self.options, index_folder=self.index, looked_at=looked_at)
@@ -218,10 +222,7 @@ class Updater:
         """Take over the documents of one source, keeping those that did not change."""
         before = self.store.digests(source.key) if self._counts.get(source.key) else {}
         odd: list[Skipped] = []
-        for document in _sound(read(source, self.options, odd, content)):
-            if not document.text.strip():
-                self._skipped.append((document.id, "empty"))
-                continue
+        for document in documents_in(source, self.options, odd, content):
             digest = digest_of(document)
             number, known = before.get(document.id, (0, b""))
             if digest == known:
@@ -238,8 +239,10 @@ class Updater:
         self._skipped += [(entry.path, entry.reason) for entry in odd]
         self._drop([number for number, _ in before.values()])
 
-    def _add(self, source: str, document: Document, digest: bytes) -> None:
-        tree = split(document)
+    def _add(
+        self, source: str, document: Document, digest: bytes, tree: ContainmentTree | None = None
+    ) -> None:
+        tree = split(document) if tree is None else tree
         try:
             number = self.store.add_document(source, document, digest, tree)
         except sqlite3.IntegrityError:
@@ -298,10 +301,23 @@ def _file_digest(source: Source) -> bytes:
     return hashed.digest()
 
 
-def _sound(documents: Iterator[Document]) -> Iterator[Document]:
-    """Replace half characters (lone surrogates), which neither the store nor an encoder can hold."""
-    for document in documents:
+def documents_in(
+    source: Source,
+    options: ScanOptions,
+    skipped: list[Skipped],
+    content: bytes | None = None,
+    opener: Opener | None = None,
+) -> Iterator[Document]:
+    """Read the documents of a source that can be indexed; the others are added to `skipped`.
+
+    Half characters (lone surrogates), which neither the store nor an encoder can hold, are replaced. The arguments are
+    those of `read`.
+    """
+    for document in read(source, options, skipped, content, opener=opener):
         identity, text, title = _whole(document.id), _whole(document.text), _whole(document.title)
+        if not text.strip():
+            skipped.append(Skipped(identity, "empty"))
+            continue
         sound = (identity, text, title) == (document.id, document.text, document.title)
         yield document if sound else replace(document, id=identity, text=text, title=title)
 
@@ -316,17 +332,14 @@ def _whole(text: str) -> str:
     return text
 
 
-def update_documents(
-    index: Path, store: Store, settings: Settings, progress: Progress, *, fresh: bool
-) -> Changes:
+def update_documents(updater: Updater, *, fresh: bool) -> Changes:
     """Take over what changed in the sources, or everything again; part of the caller's transaction."""
-    updater = Updater(index, store, settings, progress)
     if fresh:
         updater.forget_everything()
     changes = updater.run()
-    keep_settings(store, settings)
+    keep_settings(updater.store, updater.settings)
     if changes.any or fresh:
-        store.next_generation()
+        updater.store.next_generation()
     return changes
 
 

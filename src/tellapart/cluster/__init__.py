@@ -1,0 +1,7 @@
+"""Many machines: reading, splitting and encoding as Ray tasks, kept in a Lance dataset; an index made from it."""
+
+from tellapart.cluster.assemble import assemble
+from tellapart.cluster.build import ClusterReport, build_dataset
+from tellapart.cluster.dataset import Recipe, is_dataset
+
+__all__ = ["ClusterReport", "Recipe", "assemble", "build_dataset", "is_dataset"]
