@@ -27,6 +27,7 @@ ROOMS = (
     "learning",
     "identities",
     "serving",
+    "cluster",
     "cli",
 )
 LONGEST = 360

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
+from tellapart.cli.cluster import dataset_address, fill_dataset, index_of_dataset
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.cli.search import confirm, made_anew
@@ -31,14 +32,19 @@ EXAMPLES = (
     "tellapart index --encoder lsa --index my.idx        # adds an encoder; the sources stay",
     "tellapart index --drop-encoder lsa --index my.idx   # does without it",
     "tellapart index --compress 128-int8 --index my.idx  # vectors of a sixth of the size",
+    "tellapart index s3://bucket/docs --cluster ray://head:10001 --output s3://bucket/my.lance",
+    "tellapart index --from s3://bucket/my.lance --index my.idx",
     "cat notes.txt | tellapart index - --index my.idx",
 )
 
 
 def index(
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Files and folders; '-' is standard input."),
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Files and folders; '-' is standard input. With --cluster also URLs such as s3://bucket/docs.",
+        ),
     ] = None,
     index: options.IndexFolder = None,
     encoder: Annotated[
@@ -102,17 +108,73 @@ def index(
             help="Do without this encoder from now on, made or failed (repeatable).",
         ),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Read and encode on a Ray cluster, ray://HOST:10001, or 'local' for all cores of this machine; into"
+            " the dataset that --output names (docs/scale.md).",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", metavar="PLACE", help="With --cluster: folder or URL of a Lance dataset."),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="PLACE", help="Make the index of such a dataset, without reading or encoding."
+        ),
+    ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Read everything again.")] = False,
     yes: options.Yes = False,
     json: options.Json = False,
 ) -> None:
     """Read, split and index; a second run does only what changed, and without PATH uses the same sources."""
     started = time.perf_counter()
-    folder = _folder(index, paths or [], yes=yes)
+    if cluster is not None:
+        fill_dataset(
+            places or [],
+            cluster,
+            output,
+            () if encoder == [NO_ENCODER] else encoder,
+            Settings(
+                kind=kind,
+                include=tuple(include or ()),
+                max_bytes=max_bytes,
+                comments=bool(comments),
+                granularities=tuple(granularity or ()),
+                encoded=tuple(encode or ()),
+            ),
+            {
+                "--index": index,
+                "--from": dataset,
+                "--vectors-for": vectors_for,
+                "--compress": compress,
+                "--drop-encoder": drop_encoder,
+            },
+            rebuild=rebuild,
+            json=json,
+        )
+        return
+    if dataset is not None:
+        dataset = dataset_address(
+            dataset,
+            {
+                "--kind": kind,
+                "--include": include,
+                "--max-bytes": max_bytes,
+                "--comments": comments,
+                "--granularity": granularity,
+            },
+        )
+    paths = _paths(places or [], dataset, output)
+    folder = _folder(index, paths, yes=yes)
     for name in drop_encoder or []:
         drop_from_index(folder, name)
         note(f"{folder}: {name} is dropped")
-    settings, stale = _settings(folder, paths or [], index is not None, rebuild=rebuild)
+    settings, stale = _settings(folder, paths, index is not None, dataset, rebuild=rebuild)
     settings = replace(
         settings,
         kind=kind or settings.kind,
@@ -126,12 +188,32 @@ def index(
         encoded=tuple(dict.fromkeys([*settings.encoded, *(encode or [])])),
         words_only=NO_ENCODER in (encoder or []) or (settings.words_only and not encoder),
     )
-    report = build_index(folder, settings, progress=terminal_progress(), fresh=rebuild or stale)
+    if settings.dataset:
+        report = index_of_dataset(settings.dataset, folder, settings, rebuild=rebuild or stale)
+    else:
+        report = build_index(folder, settings, progress=terminal_progress(), fresh=rebuild or stale)
     seconds = time.perf_counter() - started
     if json:
         print_json(_json(folder, report, seconds))
     else:
         _print(folder, report, seconds)
+
+
+def _paths(places: list[str], dataset: str | None, output: str | None) -> list[Path]:
+    """Take places as paths; what only goes with a cluster or a dataset is refused."""
+    if output is not None:
+        raise TellapartError(
+            "--output goes with --cluster: 'tellapart index PATH --cluster local --output my.lance'"
+        )
+    if dataset is not None and places:
+        raise TellapartError(
+            f"{places[0]}: with --from the documents come from {dataset}: leave the path out"
+        )
+    if urls := [place for place in places if "://" in place]:
+        raise TellapartError(
+            f"{urls[0]} is no path: read it with 'tellapart index {urls[0]} --cluster local --output my.lance'"
+        )
+    return [Path(place) for place in places]
 
 
 def _folder(index: Path | None, paths: list[Path], *, yes: bool) -> Path:
@@ -149,7 +231,9 @@ def _folder(index: Path | None, paths: list[Path], *, yes: bool) -> Path:
     return folder
 
 
-def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) -> tuple[Settings, bool]:
+def _settings(
+    folder: Path, paths: list[Path], asked: bool, dataset: str | None, *, rebuild: bool
+) -> tuple[Settings, bool]:
     """Take what the index holds already and add the new paths; say whether another version made it."""
     kept, stale = Settings(), False
     if exists(folder):
@@ -162,10 +246,19 @@ def _settings(folder: Path, paths: list[Path], asked: bool, *, rebuild: bool) ->
             kept = recovered_settings(folder) or _around(folder, paths)
             if stale:
                 note(made_anew(folder))
-    elif not paths and asked:
+    elif not paths and asked and dataset is None:
         raise TellapartError(
             f"no index in {folder} yet: say what to index, as in 'tellapart index PATH --index {folder}'"
         )
+    if dataset is not None and (kept.sources or kept.dataset not in ("", dataset)):
+        made_of = kept.dataset or ", ".join(kept.sources)
+        raise TellapartError(f"{folder} is the index of {made_of}: name another folder with --index")
+    if dataset is not None or kept.dataset:
+        if paths:
+            raise TellapartError(
+                f"{folder} is made from {kept.dataset}, not from files: name another with --index"
+            )
+        return replace(kept, dataset=dataset or kept.dataset), stale
     new = portable(_not_held(kept, folder, paths) if paths else [] if kept.sources else [Path()], folder)
     return replace(kept, sources=tuple(dict.fromkeys([*kept.sources, *new]))), stale
 
@@ -208,7 +301,7 @@ def _encoders(settings: Settings, asked: list[str]) -> tuple[str, ...]:
             )
             raise TellapartError(f"--encoder none stands alone, for an index of words only{held}")
         return ()
-    if not asked and not kept and not settings.words_only:
+    if not (asked or kept or settings.words_only or settings.dataset):
         asked = list(DEFAULT_ENCODERS)
     return tuple(dict.fromkeys([*kept, *asked]))
 

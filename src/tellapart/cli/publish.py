@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
+from tellapart.cli.cluster import folder_to_publish
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
@@ -17,6 +18,7 @@ EXAMPLES = (
     "tellapart publish --index my.idx --to postgresql://me@db.example.org/search",
     "tellapart publish --index my.idx --to 'postgresql://me@db.example.org/search?schema=handbook'",
     "tellapart publish --index my.idx --to postgresql://me@db1/search --shard postgresql://me@db2/search",
+    "tellapart publish --index s3://bucket/my.lance --to postgresql://me@db.example.org/search",
     'tellapart search "how are retries handled" --index postgresql://me@db.example.org/search',
 )
 
@@ -42,7 +44,15 @@ def publish(
         bool, typer.Option("--one-server", help="Bring everything back from the shards to --to.")
     ] = False,
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="DIR",
+            help="Folder of the index [default: .tellapart in PATH or above it], or the dataset of 'index --cluster'.",
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Put an index into PostgreSQL, where many processes and machines search it; again: only what changed.
@@ -54,7 +64,7 @@ def publish(
 
     if shard and one_server:
         raise TellapartError("--one-server takes no --shard: give one of them")
-    opened = Index.open(options.whole_index(index, path))
+    opened = Index.open(folder_to_publish(index, path))
     shards = () if one_server else shard or None
     report = publish_index(opened, to, shards=shards, progress=terminal_progress())
     if json:

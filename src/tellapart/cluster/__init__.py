@@ -2,6 +2,6 @@
 
 from tellapart.cluster.assemble import assemble
 from tellapart.cluster.build import ClusterReport, build_dataset
-from tellapart.cluster.dataset import Recipe, is_dataset
+from tellapart.cluster.dataset import Recipe, address_of, is_dataset
 
-__all__ = ["ClusterReport", "Recipe", "assemble", "build_dataset", "is_dataset"]
+__all__ = ["ClusterReport", "Recipe", "address_of", "assemble", "build_dataset", "is_dataset"]

@@ -47,7 +47,12 @@ T = TypeVar("T")
 
 
 def assemble(
-    dataset: str, folder: Path, *, settings: Settings | None = None, progress: Progress = silent
+    dataset: str,
+    folder: Path,
+    *,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+    fresh: bool = False,
 ) -> BuildReport:
     """Bring the index in `folder` to what a dataset holds; a second run takes over only what changed.
 
@@ -59,6 +64,7 @@ def assemble(
         settings: What to do beside that: encoders of the dataset's or more (lsa), `vectors_for`, `compress`. What
             the documents are stands in the dataset.
         progress: Told of what is read.
+        fresh: Take over everything again.
 
     Raises:
         TellapartError: The dataset is not there or not complete.
@@ -89,7 +95,7 @@ def assemble(
         return encoder
 
     rows = DocumentRows(documents)
-    return DatasetBuilder(folder, wanted, load, open_cache(), progress, rows=rows).run()
+    return DatasetBuilder(folder, wanted, load, open_cache(), progress, fresh, rows=rows).run()
 
 
 class DocumentRows:

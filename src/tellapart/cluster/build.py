@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tellapart.cluster.dataset import Documents, HeldEncoder, Recipe, address_of
+from tellapart.cluster.dataset import Documents, HeldEncoder, LastRun, Recipe, address_of
 from tellapart.cluster.files import FoundFile, find_files
 from tellapart.cluster.job import ClusterJob, KnownSource, bytes_of, known_sources
 from tellapart.cluster.ray import Cluster
@@ -14,6 +14,7 @@ from tellapart.cluster.tasks import Assignment, read_row, skip_row
 from tellapart.corpus.document import LEVELS, Granularity, Kind
 from tellapart.corpus.sources import ScanOptions, Skipped
 from tellapart.encoders.load import load_encoder, sees_images
+from tellapart.engine import DEFAULT_ENCODERS
 from tellapart.errors import TellapartError
 from tellapart.index.embedding import pooled_levels
 from tellapart.index.need import need
@@ -45,7 +46,7 @@ def build_dataset(
     output: str,
     *,
     cluster: str = "local",
-    encoders: Sequence[str] = ("minilm",),
+    encoders: Sequence[str] | None = None,
     options: ScanOptions | None = None,
     granularities: Sequence[Granularity] = (),
     encoded: Sequence[Granularity] = (),
@@ -58,10 +59,12 @@ def build_dataset(
     their document, so that a worker or a node that dies changes nothing in the result.
 
     Args:
-        sources: Files and folders, or URLs that fsspec opens (`s3://bucket/docs`); empty: those of the run before.
+        sources: Files and folders, or URLs that fsspec opens (`s3://bucket/docs`); empty: those of the run before, with
+            the options that it had.
         output: A folder or a URL that Lance opens (`s3://bucket/my.lance`); workers must reach it.
         cluster: `ray://host:10001`, the address of a head node, or `local`, which starts Ray on this machine.
-        encoders: Names of encoders of texts; empty: words only. Every node must be able to open them.
+        encoders: Names of encoders of texts; empty: words only; None: those of the run before, at first minilm. Every
+            node must be able to open them.
         options: What counts as a source.
         granularities: Of the vectors; empty: all.
         encoded: Levels whose units are encoded by themselves, in place of being pooled.
@@ -72,11 +75,21 @@ def build_dataset(
         TellapartError: Something given cannot be used, or a task failed; what was finished is kept.
         LockedIndexError: Another process writes the dataset.
     """
-    options = options or ScanOptions()
     place, now = address_of(output), time.time_ns()
+    before = LastRun.of(place)
+    if before is not None and not sources:
+        held = before.recipe
+        sources, granularities, encoded = before.sources, held.granularities, held.encoded
+        options = ScanOptions(before.max_bytes, held.kind, before.include, comments=held.comments)
+    if not sources:
+        raise TellapartError(f"no dataset in {place} yet: say what to read, as in 'tellapart index PATH ...'")
+    if encoders is None:
+        encoders = DEFAULT_ENCODERS if before is None else [each.name for each in before.recipe.encoders]
+    options = options or ScanOptions()
     recipe = _recipe(encoders, options, tuple(granularities), tuple(encoded))
-    documents = Documents.create(place, recipe, tuple(map(address_of, sources)), rebuild=rebuild)
-    found, left_out = find_files(documents.sources, options, output=place, now=now)
+    run = LastRun(recipe, tuple(map(address_of, sources)), options.include, options.max_bytes)
+    documents = Documents.create(place, run, rebuild=rebuild)
+    found, left_out = find_files(run.sources, options, output=place, now=now)
     known, notes = known_sources(documents), documents.notes()
     changed = [each for each in found if not each.stamp or _stamp(known, each) != each.stamp]
     changed.sort(key=lambda each: need(each.source, now=now))

@@ -24,7 +24,7 @@ from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError, 
 KEY = b"tellapart.documents"
 """Marks such a dataset, in the metadata of its schema."""
 
-SOURCES = "tellapart.sources"
+RUN = "tellapart.run"
 COMPLETE = "complete"
 FORMAT = 1
 """Raised whenever a dataset written before can no longer be read."""
@@ -69,17 +69,12 @@ class Recipe:
     def decode(cls, encoded: bytes) -> Recipe:
         """Read what `encode` wrote."""
         kept = json.loads(encoded)
+        encoders = (
+            HeldEncoder(e["name"], e["fingerprint"], e["dim"], _levels(e["levels"]), _levels(e["pooled"]))
+            for e in kept["encoders"]
+        )
         return cls(
-            tuple(
-                HeldEncoder(
-                    each["name"],
-                    each["fingerprint"],
-                    each["dim"],
-                    _levels(each["levels"]),
-                    _levels(each["pooled"]),
-                )
-                for each in kept["encoders"]
-            ),
+            tuple(encoders),
             Kind(kept["kind"]) if kept["kind"] else None,
             _levels(kept["granularities"]),
             _levels(kept["encoded"]),
@@ -164,6 +159,33 @@ def write_rows(rows: Sequence[dict[str, Any]], recipe: Recipe, place: str) -> tu
     return tuple(json.dumps(each.to_json()) for each in made)
 
 
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What the run before was told: its recipe, sources, and what else decides over them."""
+
+    recipe: Recipe
+    sources: tuple[str, ...]
+    include: tuple[str, ...]
+    max_bytes: int | None
+
+    @classmethod
+    def of(cls, place: str) -> LastRun | None:
+        """Read it; None where there is no dataset yet.
+
+        Raises:
+            TellapartError: There is something else, or it cannot be read.
+        """
+        opened = _open(place)
+        if opened is None:
+            return None
+        kept = json.loads(opened.config().get(RUN, '{"sources": [], "include": [], "max_bytes": null}'))
+        return cls(_recipe(opened, place), tuple(kept["sources"]), tuple(kept["include"]), kept["max_bytes"])
+
+    def encode(self) -> str:
+        """Write what stands beside the recipe as JSON."""
+        return json.dumps({"sources": self.sources, "include": self.include, "max_bytes": self.max_bytes})
+
+
 @dataclass
 class Documents:
     """A dataset open for writing by one process."""
@@ -171,42 +193,34 @@ class Documents:
     place: str
     recipe: Recipe
     dataset: Any
-    sources: tuple[str, ...]
 
     @classmethod
-    def create(cls, place: str, recipe: Recipe, sources: Sequence[str], *, rebuild: bool) -> Documents:
+    def create(cls, place: str, run: LastRun, *, rebuild: bool) -> Documents:
         """Open the dataset at a place, making an empty one where there is none.
 
         Args:
             place: As `address_of` gives it.
-            recipe: What rows are made with.
-            sources: What is read; empty: those of the run before.
+            run: What is to be done now.
             rebuild: Begin anew; readers keep the old rows until the new ones are complete.
 
         Raises:
-            TellapartError: There is something else, it was made with other settings, or sources are named nowhere.
+            TellapartError: There is something else, or it was made with other settings.
         """
         lance = require("lance", extra=EXTRA)
         opened = _open(place)
-        if opened is None and not sources:
-            raise TellapartError(
-                f"no dataset in {place} yet: say what to read, as in 'tellapart index PATH ...'"
-            )
-        if opened is not None and (held := _recipe(opened, place)) != recipe and not rebuild:
+        if opened is not None and (held := _recipe(opened, place)) != run.recipe and not rebuild:
             raise StaleIndexError(
-                f"{place} was made with {_differing(held, recipe)}: give the same options, name another place, or"
+                f"{place} was made with {_differing(held, run.recipe)}: give the same options, name another place, or"
                 " begin anew with --rebuild"
             )
-        if opened is not None and not sources:
-            sources = _sources(opened)
         with lance_errors(place):
             if opened is None or rebuild:
-                schema = schema_of(recipe)
+                schema = schema_of(run.recipe)
                 mode = "create" if opened is None else "overwrite"
                 opened = lance.write_dataset(schema.empty_table(), place, schema=schema, mode=mode)
-            if tuple(sources) != _sources(opened):
-                opened.update_config({SOURCES: json.dumps(list(sources))})
-        return cls(place, recipe, opened, tuple(sources))
+            if opened.config().get(RUN) != run.encode():
+                opened.update_config({RUN: run.encode()})
+        return cls(place, run.recipe, opened)
 
     def rows(self, *columns: str) -> Any:  # noqa: ANN401
         """Read some columns of all rows, with `_rowid`."""
@@ -331,10 +345,6 @@ def _recipe(opened: Any, place: str) -> Recipe:  # noqa: ANN401
             f"{place} was written by another version of tellapart: write it again with --rebuild"
         )
     return Recipe.decode(kept)
-
-
-def _sources(opened: Any) -> tuple[str, ...]:  # noqa: ANN401
-    return tuple(json.loads(opened.config().get(SOURCES, "[]")))
 
 
 def _differing(held: Recipe, asked: Recipe) -> str:

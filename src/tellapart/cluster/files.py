@@ -15,7 +15,16 @@ from typing import Any, BinaryIO, cast
 from tellapart.corpus.ignore import RuleFile, rules_from
 from tellapart.corpus.read import open_source, why_unread
 from tellapart.corpus.scan import labels_of, scan
-from tellapart.corpus.sources import COLLECTIONS, Format, ScanOptions, Skipped, Source, Unreadable, format_of
+from tellapart.corpus.sources import (
+    COLLECTIONS,
+    STDIN,
+    Format,
+    ScanOptions,
+    Skipped,
+    Source,
+    Unreadable,
+    format_of,
+)
 from tellapart.corpus.walk import BEIR_CORPUS, Folder, ListedEntry, Walker, unfit
 from tellapart.errors import TellapartError, require
 
@@ -44,7 +53,13 @@ def is_remote(place: str) -> bool:
 
 
 def local_path(place: str) -> str:
-    """Give the path of a local place, whole, so that other processes find it."""
+    """Give the path of a local place, whole, so that other processes find it.
+
+    Raises:
+        TellapartError: It is standard input, which only this process has.
+    """
+    if place == STDIN:
+        raise TellapartError("-: workers cannot read standard input; name a file or folder")
     return str(Path(place.removeprefix("file://")).absolute())
 
 
@@ -100,8 +115,6 @@ def opener_of(source: Source) -> BinaryIO:
 
 
 def _local_stamp(source: Source, now: int) -> str:
-    if source.file is None:
-        raise TellapartError("-: workers cannot read standard input; name a file or folder")
     return "" if source.mtime_ns > now - RACY_NS else f"{source.size}:{source.mtime_ns}"
 
 

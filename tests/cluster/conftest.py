@@ -1,0 +1,70 @@
+"""One Ray with two processors for all tests, and a small corpus."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ray_here() -> Iterator[None]:
+    """A Ray of this process, as small as can be."""
+    ray = pytest.importorskip("ray", reason="needs Ray: pip install 'tellapart[cluster]'")
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # a busy machine would not let its workers run at all
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["TELLAPART_CACHE"] = "off"  # workers keep the environment that Ray was started in
+    ray.init(
+        "local", num_cpus=2, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False
+    )
+    yield
+    ray.shutdown()
+
+
+LONG_AGO = 1_700_000_000
+
+
+def age(folder: Path) -> None:
+    """Make files look as if nobody had touched them for a while: their times can be trusted."""
+    for path in folder.rglob("*"):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+def write_records(path: Path, count: int) -> None:
+    """Write a collection of short records."""
+    lines = (
+        {
+            "_id": f"r{n}",
+            "title": f"Record {n}",
+            "text": f"the record {n} speaks of thing{n % 7} and of place{n % 5}",
+        }
+        for n in range(count)
+    )
+    path.write_text("\n".join(map(json.dumps, lines)))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A folder with prose, code, records, and what is left out of it."""
+    folder = tmp_path / "docs"
+    (folder / "guide").mkdir(parents=True)
+    for n in range(8):
+        paragraphs = [
+            f"Paragraph {p} tells topic{(n * p) % 5} and word{p}. It has two sentences." for p in range(4)
+        ]
+        (folder / "guide" / f"part{n}.md").write_text(f"# Part {n}\n\n" + "\n\n".join(paragraphs))
+    (folder / "tool.py").write_text(
+        "class Tool:\n    def run(self):\n        return 1\n\n\ndef helper(x):\n    return x\n"
+    )
+    write_records(folder / "records.jsonl", 40)
+    (folder / ".gitignore").write_text("secret.md\nbuild/\n")
+    (folder / "secret.md").write_text("nobody reads this")
+    (folder / "build").mkdir()
+    (folder / "build" / "out.md").write_text("made")
+    (folder / "empty.md").write_text("")
+    (folder / "data.bin").write_bytes(bytes(range(256)))
+    age(folder)
+    return folder
