@@ -30,7 +30,7 @@ FORMAT = 1
 """Raised whenever a dataset written before can no longer be read."""
 
 DELETED_TOGETHER = 5_000
-"""Rows named in one predicate; each takes some ten characters of it (not measured)."""
+"""Rows named in one predicate, some 50 KB of it (not measured)."""
 
 KEPT_VERSIONS = timedelta(days=1)
 """How long somebody may go on reading a version that is not the newest."""
@@ -234,11 +234,7 @@ class Documents:
         return frozenset(found.column("_rowid").to_pylist())
 
     def commit(self, files: Collection[str]) -> None:
-        """Take over what `write_rows` wrote.
-
-        Raises:
-            LockedIndexError: Another process has written meanwhile; nothing is taken over.
-        """
+        """Take over what `write_rows` wrote; raises LockedIndexError where another process has written meanwhile."""
         if not files:
             return
         lance, fragment = require("lance", extra=EXTRA), require("lance.fragment", extra=EXTRA)
