@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tellapart.cluster.dataset import CompleteDocuments, address_of, vectors_column, windows_column
 from tellapart.cluster.tasks import DOCUMENT_FIELDS
 from tellapart.corpus.document import Granularity
-from tellapart.corpus.sources import Format, Source
+from tellapart.corpus.sources import Format, Source, need
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.compressed import CompressedEncoder
 from tellapart.encoders.load import load_encoder
@@ -30,7 +30,6 @@ from tellapart.index.build import Builder, BuildReport
 from tellapart.index.catalogue import StoredSource
 from tellapart.index.embedding import Embedder
 from tellapart.index.image_vectors import ImageEmbedder
-from tellapart.index.need import need
 from tellapart.index.segments import Segment
 from tellapart.index.settings import Settings
 from tellapart.index.store import Store, document_of

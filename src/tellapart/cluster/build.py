@@ -12,12 +12,11 @@ from tellapart.cluster.job import ClusterJob, KnownSource, bytes_of, known_sourc
 from tellapart.cluster.ray import Cluster
 from tellapart.cluster.tasks import Assignment, read_row, skip_row
 from tellapart.corpus.document import LEVELS, Granularity, Kind
-from tellapart.corpus.sources import ScanOptions, Skipped
+from tellapart.corpus.sources import ScanOptions, Skipped, need
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.engine import DEFAULT_ENCODERS
 from tellapart.errors import TellapartError
 from tellapart.index.embedding import pooled_levels
-from tellapart.index.need import need
 from tellapart.progress import Progress, silent
 
 LISTED = ""

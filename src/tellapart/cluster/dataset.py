@@ -18,7 +18,7 @@ from typing import Any
 
 from tellapart.cluster.files import EXTRA, is_remote, local_path
 from tellapart.corpus.document import Granularity, Kind
-from tellapart.corpus.split import SPLITTER_VERSION
+from tellapart.corpus.units import SPLITTER_VERSION
 from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError, require
 
 KEY = b"tellapart.documents"

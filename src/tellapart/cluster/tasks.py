@@ -12,7 +12,7 @@ from tellapart.cluster.dataset import Recipe, vectors_column, windows_column, wr
 from tellapart.cluster.files import FoundFile, opener_of
 from tellapart.corpus.document import Document
 from tellapart.corpus.sources import ScanOptions, Skipped, Unreadable
-from tellapart.corpus.split import SPLITTER_VERSION, split
+from tellapart.corpus.units import SPLITTER_VERSION, split
 from tellapart.encoders.cache import open_cache
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder
