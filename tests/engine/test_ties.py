@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tellapart.corpus.document import Granularity
+from tellapart.engine import searching
 from tellapart.engine.searching import joint_spreads, rank_documents, rank_units
 from tellapart.rankers.query import Ranking, Spread
 
@@ -28,9 +29,22 @@ def level(granularity, places):
 
 def test_equal_scores_are_ordered_by_granularity_document_and_place():
     first = level(Granularity.PARAGRAPH, [(2, 0), (1, 3), (1, 1)])
-    second = level(Granularity.FUNCTION, [(1, 2), (0, 5)])
-    found = [(each.granularity, each.document, each.ordinal) for each in rank_units([first, second], 5)]
+    second = level(Granularity.FUNCTION, [(1, 2), (0, 5), (3, 0)])
+    found = [(each.granularity, each.document, each.ordinal) for each in rank_units([first, second], 6)]
     assert found == sorted(found)
+
+
+def test_equal_matches_of_a_regular_expression_are_ordered_by_document_and_place(monkeypatch):
+    monkeypatch.setattr(searching, "unit_scores", lambda queries: [np.zeros(3, np.float32)] * 2)
+    places = ([(1, 1), (1, 3), (2, 0)], [(0, 5), (1, 2), (2, 1)])
+    levels = [
+        level(g, own) for g, own in zip((Granularity.PARAGRAPH, Granularity.FUNCTION), places, strict=True)
+    ]
+    for each in levels:
+        each.matches = np.ones(3, np.int32)
+    found = [(each.document, each.ordinal) for each in rank_units(levels, 6)]
+    assert found == sorted(found)
+    assert rank_units(levels, 2) == rank_units(levels, 6)[:2]
 
 
 def test_two_units_of_a_kind_lean_on_fifty_of_all():

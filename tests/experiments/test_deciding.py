@@ -57,6 +57,11 @@ def test_the_more_queries_the_smaller_the_gain_for_which_the_default_is_left():
     assert many[NAMES[2]].high - many[NAMES[2]].low < 0.5 * (few[NAMES[2]].high - few[NAMES[2]].low)
 
 
+def test_four_judged_queries_never_leave_the_default_and_five_may():
+    values = np.tile([0.1, 0.1, 0.9], (5, 1)) + np.linspace(0, 0.1, 5)[:, None]
+    assert [decided(values[:count])[0] for count in (1, 4, 5)] == [0, 0, 2]
+
+
 def test_dependent_queries_do_not_count_as_many():
     values = scores(np.random.default_rng(0), 12, [0, 0, 0.05], spread=0.1)
     many = np.repeat(values, 10, axis=0)

@@ -169,6 +169,20 @@ def test_many_small_updates_stay_few_segments(tmp_path):
     assert len(Index.open(index).search("likes", ranker="bm25", k=100)) == 40
 
 
+def test_a_segment_is_rewritten_once_more_than_a_tenth_of_it_is_dead(tmp_path):
+    folder, path = tmp_path / "docs", tmp_path / "index"
+    for number in range(20):
+        write(folder / f"{number}.txt", f"Number {number} likes roses.")
+    Index.build([folder], path, encoders=())
+    dead = []
+    for number in range(4):
+        (folder / f"{number}.txt").unlink()
+        Index.build([folder], path, encoders=())
+        with Index.open(path) as index, index.reading() as snapshot:
+            dead.append(sum(int(segment.dead.sum()) for segment in snapshot.segments))
+    assert dead == [1, 2, 0, 1]
+
+
 def test_other_kind_or_granularity_reads_everything_again(corpus, tmp_path):
     index = Index.build([corpus], tmp_path / "index", encoders=(), granularities=["paragraph", "function"])
     with index.reading() as snapshot:
