@@ -107,6 +107,18 @@ def test_a_file_is_found_by_its_name_alone(opened):
     assert _search(opened, "window")[0][0] == "src/window.py"
 
 
+def test_a_file_whose_path_is_named_comes_first_whatever_others_say(tmp_path):
+    (tmp_path / "src").mkdir()
+    wordy = "".join(
+        f"def backoff_jitter_{n}(retry):\n    return retry.backoff(jitter={n})\n\n" for n in range(5)
+    )
+    (tmp_path / "src" / "backoff_jitter.py").write_text(wordy)
+    (tmp_path / "src" / "misc.py").write_text("def total(prices):\n    return sum(prices)\n")
+    index = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
+    found = index.search("retry backoff jitter in src/misc.py", ranker="structure")
+    assert next(iter(found)).path == "src/misc.py"
+
+
 def test_only_allowed_files_are_found(opened):
     assert {path for path, _ in _search(opened, "retry backoff", only="tests/")} == {"tests/test_retry.py"}
 
