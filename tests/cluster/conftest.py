@@ -6,17 +6,43 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
 @pytest.fixture(scope="session")
-def ray_here() -> Iterator[None]:
-    """A Ray of this process, as small as can be."""
+def object_storage() -> Iterator[Any]:
+    """An S3 of this machine with the bucket `bucket`, as fsspec shows it; None where none can be started."""
+    try:
+        import fsspec
+        import s3fs  # noqa: F401
+        from moto.server import ThreadedMotoServer
+    except ImportError:
+        yield None
+        return
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        patched.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patched.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        patched.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patched.setenv("AWS_ALLOW_HTTP", "true")
+        files = fsspec.filesystem("s3")
+        files.mkdir("bucket")
+        yield files
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_here(object_storage: object) -> Iterator[None]:
+    """A Ray of this process, as small as can be; its workers keep the environment of now."""
     ray = pytest.importorskip("ray", reason="needs Ray: pip install 'tellapart[cluster]'")
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  # a busy machine would not let its workers run at all
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["TELLAPART_CACHE"] = "off"  # workers keep the environment that Ray was started in
+    os.environ["TELLAPART_CACHE"] = "off"
     ray.init(
         "local", num_cpus=2, include_dashboard=False, object_store_memory=80_000_000, log_to_driver=False
     )

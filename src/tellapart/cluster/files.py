@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -109,7 +110,8 @@ def opener_of(source: Source) -> BinaryIO:
     if not is_remote(source.root):
         return open_source(source)
     try:
-        return cast("BinaryIO", _filesystem(source.root).open(cast("Path", source.file).as_posix(), "rb"))
+        opened = _filesystem(source.root).open(cast("Path", source.file).as_posix(), "rb")
+        return io.BufferedReader(opened)  # fsspec's own files read no lines of a limited length
     except OSError as error:
         raise Unreadable(source.key, why_unread(error)) from error
 
