@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from tellapart.cli import options
 from tellapart.cli.output import SCHEMA, note, print_json
@@ -98,13 +97,15 @@ def index_of_dataset(dataset: str, folder: Path, settings: Settings, *, rebuild:
     return assemble(dataset, folder, settings=settings, progress=terminal_progress(), fresh=rebuild)
 
 
-def folder_to_publish(index: str | None, path: Path | None) -> Path:
-    """Find the index of a path, or make one of a dataset, which is deleted when the command ends."""
+@contextmanager
+def folder_to_publish(index: str | None, path: Path | None) -> Iterator[Path]:
+    """Find the index of a path, or make one of a dataset, which is deleted in the end."""
     from tellapart.cluster import assemble, is_dataset
 
     if index is None or not is_dataset(index):
-        return options.whole_index(None if index is None else Path(index), path)
-    made = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="tellapart-"))
-    folder = Path(made) / "assembled.idx"
-    assemble(index, folder, progress=terminal_progress())
-    return folder
+        yield options.whole_index(None if index is None else Path(index), path)
+        return
+    with tempfile.TemporaryDirectory(prefix="tellapart-") as made:
+        folder = Path(made) / "assembled.idx"
+        assemble(index, folder, progress=terminal_progress())
+        yield folder

@@ -64,9 +64,9 @@ def publish(
 
     if shard and one_server:
         raise TellapartError("--one-server takes no --shard: give one of them")
-    opened = Index.open(folder_to_publish(index, path))
     shards = () if one_server else shard or None
-    report = publish_index(opened, to, shards=shards, progress=terminal_progress())
+    with folder_to_publish(index, path) as folder, Index.open(folder) as opened:
+        report = publish_index(opened, to, shards=shards, progress=terminal_progress())
     if json:
         print_json({"schema": SCHEMA, "to": str(Address.needed(to)), **asdict(report)})
         return
