@@ -1,7 +1,7 @@
 """Passages for a language model: what of a corpus belongs to a question, within a number of tokens.
 
-A sentence is scored by itself, by its paragraph and by its neighbours, each by what `search` would use (words and
-vectors where there are any). The best sentences are taken until the budget is full: a short paragraph comes whole,
+A sentence is scored by itself and by its paragraph, each by what `search` would use (words and vectors where there
+are any). The best sentences are taken until the budget is full: a short paragraph comes whole,
 small gaps inside a paragraph are closed, and sentences that follow each other become one passage. Code is taken by
 functions. docs/benchmarks/context.md compares this with fixed windows and with what others do.
 """
@@ -29,10 +29,6 @@ FEWEST_TOKENS = 50
 FINE_DEPTH, COARSE_DEPTH = 400, 100
 """How many sentences and paragraphs are ranked; what is not among them gets the lowest score of its list. Half of both
 changed recall at 1,000 tokens by less than .001 on chunking_evaluation."""
-
-NEIGHBOUR = 0.3
-"""What a neighbour's score counts. At 1,000 tokens of chunking_evaluation it finds .005 more than 0 does, at 150 of
-xquad-en and wikiqa .09 less: docs/benchmarks/context_weights.md."""
 
 LOOKED_AT = 5
 """Hits by which the corpus is judged to hold an answer."""
@@ -180,19 +176,12 @@ def _of_document(stored: StoredDocument, fine: LevelScores, coarse: LevelScores)
     tree, text = stored.tree, stored.document.text
     spans = list(tree.spans(fine.level))
     groups = [tree.at(coarse.level, start) for start, _ in spans]
-    own = [
-        fine.of(stored.number, ordinal) + coarse.of(stored.number, group)
-        for ordinal, group in enumerate(groups)
-    ]
-    lowest = fine.floor + coarse.floor
     pieces = []
-    for ordinal, (start, end) in enumerate(spans):
-        known = (stored.number, groups[ordinal]) in coarse.scores or (stored.number, ordinal) in fine.scores
+    for ordinal, ((start, end), group) in enumerate(zip(spans, groups, strict=True)):
+        known = (stored.number, group) in coarse.scores or (stored.number, ordinal) in fine.scores
         if known and text[start:end].strip():
-            before = own[ordinal - 1] if ordinal else lowest
-            after = own[ordinal + 1] if ordinal + 1 < len(own) else lowest
-            score = own[ordinal] + NEIGHBOUR * (before + after)
-            pieces.append(Piece(stored, ordinal, groups[ordinal], start, end, score))
+            score = fine.of(stored.number, ordinal) + coarse.of(stored.number, group)
+            pieces.append(Piece(stored, ordinal, group, start, end, score))
     return pieces
 
 

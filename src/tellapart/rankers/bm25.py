@@ -49,6 +49,7 @@ def lexical_spread(dense: Dense, units: Units) -> Spread:
     n_alive = units.n_rows if units.alive is None else int(np.count_nonzero(units.alive))
     if not n_alive:
         return Spread(0, 0.0, 0.0)
-    total, squares = float(dense.sum(dtype=np.float64)), float(np.dot(dense.astype(np.float64), dense))
+    wide = dense.astype(np.float64)
+    total, squares = float(dense.sum(dtype=np.float64)), float(np.dot(wide, wide))
     mean = total / n_alive
     return Spread(n_alive, mean, float(np.sqrt(max(squares / n_alive - mean * mean, 0.0))))
