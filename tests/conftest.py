@@ -97,6 +97,14 @@ def word_encoder() -> WordEncoder:
 
 
 @pytest.fixture
+def encoders(monkeypatch: pytest.MonkeyPatch, word_encoder: WordEncoder) -> WordEncoder:
+    """Let the engine find the encoder without weights under any name."""
+    for place in ("tellapart.engine.building", "tellapart.index.latent"):
+        monkeypatch.setattr(f"{place}.load_encoder", lambda name, **_: word_encoder)
+    return word_encoder
+
+
+@pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """A project of prose and code, small enough to read."""
     return write_project(tmp_path)

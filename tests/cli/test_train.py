@@ -24,19 +24,7 @@ def glyphs(tmp_path):
 def test_an_encoder_of_images_is_trained_reported_and_usable(glyphs, tmp_path, call):
     pytest.importorskip("torch", reason="needs the extra train")
     pytest.importorskip("onnx", reason="needs the extra train")
-    command = [
-        "train",
-        glyphs,
-        "--grey",
-        "--size",
-        16,
-        "--steps",
-        6,
-        "--held-out",
-        0.3,
-        "--output",
-        tmp_path / "e",
-    ]
+    command = *f"train {glyphs} --grey --size 16 --steps 6 --held-out .3 --output".split(), tmp_path / "e"
     code, out, err = call(*command, "--json")
     assert code == 0, err
     answer = json.loads(out)
@@ -123,19 +111,7 @@ def test_what_was_learned_is_recognised(glyphs, tmp_path, call):
     pytest.importorskip("onnx", reason="needs the extra train")
     from tellapart.encoders.images import was_learned
 
-    command = [
-        "train",
-        glyphs,
-        "--grey",
-        "--size",
-        16,
-        "--steps",
-        2,
-        "--held-out",
-        0.3,
-        "--output",
-        tmp_path / "e",
-    ]
+    command = *f"train {glyphs} --grey --size 16 --steps 2 --held-out .3 --output".split(), tmp_path / "e"
     assert call(*command)[0] == 0
     images = np.load(glyphs)["images"]
     encoder = load_encoder(f"folder:{tmp_path / 'e'}")

@@ -14,12 +14,6 @@ from tellapart.errors import TellapartError
 from tellapart.experiments import evaluate
 
 
-@pytest.fixture
-def encoders(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-
-
 @pytest.mark.parametrize(
     ("globs", "named", "others"),
     [

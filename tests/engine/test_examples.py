@@ -26,13 +26,6 @@ TEXTS = {
 
 
 @pytest.fixture
-def encoder(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-    return word_encoder
-
-
-@pytest.fixture
 def root(tmp_path):
     for name, text in TEXTS.items():
         path = tmp_path / "zoo" / name
@@ -42,7 +35,7 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def index(root, tmp_path, encoder):
+def index(root, tmp_path, encoders):
     opened = Index.build([root], tmp_path / "index", encoders=["words"])
     yield opened
     opened.close()
@@ -116,7 +109,7 @@ def test_words_alone_serve_where_there_are_no_vectors(root, tmp_path):
     assert found(opened.search("kettle water", like=["home/parrot.txt"]))[0] == "things/kettle.txt"
 
 
-def test_a_large_folder_is_sampled_and_said_so(tmp_path, encoder):
+def test_a_large_folder_is_sampled_and_said_so(tmp_path, encoders):
     folder = tmp_path / "many" / "all"
     folder.mkdir(parents=True)
     for number in range(FOLDER_UNITS + 50):
@@ -161,7 +154,7 @@ def test_examples_without_a_vector_are_named(index, monkeypatch):
         index.search(like=["dogs/husky.txt"])
 
 
-def test_copies_of_an_example_are_found_and_harm_nothing(root, tmp_path, encoder):
+def test_copies_of_an_example_are_found_and_harm_nothing(root, tmp_path, encoders):
     for number in range(5):
         (root / f"copy{number}.txt").write_text(TEXTS["home/parrot.txt"] + "\n")
     opened = Index.build([root], tmp_path / "copied", encoders=["words"])

@@ -13,13 +13,6 @@ from tellapart.rankers.registry import Parameters
 
 
 @pytest.fixture
-def encoders(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-    return word_encoder
-
-
-@pytest.fixture
 def index(corpus, tmp_path, encoders):
     opened = Index.build([corpus], tmp_path / "index", encoders=["words", "lsa"])
     yield opened

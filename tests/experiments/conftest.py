@@ -32,13 +32,6 @@ def write_mixed(root: Path, seed: int = 0, prose: int = 30, code: int = 8) -> No
 
 
 @pytest.fixture
-def encoders(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-    return word_encoder
-
-
-@pytest.fixture
 def mixed(tmp_path, encoders):
     """An index of the mixed corpus, some documents of it deleted again."""
     write_mixed(tmp_path / "mixed", prose=36)

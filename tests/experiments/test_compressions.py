@@ -20,9 +20,7 @@ tunnel velvet window yellow anchor basket candle desert""".split()  # noqa: SIM9
 
 
 @pytest.fixture
-def index(tmp_path, monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
+def index(tmp_path, monkeypatch, encoders):
     monkeypatch.setattr("tellapart.experiments.compressions.DIMENSIONS", (None, 16))
     rng = random.Random(0)
     (tmp_path / "docs").mkdir()

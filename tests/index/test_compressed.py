@@ -24,14 +24,6 @@ from tellapart.index.vectors.stored import CENTRE, as_bytes, widen
 WORDS = "rose tomato water frost straw soil sun seed root leaf bee pole march winter valve".split()  # noqa: SIM905
 
 
-@pytest.fixture
-def encoders(monkeypatch, word_encoder):
-    """Let the engine find the encoder without weights under its own name."""
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-    return word_encoder
-
-
 def write(path: Path, rng: random.Random) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n\n".join(" ".join(rng.choices(WORDS, k=8)).capitalize() + "." for _ in range(4)))

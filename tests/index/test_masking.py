@@ -42,9 +42,7 @@ K1, B = 1.2, 0.75
 
 
 @pytest.fixture
-def index(corpus, tmp_path, word_encoder, monkeypatch):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
+def index(corpus, tmp_path, encoders):
     opened = Index.build([corpus], tmp_path / "index", encoders=["words", "lsa"])
     yield opened
     opened.close()

@@ -22,14 +22,6 @@ TOLERANCE = 2e-3
 WORDS = "rose tomato water frost straw soil sun seed root leaf bee pole march winter valve".split()  # noqa: SIM905
 
 
-@pytest.fixture
-def encoders(monkeypatch, word_encoder):
-    """Let the engine find the encoder without weights under its own name."""
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-    return word_encoder
-
-
 def aged(path: Path) -> None:
     """Give a file a time of change that lies safely in the past."""
     then = time.time() - 3600 - random.random() * 1000

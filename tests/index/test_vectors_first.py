@@ -37,12 +37,10 @@ def test_readme_and_recent_files_come_first_and_tests_and_data_last():
 
 
 @pytest.fixture
-def small_steps(corpus, monkeypatch, word_encoder):
+def small_steps(corpus, monkeypatch, encoders):
     """Make a segment of every document, and an encoder that is interrupted in the middle."""
     monkeypatch.setattr(update, "FIRST_VECTORS", 1)
     monkeypatch.setattr(update, "LATER_VECTORS", 1)
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
     for path in corpus.rglob("*"):
         if path.is_file():
             path.touch()

@@ -14,9 +14,7 @@ SENTENCE, PARAGRAPH, DOCUMENT = Granularity.SENTENCE, Granularity.PARAGRAPH, Gra
 
 
 @pytest.fixture
-def index(corpus, tmp_path, word_encoder, monkeypatch):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
+def index(corpus, tmp_path, encoders):
     opened = Index.build([corpus], tmp_path / "index", encoders=["words"])
     yield opened
     opened.close()

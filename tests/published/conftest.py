@@ -78,14 +78,6 @@ def database(server: str, administrator: Connection[tuple[object, ...]]) -> Iter
 
 
 @pytest.fixture
-def encoders(monkeypatch: pytest.MonkeyPatch, word_encoder: object) -> object:
-    """Let `words` name an encoder without weights."""
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-    return word_encoder
-
-
-@pytest.fixture
 def index(corpus: Path, tmp_path: Path, encoders: object) -> Iterator[Index]:
     """An index in a folder, of several segments, with deleted documents."""
     extra = corpus / "notes" / "deleted.txt"

@@ -16,14 +16,7 @@ from tellapart.scores.texts import read_verdict, text_diagnostics
 
 
 @pytest.fixture
-def encoder(monkeypatch, word_encoder):
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
-    return word_encoder
-
-
-@pytest.fixture
-def built(tmp_path, encoder):
+def built(tmp_path, encoders):
     """Forty documents of six paragraphs; each has a subject of its own, and a frequent phrase hides it."""
     draw = np.random.default_rng(0)
     root = tmp_path / "corpus"

@@ -99,9 +99,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def index(project: Path, tmp_path: Path, word_encoder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    monkeypatch.setattr("tellapart.engine.building.load_encoder", lambda name, **_: word_encoder)
-    monkeypatch.setattr("tellapart.index.latent.load_encoder", lambda name, **_: word_encoder)
+def index(project: Path, tmp_path: Path, encoders) -> Iterator[Index]:
     opened = Index.build([project], tmp_path / "index", encoders=["words", "lsa"])
     yield opened
     opened.close()
