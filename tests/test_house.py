@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,42 +34,65 @@ ROOMS = (
 LONGEST = 360
 """Lines of a file: more is a hall."""
 
-FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
+FILES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(ROOT.rglob("*.py"))}
+
+
+@pytest.fixture(scope="module")
+def trees() -> dict[str, ast.Module]:
+    return {file: ast.parse(text) for file, text in FILES.items()}
 
 
 def room_of(module: str) -> str:
     return module.split(".")[1] if module.count(".") else ""
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if file not in ("__init__.py", "__main__.py")])
-def test_imports_go_one_way(file):
-    room = file.split("/")[0].removesuffix(".py")
-    assert room in ROOMS, f"{file} stands in no room"
-    for node in ast.walk(ast.parse((ROOT / file).read_text())):
-        names = []
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Modules that a file imports, inside functions too."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{file}: relative import"
-            names = [node.module or ""]
+            yield "." * node.level + (node.module or "")
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            if name.startswith("tellapart."):
-                assert ROOMS.index(room_of(name)) <= ROOMS.index(room), f"{file} imports {name}"
+            yield from (alias.name for alias in node.names)
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_no_file_becomes_a_hall(file):
-    assert len((ROOT / file).read_text().splitlines()) <= LONGEST
+def test_imports_go_one_way(trees):
+    wrong = []
+    for file in trees.keys() - {"__init__.py", "__main__.py"}:
+        room = file.split("/")[0].removesuffix(".py")
+        assert room in ROOMS, f"{file} stands in no room"
+        own = [name for name in imported(trees[file]) if name.startswith(("tellapart.", "."))]
+        wrong += [
+            (file, name)
+            for name in own
+            if name.startswith(".") or ROOMS.index(room_of(name)) > ROOMS.index(room)
+        ]
+    assert not wrong
 
 
-def test_folders_inside_a_room_import_one_way():
+def test_what_is_imported_is_there(trees):
+    """Imports inside functions too, which no test may reach."""
+    known = {
+        f"tellapart.{file.removesuffix('.py').replace('/', '.').removesuffix('.__init__')}" for file in trees
+    }
+    known |= {"tellapart", *(module.rpartition(".")[0] for module in known)}
+    wanted = {(file, name) for file, tree in trees.items() for name in imported(tree)}
+    assert {
+        (file, name) for file, name in wanted if name.startswith("tellapart.") and name not in known
+    } == set()
+
+
+def test_no_file_becomes_a_hall():
+    assert [file for file, text in FILES.items() if len(text.splitlines()) > LONGEST] == []
+
+
+def test_folders_inside_a_room_import_one_way(trees):
     folders = {file.rpartition("/")[0] for file in FILES if file.count("/") > 1}
     arrows: dict[str, set[str]] = defaultdict(set)
-    for file in FILES:
+    for file, tree in trees.items():
         own = file.rpartition("/")[0]
-        for node in ast.walk(ast.parse((ROOT / file).read_text())):
-            if own in folders and isinstance(node, ast.ImportFrom) and node.module:
-                path = node.module.removeprefix("tellapart.").replace(".", "/")
+        if own in folders:
+            for name in imported(tree):
+                path = name.removeprefix("tellapart.").replace(".", "/")
                 arrows[own] |= {each for each in folders - {own} if f"{path}/".startswith(f"{each}/")}
     for folder in sorted(folders):
         reached, left = set(), set(arrows[folder])
@@ -79,19 +103,13 @@ def test_folders_inside_a_room_import_one_way():
         assert folder not in reached, f"{folder} is imported by what it imports"
 
 
-def test_no_class_name_occurs_twice():
+def test_no_class_name_occurs_twice(trees):
     names = Counter(
-        node.name
-        for file in FILES
-        for node in ast.walk(ast.parse((ROOT / file).read_text()))
-        if isinstance(node, ast.ClassDef)
+        node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
     )
     assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_every_constant_says_why():
     """'Our choice' is no reason: a constant is derived, measured, cited, or said not to be measured."""
-    unexplained = [
-        file for file in FILES if "our choice" in " ".join((ROOT / file).read_text().lower().split())
-    ]
-    assert unexplained == []
+    assert [file for file, text in FILES.items() if "our choice" in " ".join(text.lower().split())] == []
