@@ -11,6 +11,7 @@ from tellapart.cli import options
 from tellapart.cli.app import FAILED
 from tellapart.cli.output import SCHEMA, note, print_json, printable
 from tellapart.engine import Index
+from tellapart.engine.opened import partial_notes
 from tellapart.errors import TellapartError
 from tellapart.index.home import find_home
 
@@ -58,6 +59,8 @@ def ask(
     home = find_home(index, path)
     opened = Index.open(home.folder)
     given = opened.context(text, tokens=tokens, where=(*home.where, *(where or ())))
+    for each in partial_notes(given.partial):
+        note(each)
     if model is None:
         _print_context(given, json=json)
         return None

@@ -12,6 +12,7 @@ from tellapart.cli.output import note
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
+from tellapart.engine.opened import partial_notes
 from tellapart.errors import TellapartError
 from tellapart.rankers.registry import Parameters
 
@@ -78,6 +79,9 @@ def run(
         ),
         progress=terminal_progress(),
     )
+    with opened.reading() as snapshot:
+        for each in partial_notes(snapshot.partial):
+            note(each)
     if ignore_same_id:
         answered = answered.without_same_id(depth)
     spaced = write_run(answered, output)

@@ -51,6 +51,10 @@ def status(
 
 def _print(state: IndexStatus) -> None:
     print(f"index        {state.folder}  ({state.bytes / 1e6:,.1f} MB, generation {state.generation})")
+    for address in state.shards:
+        print(f"shard        {address}")
+    if state.partial:
+        print(f"partial      {state.partial}")
     print(f"sources      {', '.join(state.sources) or 'none'}")
     print(f"updated      {state.updated or 'never'}; {_staleness(state)}")
     print(f"documents    {state.documents:,}  ({state.skipped:,} skipped: --skipped lists them)")

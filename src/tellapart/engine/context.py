@@ -61,6 +61,7 @@ class Context:
 
     `tokens` is the size of `text`, counted with `tokenizer`, and at most `limit`. `absent` says why nothing in the
     corpus answers, and is None otherwise; there are no passages then. `nearest` are the best hits in any case.
+    `partial` says which shards of a published index did not answer, None where all did.
     """
 
     query: str
@@ -72,6 +73,7 @@ class Context:
     why: str
     absent: str | None
     nearest: tuple[Hit, ...]
+    partial: str | None = None
 
     @property
     def text(self) -> str:
@@ -190,9 +192,8 @@ def _made(
 ) -> Context:
     """Number the passages, best first; the last ones go until the text keeps to the limit."""
     passages = [_passage(number, run, found.hits) for number, run in enumerate(runs, start=1)]
-    made = Context(
-        query, tuple(passages), 0, limit, TOKENIZER, found.configuration, found.why, absent, tuple(found.hits)
-    )
+    about = TOKENIZER, found.configuration, found.why, absent, tuple(found.hits), found.partial
+    made = Context(query, tuple(passages), 0, limit, *about)
     size = count_tokens(made.text)
     while size > limit and made.passages:
         made = replace(made, passages=made.passages[:-1])
@@ -237,6 +238,7 @@ def context_json(given: Context) -> dict[str, Any]:
         "configuration": given.configuration.name,
         "why": given.why,
         "absent": given.absent,
+        "partial": given.partial,
         "tokens": given.tokens,
         "limit": given.limit,
         "tokenizer": given.tokenizer,

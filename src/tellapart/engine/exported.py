@@ -65,8 +65,12 @@ class Exported:
         """Choose as a search by vectors does what is left open; call inside `index.reading()`.
 
         Raises:
-            TellapartError: The index has no such vectors.
+            TellapartError: The index has no such vectors, or a shard of it does not answer.
         """
+        if snapshot.partial:
+            raise TellapartError(
+                f"an export needs all shards, or it would remove what they hold: {snapshot.partial}"
+            )
         chosen = index.plan(ranker="knn", granularity=granularity, encoder=encoder).configuration
         self.encoder = str(chosen.encoder)
         self.levels = chosen.granularities

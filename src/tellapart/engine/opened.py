@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from tellapart.arguments import path_of
 from tellapart.encoders.protocol import Encoder
@@ -16,6 +16,7 @@ from tellapart.engine.building import NO_OBJECTS, builder
 from tellapart.index.files import bytes_below
 from tellapart.index.freshness import Freshness, keep_fresh
 from tellapart.index.postgres.address import Address, only_searched
+from tellapart.index.postgres.servers import LostShardError
 from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.reading import DocumentStore
 from tellapart.index.settings import kept_settings
@@ -24,6 +25,10 @@ from tellapart.index.store import FILE, Store, corruption_named
 
 if TYPE_CHECKING:
     from tellapart.corpus.sources import Source
+
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 
 
 class SnapshotReader(Protocol):
@@ -71,9 +76,28 @@ class OpenedIndex:
         return Refresher(self.folder, self.store, objects) if isinstance(self.store, Store) else None
 
 
+def doing_without_lost_shards(answer: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+    """Let a call of an index answer again where a shard was lost meanwhile that it may do without."""
+
+    @wraps(answer)
+    def answered(*arguments: Asked.args, **options: Asked.kwargs) -> Answer:
+        while True:
+            with suppress(LostShardError):
+                return answer(*arguments, **options)
+
+    return answered
+
+
 def is_published(store: DocumentStore) -> bool:
     """Whether an index is in a database, and only searched."""
     return not isinstance(store, Store)
+
+
+def shards_of(store: DocumentStore) -> tuple[str, ...]:
+    """Give the addresses of the further servers of a published index."""
+    if not isinstance(store, PublishedStore):
+        return ()
+    return tuple(str(address) for address in store.servers.addresses)
 
 
 def bytes_kept(store: DocumentStore) -> int:
@@ -143,6 +167,11 @@ class Refresher:
 def look(refresher: Refresher | None, *, encode: bool) -> Freshness | None:
     """Look where somebody is to; None elsewhere."""
     return None if refresher is None else refresher.look(encode=encode)
+
+
+def partial_notes(partial: str | None) -> tuple[str, ...]:
+    """Say what an answer leaves out."""
+    return (f"a partial answer: {partial}",) if partial else ()
 
 
 def stale_notes(freshness: Freshness | None, folder: Path) -> tuple[str, ...]:

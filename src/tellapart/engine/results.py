@@ -93,7 +93,8 @@ class SearchResult(Sequence[Hit]):
     nobody looked.
     `calibration` is what the probabilities come from, None where the index holds
     none for this search. `best_probability` is the highest of the first ten hits, however many were asked for;
-    `answered` the probability that the index holds an answer at all, None where no such map was fitted.
+    `answered` the probability that the index holds an answer at all, None where no such map was fitted. `partial` says
+    which shards of a published index did not answer, None where all did.
     """
 
     request: SearchRequest
@@ -106,6 +107,7 @@ class SearchResult(Sequence[Hit]):
     calibration: HitCalibration | None = None
     best_probability: float | None = None
     answered: float | None = None
+    partial: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -283,6 +285,7 @@ def search_json(result: SearchResult) -> dict[str, Any]:
             {**asdict(certificate), "holds": certificate.holds} for certificate in result.certificates
         ],
         "freshness": None if result.freshness is None else asdict(result.freshness),
+        "partial": result.partial,
         "hits": result.to_dicts(),
     }
 

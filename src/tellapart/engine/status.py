@@ -9,7 +9,7 @@ from pathlib import Path
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.scan import scan
 from tellapart.engine.facade import Index
-from tellapart.engine.opened import bytes_kept, folder_store, is_published
+from tellapart.engine.opened import bytes_kept, folder_store, is_published, shards_of
 from tellapart.engine.probabilities import CheckedCalibration
 from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
@@ -50,7 +50,8 @@ class CalibrationStatus:
 class IndexStatus:
     """Counts and age; `units` by granularity, `changed_sources` since the last run of `index`.
 
-    `folder` is the address of a `published` index.
+    `folder` is the address of a `published` index, `shards` are those of further servers, and `partial` says which of
+    them do not answer.
 
     `vectors_for` are globs of the documents that have vectors, empty where all have; `compressed` says how the vectors
     of an encoder are kept, for those that are compressed;
@@ -73,6 +74,8 @@ class IndexStatus:
     bytes: int
     verdict: VerdictStatus | None
     calibration: CalibrationStatus | None
+    shards: tuple[str, ...] = ()
+    partial: str | None = None
 
 
 def index_status(index: Index) -> IndexStatus:
@@ -97,6 +100,8 @@ def index_status(index: Index) -> IndexStatus:
                 for name, each in snapshot.encoders.items()
                 if (spec := kept_spec(index.folder, each.fingerprint))
             },
+            shards=shards_of(index.store),
+            partial=snapshot.partial,
             changed_sources=0 if is_published(index.store) else _changed(index),
             bytes=bytes_kept(index.store),
             verdict=_verdict(index.planner(snapshot).verdict),

@@ -117,6 +117,7 @@ class Snapshot(ABC):
         self.encoders = encoders
         self.in_use = in_use
         self.segments = segments
+        self.partial: str | None = None  # what is left out, of a published index that lost a shard
         self._tables: dict[Granularity, UnitTable] = {}
         self._lexical: dict[Granularity, Bm25] = {}
         self._together: dict[tuple[Granularity, ...], list[Bm25]] = {}

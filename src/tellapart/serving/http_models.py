@@ -157,6 +157,9 @@ class SearchAnswerShape(BaseModel):
     calibration: dict[str, Any] | None
     certificates: list[dict[str, Any]]
     freshness: dict[str, Any] | None
+    partial: str | None = Field(
+        description="Which shards of a published index did not answer; null where all did."
+    )
     hits: list[Hit]
     absent: str | None = Field(description="Why nothing here answers the query; null where something may.")
 
@@ -168,6 +171,7 @@ class ContextShape(BaseModel):
     configuration: str
     why: str
     absent: str | None
+    partial: str | None
     tokens: int
     limit: int
     tokenizer: str

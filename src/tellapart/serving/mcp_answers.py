@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from tellapart.engine import Hit, Index, SearchResult
 from tellapart.engine.context import FEWEST_TOKENS, rendered
+from tellapart.engine.opened import partial_notes
 from tellapart.engine.packing import count_tokens, cut_to_tokens
 from tellapart.engine.relevance import nothing_relevant
 from tellapart.engine.request import SearchRequest
@@ -94,7 +95,7 @@ def context(
         state="ready",
         absent=made.absent,
         why=made.why,
-        notes=notes,
+        notes=[*notes, *partial_notes(made.partial)],
         passages=[
             GivenPassage(
                 number=number,

@@ -89,7 +89,6 @@ class PublishedSnapshot(Snapshot):
         self._servers = servers = store.servers
         self.place = store.place
         self.publication = store.publication
-        self.partial = servers.partial
         first = servers.first
         encoders = {
             name: _encoder(stored)
@@ -115,6 +114,7 @@ class PublishedSnapshot(Snapshot):
         for segment in segments:
             segment.vector_names = frozenset(self._moments)
         super().__init__(store.generation, encoders, store.meta(IN_USE) or None, segments)
+        self.partial = servers.partial
         self._published: dict[str, PublishedVectors] = {}
 
     def adding(self, options: str = "") -> str:
