@@ -48,7 +48,7 @@ class Asking:
         self.direct = psycopg.connect(uri, autocommit=True)
         prepare_session(self.direct, "bench")
         self.direct.execute(f"SET hnsw.ef_search = {EF_SEARCH}")
-        row = self.direct.execute("SELECT key FROM vector_sets WHERE live").fetchone()
+        row = self.direct.execute("SELECT key FROM vector_sets WHERE NOT retired").fetchone()
         assert row is not None
         self.table = f"vectors_{row[0]}"
         self.lines: list[str] = []

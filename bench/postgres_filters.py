@@ -52,7 +52,7 @@ def asked_in_every_way(
             for counts in (False, True):
                 for way in order:
                     scan, module.SCANNED = WAYS[way]
-                    with vectors._database.reading() as connection:
+                    with vectors._servers.first.reading() as connection:
                         connection.execute("SELECT set_config('hnsw.iterative_scan', %s, true)", (scan,))
                         started = time.perf_counter()
                         found, _ = vectors.search(query[None], K, allowed=allowed)

@@ -44,6 +44,8 @@ def own_server(copied_from=None):
             socket = parse_qs(urlsplit(copied_from.get_uri()).query)["host"][0]
             given = ("-D", str(folder), "-h", socket, "-U", "postgres", "-R", "-X", "stream", "-c", "fast")
             pgexec("pg_basebackup", given, bin_path=copied_from.bin_path, user=own_user)
+            for file in folder.glob(".s.PGSQL.*"):
+                file.unlink()
         started = servers.get_server(folder, cleanup_mode="stop")
         yield started
     finally:
@@ -104,7 +106,7 @@ def test_a_lost_shard(fragile, tmp_path, capsys, monkeypatch):
             with pytest.raises(TellapartError) as error:
                 place.opened.search("garden", ranker="bm25")
             assert "connection was lost" in one_line(error)
-            assert lost.url.rpartition("=")[2] in str(error.value)
+            assert str(lost) in str(error.value)
             assert "partial=yes" in str(error.value)
             assert not {hit.document for hit in partial.search("roses garden", ranker="bm25", k=50)} & gone
         with pytest.raises(TellapartError) as error:
@@ -125,7 +127,7 @@ def test_a_lost_shard(fragile, tmp_path, capsys, monkeypatch):
                     (rest / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(record, rest / name)
         lines = (place.corpus / "records.jsonl").read_text().splitlines()
-        there = [line for line in lines if not any(json.loads(line)["_id"] == each for each in gone)]
+        there = [line for line in lines if f"records.jsonl/{json.loads(line)['_id']}" not in gone]
         (rest / "records.jsonl").write_text("\n".join(there))
         with Index.build([rest], tmp_path / "rest.idx", encoders=()) as oracle:
             assert len(oracle) == len(place.kept) - len(gone)
