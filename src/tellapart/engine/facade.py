@@ -19,15 +19,7 @@ from tellapart.engine.building import add_encoder, build_index, builder, setting
 from tellapart.engine.examples import ExampleReader
 from tellapart.engine.hits import distinct_hits
 from tellapart.engine.lookup import find_document, stored_document
-from tellapart.engine.opened import (
-    OpenedIndex,
-    doing_without_lost_shards,
-    folder_store,
-    look,
-    own_folder,
-    partial_notes,
-    stale_notes,
-)
+from tellapart.engine.opened import OpenedIndex, answer_notes, despite_losses, folder_store, look, own_folder
 from tellapart.engine.planning import Planner, SearchPlan, about_vectors
 from tellapart.engine.probabilities import calibrated_ranking
 from tellapart.engine.records import CheckedVerdict
@@ -133,13 +125,7 @@ class Index:
             made = object_encoder(encoder, name=name)
             encoder = name or made.name
             self.objects[encoder] = made
-        add_encoder(
-            own_folder(self.store),
-            self.settings,
-            encoder,
-            objects=self.objects,
-            progress=progress,
-        )
+        add_encoder(own_folder(self.store), self.settings, encoder, objects=self.objects, progress=progress)
 
     def encode_alone(self, encoder: str, *levels: Granularity, progress: Progress = silent) -> None:
         """Encode the units of these levels by themselves, where their vectors are pooled from those of others."""
@@ -244,7 +230,7 @@ class Index:
             request = replace(request, granularity=LEVELS[whole][-1])
         return self._answer(request)
 
-    @doing_without_lost_shards
+    @despite_losses
     def context(
         self, query: str, *, tokens: int = DEFAULT_TOKENS, where: Names = (), always: bool = False
     ) -> Context:
@@ -256,7 +242,7 @@ class Index:
 
         return choose_context(self, query, tokens=tokens, where=names(where, "where"), always=always)
 
-    @doing_without_lost_shards
+    @despite_losses
     def run(
         self,
         queries: Mapping[str, str],
@@ -282,7 +268,7 @@ class Index:
         with self.reading() as snapshot:
             return self.planner(snapshot).plan(request_of(**wishes))
 
-    @doing_without_lost_shards
+    @despite_losses
     def _answer(self, request: SearchRequest) -> SearchResult:
         freshness = look(self._refresher, encode=request.check_searchable().ranker not in LEXICAL_ONLY)
         with self.reading() as snapshot:
@@ -291,11 +277,9 @@ class Index:
             fetch = partial(snapshot.fetch, self.store)
             hits = distinct_hits(ranked.rank, fetch, request.k, hold_back=request.left_open)
             notes = plan.notes + about_vectors(snapshot, plan.configuration, self.store)
-            notes += stale_notes(freshness, self.folder) + partial_notes(snapshot.partial)
+            notes += answer_notes(freshness, self.folder, snapshot.partial)
             rest = certificates(level_queries), freshness, ranked.calibration, ranked.best, ranked.answered
-            return SearchResult(
-                request, plan.configuration, plan.why, hits, notes, *rest, partial=snapshot.partial
-            )
+            return SearchResult(request, plan.configuration, plan.why, hits, notes, *rest, snapshot.partial)
 
     def level_queries(
         self, snapshot: Snapshot, request: SearchRequest

@@ -76,7 +76,7 @@ class OpenedIndex:
         return Refresher(self.folder, self.store, objects) if isinstance(self.store, Store) else None
 
 
-def doing_without_lost_shards(answer: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
+def despite_losses(answer: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
     """Let a call of an index answer again where a shard was lost meanwhile that it may do without."""
 
     @wraps(answer)
@@ -174,7 +174,7 @@ def partial_notes(partial: str | None) -> tuple[str, ...]:
     return (f"a partial answer: {partial}",) if partial else ()
 
 
-def stale_notes(freshness: Freshness | None, folder: Path) -> tuple[str, ...]:
-    """Say in at most one line that an answer does not know all files as they are now."""
+def answer_notes(freshness: Freshness | None, folder: Path, partial: str | None) -> tuple[str, ...]:
+    """Say, a line each, that an answer does not know all files as they are now, or leaves out lost shards."""
     note = freshness.note(folder) if freshness else None
-    return () if note is None else (note,)
+    return (*(() if note is None else (note,)), *partial_notes(partial))
