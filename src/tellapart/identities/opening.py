@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 
 from tellapart.arguments import path_of
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, Vectors
-from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError, require
+from tellapart.engine.results import frame_of
+from tellapart.errors import LockedIndexError, StaleIndexError, TellapartError
 from tellapart.identities import calibration as measured
 from tellapart.identities.answers import Entry, Identity, Rows, Scoring
 from tellapart.identities.calibration import ASSUMED, Assumed, Calibration
@@ -21,9 +22,6 @@ from tellapart.identities.matching import FITTED, Reference, Whitening, unit
 from tellapart.identities.odds import Odds
 from tellapart.identities.store import GalleryStore, StoredView, Templates
 from tellapart.identities.views import ViewReader
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 REMEASURED = 0.05
 """A calibration that took long is measured anew when the gallery grew by this share."""
@@ -113,22 +111,10 @@ class OpenGallery:
         """List the templates of an identity."""
         return self.store.views_of(self._number(name))
 
-    def to_frame(self) -> DataFrame:
-        """Give the identities as a pandas frame: name, templates, automatic, added, consent."""
-        pandas = require("pandas", extra="dev")
-        return pandas.DataFrame(
-            [
-                {
-                    "name": each.name,
-                    "templates": each.templates,
-                    "automatic": each.automatic,
-                    "added": each.added,
-                    "consent": each.consent,
-                }
-                for each in self.identities()
-            ],
-            columns=["name", "templates", "automatic", "added", "consent"],
-        )
+    def to_frame(self) -> Any:  # noqa: ANN401
+        """Give the identities as a frame of pandas or polars: name, templates, automatic, added, consent."""
+        columns = ("name", "templates", "automatic", "added", "consent")
+        return frame_of([{name: getattr(each, name) for name in columns} for each in self.identities()])
 
     def log(self) -> list[Entry]:
         """Read the audit log."""
