@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from judged import data_folder
+from judged import data_folder, records
 from tellapart import Index
 
 XQUAD_QUERIES, UNANSWERABLE = 150, 74
@@ -98,10 +97,6 @@ def wikiqa() -> Collection:
         documents[f"{name}.txt"] = text
     questions = [(texts[query], [places[sentence] for sentence in answers[query]]) for query in asked]
     return Collection("wikiqa dev", documents, questions)
-
-
-def records(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def recall(answer: Sequence[Span], given: Sequence[Span]) -> float:

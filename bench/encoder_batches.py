@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from onnxruntime import InferenceSession
 
-from judged import data_folder, publish, table
+from judged import data_folder, publish, records, table
 from tellapart.encoders.folder import MINILM_FOLDER, FolderEncoder, open_minilm
 from tellapart.encoders.sessions import open_session
 from tellapart.encoders.tokens import TokenIds
@@ -96,8 +95,7 @@ def rates(
 
 def kinds(package: Path, encoder: FolderEncoder) -> dict[str, list[str]]:
     """Abstracts, their sentences, and functions, some thousand tokens of each."""
-    with (data_folder() / "scifact" / "corpus.jsonl").open(encoding="utf-8") as stream:
-        abstracts = [json.loads(line)["text"] for line in stream]
+    abstracts = [record["text"] for record in records(data_folder() / "scifact" / "corpus.jsonl")]
     sentences = [sentence for text in abstracts for sentence in text.split(". ")]
     files = (path.read_text(encoding="utf-8") for path in sorted(package.rglob("*.py")))
     functions = [f"def {part}" for text in files for part in text.split("\ndef ")[1:]]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +37,9 @@ def load(name: str, split: str, *, corpus: str = "corpus.jsonl") -> Judged:
     qrels = read_qrels(folder / "qrels" / f"{split}.tsv")
     documents = {
         record["_id"]: "\n".join(part for part in (record.get("title"), record["text"]) if part)
-        for record in _records(folder / corpus)
+        for record in records(folder / corpus)
     }
-    texts = {record["_id"]: record["text"] for record in _records(folder / "queries.jsonl")}
+    texts = {record["_id"]: record["text"] for record in records(folder / "queries.jsonl")}
     return Judged(f"{name} {split}", documents, {query: texts[query] for query in qrels.grades}, qrels)
 
 
@@ -74,6 +75,7 @@ def data_folder() -> Path:
     return Path(folder)
 
 
-def _records(path: Path) -> list[dict[str, str]]:
+def records(path: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON lines."""
     with path.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]

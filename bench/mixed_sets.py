@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from judged import records as read_records
 from tellapart.engine import Index
 from tellapart.experiments.qrels import read_beir
 
@@ -67,9 +68,7 @@ def judged_side(data: Path, side: Side) -> Judged:
 def records(data: Path, side: Side, judged: Judged) -> Iterator[dict[str, str]]:
     """Give the sampled documents of a side as records that say their kind."""
     wanted = {document for own in judged.grades.values() for document in own}
-    with (data / side.name / side.corpus).open(encoding="utf-8") as lines:
-        every = [json.loads(line) for line in lines]
-    named = {f"{side.name}:{each['_id']}": each for each in every}
+    named = {f"{side.name}:{each['_id']}": each for each in read_records(data / side.name / side.corpus)}
     others = [name for name in named if name not in wanted]
     more = others if side.documents is None else _sample(others, max(side.documents - len(wanted), 0))
     for name in [*sorted(wanted & named.keys()), *more]:

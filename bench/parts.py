@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from judged import records
 from tellapart.experiments.qrels import JudgedQueries, Qrels, QueryTexts, read_queries
 
 
@@ -27,11 +27,6 @@ Parts = Mapping[str, Sequence[Part]]
 """The parts of each document, in order."""
 
 
-def _records(path: Path) -> Iterator[dict[str, object]]:
-    with path.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines)
-
-
 def text_of(record: Mapping[str, object]) -> str:
     """A record's text as it is indexed: title, newline, text."""
     return "\n".join(str(part) for part in (record.get("title"), record["text"]) if part)
@@ -47,7 +42,7 @@ def _bounded(document: str, ids: Sequence[str], starts: Sequence[int], text: str
 
 def scifact_sentences(folder: Path) -> Parts:
     parts: dict[str, Sequence[Part]] = {}
-    for record in _records(folder / "corpus.jsonl"):
+    for record in records(folder / "corpus.jsonl"):
         text, identifier = text_of(record), str(record["_id"])
         offset = len(text) - len(str(record["text"]))
         starts = [offset + int(start) for start in record["sent_starts"]]  # type: ignore[attr-defined]
@@ -69,7 +64,7 @@ def scifact_rationales(folder: Path) -> JudgedQueries:
 def _joined(folder: Path, corpus: str, members: Mapping[str, list[tuple[str, str]]]) -> Parts:
     """Parts of documents whose text is made of their members' texts (id, text), in order."""
     parts: dict[str, Sequence[Part]] = {}
-    for record in _records(folder / corpus):
+    for record in records(folder / corpus):
         text, identifier = text_of(record), str(record["_id"])
         starts, at = [], len(text) - len(str(record["text"]))
         for name, member in members[identifier]:
@@ -84,21 +79,21 @@ def _joined(folder: Path, corpus: str, members: Mapping[str, list[tuple[str, str
 
 def wikiqa_sentences(folder: Path) -> Parts:
     members: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for record in _records(folder / "corpus.jsonl"):
+    for record in records(folder / "corpus.jsonl"):
         members[str(record["doc"])].append((str(record["_id"]), str(record["text"])))
     return _joined(folder, "sections.jsonl", members)
 
 
 def xquad_paragraphs(folder: Path) -> Parts:
     members: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for record in _records(folder / "corpus.jsonl"):
+    for record in records(folder / "corpus.jsonl"):
         identifier = str(record["_id"])
         members[identifier.partition("p")[0]].append((identifier, str(record["text"])))
     return _joined(folder, "articles.jsonl", members)
 
 
 def texts_of(corpus: Path) -> dict[str, str]:
-    return {str(record["_id"]): text_of(record) for record in _records(corpus)}
+    return {str(record["_id"]): text_of(record) for record in records(corpus)}
 
 
 def part_of(parts: Sequence[Part], start: int, end: int) -> str | None:

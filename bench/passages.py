@@ -8,12 +8,11 @@ keeps every passage distinct and the frequencies of words as they are.
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import sys
 import sysconfig
 from pathlib import Path
+
+from judged import data_folder, records
 
 SETS = ("scifact", "cranfield", "cisi", "med", "cacm", "wikiqa", "cosqa")
 WORDS_PER_PIECE = 33
@@ -49,21 +48,11 @@ def queries(texts: list[str], count: int, words: int = 9, seed: int = 1) -> list
     return found
 
 
-def data_folder() -> Path:
-    """Give the folder of judged collections, or end with a line that says how to name it."""
-    folder = os.environ.get("TELLAPART_DATA", "")
-    if not folder or not Path(folder).is_dir():
-        sys.exit("set TELLAPART_DATA to the folder of judged collections")
-    return Path(folder)
-
-
 def _judged() -> list[str]:
     pieces = []
     for name in SETS:
-        with (data_folder() / name / "corpus.jsonl").open(encoding="utf-8") as lines:
-            for line in lines:
-                record = json.loads(line)
-                pieces += _pieces(f"{record.get('title', '')}\n{record['text']}")
+        for record in records(data_folder() / name / "corpus.jsonl"):
+            pieces += _pieces(f"{record.get('title', '')}\n{record['text']}")
     return pieces
 
 

@@ -10,7 +10,6 @@ was made on. The judged starts themselves are a segmenter's and hold its mistake
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import statistics
 import time
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from judged import data_folder, publish, table
+from judged import data_folder, publish, records, table
 from tellapart.corpus.document import Document, Granularity, Kind
 from tellapart.corpus.prose import sentence_starts, split
 from tellapart.corpus.prose.sentences import LONGEST_SENTENCE
@@ -70,15 +69,10 @@ The thresholds and patterns were made while looking at these sets, so this is a 
 def abstracts() -> tuple[list[Abstract], list[Abstract]]:
     """Texts with their judged starts: the half for making rules, the half for reporting."""
     halves: tuple[list[Abstract], list[Abstract]] = ([], [])
-    for record in records("scifact", "corpus.jsonl"):
+    for record in records(data_folder() / "scifact" / "corpus.jsonl"):
         chosen = halves[zlib.crc32(record["_id"].encode()) % 2]
         chosen.append((record["text"], frozenset(record["sent_starts"])))
     return halves
-
-
-def records(name: str, file: str) -> list[dict]:
-    with (data_folder() / name / file).open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def naive(text: str) -> list[int]:
@@ -147,11 +141,11 @@ def lengths(texts: Sequence[Abstract]) -> str:
 
 
 def sanity() -> str:
-    paragraphs = [record["text"] for record in records("xquad-en", "corpus.jsonl")]
+    paragraphs = [record["text"] for record in records(data_folder() / "xquad-en" / "corpus.jsonl")]
     cut = [len(sentence_starts(text)) for text in paragraphs]
-    single = [record["text"] for record in records("wikiqa", "corpus.jsonl")]
+    single = [record["text"] for record in records(data_folder() / "wikiqa" / "corpus.jsonl")]
     whole = sum(len(sentence_starts(text)) == 1 for text in single) / len(single)
-    articles = records("xquad-en", "articles.jsonl")
+    articles = records(data_folder() / "xquad-en" / "articles.jsonl")
     trees = [split(Document(a["_id"], a["text"], Kind.PROSE)) for a in articles]
     found = sum(len(tree.levels[Granularity.PARAGRAPH].starts) for tree in trees)
     return (
@@ -168,7 +162,10 @@ def kinds() -> str:
             if (name, file) == ("java-cs", "queries.jsonl"):
                 continue  # its queries are Java
             kind = Kind.CODE if name in CODE_SETS and file == "corpus.jsonl" else Kind.PROSE
-            texts = ["\n".join(filter(None, (r.get("title"), r["text"]))) for r in records(name, file)]
+            texts = [
+                "\n".join(filter(None, (r.get("title"), r["text"])))
+                for r in records(data_folder() / name / file)
+            ]
             started = time.perf_counter()
             found = [recognise(text) for text in texts]
             micros = 1e6 * (time.perf_counter() - started) / len(texts)
