@@ -48,4 +48,4 @@ if TYPE_CHECKING:
     from tellapart.scores.corpus_map import CorpusMap as CorpusMap
     from tellapart.scores.corpus_map import map_corpus as map_corpus
 
-__getattr__, __dir__, __all__ = lazily(__name__, __file__)
+__getattr__, __dir__, __all__ = lazily(__name__)

@@ -42,4 +42,4 @@ if TYPE_CHECKING:
     from tellapart.rankers.run import Run as Run
     from tellapart.scores.calibration import expected_calibration_error as expected_calibration_error
 
-__getattr__, __dir__, __all__ = lazily(__name__, __file__)
+__getattr__, __dir__, __all__ = lazily(__name__)

@@ -65,4 +65,4 @@ if TYPE_CHECKING:
     from tellapart.experiments.verdict import Finding as Finding
     from tellapart.experiments.verdict import Verdict as Verdict
 
-__getattr__, __dir__, __all__ = lazily(__name__, __file__)
+__getattr__, __dir__, __all__ = lazily(__name__)

@@ -45,4 +45,4 @@ if TYPE_CHECKING:
     from tellapart.learning.objectives.triplets import semi_hard as semi_hard
     from tellapart.learning.training.options import TrainingOptions as TrainingOptions
 
-__getattr__, __dir__, __all__ = lazily(__name__, __file__, first=lambda: require("torch", extra="train"))
+__getattr__, __dir__, __all__ = lazily(__name__, first=lambda: require("torch", extra="train"))

@@ -16,4 +16,4 @@ if TYPE_CHECKING:
     from tellapart.rankers.estimators import ExemplarSVM as ExemplarSVM
     from tellapart.rankers.registry import Parameters as Parameters
 
-__getattr__, __dir__, __all__ = lazily(__name__, __file__)
+__getattr__, __dir__, __all__ = lazily(__name__)

@@ -30,4 +30,4 @@ if TYPE_CHECKING:
     from tellapart.scores.thresholds import recall_threshold as recall_threshold
     from tellapart.scores.vectors import Diagnostic as Diagnostic
 
-__getattr__, __dir__, __all__ = lazily(__name__, __file__)
+__getattr__, __dir__, __all__ = lazily(__name__)
