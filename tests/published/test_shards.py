@@ -224,18 +224,32 @@ def test_what_cannot_be_a_shard(place, server):
     same(large.search("roses"), sharded.search("roses"))
 
 
-def test_no_password_is_stored(own_place):
+def test_no_password_is_stored_and_the_command_line(own_place, capsys):
+    from tellapart.cli.app import run
+
     large, address, shards = own_place.kept, own_place.address, own_place.shards
 
     def with_password(url):
         return url.replace("postgres:@", "postgres:s3cr3t@")
 
-    report = publish(large, with_password(address), shards=[with_password(each) for each in shards])
+    folder, beside = str(large.folder), [with_password(each) for each in shards]
+    command = ["publish", "--index", folder, "--to", with_password(address)]
+    assert run([*command, "--shard", beside[0], "--shard", beside[1], "--json"]) == 0
+    report = capsys.readouterr().out
+    assert json.loads(report)["shards"] == [str(Address.needed(each)) for each in shards]
     given = Address.needed(address)
     with psycopg.connect(given.url) as connection:
         kept = connection.execute(f"SELECT address FROM {given.schema}.shards").fetchall()
-    assert "s3cr3t" not in str(kept) + str(report)
+    assert "s3cr3t" not in str(kept) + report
     assert "postgres@" not in str(kept)
+    assert run(["status", "--index", address]) == 0
+    assert str(Address.needed(shards[0])) in capsys.readouterr().out
+    assert run([*command, "--one-server", "--shard", shards[0]]) == 2
+    assert "--one-server takes no --shard" in capsys.readouterr().err
+    assert run([*command, "--one-server"]) == 0
+    assert "is no shard any more: its schema can be dropped" in capsys.readouterr().err
+    assert run(["search", "roses", "--index", address, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["partial"] is None
 
 
 def test_addresses_of_shards():

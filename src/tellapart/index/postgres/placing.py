@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -32,7 +32,8 @@ def owners_of(identifiers: Sequence[str], servers: Sequence[int]) -> NDArray[np.
     )
     hashed = np.frombuffer(digests, "<u8")
     weights = [_mixed(hashed ^ _mixed(np.array([number], np.uint64))) for number in servers]
-    return np.array(servers, np.int16)[np.argmax(weights, axis=0)]
+    owners: NDArray[np.int16] = np.array(servers, np.int16)[np.argmax(weights, axis=0)]
+    return owners
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -79,19 +80,16 @@ class Placement:
     """Numbers of the live documents, ascending, with the server of each and its key there."""
 
     def __init__(self, segments: Sequence[PlacedSegment]) -> None:
-        live = [~segment.dead for segment in segments]
-        parts = [
-            np.concatenate(
-                [np.zeros(0, dtype), *(values[kept] for values, kept in zip(column, live, strict=True))]
-            )
-            for dtype, column in (
-                (np.int64, [segment.documents for segment in segments]),
-                (np.int16, [segment.owners for segment in segments]),
-                (np.int64, [segment.keys for segment in segments]),
-            )
-        ]
-        order = np.argsort(parts[0], kind="stable")
-        self.numbers, self.owners, self.keys = (part[order] for part in parts)
+        numbers, owners, keys = [np.zeros(0, np.int64)], [np.zeros(0, np.int16)], [np.zeros(0, np.int64)]
+        for segment in segments:
+            kept = ~segment.dead
+            numbers.append(segment.documents[kept])
+            owners.append(segment.owners[kept])
+            keys.append(segment.keys[kept])
+        order = np.argsort(np.concatenate(numbers), kind="stable")
+        self.numbers = np.concatenate(numbers)[order]
+        self.owners = np.concatenate(owners)[order]
+        self.keys = np.concatenate(keys)[order]
 
     def keys_of(self, numbers: Sequence[int]) -> dict[int, list[int]]:
         """Give the keys of some documents by server; those that are not there are left out."""
@@ -125,7 +123,7 @@ class Placement:
             found[int(owner)] = self.keys[own], self.numbers[own]
         return found
 
-    def count_at(self, servers: Sequence[int]) -> int:
+    def count_at(self, servers: Iterable[int]) -> int:
         """Count the documents that some servers hold."""
         return int(np.isin(self.owners, np.array(list(servers), np.int16)).sum())
 

@@ -143,7 +143,9 @@ def belonging(connection: Connection[Row], database: Database) -> tuple[str | No
     """Say of which index a server holds documents, and which of its servers it is; None before it was said."""
     if not _has_tables(connection, database.address.schema):
         return None, FIRST
-    kept = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('index', 'server')").fetchall())
+    kept: dict[str, str] = dict(
+        connection.execute("SELECT key, value FROM meta WHERE key IN ('index', 'server')").fetchall()
+    )
     return kept.get("index"), int(kept.get("server", FIRST))
 
 

@@ -48,7 +48,9 @@ def open_targets(
     _prepare(stack, first, address)
     index = ensure_first(first, Database(address))
     targets = [ServerTarget(FIRST, Database(address), first)]
-    before = dict(first.execute("SELECT number, address FROM shards ORDER BY number").fetchall())
+    before: dict[int, str] = dict(
+        first.execute("SELECT number, address FROM shards ORDER BY number").fetchall()
+    )
     for shard in [address.shard(kept) for kept in before.values()] if shards is None else shards:
         connection = _connected(stack, shard)
         if belonging(connection, Database(shard)) in [(index, target.number) for target in targets]:
