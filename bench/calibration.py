@@ -2,8 +2,9 @@
 
 TELLAPART_DATA=... python bench/calibration.py --work build/calibration --output docs/benchmarks/calibration.md
 
-`--bayesian PYTHON` names a Python that has the package bayesian-bm25, whose probabilities are then in the same table.
-What searches found is kept in the work folder.
+`--bayesian PYTHON` names a Python that has bayesian-bm25[scorer], whose probabilities are then in the same table.
+What searches found, and the figures of each set, are kept in the work folder: a run that was cut goes on where it was,
+`--sets` makes some of them, and the page has all that were made.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from calibration_figures import (
     SPLITS,
     answer_probabilities,
+    ceiling_figures,
     evidence_of,
     near_miss_figures,
     precision_figures,
@@ -38,6 +41,7 @@ from tellapart.engine.configuration import Configuration
 from tellapart.engine.hit_features import COMPARED_HITS, FEATURES
 from tellapart.experiments import read_query_set
 from tellapart.experiments.query_set import QuerySet
+from tellapart.experiments.synthetic.queries import QuerySource
 from tellapart.index.lexical import analyse_query
 from tellapart.scores.calibrating import observe_synthetic
 from tellapart.scores.evidence import CalibrationEvidence
@@ -60,8 +64,19 @@ LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
 PRECISIONS = (0.9, 0.75)
+TABLES = ("quality", "ceiling", "precision", "refusal")
 FIELDS = ("features", "relevant", "without")
 COSINE, SECOND = FEATURES.index("cosine"), FEATURES.index("best second look")
+
+
+CEILINGS = """
+## How much skill there is
+
+Skill of the first hit's probability, and what maps would reach that know the answers: a step map of the best
+single feature, or of the probabilities, and a logistic regression of all features, each fitted on the very hits it is
+judged on. They are upper bounds of what such scores can say, not results.
+
+"""
 
 
 def main() -> None:
@@ -72,57 +87,88 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=list(SETS))
     parser.add_argument("--encoder", nargs="*", default=["minilm"])
     parser.add_argument("--queries", type=int, default=500, help="of a split at most, drawn with seed 0")
-    parser.add_argument("--observe", action="store_true", help="only search, and keep what was found")
-    parser.add_argument(
-        "--synthetic", nargs="*", default=[], help="sets of which synthetic queries are made too"
-    )
     parser.add_argument("--bayesian", metavar="PYTHON", help="one that has the package bayesian-bm25")
     arguments = parser.parse_args()
-    quality, precision, refusal, unanswered = [], [], [], ""
     for name in arguments.sets:
-        folder, splits = SETS[name]
-        index = Index.build(
-            [data_folder() / folder / "corpus.jsonl"],
-            arguments.work / folder,
-            encoders=tuple(arguments.encoder),
-            granularities=("paragraph", "function"),
-        )
-        configuration = index.plan().configuration
-        parts, queries = {}, {}
-        for split in splits:
-            queries[split] = drawn(
-                read_query_set(index, data_folder() / folder, split=split), arguments.queries
-            )
-            place = arguments.work / f"{folder}-{split}.json"
-            parts[split] = kept_observed(place, index, queries[split], configuration, COMPARED_HITS)
-        if arguments.observe:
-            index.close()
-            continue
-        every = [each for part in parts.values() for each in part]
-        observed = [each for each in every if each.answerable]
-        label = f"{name} ({len(observed)})"
-        for method in ("logistic", "isotonic"):
-            evidence = CalibrationEvidence.of(observed, method, "judged", "", 0)
-            quality.append([label, f"judged, {method}", *quality_figures(evidence)])
-        precision += [[label, *row] for row in precision_figures(observed, PRECISIONS)]
-        refusal.append([label, *near_miss_figures(observed)])
-        if name in arguments.synthetic:
-            made = kept_synthetic(arguments.work / f"{folder}-synthetic.json", index, configuration)
-            quality.append([label, f"synthetic ({len(made)})", *quality_figures(transferred(made, observed))])
-        if arguments.bayesian:
-            for split, asked in queries.items():
-                theirs = _bayesian(arguments.bayesian, index, asked)
-                row = f"bayesian-bm25 0.11, automatic base rate ({len(theirs.clusters)} of {split})"
-                quality.append([label, row, *quality_figures(theirs)])
-        if name == "wikiqa":
-            unanswered = _no_answer(index, queries["dev"], parts, configuration, arguments)
-        index.close()
-    if arguments.observe:
-        return
-    left = [each for each in SETS if each not in arguments.sets]
-    left += [] if arguments.synthetic else ["synthetic queries (`--synthetic`)"]
-    left += [] if arguments.bayesian else ["bayesian-bm25 (`--bayesian`)"]
-    publish(_page(quality, precision, refusal, unanswered) + _left(left), arguments.output)
+        place = arguments.work / f"{name.replace(', ', '-')}-figures.json"
+        if not place.exists():
+            place.write_text(json.dumps(_figures(name, arguments)))
+    made = {name: arguments.work / f"{name.replace(', ', '-')}-figures.json" for name in SETS}
+    found = {name: json.loads(place.read_text()) for name, place in made.items() if place.exists()}
+    if len(found) == len(SETS):
+        place = arguments.work / "elsewhere.json"
+        if not place.exists():
+            place.write_text(json.dumps({name: _elsewhere(name, arguments.work) for name in SETS}))
+        for name, row in json.loads(place.read_text()).items():
+            found[name]["quality"].append(row)
+    parts = {part: [row for of in found.values() for row in of[part]] for part in TABLES}
+    unanswered = "".join(of["unanswered"] for of in found.values())
+    left = [name for name in SETS if name not in found]
+    left += [] if any("bayesian" in row[1] for row in parts["quality"]) else ["bayesian-bm25 (`--bayesian`)"]
+    publish(_page(unanswered=unanswered, **parts) + _left(left), arguments.output)
+
+
+def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Rows of one set: of quality, precision and refusal, and the section on questions without an answer."""
+    folder, splits = SETS[name]
+    index = Index.build(
+        [data_folder() / folder / "corpus.jsonl"],
+        arguments.work / folder,
+        encoders=tuple(arguments.encoder),
+        granularities=("paragraph", "function"),
+    )
+    configuration = index.plan().configuration
+    parts, queries = {}, {}
+    for split in splits:
+        queries[split] = drawn(read_query_set(index, data_folder() / folder, split=split), arguments.queries)
+        place = arguments.work / f"{folder}-{split}.json"
+        parts[split] = kept_observed(place, index, queries[split], configuration, COMPARED_HITS)
+    observed = [each for part in parts.values() for each in part if each.answerable]
+    label, quality = f"{name} ({len(observed)})", []
+    evidence = {
+        method: CalibrationEvidence.of(observed, method, "judged", "", 0)
+        for method in ("logistic", "isotonic")
+    }
+    quality += [[label, f"judged, {method}", *quality_figures(each)] for method, each in evidence.items()]
+    made = kept_synthetic(arguments.work / f"{folder}-synthetic.json", index, configuration)
+    quality.append([label, f"synthetic ({len(made)})", *quality_figures(transferred(made, observed))])
+    telling = [each for each in made if not each.query.startswith(QuerySource.RARE_TERMS)]
+    row = f"synthetic, without rare terms ({len(telling)})"
+    quality.append([label, row, *quality_figures(transferred(telling, observed))])
+    for split, asked in queries.items() if arguments.bayesian else ():
+        theirs = _bayesian(arguments.bayesian, index, asked)
+        row = f"bayesian-bm25 0.11, automatic base rate ({len(theirs.clusters)} of {split})"
+        quality.append([label, row, *quality_figures(theirs)])
+    found = {
+        "quality": quality,
+        "ceiling": [[label, *ceiling_figures(observed, evidence["logistic"])]],
+        "precision": [[label, *row] for row in precision_figures(observed, PRECISIONS)],
+        "refusal": [[label, *near_miss_figures(observed)]],
+        "unanswered": _no_answer(index, queries["dev"], parts, configuration, arguments)
+        if name == "wikiqa"
+        else "",
+    }
+    index.close()
+    return found
+
+
+def _elsewhere(name: str, work: Path) -> list[str]:
+    """A row of quality: fitted on people's queries of the other collections, each weighing as much."""
+
+    def observed(folder: str, splits: Sequence[str]) -> list[ObservedQuery]:
+        every = [each for split in splits for each in _read(work / f"{folder}-{split}.json")]
+        return [each for each in every if each.answerable]
+
+    known = []
+    for other, (folder, splits) in SETS.items():
+        if folder != SETS[name][0] and other != "cranfield, sources":
+            part = observed(folder, splits)
+            known += [
+                replace(each, weight=1 / len(part), cluster=f"{folder} {each.cluster}") for each in part
+            ]
+    known = [replace(each, weight=each.weight * len(known) / len(SETS)) for each in known]
+    own = observed(*SETS[name])
+    return [f"{name} ({len(own)})", "people's queries elsewhere", *quality_figures(transferred(known, own))]
 
 
 def _left(names: Sequence[str]) -> str:
@@ -238,6 +284,7 @@ def _no_answer(
 
 def _page(
     quality: Sequence[Sequence[str]],
+    ceiling: Sequence[Sequence[str]],
     precision: Sequence[Sequence[str]],
     refusal: Sequence[Sequence[str]],
     unanswered: str,
@@ -248,7 +295,9 @@ def _page(
         "fit on queries of other clusters (5 folds). Intervals: 95 %; of skill, over resampled queries. *By chance*:\n"
         "the error that perfect probabilities of these values show with so many hits, and how often they show as much\n"
         "as was found (p): a small p says that the probabilities are wrong, not only few. *Beyond chance*: found less\n"
-        "the mean by chance. Synthetic: fitted on queries made from the corpus, applied to people's.\n\n"
+        "the mean by chance. Synthetic: fitted on queries made from the corpus, applied to people's; without rare\n"
+        "terms: only the kinds of queries that the verdict asks. *People's queries elsewhere*: fitted on those of\n"
+        "the other collections. bayesian-bm25 ranks with its own BM25.\n\n"
         + table(
             [
                 "set (queries)",
@@ -263,6 +312,17 @@ def _page(
                 "skill, ten hits",
             ],
             quality,
+        )
+        + CEILINGS
+        + table(
+            [
+                "set (queries)",
+                "as it is, cross-fitted",
+                "best feature, isotonic on the same hits",
+                "as it is, then isotonic on the same hits",
+                "all features, fitted on the same hits",
+            ],
+            ceiling,
         )
         + "\n## Precision: asked and obtained\n\n"
         f"A third of the queries calibrates (map and threshold, 95 % confidence), the others are searched;\n"

@@ -158,6 +158,32 @@ def _interval(
     return f"{figure(np.concatenate(predicted), np.concatenate(relevant)):.3f} [{low:.3f}, {high:.3f}]"
 
 
+def ceiling_figures(observed: Sequence[ObservedQuery], evidence: CalibrationEvidence) -> list[str]:
+    """Skill of the first hit as it is, and what maps that were fitted on the very same hits would reach."""
+    from sklearn.isotonic import IsotonicRegression
+    from sklearn.linear_model import LogisticRegression
+
+    features = np.stack([each.features[0] for each in observed])
+    relevant = np.array([each.relevant[0] for each in observed], dtype=float)
+    said = np.array([each[0] for each in evidence.probabilities])
+
+    def oracle(values: np.ndarray) -> float:
+        return brier_skill(IsotonicRegression().fit_transform(values, relevant), relevant)
+
+    alone = {
+        name: max(oracle(values), oracle(-values)) for name, values in zip(FEATURES, features.T, strict=True)
+    }
+    best = max(alone, key=lambda name: alone[name])
+    scaled = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-9)
+    together = LogisticRegression(C=100.0, max_iter=5000).fit(scaled, relevant).predict_proba(scaled)[:, 1]
+    return [
+        f"{brier_skill(said, relevant):.3f}",
+        f"{alone[best]:.3f} ({best})",
+        f"{oracle(said):.3f}",
+        f"{brier_skill(together, relevant):.3f}",
+    ]
+
+
 def near_miss_figures(observed: Sequence[ObservedQuery]) -> list[str]:
     evidence = CalibrationEvidence.of(observed, "logistic", "judged", "", 0)
     kept = [at for at, each in enumerate(observed) if each.found and len(each.without)]

@@ -21,7 +21,7 @@ def idx(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind, words in KINDS.items()
         for name in NAMES[kind]
     ]
-    rows += [{"_id": kind, "text": f"kind of animal: {kind} {words}"} for kind, words in KINDS.items()]
+    rows += [{"_id": kind, "title": kind, "text": f"kind of animal {words}"} for kind, words in KINDS.items()]
     (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert run(["index", str(folder / "corpus.jsonl"), "--encoder", "lsa", "--index", str(folder / "i")]) == 0
     return folder / "i"

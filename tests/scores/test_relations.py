@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tellapart.errors import TellapartError
-from tellapart.scores.relations import RelationModel, decoded, surroundings_of
+from tellapart.scores.relations import NamedUnits, RelationModel, decoded, surroundings_of
 
 
 def world(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -22,15 +22,18 @@ def world(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple(rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (things, kinds, others))
 
 
+of = NamedUnits.of
+
+
 def first_rank(model: RelationModel | None, x: np.ndarray, units: np.ndarray, answer: int) -> int:
-    scores = units @ x if model is None else model.score(x, units)
+    scores = units @ x if model is None else model.score(of(x[None]), of(units))
     return int((scores > scores[answer]).sum())
 
 
 def test_a_few_pairs_find_what_the_cosine_does_not() -> None:
     things, kinds, others = world()
     units = np.concatenate([kinds, others, things])
-    model = RelationModel().fit(things[:10], kinds[:10], surroundings_of(units))
+    model = RelationModel().fit(of(things[:10]), of(kinds[:10]), surroundings_of(of(units)))
     learned = [first_rank(model, things[i], units[:-40], i) for i in range(10, 40)]
     plain = [first_rank(None, things[i], units[:-40], i) for i in range(10, 40)]
     assert np.mean([rank == 0 for rank in learned]) > np.mean([rank == 0 for rank in plain]) + 0.3
@@ -38,11 +41,11 @@ def test_a_few_pairs_find_what_the_cosine_does_not() -> None:
 
 def test_a_relation_has_a_direction_unless_it_is_symmetric() -> None:
     things, kinds, others = world()
-    surroundings = surroundings_of(np.concatenate([kinds, others, things]))
-    pairs = things[:10], kinds[:10]
+    surroundings = surroundings_of(of(np.concatenate([kinds, others, things])))
+    pairs = of(things[:10]), of(kinds[:10])
     model = RelationModel().fit(*pairs, surroundings)
-    there = model.score(things[20], np.stack([kinds[20], others[20]]))
-    back = model.score(kinds[20], np.stack([things[20], kinds[21]]))
+    there = model.score(of(things[20:21]), of(np.stack([kinds[20], others[20]])))
+    back = model.score(of(kinds[20:21]), of(np.stack([things[20], kinds[21]])))
     assert there[0] > there[1]
     assert back[0] < back[1], "a kind's own kinds look like kinds, not like things"
     both = RelationModel(symmetric=True).fit(*pairs, surroundings)
@@ -51,12 +54,13 @@ def test_a_relation_has_a_direction_unless_it_is_symmetric() -> None:
 
 def test_what_is_kept_scores_the_same() -> None:
     things, kinds, others = world()
-    surroundings = surroundings_of(np.concatenate([kinds, others, things]))
-    model = RelationModel().fit(things[:8], kinds[:8], surroundings)
+    surroundings = surroundings_of(of(np.concatenate([kinds, others, things])))
+    model = RelationModel().fit(of(things[:8]), of(kinds[:8]), surroundings)
     kept = decoded(json.dumps(model.to_json()))
     assert kept is not None
     again = RelationModel.from_json(kept, surroundings)
-    np.testing.assert_allclose(again.score(things[9], kinds), model.score(things[9], kinds), atol=0.05)
+    asked = of(things[9:10]), of(kinds)
+    np.testing.assert_allclose(again.score(*asked), model.score(*asked), atol=0.05)
     assert decoded("{}") is None
     assert decoded("no json") is None
 
@@ -64,4 +68,28 @@ def test_what_is_kept_scores_the_same() -> None:
 def test_too_few_pairs_are_refused() -> None:
     things, kinds, _ = world()
     with pytest.raises(TellapartError, match="needs 1 more"):
-        RelationModel().fit(things[:2], kinds[:2], surroundings_of(kinds))
+        RelationModel().fit(of(things[:2]), of(kinds[:2]), surroundings_of(of(kinds)))
+
+
+def test_a_name_in_the_text_says_more_than_vectors_without_any_meaning() -> None:
+    draw = np.random.default_rng(0)
+    vectors = draw.normal(size=(120, 16))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    kinds = [f"kind{row}" for row in range(60)]
+    texts = [frozenset({f"thing{row}", "breed", kinds[row]}) for row in range(60)]
+    names = [frozenset({f"thing{row}"}) for row in range(60)] + [frozenset({each}) for each in kinds]
+    units = of(vectors, [*texts, *(frozenset({each, "animal"}) for each in kinds)], names)
+    things, above, everything = range(60), range(60, 120), surroundings_of(units)
+
+    def found(asked: range, answers: range) -> float:
+        """Learn from the first 20 pairs; how often the others' answers come first."""
+        model = RelationModel().fit(units.taken(asked[:20]), units.taken(answers[:20]), everything)
+        right = 0
+        for x, answer in zip(asked[20:], answers[20:], strict=True):
+            scores = model.score(units.taken([x]), units)
+            scores[x] = -np.inf
+            right += int(scores.argmax() == answer)
+        return right / len(asked[20:])
+
+    assert found(things, above) > 0.9, "the kind's name stands in the thing's text"
+    assert found(above, things) > 0.9, "and the other way round"

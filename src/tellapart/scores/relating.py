@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -12,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.document import Granularity
+from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index, SearchResult
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.examples import ExampleReader, vectors_of
+from tellapart.engine.examples import Example, ExampleReader, ExampleSet, vectors_of
 from tellapart.engine.hits import distinct_hits
 from tellapart.engine.opened import own_folder
 from tellapart.engine.records import write_records
@@ -23,9 +24,19 @@ from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.experiments.statistics import Comparison, compare
+from tellapart.index.lexical import analyse_query
 from tellapart.index.settings import located
 from tellapart.index.snapshot import Snapshot
-from tellapart.scores.relations import CANDIDATES, MOST_PAIRS, RelationModel, Surroundings, decoded
+from tellapart.index.store import StoredDocument
+from tellapart.scores.relations import (
+    CANDIDATES,
+    MOST_PAIRS,
+    NamedUnits,
+    RelationModel,
+    Surroundings,
+    Terms,
+    decoded,
+)
 
 RECORD = "relation "
 """Records of relations are named so, with the relation's name behind it."""
@@ -109,12 +120,12 @@ def learn_relation(
     chosen_pairs = [pairs[at] for at in spaced]
     with index.reading() as snapshot:
         resolver = _Resolver(index, snapshot, used, level)
-        sides = [[resolver.vector(side) for side in pair] for pair in chosen_pairs]
-        surroundings = surroundings_in(snapshot, used, level)
+        sides = [[resolver.unit(side) for side in pair] for pair in chosen_pairs]
+        surroundings = surroundings_in(index, snapshot, used, level)
         fingerprint = snapshot.encoders[used].fingerprint
     if not sides:
         raise TellapartError("no pairs: give some lines of two names with a tab between them")
-    sources, targets = (np.stack(column) for column in zip(*sides, strict=True))
+    sources, targets = (functools.reduce(NamedUnits.and_then, column) for column in zip(*sides, strict=True))
     model = RelationModel(symmetric=symmetric).fit(sources, targets, surroundings)
     record = {
         "encoder": used,
@@ -124,8 +135,7 @@ def learn_relation(
         **model.to_json(),
     }
     write_records(own_folder(index.store), {RECORD + name: json.dumps(record)})
-    learned, plain = model.left_out_ranks(surroundings.sample)
-    return LearnedRelation(name, len(sides), resolver.texts, learned, plain)
+    return LearnedRelation(name, len(sides), resolver.texts, *model.left_out_ranks_)
 
 
 def relations_of(index: Index) -> dict[str, dict[str, Any]]:
@@ -163,9 +173,9 @@ def search_relation(index: Index, place: str, name: str, k: int = 10) -> SearchR
                 f" run 'tellapart relation learn {name} PAIRS --index {index.folder}' again"
             )
         resolver = _Resolver(index, snapshot, encoder, level)
-        x = resolver.vector(place)
-        model = RelationModel.from_json(kept, surroundings_in(snapshot, encoder, level))
-        found = _best(snapshot, model, x, encoder, level, resolver.own, name, k)
+        x = resolver.unit(place)
+        model = RelationModel.from_json(kept, surroundings_in(index, snapshot, encoder, level))
+        found = _best(index, snapshot, model, x, encoder, level, resolver.own, name, k)
         fetch = lambda numbers: snapshot.fetch(index.store, numbers)  # noqa: E731
         hits = distinct_hits(lambda count: found[:count], fetch, k)
     request = SearchRequest(like=(place,), k=k, encoder=encoder, granularity=level.value)
@@ -173,7 +183,9 @@ def search_relation(index: Index, place: str, name: str, k: int = 10) -> SearchR
     return SearchResult(request, Configuration(encoder, (level,), "knn"), why, hits)
 
 
-def surroundings_in(snapshot: Snapshot, encoder: str, level: Granularity, *, seed: int = 0) -> Surroundings:
+def surroundings_in(
+    index: Index, snapshot: Snapshot, encoder: str, level: Granularity, *, seed: int = 0
+) -> Surroundings:
     """Describe the units of one level by mean, covariance and a sample."""
     vectors = snapshot.vectors(encoder, level)
     moments = vectors.moments()
@@ -181,32 +193,37 @@ def surroundings_in(snapshot: Snapshot, encoder: str, level: Granularity, *, see
     if len(rows) > CANDIDATES:
         rows = np.sort(np.random.default_rng(seed).choice(rows, CANDIDATES, replace=False))
     sample = vectors.take(rows)
-    return Surroundings(moments.mean, moments.covariance, sample[sample.any(axis=1)].astype(np.float64))
+    there = sample.any(axis=1)
+    named = _named(index, snapshot, level, rows[there], sample[there])
+    return Surroundings(moments.mean, moments.covariance, named)
 
 
 def _best(
+    index: Index,
     snapshot: Snapshot,
     model: RelationModel,
-    x: NDArray[np.float64],
+    x: NamedUnits,
     encoder: str,
     level: Granularity,
     own: set[int],
     name: str,
     k: int,
 ) -> list[Found]:
-    """Score every unit block by block; copies may take places, so some more are given than asked for."""
+    """Score every unit block by block, the best by their names too; copies may take places, so some more are given."""
     vectors, table = snapshot.vectors(encoder, level), snapshot.units(level)
     scores, cosines = np.full(vectors.n_rows, -np.inf), np.zeros(vectors.n_rows)
     for first, block in vectors.blocks():
         there = block.any(axis=1)
         rows = first + np.flatnonzero(there)
-        scores[rows] = model.score(x, block[there])
-        cosines[rows] = block[there] @ x.astype(np.float32)
+        scores[rows] = model.vector_score(x, block[there])
+        cosines[rows] = block[there] @ x.vectors[0].astype(np.float32)
     if vectors.alive is not None:
         scores[~vectors.alive] = -np.inf
     scores[list(own)] = -np.inf
-    order = np.argsort(-scores, kind="stable")[: 2 * k + 1]
+    order = np.argsort(-scores, kind="stable")[: max(2 * k + 1, CANDIDATES)]
     order = order[scores[order] > -np.inf]
+    scores[order] += model.name_score(x, _named(index, snapshot, level, order, vectors.take(order)))
+    order = order[np.argsort(-scores[order], kind="stable")][: 2 * k + 1]
     numbers, ordinals = table.locate(order)
     return [
         Found(
@@ -220,8 +237,32 @@ def _best(
     ]
 
 
+def _named(
+    index: Index,
+    snapshot: Snapshot,
+    level: Granularity,
+    rows: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+) -> NamedUnits:
+    """Describe units in some rows of a level, with their vectors (n, dim)."""
+    numbers, ordinals = snapshot.units(level).locate(rows)
+    documents = snapshot.fetch(index.store, numbers.tolist())
+    words = [
+        _words(documents[number], level, ordinal)
+        for number, ordinal in zip(numbers.tolist(), ordinals.tolist(), strict=True)
+    ]
+    return NamedUnits.of(vectors, [text for text, _ in words], [name for _, name in words])
+
+
+def _words(stored: StoredDocument, level: Granularity, ordinal: int) -> tuple[Terms, Terms]:
+    """Terms of a unit's text and of its name: its own heading or function's name, else the title; none without."""
+    text = stored.document.text[slice(*stored.tree.span(level, ordinal))]
+    name = stored.tree.levels[level].labels[ordinal] or stored.document.title
+    return frozenset(analyse_query(text, KIND_OF[level])), frozenset(analyse_query(name, KIND_OF[level]))
+
+
 class _Resolver:
-    """Turns what a user names into vectors: units of the index, or else words; `own` collects the rows of units."""
+    """Turns what a user names into one unit: of the index, or else of words; `own` collects the rows of units."""
 
     def __init__(self, index: Index, snapshot: Snapshot, encoder: str, level: Granularity) -> None:
         self.index = index
@@ -234,13 +275,21 @@ class _Resolver:
         self.texts = 0
         self.own: set[int] = set()
 
-    def vector(self, name: str) -> NDArray[np.float64]:
-        """Give the vector (dim,) of a name, of unit length."""
+    def unit(self, name: str) -> NamedUnits:
+        """Give a name's vector (1, dim), of unit length, and its words."""
         try:
             examples = self.reader.read([name], [])
         except TellapartError:
             self.texts += 1
-            return np.asarray(self.index.encode_queries(self.encoder, [name])[0], dtype=np.float64)
+            terms = frozenset(analyse_query(name, KIND_OF[self.level]))
+            return NamedUnits.of(self.index.encode_queries(self.encoder, [name]), [terms], [terms])
         self.own.update(examples.own_rows(self.snapshot, self.level))
         mean = vectors_of(self.snapshot, self.encoder, examples.liked).astype(np.float64).mean(axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
+        texts, names = zip(*(self._words(examples, each) for each in examples.liked), strict=True)
+        vector = mean / max(float(np.linalg.norm(mean)), 1e-12)
+        return NamedUnits.of(vector[None], [frozenset().union(*texts)], [frozenset().union(*names)])
+
+    @staticmethod
+    def _words(examples: ExampleSet, each: Example) -> tuple[Terms, Terms]:
+        stored = examples.documents[each.document]
+        return _words(stored, each.level, stored.tree.at(each.level, each.span[0]))

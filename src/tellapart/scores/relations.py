@@ -1,7 +1,8 @@
 """Named relations between units, learned from a few pairs: "is a kind of", "is used like", or the user's own.
 
-One cosine mixes everything that two texts have in common. A relation is another view of the same vectors: it weighs
-several plain comparisons of a unit x with a candidate y, all made of the pairs (x_i, y_i) and of the corpus itself.
+One cosine mixes everything that two texts have in common. A relation is another view of the same units: it weighs
+several plain comparisons of a unit x with a candidate y, made of the pairs (x_i, y_i), of the corpus, and of names:
+"beagle: a breed of hound" says which unit it is a kind of.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ MOST_PAIRS = 300
 """Pairs used at most, evenly spaced: leaving each of n out costs n to the fourth. So many take some
 seconds."""
 
-VIEWS = ("cosine", "step", "bend", "role", "common")
-"""What is compared; `RelationModel.directions` says how."""
+VIEWS = ("cosine", "step", "bend", "role", "common", "names it", "is named")
+"""What is compared; `RelationModel.directions` and `name_views` say how."""
+
+DIRECTIONS = 5
+"""Views, the first ones, that are products of vectors; the others compare words."""
 
 SHRINKAGES = (0.25, 1.0, 4.0, math.inf)
 """Strengths that are chosen among: how strongly weights are held at what is typical, 1 = as firmly as other relations
@@ -39,12 +43,12 @@ FOLDS = 5
 EVIDENCE_NATS = 2.0
 """Log likelihood that holding on less strongly must gain on pairs left out: odds of seven to one."""
 
-PLAIN = np.array([4.0, 0.0, 0.0, 0.0, 0.0])
+PLAIN = np.array([4.0, *[0.0] * (len(VIEWS) - 1)])
 """The plain cosine as weights, as sharp as four of its standard deviations; not measured."""
 
 LEAST_SPREAD = 0.3
-"""Of a typical weight: the median of what was found among eight relations, so that a handful that happen to agree
-promises no more."""
+"""Of a typical weight: nearly all of 14 relations differ less from each other than that, so that a handful that happen
+to agree promises no more."""
 
 CANDIDATES = 1_000
 """Units that stand for all while weights are learned. More cost time and change no digit
@@ -62,45 +66,93 @@ SPECTRUM_RIDGE = 1.0
 tuned."""
 
 
+Terms = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedUnits:
+    """Units as vectors (n, d) of unit length, with the terms of each one's text and of its name, n each."""
+
+    vectors: Floats
+    texts: tuple[Terms, ...]
+    names: tuple[Terms, ...]
+
+    @classmethod
+    def of(cls, vectors: ArrayLike, texts: Sequence[Terms] = (), names: Sequence[Terms] = ()) -> Self:
+        """Put vectors (n, d) and words together; without words nothing is named."""
+        rows = np.asarray(vectors, dtype=np.float64)
+        nothing = (frozenset[str](),) * len(rows)
+        return cls(rows, tuple(texts) or nothing, tuple(names) or nothing)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def taken(self, rows: Sequence[int] | NDArray[np.int64]) -> Self:
+        """Keep some of them."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        return type(self)(
+            self.vectors[chosen],
+            tuple(self.texts[row] for row in chosen.tolist()),
+            tuple(self.names[row] for row in chosen.tolist()),
+        )
+
+    def and_then(self, others: NamedUnits) -> Self:
+        """Put others behind them."""
+        vectors = np.concatenate([self.vectors, others.vectors])
+        return type(self)(vectors, self.texts + others.texts, self.names + others.names)
+
+
+def name_views(x: NamedUnits, candidates: NamedUnits) -> Floats:
+    """Compare the words of one unit with those of candidates (m, 2).
+
+    names it: share of the words of y's name that stand in x. is named: share of the words of x's name that stand in y.
+    """
+    (text,), (name,) = x.texts, x.names
+    named = [len(each & text) / max(len(each), 1) for each in candidates.names]
+    naming = [len(name & each) / max(len(name), 1) for each in candidates.texts]
+    return np.column_stack([named, naming])
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the corpus says about directions: mean (d,), covariance (d, d) of all units, and some of their vectors."""
+    """What the corpus says about directions: mean (d,), covariance (d, d) of all units, and some of the units."""
 
     mean: Floats
     covariance: Floats
-    sample: Floats
+    sample: NamedUnits
 
 
 @dataclass(frozen=True, slots=True)
 class TypicalWeights:
-    """What weights of the standardised views relations have: mean (5,) and standard deviation (5,)."""
+    """What weights of the standardised views relations have: mean (7,) and standard deviation (7,)."""
 
     mean: Floats
     spread: Floats
 
     @classmethod
     def of(cls, weights: ArrayLike) -> Self:
-        """Describe the weights of some relations (n, 5)."""
-        rows = np.asarray(weights, dtype=np.float64)
-        return cls(rows.mean(axis=0), np.maximum(rows.std(axis=0), LEAST_SPREAD))
+        """Describe the weights of some relations (n, 7); nan where a relation says nothing of a view."""
+        rows = np.ma.masked_invalid(np.asarray(weights, dtype=np.float64))
+        return cls(rows.mean(axis=0).filled(0), np.maximum(rows.std(axis=0).filled(0), LEAST_SPREAD))
 
 
-DIRECTED = TypicalWeights(np.array([1.8, 0.7, 0.3, 0.0, -0.3]), np.array([0.5, 0.3, 0.3, 0.3, 0.3]))
-SYMMETRIC = TypicalWeights(np.array([1.7, 0.0, 0.7, 0.1, -0.6]), np.full(5, 0.3))
-"""Weights of eight directed and of two symmetric relations, 100 pairs each: bench/relations.py prints them.
+DIRECTED = TypicalWeights(np.array([1.5, 0.6, 0.3, 0.2, -0.3, 0.1, 0.0]), np.full(7, 0.3))
+SYMMETRIC = TypicalWeights(np.array([1.8, 0.0, 0.7, 0.0, -0.6, 0.0, 0.0]), np.full(7, 0.3))
+"""Weights of 14 directed and of three symmetric relations, 100 pairs each: bench/relations.py prints them.
 docs/benchmarks/relations.md shows what they are worth on relations of other domains."""
 
 
 class RelationModel:
-    """Scores candidates y (m, d) for a unit x (d,): a weighted sum of five views, in the manner of scikit-learn.
+    """Scores candidates y for a unit x: a weighted sum of seven views, in the manner of scikit-learn.
 
     The weights maximise the likelihood of the pairs' answers among all units (conditional logit, McFadden 1974),
     shrunk towards those that other relations have (empirical Bayes), or are the plain cosine's where the pairs speak
     for nothing else; the views that were made of a pair are made without it while weights are learned, so that a few
     pairs do not flatter themselves.
 
-        model = RelationModel().fit(x, y, Surroundings(mean, covariance, units))
-        model.score(x[0], units)
+        units = NamedUnits.of(vectors, texts, names)
+        model = RelationModel().fit(units.taken(x), units.taken(y), surroundings_of(units))
+        model.score(units.taken(x[:1]), units)
 
     Args:
         shrinkage: How strongly the weights are held at the typical ones; None = chosen by the likelihood of pairs
@@ -109,8 +161,8 @@ class RelationModel:
         typical: Weights that relations have; None = those of `DIRECTED` or `SYMMETRIC`.
 
     Attributes:
-        weights_: Of the standardised views (5,).
-        scales_: Standard deviation of each view over units (5,).
+        weights_: Of the standardised views (7,).
+        scales_: Standard deviation of each view over units (7,).
     """
 
     def __init__(
@@ -124,37 +176,43 @@ class RelationModel:
         self.symmetric = symmetric
         self.typical = typical or (SYMMETRIC if symmetric else DIRECTED)
 
-    def fit(self, X: ArrayLike, Y: ArrayLike, surroundings: Surroundings) -> Self:
-        """Learn from pairs of unit vectors X, Y (n, d).
+    def fit(self, X: NamedUnits, Y: NamedUnits, surroundings: Surroundings) -> Self:
+        """Learn from pairs of units X, Y, n each.
 
         Raises:
             TellapartError: Too few pairs.
         """
-        sources, targets = (np.asarray(each, dtype=np.float64) for each in (X, Y))
-        if len(sources) < FEWEST_PAIRS:
+        if len(X) < FEWEST_PAIRS:
             raise TellapartError(
-                f"{len(sources)} pairs are too few to learn a relation: needs {FEWEST_PAIRS - len(sources)} more"
+                f"{len(X)} pairs are too few to learn a relation: needs {FEWEST_PAIRS - len(X)} more"
             )
         if self.symmetric:
-            sources, targets = np.concatenate([sources, targets]), np.concatenate([targets, sources])
+            X, Y = X.and_then(Y), Y.and_then(X)
         self._prepare(surroundings)
-        self.sources_, self.targets_ = sources, targets
-        self.scales_ = np.ones(len(VIEWS))
-        pairs = [self._left_out(each, surroundings.sample) for each in range(len(sources))]
+        self.sources_, self.targets_ = X.vectors, Y.vectors
+        pairs = [self._left_out(X, Y, each, surroundings.sample) for each in range(len(X))]
         self.scales_ = np.maximum(np.mean([views[1:].std(axis=0) for views in pairs], axis=0), 1e-9)
         compared = [views / self.scales_ for views in pairs]
         self.shrinkage_ = (
             _chosen_shrinkage(compared, self.typical) if self.shrinkage is None else self.shrinkage
         )
         self.weights_ = _weights(compared, self.shrinkage_, self.typical)
+        self.left_out_ranks_ = _reciprocal_ranks(compared, self.weights_), _reciprocal_ranks(compared, PLAIN)
         return self
 
-    def score(self, x: ArrayLike, Y: ArrayLike) -> Floats:
-        """Score candidates (m, d) as answers to a unit (d,): (m,), higher is better, comparable for one x only."""
-        directions = self.directions(np.asarray(x, dtype=np.float64), np.arange(len(self.sources_)))
-        return np.asarray(
-            self._views(np.asarray(Y, dtype=np.float64), directions) @ (self.weights_ / self.scales_)
-        )
+    def score(self, x: NamedUnits, candidates: NamedUnits) -> Floats:
+        """Score candidates (m,) as answers to one unit: higher is better, comparable for one x only."""
+        return self.vector_score(x, candidates.vectors) + self.name_score(x, candidates)
+
+    def vector_score(self, x: NamedUnits, vectors: ArrayLike) -> Floats:
+        """Give the part of the score (m,) that rests on vectors (m, d)."""
+        directions = self.directions(x.vectors[0], np.arange(len(self.sources_)))
+        weights = (self.weights_ / self.scales_)[:DIRECTIONS]
+        return np.asarray(np.asarray(vectors, dtype=np.float64) @ (weights @ directions))
+
+    def name_score(self, x: NamedUnits, candidates: NamedUnits) -> Floats:
+        """Give the part of the score (m,) that rests on names."""
+        return np.asarray(name_views(x, candidates) @ (self.weights_ / self.scales_)[DIRECTIONS:])
 
     def directions(self, x: Floats, pairs: NDArray[np.int64]) -> Floats:
         """What candidates are compared with for a unit (d,), in five ways (5, d), made of some of the pairs.
@@ -174,31 +232,17 @@ class RelationModel:
         role = self._inverse @ (targets.mean(axis=0) - self._mean)
         return np.stack([x, offset, bent, role, self._mean])
 
-    def _views(self, Y: Floats, directions: Floats) -> Floats:
-        return np.asarray(Y @ directions.T)
-
-    def left_out_ranks(self, sample: Floats) -> tuple[Floats, Floats]:
-        """Reciprocal rank of each pair's answer among units when the pair is left out: learned, by the cosine (n,).
-
-        The weights are those of all pairs: five numbers hardly know any one of them.
-        """
-        learned, plain = [], []
-        for pair in range(len(self.sources_)):
-            views = self._left_out(pair, sample)
-            scores = views @ (self.weights_ / self.scales_)
-            learned.append(1 / (1 + (scores[1:] > scores[0]).sum()))
-            plain.append(1 / (1 + (views[1:, 0] > views[0, 0]).sum()))
-        return np.array(learned), np.array(plain)
-
-    def _left_out(self, pair: int, sample: Floats) -> Floats:
+    def _left_out(self, X: NamedUnits, Y: NamedUnits, pair: int, sample: NamedUnits) -> Floats:
         """Views of one pair's answer, first, and of the sample, made without that pair."""
-        others = np.delete(np.arange(len(self.sources_)), pair)
+        others = np.delete(np.arange(len(X)), pair)
         if self.symmetric:
-            half = len(self.sources_) // 2
-            others = others[others != (pair + half) % len(self.sources_)]
-        x, answer = self.sources_[pair], self.targets_[pair : pair + 1]
-        rivals = sample[(sample @ x < SAME) & (sample @ answer[0] < SAME)]
-        return self._views(np.concatenate([answer, rivals]), self.directions(x, others))
+            half = len(X) // 2
+            others = others[others != (pair + half) % len(X)]
+        x, answer = X.taken([pair]), Y.taken([pair])
+        near = [(sample.vectors @ each.vectors[0]) >= SAME for each in (x, answer)]
+        candidates = answer.and_then(sample.taken(np.flatnonzero(~near[0] & ~near[1])))
+        by_vector = candidates.vectors @ self.directions(x.vectors[0], others).T
+        return np.column_stack([by_vector, name_views(x, candidates)])
 
     def _prepare(self, surroundings: Surroundings) -> None:
         values, vectors = np.linalg.eigh(surroundings.covariance)
@@ -229,13 +273,13 @@ class RelationModel:
         return model
 
 
-def surroundings_of(units: ArrayLike, *, seed: int = 0) -> Surroundings:
-    """Describe units (n, d) that are all in memory."""
-    rows = np.asarray(units, dtype=np.float64)
-    chosen = rows
+def surroundings_of(units: NamedUnits, *, seed: int = 0) -> Surroundings:
+    """Describe units that are all in memory."""
+    rows = np.arange(len(units))
     if len(rows) > CANDIDATES:
-        chosen = rows[np.sort(np.random.default_rng(seed).choice(len(rows), CANDIDATES, replace=False))]
-    return Surroundings(rows.mean(axis=0), np.cov(rows, rowvar=False), chosen)
+        rows = np.sort(np.random.default_rng(seed).choice(len(rows), CANDIDATES, replace=False))
+    vectors = units.vectors
+    return Surroundings(vectors.mean(axis=0), np.cov(vectors, rowvar=False), units.taken(rows))
 
 
 def _chosen_shrinkage(pairs: Sequence[Floats], typical: TypicalWeights) -> float:
@@ -260,7 +304,7 @@ def _chosen_shrinkage(pairs: Sequence[Floats], typical: TypicalWeights) -> float
 
 
 def _weights(pairs: Sequence[Floats], shrinkage: float, typical: TypicalWeights) -> Floats:
-    """Fit the conditional logit: each (1 + m, 5) holds the views of an answer, then of all that it competes with."""
+    """Fit the conditional logit: each (1 + m, 7) holds the views of an answer, then of all that it competes with."""
     from scipy.optimize import minimize
 
     if math.isinf(shrinkage):
@@ -280,6 +324,12 @@ def _weights(pairs: Sequence[Floats], shrinkage: float, typical: TypicalWeights)
         return total + 0.5 * float(hold @ away**2), gradient + hold * away
 
     return np.asarray(minimize(loss, typical.mean, jac=True, method="L-BFGS-B").x, dtype=np.float64)
+
+
+def _reciprocal_ranks(pairs: Sequence[Floats], weights: Floats) -> Floats:
+    """Reciprocal rank (n,) of each answer, the first of its (1 + m, 7), by some weights."""
+    scores = [views @ weights for views in pairs]
+    return np.array([1 / (1 + (each[1:] > each[0]).sum()) for each in scores])
 
 
 def _packed(rows: Floats) -> str:
