@@ -136,8 +136,8 @@ class TypicalWeights:
         return cls(rows.mean(axis=0).filled(0), np.maximum(rows.std(axis=0).filled(0), LEAST_SPREAD))
 
 
-DIRECTED = TypicalWeights(np.array([1.5, 0.6, 0.3, 0.2, -0.3, 0.1, 0.0]), np.full(7, 0.3))
-SYMMETRIC = TypicalWeights(np.array([1.8, 0.0, 0.7, 0.0, -0.6, 0.0, 0.0]), np.full(7, 0.3))
+DIRECTED = TypicalWeights(np.array([1.5, 0.6, 0.3, 0.2, -0.3, 0.2, 0.0]), np.full(7, 0.3))
+SYMMETRIC = TypicalWeights(np.array([1.8, 0.0, 0.7, 0.1, -0.6, 0.0, 0.0]), np.full(7, 0.3))
 """Weights of 14 directed and of three symmetric relations, 100 pairs each: bench/relations.py prints them.
 docs/benchmarks/relations.md shows what they are worth on relations of other domains."""
 
