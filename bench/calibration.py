@@ -146,7 +146,7 @@ def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "quality": quality,
         "ceiling": [[label, *ceiling_figures(observed, evidence["logistic"])]],
         "precision": [[label, *row] for row in precision_figures(observed, PRECISIONS)],
-        "refusal": [[label, *near_miss_figures(observed)]],
+        "refusal": [[label, *near_miss_figures(observed, evidence["logistic"])]],
         "unanswered": _no_answer(index, queries["dev"], parts, configuration, arguments)
         if name == "wikiqa"
         else "",

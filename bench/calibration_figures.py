@@ -184,8 +184,7 @@ def ceiling_figures(observed: Sequence[ObservedQuery], evidence: CalibrationEvid
     ]
 
 
-def near_miss_figures(observed: Sequence[ObservedQuery]) -> list[str]:
-    evidence = CalibrationEvidence.of(observed, "logistic", "judged", "", 0)
+def near_miss_figures(observed: Sequence[ObservedQuery], evidence: CalibrationEvidence) -> list[str]:
     kept = [at for at, each in enumerate(observed) if each.found and len(each.without)]
     said = np.array([[evidence.answered[i], evidence.misses[i]] for i in kept], dtype=float)
     cosine = FEATURES.index("cosine")
