@@ -219,8 +219,9 @@ def answer_probabilities(known: Sequence[ObservedQuery], asked: Sequence[Observe
 
 def transferred(made: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]) -> CalibrationEvidence:
     """Predict judged queries by a fit on synthetic ones."""
-    relevance, _ = fitted_maps(made, "logistic")
-    probabilities = [relevance.probabilities(each.features[:COMPARED_HITS]).tolist() for each in observed]
+    hits = HitTable.of(made)
+    fitted = HitCalibrator().fit(hits.features, hits.relevant, hits.clusters, hits.weights)
+    probabilities = [fitted.predict_proba(each.features[:COMPARED_HITS])[:, 1].tolist() for each in observed]
     relevant = tuple(tuple(each.relevant[:COMPARED_HITS].tolist()) for each in observed)
     return evidence_of([each.cluster for each in observed], probabilities, relevant, "synthetic")
 
