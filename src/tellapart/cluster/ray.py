@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -59,7 +60,9 @@ class Cluster:
             if address == LOCAL:
                 quiet |= {"include_dashboard": False, "object_store_memory": LOCAL_STORE_BYTES}
             try:
-                ray.init("local" if address == LOCAL else address, **quiet)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # what matters of it is in the error
+                    ray.init("local" if address == LOCAL else address, **quiet)
             except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
                 why = (str(error).splitlines() or [type(error).__name__])[0]
                 raise TellapartError(
