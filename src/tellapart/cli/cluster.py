@@ -16,6 +16,7 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
+    from tellapart.experiments.running import GridRunner
     from tellapart.index.build import BuildReport
     from tellapart.index.settings import Settings
 
@@ -109,3 +110,17 @@ def folder_to_publish(index: str | None, path: Path | None) -> Iterator[Path]:
         folder = Path(made) / "assembled.idx"
         assemble(index, folder, progress=terminal_progress())
         yield folder
+
+
+@contextmanager
+def grid_runner(cluster: str | None) -> Iterator[GridRunner]:
+    """Give what computes the grid of `evaluate`: this process, or a cluster."""
+    if cluster is None:
+        from tellapart.experiments.running import HERE
+
+        yield HERE
+        return
+    from tellapart.cluster import Cluster, GridOnCluster
+
+    with Cluster.connect(cluster) as ray:
+        yield GridOnCluster(ray)

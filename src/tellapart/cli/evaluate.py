@@ -12,6 +12,7 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
+from tellapart.cli.cluster import grid_runner
 from tellapart.cli.output import note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.encoders.load import PIXELS
@@ -24,6 +25,7 @@ from tellapart.progress import Progress
 if TYPE_CHECKING:
     from tellapart.experiments import QuerySet, Verdict
     from tellapart.experiments.gate import Regression
+    from tellapart.experiments.running import GridRunner
 
 EXAMPLES = (
     "tellapart evaluate --index my.idx                # queries made from the corpus itself",
@@ -111,6 +113,14 @@ def evaluate(
     details: Annotated[
         bool, typer.Option("--details", help="Show the statistics behind the sentence and the table.")
     ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Compare on a Ray cluster whose nodes see this index: ray://HOST:10001, or 'local' (docs/scale.md).",
+        ),
+    ] = None,
     seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int | None:
@@ -125,32 +135,34 @@ def evaluate(
     saved = read_saved(against) if against else None
     opened = Index.open(options.whole_index(index, path))
     _note_changes(opened)
-    wanted: _Compared = {
-        "encoders": tuple(encoder or ()),
-        "granularities": tuple(granularity or ()),
-        "rankers": tuple(ranker or COMPARED),
-        "rerank": tuple(rerank) if rerank else None,
-        "measure": measure,
-        "compress": compress,
-        "seed": seed,
-        "progress": terminal_progress(),
-    }
     judged: QuerySet | None = None
-    if asks_for_images(opened, granularity or ()):
-        _refuse_for_images({"--queries": queries, "--spans": spans, "--split": split, "--runs": runs})
-        if keep and not encoder:
-            _add_encoder(opened, PIXELS, "what every other has to beat")
-        verdict = compared(opened, None, qrels, **wanted)
-        if keep and not holds_only_images(opened):
-            note(f"not kept: the verdict of {opened.folder} is for its texts")
-            keep = False
-    else:
-        judged = _judged(opened, queries, qrels, spans, split, ignore_same_id=ignore_same_id)
-        _refuse_contradictions(judged, language_model, runs)
-        if keep and not encoder and not opened.settings.words_only:
-            _add_encoder(opened, LSA, "fitted on this corpus")
-        log = _log(queries) if judged is None else None
-        verdict = compared(opened, judged, query_log=log, language_model=language_model, **wanted)
+    with grid_runner(cluster) as runner:
+        wanted: _Compared = {
+            "encoders": tuple(encoder or ()),
+            "granularities": tuple(granularity or ()),
+            "rankers": tuple(ranker or COMPARED),
+            "rerank": tuple(rerank) if rerank else None,
+            "measure": measure,
+            "compress": compress,
+            "seed": seed,
+            "progress": terminal_progress(),
+            "runner": runner,
+        }
+        if asks_for_images(opened, granularity or ()):
+            _refuse_for_images({"--queries": queries, "--spans": spans, "--split": split, "--runs": runs})
+            if keep and not encoder:
+                _add_encoder(opened, PIXELS, "what every other has to beat")
+            verdict = compared(opened, None, qrels, **wanted)
+            if keep and not holds_only_images(opened):
+                note(f"not kept: the verdict of {opened.folder} is for its texts")
+                keep = False
+        else:
+            judged = _judged(opened, queries, qrels, spans, split, ignore_same_id=ignore_same_id)
+            _refuse_contradictions(judged, language_model, runs)
+            if keep and not encoder and not opened.settings.words_only:
+                _add_encoder(opened, LSA, "fitted on this corpus")
+            log = _log(queries) if judged is None else None
+            verdict = compared(opened, judged, query_log=log, language_model=language_model, **wanted)
     regression = compare_with(saved, verdict, seed=seed) if saved else None
     _show(verdict, regression, opened.folder, json=json, everything=everything, details=details)
     if report is not None:
@@ -188,6 +200,7 @@ class _Compared(TypedDict):
     compress: bool
     seed: int
     progress: Progress
+    runner: GridRunner
 
 
 def _refuse_contradictions(judged: QuerySet | None, language_model: str | None, runs: Path | None) -> None:

@@ -3,5 +3,16 @@
 from tellapart.cluster.assemble import assemble
 from tellapart.cluster.build import ClusterReport, build_dataset
 from tellapart.cluster.dataset import Recipe, address_of, is_dataset
+from tellapart.cluster.grid import GridOnCluster
+from tellapart.cluster.ray import Cluster
 
-__all__ = ["ClusterReport", "Recipe", "address_of", "assemble", "build_dataset", "is_dataset"]
+__all__ = [
+    "Cluster",
+    "ClusterReport",
+    "GridOnCluster",
+    "Recipe",
+    "address_of",
+    "assemble",
+    "build_dataset",
+    "is_dataset",
+]

@@ -84,6 +84,10 @@ class Cluster:
             self._remote[function] = self._ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(function)
         return self._remote[function].remote(*arguments)
 
+    def share(self, value: object) -> Any:  # noqa: ANN401
+        """Send a value to the cluster once; `submit` takes what this gives in its place."""
+        return self._ray.put(value)
+
     def actor(self, kind: type, *arguments: object) -> Any:  # noqa: ANN401
         """Make an object in a worker; it takes no core, for it waits for those that do."""
         if kind not in self._remote:

@@ -28,7 +28,7 @@ from tellapart.experiments.measures import Measure
 from tellapart.experiments.qrels import Qrels, read_qrels
 from tellapart.experiments.query_files import read_query_set
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.running import MEASURE, run_texts
+from tellapart.experiments.running import HERE, MEASURE, GridRunner, run_texts
 from tellapart.experiments.statistics import FEW_QUERIES
 from tellapart.experiments.synthetic.generate import AT_MOST, run_synthetic
 from tellapart.experiments.verdict import Verdict
@@ -54,6 +54,7 @@ def evaluate(
     keep: bool = False,
     seed: int = 0,
     progress: Progress = silent,
+    runner: GridRunner = HERE,
 ) -> Verdict:
     """Compare configurations of an index on queries with known answers, and say which to use.
 
@@ -78,6 +79,7 @@ def evaluate(
         keep: Let searches of this index follow the verdict from now on.
         seed: Random seed.
         progress: Told of queries.
+        runner: Computes the grid of texts: in this process, or `tellapart.cluster.GridOnCluster`.
 
     Raises:
         TellapartError: The index lacks what was asked for, or nothing can be measured with these judgements.
@@ -109,7 +111,7 @@ def evaluate(
         asked = AT_MOST if query_set is None else len(query_set.answerable())
         arms, notes = with_second_looks(arms, asked, rerank)
         if query_set is not None:
-            experiment = run_texts(index, query_set, arms, wanted, progress)
+            experiment = run_texts(index, query_set, arms, wanted, progress, runner=runner)
         else:
             experiment = run_synthetic(
                 index,
@@ -119,6 +121,7 @@ def evaluate(
                 query_log=query_log,
                 language_model=language_model,
                 progress=progress,
+                runner=runner,
             )
     experiment = _of_index(experiment, index)
     if not experiment.queries:
@@ -126,7 +129,7 @@ def evaluate(
     experiment = replace(
         experiment, query_set=replace(experiment.query_set, notes=(*experiment.query_set.notes, *notes))
     )
-    beside = _synthetic_beside(index, experiment, arms, wanted, seed, progress)
+    beside = _synthetic_beside(index, experiment, arms, wanted, seed, progress, runner)
     experiment = with_costs(experiment, index, progress)
     with progress("weighing the evidence", None):
         verdict = decide(experiment, beside, seed=seed)
@@ -154,6 +157,7 @@ def _synthetic_beside(
     measure: Measure | None,
     seed: int,
     progress: Progress,
+    runner: GridRunner,
 ) -> Experiment | None:
     """Ask synthetic queries too where few were judged; of second looks, which take long, only the judged ones."""
     few = 0 < experiment.independent < FEW_JUDGED
@@ -161,7 +165,9 @@ def _synthetic_beside(
     if arms is None or not (few and judged) or experiment.measure != str(measure or MEASURE):
         return None
     asked = tuple(arm for arm in arms if arm.variants[0].parameters.rerank is None)
-    made = run_synthetic(index, replace(arms, arms=asked), measure, seed=seed, progress=progress)
+    made = run_synthetic(
+        index, replace(arms, arms=asked), measure, seed=seed, progress=progress, runner=runner
+    )
     return made if made.queries else None
 
 

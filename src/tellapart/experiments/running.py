@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +24,7 @@ from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.scoring import QueryBlock, Scores, Tier
 from tellapart.index.snapshot import Snapshot
-from tellapart.progress import Progress, silent
+from tellapart.progress import Advance, Progress, silent
 from tellapart.rankers.run import RankedDocuments, Run
 
 BLOCK_CELLS = 1 << 21
@@ -36,12 +38,94 @@ MEASURE = Measure.parse("nDCG@10")
 Values = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class GridPart:
+    """Some queries for all arms of one tier: what can be computed by itself.
+
+    The queries are whole blocks of `block` queries, so that the arithmetic is the same to the last bit wherever it is
+    done: a matrix product may differ there with the number of its rows.
+    """
+
+    levels: tuple[Granularity, ...]
+    arms: tuple[Arm, ...]
+    usual: Configuration
+    start: int
+    block: int
+    queries: tuple[str, ...]
+    vectors: Mapping[str, Vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class GridValues:
+    """What came out of a part: for every arm its values and the recall of judged passages, (queries, variants)."""
+
+    values: tuple[Values, ...]
+    spans: tuple[Values | None, ...]
+    by_entropy: tuple[Values, ...]
+
+
+class GridRunner(Protocol):
+    """Computes the parts of a grid somewhere."""
+
+    @property
+    def pieces(self) -> int:
+        """Into how many parts the queries of a tier are divided at most."""
+        ...
+
+    def run(
+        self,
+        index: Index,
+        query_set: QuerySet,
+        measure: Measure,
+        parts: Sequence[GridPart],
+        advance: Advance,
+    ) -> Iterator[tuple[int, GridValues]]:
+        """Give what came out of each part with its place among them, as it is done; tell of queries."""
+        ...
+
+
+class InThisProcess:
+    """One part after the other."""
+
+    pieces = 1
+
+    def run(
+        self,
+        index: Index,
+        query_set: QuerySet,
+        measure: Measure,
+        parts: Sequence[GridPart],
+        advance: Advance,
+    ) -> Iterator[tuple[int, GridValues]]:
+        """Compute each part here."""
+        for place, part in enumerate(parts):
+            yield place, measure_part(index, query_set, measure, part, advance)
+
+
+HERE = InThisProcess()
+
+
+def measure_part(
+    index: Index, query_set: QuerySet, measure: Measure, part: GridPart, advance: Advance
+) -> GridValues:
+    """Score the variants of the arms of one part."""
+    with index.reading() as snapshot:
+        job = _Job(index, snapshot, query_set, part.queries, measure, _vectors=dict(part.vectors))
+        tables = job.tables(part.arms)
+        for start, stop in job.measure_tier(part.levels, tables, part.usual, part.block):
+            advance(stop - start)
+    spans = tuple(table.spans for table in tables)
+    return GridValues(tuple(table.values for table in tables), spans, tuple(job.by_entropy))
+
+
 def run_texts(
     index: Index,
     query_set: QuerySet,
     arms: Arms,
     measure: Measure | None = None,
     progress: Progress = silent,
+    *,
+    runner: GridRunner = HERE,
 ) -> Experiment:
     """Score every variant of every arm on every query that has a relevant document.
 
@@ -52,28 +136,31 @@ def run_texts(
         measure: None = nDCG@10 by documents, or where people judged a passage for every query the share of it that a
             reader sees within the reading budget.
         progress: Told of queries.
+        runner: Computes the grid.
     """
     queries = query_set.answerable()
     chosen = measure or MEASURE
     with index.reading() as snapshot:
         job = _Job(index, snapshot, query_set, queries, chosen)
-        tiers: dict[tuple[Granularity, ...], list[Arm]] = {}
-        for arm in arms:
-            tiers.setdefault(arm.variants[0].granularities, []).append(arm)
-        measured: dict[str, ArmValues] = {}
-        usual = next(arm.variants[0] for arm in arms if arm.name == arms.default)
-        with progress("comparing", len(tiers) * len(queries)) as advance:
-            for levels, of_tier in tiers.items():
-                tables = job.tables(of_tier)
-                for start, stop in job.measure_tier(levels, tables, usual):
-                    advance(stop - start)
-                measured.update({table.arm.name: table for table in tables})
-    results = {arm.name: measured[arm.name] for arm in arms}
+        tables = {table.arm.name: table for table in job.tables(tuple(arms))}
+        parts = job.parts(arms, runner.pieces)
+    entropy: dict[int, tuple[Values, ...]] = {}
+    with progress("comparing", sum(len(part.queries) for part in parts)) as advance:
+        for place, found in runner.run(index, query_set, chosen, parts, advance):
+            part = parts[place]
+            rows = slice(part.start, part.start + len(part.queries))
+            entropy[place] = found.by_entropy
+            for arm, values, spans in zip(part.arms, found.values, found.spans, strict=True):
+                table = tables[arm.name]
+                table.values[rows] = values
+                if table.spans is not None and spans is not None:
+                    table.spans[rows] = spans
+    results = {arm.name: tables[arm.name] for arm in arms}
     spelling = str(chosen)
     if measure is None and query_set.provenance is Provenance.JUDGED and _all_passages(results.values()):
         spelling = SPELLING
         results = {n: ArmValues(r.arm, r.spans, r.spans) for n, r in results.items() if r.spans is not None}
-    by_entropy = np.concatenate(job.by_entropy) if job.by_entropy else np.zeros(0)
+    blocks = [values for place in sorted(entropy) for values in entropy[place]]
     return Experiment(
         query_set,
         queries,
@@ -81,7 +168,7 @@ def run_texts(
         MappingProxyType(results),
         arms.default,
         arms.reference,
-        entropy_weights=by_entropy,
+        entropy_weights=np.concatenate(blocks) if blocks else np.zeros(0),
     )
 
 
@@ -121,13 +208,29 @@ class _Job:
             for arm in arms
         ]
 
+    def parts(self, arms: Arms, pieces: int) -> list[GridPart]:
+        """Divide the grid: by tiers, and the queries of each into `pieces` runs of whole blocks at most."""
+        tiers: dict[tuple[Granularity, ...], list[Arm]] = {}
+        for arm in arms:
+            tiers.setdefault(arm.variants[0].granularities, []).append(arm)
+        usual = next(arm.variants[0] for arm in arms if arm.name == arms.default)
+        found = []
+        for levels, of_tier in tiers.items():
+            block = _block_size(Tier(self.snapshot, levels))
+            size = block * math.ceil(len(self.queries) / (block * pieces))
+            encoders = {each.encoder for arm in of_tier for each in arm.variants if each.encoder}
+            for start in range(0, len(self.queries), max(size, 1)):
+                queries = self.queries[start : start + size]
+                vectors = {name: self._encoded(name)[start : start + size] for name in sorted(encoders)}
+                found.append(GridPart(levels, tuple(of_tier), usual, start, block, queries, vectors))
+        return found
+
     def measure_tier(
-        self, levels: Sequence[Granularity], tables: Sequence[ArmValues], usual: Configuration
+        self, levels: Sequence[Granularity], tables: Sequence[ArmValues], usual: Configuration, size: int
     ) -> Iterator[tuple[int, int]]:
-        """Fill the tables block by block; gives the queries done. Of a `usual` hybrid the entropy rule is told too."""
+        """Fill the tables `size` queries at a time; gives the queries done. Of a `usual` hybrid the entropy rule is told too."""
         tier = Tier(self.snapshot, levels)
         units = UnitSpans.of(self.index, tier) if any(self.passages) else None
-        size = max(1, BLOCK_CELLS // max(tier.rows, 1))
         encoders = {each.encoder for table in tables for each in table.arm.variants if each.encoder}
         for start in range(0, len(self.queries), size):
             stop = min(start + size, len(self.queries))
@@ -180,6 +283,10 @@ class _Job:
         if encoder not in self._vectors:
             self._vectors[encoder] = self.index.encode_queries(encoder, self.texts)
         return self._vectors[encoder]
+
+
+def _block_size(tier: Tier) -> int:
+    return max(1, BLOCK_CELLS // max(tier.rows, 1))
 
 
 def best_columns(scores: Scores, depth: int) -> NDArray[np.int64]:

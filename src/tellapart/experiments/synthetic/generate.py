@@ -20,7 +20,7 @@ from tellapart.experiments.experiment import Experiment
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.qrels import Qrels, SpanJudgement
 from tellapart.experiments.query_set import Provenance, QuerySet
-from tellapart.experiments.running import run_texts
+from tellapart.experiments.running import HERE, GridRunner, run_texts
 from tellapart.experiments.synthetic import log
 from tellapart.experiments.synthetic.from_units import QueryWriter
 from tellapart.experiments.synthetic.gathering import Gatherer, offered, questions, sample
@@ -234,6 +234,7 @@ def run_synthetic(
     query_log: Mapping[str, str] | None = None,
     language_model: str | None = None,
     progress: Progress = silent,
+    runner: GridRunner = HERE,
 ) -> Experiment:
     """Make queries from the corpus and ask them of all arms, each drawing in its own masked copy of the index.
 
@@ -262,7 +263,7 @@ def run_synthetic(
             if not query_log:
                 strata = log.strata(masked, list(fresh.queries.values()))
                 fresh = _alike(fresh, strata, log.usual(_kind(index)), "people's queries elsewhere")
-            parts.append(run_texts(masked, fresh, arms, measure, progress))
+            parts.append(run_texts(masked, fresh, arms, measure, progress, runner=runner))
         known |= {(text, fresh.cluster(query)) for query, text in fresh.queries.items()}
     joined = Experiment.joined(parts)
     if not tells_nothing(joined, index.store.count()):
