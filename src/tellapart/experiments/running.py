@@ -228,7 +228,10 @@ class _Job:
     def measure_tier(
         self, levels: Sequence[Granularity], tables: Sequence[ArmValues], usual: Configuration, size: int
     ) -> Iterator[tuple[int, int]]:
-        """Fill the tables `size` queries at a time; gives the queries done. Of a `usual` hybrid the entropy rule is told too."""
+        """Fill the tables `size` queries at a time; gives the queries done.
+
+        Of a `usual` hybrid the entropy rule is told too.
+        """
         tier = Tier(self.snapshot, levels)
         units = UnitSpans.of(self.index, tier) if any(self.passages) else None
         encoders = {each.encoder for table in tables for each in table.arm.variants if each.encoder}
