@@ -21,10 +21,13 @@ from typing import Any
 import numpy as np
 
 from calibration_figures import (
+    FEW,
+    FEW_DRAWS,
     SPLITS,
     answer_probabilities,
     ceiling_figures,
     evidence_of,
+    few_figures,
     near_miss_figures,
     precision_figures,
     quality_figures,
@@ -104,11 +107,12 @@ def main() -> None:
             place.write_text(json.dumps({name: _elsewhere(name, arguments.work) for name in SETS}))
         for name, row in json.loads(place.read_text()).items():
             found[name]["quality"].append(row)
+    few = {name: _few(name, arguments.work) for name in found}
     parts = {part: [row for of in found.values() for row in of[part]] for part in TABLES}
     unanswered = "".join(of["unanswered"] for of in found.values())
     left = [name for name in SETS if name not in found]
     left += [] if any("bayesian" in row[1] for row in parts["quality"]) else ["bayesian-bm25 (`--bayesian`)"]
-    publish(_page(unanswered=unanswered, **parts) + _left(left), arguments.output)
+    publish(_page(few=list(few.values()), unanswered=unanswered, **parts) + _left(left), arguments.output)
 
 
 def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -155,22 +159,32 @@ def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def _observed(work: Path, folder: str, splits: Sequence[str]) -> list[ObservedQuery]:
+    """Read what was found for queries with an answer."""
+    every = [each for split in splits for each in _read(work / f"{folder}-{split}.json")]
+    return [each for each in every if each.answerable]
+
+
+def _few(name: str, work: Path) -> list[str]:
+    """A row of what some judged queries say, against synthetic ones; made once."""
+    place = work / f"{name.replace(', ', '-')}-few.json"
+    if not place.exists():
+        observed, made = _observed(work, *SETS[name]), _read(work / f"{SETS[name][0]}-synthetic.json")
+        place.write_text(json.dumps([f"{name} ({len(observed)})", *few_figures(observed, made)]))
+    return list(json.loads(place.read_text()))
+
+
 def _elsewhere(name: str, work: Path) -> list[str]:
     """A row of quality: fitted on people's queries of the other collections, each weighing as much."""
-
-    def observed(folder: str, splits: Sequence[str]) -> list[ObservedQuery]:
-        every = [each for split in splits for each in _read(work / f"{folder}-{split}.json")]
-        return [each for each in every if each.answerable]
-
     known = []
     for other, (folder, splits) in SETS.items():
         if folder != SETS[name][0] and other != "cranfield, sources":
-            part = observed(folder, splits)
+            part = _observed(work, folder, splits)
             known += [
                 replace(each, weight=1 / len(part), cluster=f"{folder} {each.cluster}") for each in part
             ]
     known = [replace(each, weight=each.weight * len(known) / len(SETS)) for each in known]
-    own = observed(*SETS[name])
+    own = _observed(work, *SETS[name])
     return [f"{name} ({len(own)})", "people's queries elsewhere", *quality_figures(transferred(known, own))]
 
 
@@ -287,6 +301,7 @@ def _no_answer(
 
 def _page(
     quality: Sequence[Sequence[str]],
+    few: Sequence[Sequence[str]],
     ceiling: Sequence[Sequence[str]],
     precision: Sequence[Sequence[str]],
     refusal: Sequence[Sequence[str]],
@@ -316,6 +331,10 @@ def _page(
             ],
             quality,
         )
+        + "\n## How many judged queries\n\n"
+        "ECE and skill of the first hit, fitted on synthetic queries, or on so many judged ones and applied to the\n"
+        f"others: mean of {FEW_DRAWS} draws.\n\n"
+        + table(["set (queries)", "synthetic", *(f"{size} judged" for size in FEW)], few)
         + CEILINGS
         + table(
             [

@@ -226,6 +226,30 @@ def transferred(made: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]
     return evidence_of([each.cluster for each in observed], probabilities, relevant, "synthetic")
 
 
+FEW = (20, 40, 100)
+"""Judged queries, of which there may be no more."""
+FEW_DRAWS = 5
+
+
+def few_figures(observed: Sequence[ObservedQuery], made: Sequence[ObservedQuery]) -> list[str]:
+    """ECE and skill of the first hit of the other queries, fitted on synthetic ones and on some judged ones."""
+    row = []
+    for size in (0, *FEW):
+        if 2 * size > len(observed):
+            row.append("")
+            continue
+        found = []
+        for draw in range(FEW_DRAWS if size else 1):
+            order = np.random.default_rng(draw).permutation(len(observed))
+            known = [observed[at] for at in order[:size]] if size else made
+            said = transferred(known, [observed[at] for at in order[size:]])
+            first, relevant = (np.concatenate(each) for each in _arrays(said, 1))
+            found.append((expected_calibration_error(first, relevant), brier_skill(first, relevant)))
+        error, skill = np.mean(found, axis=0)
+        row.append(f"{error:.3f}, {skill:+.2f}")
+    return row
+
+
 def evidence_of(
     clusters: Sequence[str],
     probabilities: Sequence[Sequence[float]],
