@@ -27,7 +27,7 @@ from postgres_asking import LEVEL, K, both, recall, timed
 from serving import prepared
 from tellapart import Index, publish
 
-UNITS = 60_000
+UNITS = 30_000
 SHARDS = 3
 NEAREST = 200
 """Queries that are also answered exactly, to know the recall."""
@@ -92,7 +92,7 @@ class Compared:
     def search(self, ranker: str, count: int, name: str) -> None:
         """Ask the same of all; the folder's answer is what both are compared with."""
         times: dict[str, list[float]] = {"folder": [], "one": [], "three": []}
-        same, overlap, apart = {"one": 0, "three": 0}, {"one": 0, "three": 0}, 0.0
+        same, overlap, apart, total = {"one": 0, "three": 0}, {"one": 0, "three": 0}, 0.0, 0
         for query in self.asked[:count]:
             answers = {}
             for place, index in (("folder", self.folder), ("one", self.one), ("three", self.three)):
@@ -100,6 +100,7 @@ class Compared:
                 answers[place] = index.search(query, ranker=ranker, granularity="paragraph", k=K)
                 times[place].append(time.perf_counter() - started)
             kept = {hit.id: hit.score for hit in answers["folder"]}
+            total += len(kept)
             for place in same:
                 again = {hit.id: hit.score for hit in answers[place]}
                 same[place] += list(kept) == list(again)
@@ -109,7 +110,7 @@ class Compared:
                     apart = max(apart, max((abs(kept[each] - again[each]) for each in common), default=0.0))
         self.lines.append(
             f"| {name} | {same['one']:,} / {same['three']:,} of {count:,} |"
-            f" {overlap['one'] / (K * count):.4f} / {overlap['three'] / (K * count):.4f} | {apart:.0e} |"
+            f" {overlap['one'] / total:.4f} / {overlap['three'] / total:.4f} | {apart:.0e} |"
             f" {both(times['folder'])} | {both(times['one'])} | {both(times['three'])} |"
         )
 

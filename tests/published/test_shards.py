@@ -266,3 +266,58 @@ def test_addresses_of_shards():
         assert opened in first.shard(kept).url
     shard = first.shard("postgresql://two/db?schema=s")
     assert (shard.schema, shard.url) == ("s", "postgresql://me:secret@two/db?sslmode=require&passfile=%2Fp")
+
+
+def test_verbs_find_the_shards_by_themselves(place, tmp_path, call):
+    queries = tmp_path / "queries.tsv"
+    queries.write_text("1\troses in winter\n2\tretry with backoff\n")
+    written = {}
+    for index, name in ((place.kept.folder, "kept"), (place.address, "again")):
+        out = tmp_path / name
+        asked = ("--ranker", "hybrid", "--encoder", "lsa", "--output", out / "run")
+        out.mkdir()
+        assert call("run", queries, "--index", index, *asked)[0] == 0
+        chosen = ("--encoder", "lsa", "--granularity", "paragraph", "--output", out / "units")
+        assert call("export", "--index", index, *chosen)[0] == 0
+        answers = [
+            call(*verb, "--index", index)[1]
+            for verb in (("ask", "how do roses grow"), ("related", "src/client.py:8"), ("search", "roses"))
+        ]
+        files = [out / "run", out / "units" / "units.jsonl", out / "units" / "vectors.npy"]
+        written[name] = [*answers, *(file.read_bytes() for file in files)]
+    assert written["kept"] == written["again"]
+
+
+def test_http_and_mcp(place, tmp_path):
+    pytest.importorskip("fastapi")
+    pytest.importorskip("mcp")
+    import anyio
+    from fastapi.testclient import TestClient
+    from mcp import Client
+
+    from tellapart.serving.http_guard import LOOPBACK, Limits
+    from tellapart.serving.http_server import ServeSettings, make_app
+    from tellapart.serving.mcp_server import make_server
+    from tellapart.serving.projects import Projects, Roots
+
+    packed = Address.packed(place.address)
+    expected = [hit.id for hit in place.kept.search("roses")]
+    served = ServeSettings({"db": str(packed)}, LOOPBACK, None, Limits())
+    with TestClient(make_app(served), base_url="http://127.0.0.1:8765") as client:
+        found = client.post("/v1/search", json={"query": "roses"}).json()
+        assert [hit["id"] for hit in found["hits"]] == expected
+        assert found["partial"] is None
+        assert client.post("/v1/context", json={"query": "how do roses grow"}).json()["partial"] is None
+
+    async def asked():
+        projects = Projects(Roots.of([tmp_path]), index=packed, vectors=False)
+        try:
+            async with Client(make_server(projects)) as client:
+                return await client.call_tool("search", {"query": "open_valve"})
+        finally:
+            projects.close()
+
+    found = anyio.run(asked)
+    assert not found.is_error
+    best = place.kept.search("open_valve")[0]
+    assert found.structured_content["hits"][0]["path"] == best.document
