@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tellapart.experiments.judging.pools import Floats, Pools, discounts, pair_differences
+from tellapart.experiments.judging.pools import Floats, Pools, pair_differences
+from tellapart.experiments.measures import discounts
 from tellapart.experiments.statistics import ALPHA, DRAWS
 
 PRIOR = (-2.5, 3.0, -0.5, 0.0)
