@@ -254,6 +254,10 @@ def test_the_command_line(corpus, tmp_path, call):
     assert '"documents":49' in out.replace(" ", "")
     assert call("index", "--from", place, "--index", made)[0] == 0
     assert call("search", "topic3", "--index", made, "--json")[0] == 0
+    code, out, _ = call("status", "--index", made)
+    assert code == 0
+    assert str(place) in out
+    assert "nothing changed since" in out
     code, _, err = call("index", "--index", made)
     assert (code, "up to date" in err) == (0, True)
     code, _, err = call("index", corpus, "--index", made)

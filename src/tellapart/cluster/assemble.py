@@ -20,7 +20,7 @@ from tellapart.cluster.dataset import CompleteDocuments, address_of, vectors_col
 from tellapart.cluster.tasks import DOCUMENT_FIELDS
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.sources import Format, Source, need
-from tellapart.encoders.cache import open_cache
+from tellapart.encoders.cache import VectorCache, open_cache
 from tellapart.encoders.compressed import CompressedEncoder
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.pooling import EmbedReport
@@ -29,6 +29,7 @@ from tellapart.errors import CorruptIndexError, StaleIndexError
 from tellapart.index.build import Builder, BuildReport
 from tellapart.index.catalogue import StoredSource
 from tellapart.index.embedding import Embedder
+from tellapart.index.freshness import CHECKED
 from tellapart.index.image_vectors import ImageEmbedder
 from tellapart.index.segments import Segment
 from tellapart.index.settings import Settings
@@ -174,6 +175,7 @@ class DatasetUpdater(Updater):
 
     def run(self) -> Changes:
         """Compare what the dataset holds with what is stored and take over every difference."""
+        self.store.set_meta(CHECKED, str(time.time_ns()))
         self._counts = self.store.counts()
         self._skipped = list(self.rows.skipped)
         known, by_source = self.catalogue.sources(), self.rows.by_source()
@@ -259,9 +261,11 @@ class DatasetBuilder(Builder):
         updater.rows = self.rows
         return updater
 
-    def _embedder(self, store: Store, encoder: Encoder, *others: Any) -> Embedder | ImageEmbedder:  # noqa: ANN401
+    def _embedder(
+        self, store: Store, encoder: Encoder, cache: VectorCache | None, pooled: tuple[Granularity, ...]
+    ) -> Embedder | ImageEmbedder:
         assert self.rows is not None
-        made = super()._embedder(store, encoder, *others)
+        made = super()._embedder(store, encoder, cache, pooled)
         base = encoder.base if isinstance(encoder, CompressedEncoder) else encoder
         number = self.rows.encoder_number(base.fingerprint)
         if number is None or not isinstance(made, Embedder):

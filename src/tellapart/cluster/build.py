@@ -157,7 +157,8 @@ def _tidy(
     seen = {key: frozenset(digests) for key, digests in job.seen.items()}
     reasons = {(each.path, each.reason) for each in left_out}
     had: set[tuple[str, str | None, str | None, bytes | None]] = set()
-    stale, removed = [], 0
+    stale: list[int] = []
+    removed = 0
     names = ("source", "id", "skipped", "digest")
     rows = job.documents.rows(*names)
     for source, identity, skipped, digest, row in zip(

@@ -87,7 +87,9 @@ def index_status(index: Index) -> IndexStatus:
             folder=index.store.place,
             published=is_published(index.store),
             generation=snapshot.generation,
-            sources=tuple(located(settings.sources, index.folder)),
+            sources=(settings.dataset,)
+            if settings.dataset
+            else tuple(located(settings.sources, index.folder)),
             updated=_moment(int(checked)) if checked else None,
             documents=index.store.count(),
             skipped=0 if is_published(index.store) else len(index.skipped()),
@@ -102,7 +104,7 @@ def index_status(index: Index) -> IndexStatus:
             },
             shards=shards_of(index.store),
             partial=snapshot.partial,
-            changed_sources=0 if is_published(index.store) else _changed(index),
+            changed_sources=0 if is_published(index.store) or settings.dataset else _changed(index),
             bytes=bytes_kept(index.store),
             verdict=_verdict(index.planner(snapshot).verdict),
             calibration=_calibration(CheckedCalibration.of(index.store, snapshot)),
