@@ -315,3 +315,23 @@ def test_a_publisher_killed_at_any_moment(own_place):
         except LockedIndexError:  # a server has not noticed yet that the last one was killed
             time.sleep(0.1)
     same(own_place.kept.search(QUERY, k=100), own_place.opened.search(QUERY, k=100))
+
+
+def test_a_shard_that_was_started_again_is_asked_at_once(fragile):
+    place, started = fragile
+    with Index.open(f"{place.address}&partial=yes") as partial:
+        whole = ids(partial.search(QUERY, k=100))
+        kill(started)
+        started.ensure_postgres_running()
+        answer = partial.search(QUERY, k=100)
+        assert (answer.partial, ids(answer)) == (None, whole)
+
+
+def test_a_shard_that_was_made_anew_is_still_one(own_place):
+    shard = Address.needed(own_place.shards[0])
+    with psycopg.connect(shard.url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA {shard.schema} CASCADE")
+    report = publish(own_place.kept, own_place.address)
+    assert report.left == ()
+    assert str(shard) in report.shards
+    same(own_place.kept.search(QUERY), own_place.opened.search(QUERY))

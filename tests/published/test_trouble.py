@@ -211,3 +211,27 @@ def test_a_password_that_needs_escapes_is_refused(password):
     with pytest.raises(TellapartError, match="cannot connect") as error:
         Index.open(f"postgresql://me:{quote(password, safe='')}@127.0.0.1:1/db")
     assert quote(password, safe="") not in one_line(error)
+
+
+def test_a_connection_lost_between_two_searches_is_opened_again(published, administrator):
+    before = [hit.id for hit in published.search("roses")]
+    administrator.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE pid != pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    assert [hit.id for hit in published.search("roses")] == before
+
+
+def test_another_index_in_a_schema_that_was_dropped(published, administrator, address, tmp_path):
+    """Both are the first publication there, and number their documents alike."""
+    published.search("roses")
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in ("one", "two"):
+        (other / f"{name}.txt").write_text(f"Herons and the number {name}.\n")
+    administrator.execute(f"DROP SCHEMA {Address.needed(address).schema} CASCADE")
+    with Index.build([other], tmp_path / "other.idx", encoders=()) as index:
+        publish(index, address)
+        assert published.search("roses", ranker="bm25").hits == ()
+        found, expected = (each.search("herons two", ranker="bm25") for each in (published, index))
+        assert [(hit.id, hit.text) for hit in found] == [(hit.id, hit.text) for hit in expected]

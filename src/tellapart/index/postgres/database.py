@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,11 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection[Row]]:
         """Hold a connection that sees one moment; inside another `reading`, the same moment."""
-        connection = self._opened()
         if self._reading:
-            yield connection
+            yield self._opened()
             return
-        with spoken(self.address), connection.transaction():
+        with spoken(self.address), ExitStack() as stack:
+            connection = self._begin(stack)
             self._reading = True
             try:
                 yield connection
@@ -109,6 +109,19 @@ class Database:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _begin(self, stack: ExitStack) -> Connection[Row]:
+        """Open a transaction; on a new connection where the one at hand was lost while nobody used it."""
+        used = self._connection
+        connection = self._opened()
+        try:
+            stack.enter_context(connection.transaction())
+        except psycopg().OperationalError:
+            if connection is not used or not connection.closed:
+                raise
+            connection = self._opened()
+            stack.enter_context(connection.transaction())
+        return connection
 
     def _opened(self) -> Connection[Row]:
         """Give the connection; a new one in place of one that was lost, but never within one moment."""

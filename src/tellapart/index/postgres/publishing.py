@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +52,6 @@ from tellapart.index.settings import encoded_settings, kept_settings
 from tellapart.index.snapshot import IN_USE, FolderSnapshot
 from tellapart.index.store import Store
 from tellapart.progress import Progress, silent
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,11 @@ class Servers:
         return [database.address for database in self._shards.values()]
 
     @property
+    def index(self) -> str:
+        """Name of the index, which no other one has."""
+        return self.meta.get("index", "")
+
+    @property
     def publication(self) -> int:
         """Counts what was published, as far as `follow` has seen."""
         return int(self.meta.get(PUBLISHED, 0))
@@ -82,8 +87,11 @@ class Servers:
     def follow(self) -> int:
         """Look at the first server whether something was published since, and read what is where if so."""
         with self.first.reading():
-            row = self.first.row("SELECT value FROM meta WHERE key = %s", (PUBLISHED,))
-            if row is None or row[0] != self.meta.get(PUBLISHED):
+            named = dict(
+                self.first.rows("SELECT key, value FROM meta WHERE key = ANY(%s)", ([PUBLISHED, "index"],))
+            )
+            # not the count alone: another index may be published in a schema that was dropped and made again
+            if any(named.get(key) != self.meta.get(key) for key in (PUBLISHED, "index")):
                 self.meta = dict(self.first.rows("SELECT key, value FROM meta"))
                 rows = self.first.rows(f"SELECT {PLACED} FROM segments WHERE {LIVE} ORDER BY position")
                 self.segments = [PlacedSegment.of(row) for row in rows]
@@ -154,7 +162,7 @@ class Servers:
             database = self._shards[number]
             with ExitStack() as trying:
                 trying.enter_context(database.reading())
-                swept, whole = _publications(database, number, self.meta["index"])
+                swept, whole = _publications(database, number, self.index)
                 begun[number] = trying.pop_all()
             return swept <= publication <= whole
 

@@ -162,15 +162,16 @@ class PublishedGenerations:
         self.store = store
         self._home = home
         self._snapshot: PublishedSnapshot | None = None
+        self._seen: tuple[str, str | None] = ("", None)
 
     @contextmanager
     def reading(self) -> Iterator[PublishedSnapshot]:
         """Hold one publication for the length of a call; calls inside others see the same one."""
         with self.store.reading():
-            seen = self.store.publication, self.store.servers.partial
-            if self._snapshot is None or (self._snapshot.publication, self._snapshot.partial) != seen:
+            seen = self.store.identity, self.store.servers.partial
+            if self._snapshot is None or self._seen != seen:
                 _fetch_encoders(self.store.servers.first, self._home)
-                self._snapshot = PublishedSnapshot(self.store)
+                self._snapshot, self._seen = PublishedSnapshot(self.store), seen
             yield self._snapshot
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ class PublishedStore:
     @property
     def identity(self) -> str:
         """Tells what is published now from what will be later."""
-        return f"{self.place} {self.publication}"
+        return f"{self.place} {self.servers.index} {self.publication}"
 
     def size(self) -> int:
         """Bytes of the tables and their indexes at all servers."""

@@ -59,7 +59,9 @@ def open_targets(
         number = ensure_shard(connection, Database(shard), index, lambda: _new_number(first))
         targets.append(ServerTarget(number, Database(shard), connection))
     numbers = {target.number for target in targets}
-    return targets, tuple(kept for number, kept in before.items() if number not in numbers)
+    in_use = {address.kept_shard(target.database.address) for target in targets[1:]}
+    left = [kept for number, kept in before.items() if number not in numbers and kept not in in_use]
+    return targets, tuple(left)
 
 
 def _connected(stack: ExitStack, address: Address) -> Connection[Row]:
