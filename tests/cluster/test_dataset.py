@@ -14,8 +14,9 @@ import pytest
 from tests.cluster.conftest import age, write_records
 
 from tellapart import Index
-from tellapart.cluster import assemble, build_dataset, job, ray, tasks
-from tellapart.cluster.dataset import CompleteDocuments, Documents, LastRun
+from tellapart.cluster import assemble, build, build_dataset, job, ray, tasks
+from tellapart.cluster.dataset import CompleteDocuments, Documents, LastRun, Recipe
+from tellapart.cluster.files import find_files, opener_of
 from tellapart.corpus.document import Kind
 from tellapart.corpus.sources import ScanOptions
 from tellapart.errors import LockedIndexError, TellapartError
@@ -222,6 +223,49 @@ def test_a_run_that_is_interrupted_keeps_what_was_finished(corpus, tmp_path, mon
     assert kept
     report = build_dataset([], place, encoders=())
     assert (report.added, report.documents) == (49 - kept, 49)
+
+
+def test_a_second_run_that_is_stopped_before_it_deletes_old_versions(corpus, tmp_path, monkeypatch):
+    place = str(tmp_path / "my.lance")
+    build_dataset([str(corpus)], place, encoders=())
+    (corpus / "guide" / "part1.md").write_text("# Part 1\n\nNothing but herons now.\n")
+    age(corpus, 60)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(build, "_tidy", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            build_dataset([], place)
+    report = build_dataset([], place)
+    assert (report.documents, report.added, report.removed) == (49, 0, 1)
+    assemble(place, tmp_path / "made.idx")
+    with Index.open(tmp_path / "made.idx") as made:
+        assert "herons" in made.store.document("guide/part1.md").document.text
+    assert build_dataset([], place).unchanged == 11
+
+
+def test_what_could_not_be_read_is_tried_again(corpus, tmp_path, monkeypatch):
+    place = str(tmp_path / "my.lance")
+
+    def failing(source):
+        if source.key == "guide/part3.md":
+            raise OSError("the store is busy")
+        return opener_of(source)
+
+    run, found = (
+        LastRun(Recipe(), (str(corpus),), (), None),
+        find_files([str(corpus)], ScanOptions(), output=place, now=time.time_ns())[0],
+    )
+    documents = Documents.create(place, run, rebuild=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks, "opener_of", failing)
+        files = tuple(each for each in found if each.source.key.startswith("guide/"))
+        done = tasks.read_files(tasks.Assignment(place, run.recipe, ScanOptions()), files, {})
+    documents.commit(done.written)
+    assert done.documents == 7
+    assert build_dataset([], place).documents == 49
 
 
 def test_two_writers_exclude_each_other(corpus, tmp_path):

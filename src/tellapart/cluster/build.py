@@ -157,7 +157,7 @@ def _tidy(
     seen = {key: frozenset(digests) for key, digests in job.seen.items()}
     reasons = {(each.path, each.reason) for each in left_out}
     had: set[tuple[str, str | None, str | None, bytes | None]] = set()
-    stale: list[int] = []
+    stale: list[tuple[bool, int]] = []
     removed = 0
     names = ("source", "id", "skipped", "digest")
     rows = job.documents.rows(*names)
@@ -174,10 +174,12 @@ def _tidy(
         if lives and this not in had:
             had.add(this)
             continue
-        stale.append(row)
+        stale.append((digest is None, row))
         removed += digest is not None and this not in had
     new = [each for each in left_out if (LISTED, each.path, each.reason, None) not in had]
-    job.documents.delete(stale)
+    job.documents.delete(
+        [row for _, row in sorted(stale)]
+    )  # notes last: two of a source tell that it is not tidy
     job.documents.commit(
         job.assignment.write([*(skip_row(LISTED, each) for each in new), *map(read_row, job.read)])
     )

@@ -58,7 +58,11 @@ class OpenCollection:
 
 
 def known_sources(documents: Documents) -> dict[str, KnownSource]:
-    """Say what a dataset holds of each source."""
+    """Say what a dataset holds of each source.
+
+    One with two stamps has no stamp that counts: a run read it again and was stopped before it deleted the documents
+    from before.
+    """
     rows = documents.rows("source", "stamp", "digest")
     columns = (rows.column(name).to_pylist() for name in ("source", "stamp", "digest"))
     stamps: dict[str, str] = {}
@@ -68,7 +72,7 @@ def known_sources(documents: Documents) -> dict[str, KnownSource]:
         if digest is not None:
             held.add(digest)
         elif stamp is not None:
-            stamps[source] = stamp
+            stamps[source] = "" if source in stamps else stamp
     return {source: KnownSource(stamps.get(source, ""), frozenset(held)) for source, held in found.items()}
 
 
@@ -188,7 +192,8 @@ class ClusterJob:
             return
         self.seen[key] = () if read.failed else tuple(collection.seen)
         self._written += self.assignment.write([skip_row(key, each) for each in read.skipped])
-        self.read.append(collection.found)
+        if not read.retry:
+            self.read.append(collection.found)
         ray.stop(collection.reader)
         advance(collection.found.source.size)
 

@@ -65,7 +65,8 @@ class RecordBatch:
 class RecordsRead:
     """How far a reader of a collection is: digests of the documents since the last answer, and what was left out.
 
-    `failed` says that the collection is damaged, and none of its documents count.
+    `failed` says that the collection cannot be read, and none of its documents count; `retry`, that the next run tries
+    again.
     """
 
     seen: tuple[bytes, ...]
@@ -73,6 +74,7 @@ class RecordsRead:
     to_encode: int
     at_end: bool
     failed: bool
+    retry: bool
 
 
 @dataclass
@@ -141,19 +143,20 @@ def read_files(
     for found in files:
         source, skipped = found.source, list[Skipped]()
         documents: list[tuple[int, Document, bytes]] = []
+        retry = False
         try:
             documents = list(_numbered(documents_in(source, assignment.options, skipped, opener=opener_of)))
-        except Unreadable as error:
-            skipped.append(Skipped(source.key, error.reason))
-        except OSError as error:
-            skipped.append(Skipped(source.key, str(error.strerror or error)))
+        except (Unreadable, OSError) as error:
+            skipped.append(Skipped(source.key, _reason(error)))
+            retry = _may_pass(error)
         before = known.get(source.key, ())
         for ordinal, document, digest in documents:
             if digest not in before:
                 writer.add(source.key, ordinal, document, digest)
         for each in skipped:
             writer.note(skip_row(source.key, each))
-        writer.note(read_row(found))
+        if not retry:
+            writer.note(read_row(found))
         seen[source.key] = tuple(digest for _, _, digest in documents)
     writer.close()
     return FilesDone(tuple(writer.written), seen, writer.documents, writer.units)
@@ -183,7 +186,7 @@ class RecordReader:
         """Give what comes next, until `at_end`."""
         chosen: list[tuple[int, Document, bytes]] = []
         seen: list[bytes] = []
-        characters, at_end, failed = 0, True, False
+        characters, at_end, failed, retry = 0, True, False, False
         try:
             for ordinal, document, digest in self._documents:
                 seen.append(digest)
@@ -194,11 +197,10 @@ class RecordReader:
                     at_end = False
                     break
         except (Unreadable, OSError) as error:
-            reason = error.reason if isinstance(error, Unreadable) else str(error.strerror or error)
-            self._skipped.append(Skipped(self._source, reason))
-            failed = True
+            self._skipped.append(Skipped(self._source, _reason(error)))
+            failed, retry = True, _may_pass(error)
         skipped = tuple(self._skipped) if at_end else ()
-        read = RecordsRead(tuple(seen), skipped, len(chosen), at_end, failed)
+        read = RecordsRead(tuple(seen), skipped, len(chosen), at_end, failed, retry)
         return RecordBatch(self._source, tuple(chosen)), read
 
 
@@ -222,6 +224,15 @@ def read_row(found: FoundFile) -> dict[str, Any]:
         "size": source.size,
         "mtime_ns": source.mtime_ns,
     }
+
+
+def _reason(error: Unreadable | OSError) -> str:
+    return error.reason if isinstance(error, Unreadable) else str(error.strerror or error)
+
+
+def _may_pass(error: Unreadable | OSError) -> bool:
+    """Whether the disk or the store failed, and not the file: reading it once more may work."""
+    return isinstance(error, OSError) or isinstance(error.__cause__, OSError)
 
 
 def _numbered(documents: Iterator[Document]) -> Iterator[tuple[int, Document, bytes]]:
