@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tellapart import Index, LockedIndexError, TellapartError, publish
+from tellapart.index.postgres.address import Address
 
 
 def test_a_second_run_sends_nothing(index, address):
@@ -263,3 +264,16 @@ def test_publishing_and_searching_on_the_command_line(corpus, tmp_path, address,
     assert run(["search", "roses", "--index", address, "--where", "kind = 'code'"]) == 0
     assert run(["index", str(corpus), "--index", address]) == 2
     assert "is a published index, which is only searched" in capsys.readouterr().err
+
+
+def test_no_path_of_this_machine_is_published(index, address, administrator, monkeypatch):
+    from dataclasses import replace
+
+    from tellapart.index.postgres import publishing
+
+    kept = replace(publishing.kept_settings(index.store), dataset="/home/me/my.lance")
+    monkeypatch.setattr(publishing, "kept_settings", lambda store: kept)
+    publish(index, address)
+    rows = administrator.execute(f"SELECT value FROM {Address.needed(address).schema}.meta").fetchall()
+    assert "/home/me" not in str(rows)
+    assert str(index.settings.sources[0]) not in str(rows)

@@ -293,7 +293,8 @@ class _Publisher:
                 set_meta(self.first.connection, self._meta() | {PUBLISHED: str(publication)})
 
     def _meta(self) -> dict[str, str]:
-        settings = replace(kept_settings(self.store), sources=())  # paths of the machine that published
+        # not the paths of the machine that published
+        settings = replace(kept_settings(self.store), sources=(), dataset="")
         return {
             "generation": str(self.store.generation),
             **{key: str(version) for key, version in contents_versions().items()},
