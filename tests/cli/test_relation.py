@@ -57,6 +57,14 @@ def test_a_relation_is_learned_listed_and_followed(idx: Path, capsys: pytest.Cap
     assert "12 pairs" in found["why"]
 
 
+def test_words_that_are_no_unit_are_said_to_be_words(idx: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["relation", "learn", "kind-of", str(pairs(idx)), "--index", str(idx)]) == 0
+    assert run(["related", "dog-x", "--as", "kind-of", "--index", str(idx)]) == 0
+    assert "'dog-x' is no unit of this index: taken as words" in capsys.readouterr().err
+    assert run(["related", "dog-f", "--as", "kind-of", "--index", str(idx)]) == 0
+    assert "taken as words" not in capsys.readouterr().err
+
+
 def test_wrong_use_is_one_line(idx: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = idx.parent / "bad.tsv"
     bad.write_text("only one\n")

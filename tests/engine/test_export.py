@@ -553,6 +553,7 @@ def test_the_verb_says_what_it_did(index, call, tmp_path):
     code, out, err = call(*asked)
     assert (code, out) == (0, "")
     assert "units, " in err
+    assert "new or changed" not in call(*asked)[2]  # nothing is: the folder is written anew
     code, out, _ = call(*asked, "--json")
     said = json.loads(out)
     assert code == 0

@@ -61,7 +61,7 @@ def finished(client, job):
         ("put", "/v1/search", {}, 405, "PUT"),
         ("post", "/v1/search", {"query": "a", "k": "many", "limit": 3}, 422, "k: "),
         ("get", "/v1/search", None, 422, "q: is missing"),
-        ("get", "/v1/judge/none", None, 404, "none"),
+        ("get", "/v1/judge/none", None, 404, "here: start it"),
         ("get", "/v1/map/points/1", None, 400, "/v1/map"),
         ("get", "/v1/identities", None, 400, "--gallery"),
         ("get", "/v1/jobs/abc/report", None, 404, "abc"),
@@ -73,6 +73,7 @@ def test_errors_are_one_line_of_one_shape(client, method, path, body, status, wo
     assert list(answer.json()) == ["detail"]
     assert word in answer.json()["detail"]
     assert "\n" not in answer.json()["detail"]
+    assert "[]" not in answer.json()["detail"]
 
 
 def test_a_fault_of_ours_is_told_without_a_trace(folder, monkeypatch):

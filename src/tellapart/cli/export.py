@@ -144,4 +144,4 @@ def _engine(
         f"cut to what {format} takes": report.shortened,
     }
     rest = "".join(f"; {count:,} {what}" for what, count in more.items() if count)
-    note(f"{report.place}: {report.total:,} units, {report.sent:,} of them new or changed{rest}")
+    note(f"{report.place}: {report.total:,} units, {report.sent:,} of them written{rest}")

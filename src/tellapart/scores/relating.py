@@ -180,7 +180,8 @@ def search_relation(index: Index, place: str, name: str, k: int = 10) -> SearchR
         hits = distinct_hits(lambda count: found[:count], fetch, k)
     request = SearchRequest(like=(place,), k=k, encoder=encoder, granularity=level.value)
     why = f"the relation {name}, learned from {kept['pairs']:,} pairs"
-    return SearchResult(request, Configuration(encoder, (level,), "knn"), why, hits)
+    notes = (f"{place!r} is no unit of this index: taken as words",) if resolver.texts else ()
+    return SearchResult(request, Configuration(encoder, (level,), "knn"), why, hits, notes=notes)
 
 
 def surroundings_in(

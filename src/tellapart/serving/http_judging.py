@@ -145,8 +145,10 @@ def judged_folder(index: Path, name: str) -> Path:
     Raises:
         UnknownIdError: There is no such session.
     """
-    if name not in _names(index):
-        raise UnknownIdError(f"no session {name!r} of judging here: start it, or choose {_names(index)}")
+    known = _names(index)
+    if name not in known:
+        others = f", or choose {', '.join(known)}" if known else ""
+        raise UnknownIdError(f"no session {name!r} of judging here: start it{others}")
     return index / FOLDER / name
 
 
