@@ -107,8 +107,6 @@ def finish_change(folder: Path) -> str | None:
     left = change.old if used == change.new else change.new
     dropped = left if left in held and (left == change.old or change.added) else None
     if dropped is not None:
-        from tellapart.index.migration import drop_encoder
-
         drop_encoder(folder, dropped)
     with _writing(folder) as store:
         store.set_meta(CHANGE, "")

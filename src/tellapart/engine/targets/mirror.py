@@ -31,7 +31,7 @@ HOST_AND_PORT = re.compile(r"[\w.-]+:\d+/?")
 class ExportReport:
     """What an export did at `place`.
 
-    `total` units are there now, of which `sent` were written (all of a Lance folder, else what was new or changed);
+    `total` units are there now, of which `sent` were written: of a Lance folder all, else what was new or changed.
     `removed` had gone from the index. `left_out` have no vector yet. Of `shortened` units something was too long for the engine.
     """
 
