@@ -84,6 +84,7 @@ class GridRunner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class InThisProcess:
     """One part after the other."""
 

@@ -32,8 +32,8 @@ class ExportReport:
     """What an export did at `place`.
 
     `total` units are there now, of which `sent` were written: of a Lance folder all, else what was new or changed.
-    `removed` had gone from the index. `left_out` have no vector yet. Of `shortened` units something was too long for the
-    engine.
+    `removed` had gone from the index. `left_out` have no vector yet. Of `shortened` units something was too long for
+    the engine.
     """
 
     place: str
