@@ -79,7 +79,7 @@ def evaluate(
         keep: Let searches of this index follow the verdict from now on.
         seed: Random seed.
         progress: Told of queries.
-        runner: Computes the grid of texts: in this process, or `tellapart.cluster.GridOnCluster`.
+        runner: Computes the grid of texts: in this process, or `GridOnCluster`.
 
     Raises:
         TellapartError: The index lacks what was asked for, or nothing can be measured with these judgements.
