@@ -233,6 +233,14 @@ def test_what_is_wrong_is_one_line(index, arguments, said, capsys, encoders, mon
     assert used(index) == "deaf"
 
 
+def test_an_encoder_that_cannot_be_opened_leaves_the_way_back(index, judged):
+    migrate(index, "lsa", judged, anyway=True)
+    with pytest.raises(KeyError):  # as the fixture's encoders say it
+        migrate(index, "nope", judged)
+    assert go_back(index).old == "deaf"
+    assert used(index) == "deaf"
+
+
 def test_words_alone_have_nothing_to_migrate(corpus, tmp_path, capsys):
     Index.build(corpus, tmp_path / "plain", encoders=[]).close()
     assert run(["migrate", "--index", str(tmp_path / "plain"), "--to", "lsa"]) == 2

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from tellapart.arguments import need
 from tellapart.encoders.load import sees_images
 from tellapart.engine import Index
+from tellapart.engine.building import builder
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.opened import folder_store
 from tellapart.engine.records import VerdictRecord, corpus_state
@@ -22,6 +23,7 @@ from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.running import run_texts
 from tellapart.experiments.synthetic.generate import run_synthetic
 from tellapart.experiments.verdict import Verdict
+from tellapart.index.latent import LSA
 from tellapart.index.migration import (
     EncoderChange,
     begin_change,
@@ -85,6 +87,10 @@ def migrate(
         raise TellapartError(f"{index.folder} uses {to} already: name another encoder")
     if sees_images(to, home=index.folder.resolve().parent):
         raise TellapartError(f"{to} encodes images: it cannot take the place of {old}, an encoder of texts")
+    if to not in index.settings.encoders and to != LSA:
+        builder(index.folder, index.settings, objects=index.objects).load(
+            to
+        )  # a mistyped name changes nothing
     dropped = _finish_earlier(index, old, to)
     begin_change(index.folder, old, to)
     if to not in index.settings.encoders or not _covers(index, to, used.granularities):
