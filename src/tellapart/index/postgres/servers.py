@@ -87,7 +87,7 @@ class Servers:
     def follow(self) -> int:
         """Look at the first server whether something was published since, and read what is where if so."""
         with self.first.reading():
-            named = dict(
+            named: dict[str, str] = dict(
                 self.first.rows("SELECT key, value FROM meta WHERE key = ANY(%s)", ([PUBLISHED, "index"],))
             )
             # not the count alone: another index may be published in a schema that was dropped and made again
