@@ -63,6 +63,7 @@ def test_search_json_is_the_documented_shape(indexed, call):
         "calibration",
         "certificates",
         "freshness",
+        "partial",
         "hits",
         "absent",
     ]

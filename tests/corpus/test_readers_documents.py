@@ -5,7 +5,7 @@ import json
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tellapart.corpus.document import Document, Kind
@@ -97,6 +97,7 @@ cells = st.fixed_dictionaries(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first of these values take long to make
 @given(
     st.fixed_dictionaries(
         {},

@@ -221,10 +221,10 @@ def test_vanished_and_unreadable_sources_are_listed(corpus, tmp_path, monkeypatc
 
     real = update.read
 
-    def vanishing(source, options, *more):
+    def vanishing(source, options, *more, **others):
         if source.key == "notes/winter.txt":
             (corpus / "notes" / "winter.txt").unlink()
-        return real(source, options)
+        return real(source, options, *more, **others)
 
     monkeypatch.setattr(update, "read", vanishing)
     index = Index.build([corpus], tmp_path / "index", encoders=())

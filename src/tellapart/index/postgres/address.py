@@ -70,7 +70,8 @@ class Address:
             own = {"schema": SCHEMA, "partial": "no"} | {
                 name: value for name, value in given if name in ("schema", "partial")
             }
-            rest = urlencode([(name, value) for name, value in given if name not in own], quote_via=quote)
+            others = [(name, value) for name, value in given if name not in own]
+            rest = urlencode(others, safe="/", quote_via=quote)
         except ValueError:  # its words may quote the password
             raise _no_address(text) from None
         if not own["schema"] or len(own["schema"].encode()) > _LONGEST:
