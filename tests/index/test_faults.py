@@ -224,7 +224,7 @@ def test_vanished_and_unreadable_sources_are_listed(corpus, tmp_path, monkeypatc
     def vanishing(source, options, *more, **others):
         if source.key == "notes/winter.txt":
             (corpus / "notes" / "winter.txt").unlink()
-        return real(source, options, *more, **others)
+        return real(source, options)
 
     monkeypatch.setattr(update, "read", vanishing)
     index = Index.build([corpus], tmp_path / "index", encoders=())
