@@ -265,7 +265,7 @@ def test_addresses_of_shards():
         assert first.kept_shard(Address.needed(written)) == kept
         assert opened in first.shard(kept).url
     shard = first.shard("postgresql://two/db?schema=s")
-    assert (shard.schema, shard.url) == ("s", "postgresql://me:secret@two/db?sslmode=require&passfile=%2Fp")
+    assert (shard.schema, shard.url) == ("s", "postgresql://me:secret@two/db?sslmode=require&passfile=/p")
 
 
 def test_verbs_find_the_shards_by_themselves(place, tmp_path, call):
