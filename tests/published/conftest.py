@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from tellapart import Index, publish
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+    from tellapart.progress import Progress
 
 SCHEMAS = itertools.count()
 
@@ -99,3 +101,20 @@ def published(index: Index, address: str) -> Iterator[Index]:
     opened = Index.open(address)
     yield opened
     opened.close()
+
+
+def stopped_at(step: int) -> Progress:
+    """Give a progress that interrupts what it is told of, at the beginning or end of one of its steps."""
+
+    @contextmanager
+    def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        nonlocal step
+        step -= 1
+        if step < 0:
+            raise KeyboardInterrupt
+        yield lambda count: None
+        step -= 1
+        if step < 0:
+            raise KeyboardInterrupt
+
+    return progress

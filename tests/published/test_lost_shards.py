@@ -21,6 +21,7 @@ from tellapart import Index, LockedIndexError, TellapartError, export, publish
 from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.servers import Servers
 
+from .conftest import stopped_at
 from .test_search import same
 from .test_shards import own_place as own_place  # a fixture
 from .test_shards import three_servers
@@ -256,22 +257,9 @@ def test_a_run_that_fails_anywhere_leaves_the_generation_before(own_place):
     change(own_place)
     whole = ids(own_place.kept.search(QUERY, k=100))
     for step in range(100):
-        left = step
-
-        @contextmanager
-        def failing(label, total):
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-            yield lambda count: None
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-
         try:
             shards = own_place.shards[: 1 + step % 2]
-            publish(own_place.kept, own_place.address, shards=shards, progress=failing)
+            publish(own_place.kept, own_place.address, shards=shards, progress=stopped_at(step))
         except KeyboardInterrupt:
             assert ids(own_place.opened.search(QUERY, k=100)) in (before, whole)
         else:

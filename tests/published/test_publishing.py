@@ -15,6 +15,8 @@ import pytest
 from tellapart import Index, LockedIndexError, TellapartError, publish
 from tellapart.index.postgres.address import Address
 
+from .conftest import stopped_at
+
 
 def test_a_second_run_sends_nothing(index, address):
     first = publish(index, address)
@@ -131,21 +133,8 @@ def test_a_run_that_fails_anywhere_leaves_the_generation_before(index, address, 
         (corpus / "README.md").write_text("# Changed\n\nRoses changed.\n")
         index.update()
         for step in range(100):
-            left = step
-
-            @contextmanager
-            def failing(label, total):
-                nonlocal left
-                left -= 1
-                if left < 0:
-                    raise KeyboardInterrupt
-                yield lambda count: None
-                left -= 1
-                if left < 0:
-                    raise KeyboardInterrupt
-
             try:
-                publish(index, address, progress=failing)
+                publish(index, address, progress=stopped_at(step))
             except KeyboardInterrupt:
                 after = [hit.id for hit in published.search("roses garden", k=50)]
                 whole = [hit.id for hit in index.search("roses garden", k=50)]

@@ -43,22 +43,25 @@ class GridOnCluster:
         Raises:
             TellapartError: A part could not be computed.
         """
-        folder, generation = str(index.folder.resolve()), f"{index.store.identity} {index.store.generation}"
+        folder, generation = str(index.folder.resolve()), _generation(index)
         shared = self.ray.share((query_set, measure))
         pending = {}
         for place, part in enumerate(parts):
             pending[self.ray.submit(measured_part, folder, generation, shared, part)] = place
-        while pending:
-            for ref in self.ray.finished(list(pending)):
-                place = pending.pop(ref)
-                try:
-                    found: GridValues = self.ray.result(ref)
-                except LOST as error:
-                    raise TellapartError(
-                        f"{ATTEMPTS} workers died comparing {parts[place].arms[0].name}: run the command again"
-                    ) from error
-                advance(len(parts[place].queries))
-                yield place, found
+        try:
+            while pending:
+                for ref in self.ray.finished(list(pending)):
+                    place = pending.pop(ref)
+                    try:
+                        found: GridValues = self.ray.result(ref)
+                    except LOST as error:
+                        raise TellapartError(
+                            f"{ATTEMPTS} workers died comparing {parts[place].arms[0].name}: run the command again"
+                        ) from error
+                    advance(len(parts[place].queries))
+                    yield place, found
+        finally:
+            self.ray.cancel(list(pending))
 
 
 def measured_part(
@@ -71,5 +74,17 @@ def measured_part(
 
 @lru_cache(maxsize=1)
 def _opened(folder: str, generation: str) -> Index:
-    """Open an index once in a process, and anew when it has changed."""
-    return Index.open(folder, refresh=False)
+    """Open an index once in a process, and anew when it has changed.
+
+    Raises:
+        TellapartError: It has another generation already: parts of two must not be mixed.
+    """
+    opened = Index.open(folder, refresh=False)
+    if _generation(opened) != generation:
+        opened.close()
+        raise TellapartError(f"{folder} changed while it was evaluated: run the command again")
+    return opened
+
+
+def _generation(index: Index) -> str:
+    return f"{index.store.identity} {index.store.generation}"
