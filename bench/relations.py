@@ -88,6 +88,8 @@ def main() -> None:
         "# Relations\n\n"
         f"Vectors of minilm. Mean average precision over up to {ASKED} queries that no pair was taken from, the mean\n"
         f"of {DRAWS[5]}, {DRAWS[20]} and {DRAWS[100]} draws of 5, 20 and 100 pairs; intervals 95 %, paired by query.\n"
+        "Of a symmetric relation a pair counts both ways, and none that a query is in is learned from; related words\n"
+        "have no 100 such pairs.\n"
         "Weights are held at those that the relations of other domains have. WordNet: *glosses* are units such as\n"
         '"beagle: a small short-legged smooth-coated breed of hound", whose name is the lemma; *words* are the lemma\n'
         "alone, without a name. Answers are all ancestors, or wholes, up to three steps. Words: pairs of simlex999\n"
@@ -177,10 +179,18 @@ def typical(every, weights, own: RelationSet | None, *, symmetric: bool = False)
 
 
 def split(own: RelationSet):  # noqa: ANN201
-    """Queries that are asked, and positions of the others, whose pairs are learned from."""
+    """Queries that are asked, and positions of the others, whose pairs are learned from.
+
+    Of a symmetric relation a pair counts both ways: none that an asked unit is in is learned from, and each only once.
+    """
     order = np.random.default_rng(0).permutation(len(own.answers))
     asked = [own.answers[position] for position in order[: min(ASKED, len(order) // 3)]]
-    return asked, order[len(asked) :]
+    rest = order[len(asked) :].tolist()
+    if own.symmetric:
+        held = {x for x, _, _ in asked}
+        pairs = {at: own.answers[at][:2] for at in rest}
+        rest = list({frozenset(pair): at for at, pair in pairs.items() if pair[1] not in held}.values())
+    return asked, rest
 
 
 def measure(own: RelationSet, units: NamedUnits, typical: TypicalWeights):  # noqa: ANN201

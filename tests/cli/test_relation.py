@@ -57,6 +57,16 @@ def test_a_relation_is_learned_listed_and_followed(idx: Path, capsys: pytest.Cap
     assert "12 pairs" in found["why"]
 
 
+@pytest.mark.parametrize(("again", "ways"), [("x\ty", []), ("y\tx", ["--symmetric"])])
+def test_a_pair_given_twice_counts_once(
+    idx: Path, capsys: pytest.CaptureFixture[str], again: str, ways: list[str]
+) -> None:
+    file = idx.parent / "twice.tsv"
+    file.write_text(f"x\ty\n{again}\ndog-a\tdog\n")
+    assert run(["relation", "learn", "twice", str(file), *ways, "--index", str(idx)]) == 2
+    assert "2 pairs are too few" in capsys.readouterr().err
+
+
 def test_words_that_are_no_unit_are_said_to_be_words(idx: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["relation", "learn", "kind-of", str(pairs(idx)), "--index", str(idx)]) == 0
     assert run(["related", "dog-x", "--as", "kind-of", "--index", str(idx)]) == 0

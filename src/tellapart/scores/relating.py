@@ -104,7 +104,8 @@ def learn_relation(
     Args:
         index: Whose units stand in the relation.
         name: Small letters, digits and hyphens.
-        pairs: Two names each: a document, FILE:LINE, the id of a unit, or any other words.
+        pairs: Two names each: a document, FILE:LINE, the id of a unit, or any other words. One that is given twice,
+            or both ways round of a symmetric relation, counts once: a left-out pair must not be among the others.
         symmetric: Whether it holds both ways ("is a duplicate of").
         encoder: Whose vectors; None = those that a search by examples uses.
         granularity: Of the units; None = the default.
@@ -116,8 +117,9 @@ def learn_relation(
         raise TellapartError(f"{name!r} is no name for a relation: use small letters, digits and hyphens")
     chosen = index.plan(ranker="knn", granularity=granularity, encoder=encoder).configuration
     level, used = chosen.granularities[0], str(chosen.encoder)
-    spaced = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_PAIRS)).astype(int)).tolist()
-    chosen_pairs = [pairs[at] for at in spaced]
+    different = list({frozenset(pair) if symmetric else pair: pair for pair in pairs}.values())
+    spaced = np.linspace(0, len(different) - 1, min(len(different), MOST_PAIRS)).astype(int).tolist()
+    chosen_pairs = [different[at] for at in spaced]
     with index.reading() as snapshot:
         resolver = _Resolver(index, snapshot, used, level)
         sides = [[resolver.unit(side) for side in pair] for pair in chosen_pairs]

@@ -137,8 +137,8 @@ class TypicalWeights:
 
 
 DIRECTED = TypicalWeights(np.array([1.5, 0.6, 0.3, 0.2, -0.3, 0.2, 0.0]), np.full(7, 0.3))
-SYMMETRIC = TypicalWeights(np.array([1.8, 0.0, 0.7, 0.1, -0.6, 0.0, 0.0]), np.full(7, 0.3))
-"""Weights of 14 directed and of three symmetric relations, 100 pairs each: bench/relations.py prints them.
+SYMMETRIC = TypicalWeights(np.array([1.5, 0.0, 0.3, 0.1, -0.6, 0.0, 0.0]), np.full(7, 0.3))
+"""Weights of 14 directed and of three symmetric relations, up to 100 pairs each: bench/relations.py prints them.
 docs/benchmarks/relations.md shows what they are worth on relations of other domains."""
 
 
