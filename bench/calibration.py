@@ -79,8 +79,7 @@ Skill of the first hit's probability, and what maps would reach that know the an
 single feature, or of the probabilities, and a logistic regression of all features, each fitted on the very hits it is
 judged on. They are upper bounds of such maps, not results. Where they stay below .25, none of these maps gets there.
 On cosqa many functions that answer were never judged and count as wrong; on cranfield the best hit is often the paper
-whose author asked, which counts as wrong by convention. Boosted trees over the features of all ten hits were worse
-than the logistic regression on both, cross-fitted (measured once).
+whose author asked, which counts as wrong by convention.
 
 """
 
@@ -176,14 +175,17 @@ def _few(name: str, work: Path) -> list[str]:
 
 def _elsewhere(name: str, work: Path) -> list[str]:
     """A row of quality: fitted on people's queries of the other collections, each weighing as much."""
-    known = []
-    for other, (folder, splits) in SETS.items():
-        if folder != SETS[name][0] and other != "cranfield, sources":
-            part = _observed(work, folder, splits)
-            known += [
-                replace(each, weight=1 / len(part), cluster=f"{folder} {each.cluster}") for each in part
-            ]
-    known = [replace(each, weight=each.weight * len(known) / len(SETS)) for each in known]
+    others = [
+        _observed(work, folder, splits)
+        for other, (folder, splits) in SETS.items()
+        if folder != SETS[name][0] and other != "cranfield, sources"
+    ]
+    mean = sum(map(len, others)) / len(others)
+    known = [
+        replace(each, weight=mean / len(part), cluster=f"{place} {each.cluster}")
+        for place, part in enumerate(others)
+        for each in part
+    ]
     own = _observed(work, *SETS[name])
     return [f"{name} ({len(own)})", "people's queries elsewhere", *quality_figures(transferred(known, own))]
 

@@ -217,13 +217,13 @@ def answer_probabilities(known: Sequence[ObservedQuery], asked: Sequence[Observe
     return answer.probabilities(np.stack(lists))
 
 
-def transferred(made: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]) -> CalibrationEvidence:
-    """Predict judged queries by a fit on synthetic ones."""
-    hits = HitTable.of(made)
+def transferred(known: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]) -> CalibrationEvidence:
+    """Predict judged queries by a fit on other ones."""
+    hits = HitTable.of(known)
     fitted = HitCalibrator().fit(hits.features, hits.relevant, hits.clusters, hits.weights)
     probabilities = [fitted.predict_proba(each.features[:COMPARED_HITS])[:, 1].tolist() for each in observed]
     relevant = tuple(tuple(each.relevant[:COMPARED_HITS].tolist()) for each in observed)
-    return evidence_of([each.cluster for each in observed], probabilities, relevant, "synthetic")
+    return evidence_of([each.cluster for each in observed], probabilities, relevant, "transferred")
 
 
 FEW = (20, 40, 100)
