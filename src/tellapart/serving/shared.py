@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from starlette.requests import Request
-
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.engine import Index
@@ -22,6 +20,8 @@ from tellapart.index.store import FILE
 from tellapart.serving.jobs import Jobs
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from tellapart.identities import Gallery
 
 Answer = TypeVar("Answer")

@@ -175,6 +175,8 @@ WORKSPACE = "${workspaceFolder}"
 """Editors that start servers elsewhere put the opened folder in its place."""
 
 STARTUP_SECONDS, TOOL_SECONDS = 30, 120
+"""How long an agent waits for the server to start and for an answer, where its settings say so. Not measured: the first
+call may read a repository."""
 
 
 class Scope(StrEnum):
@@ -309,6 +311,7 @@ AGENTS: Mapping[str, AgentSettings] = MappingProxyType(
         ),
     }
 )
+"""Where each agent keeps its servers, and how an entry looks there (their documentation, November 2026)."""
 
 AGENTS_FILE = "AGENTS.md"
 AGENTS_FORMAT = MarkdownSection()
