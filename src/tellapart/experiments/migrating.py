@@ -88,9 +88,8 @@ def migrate(
     if sees_images(to, home=index.folder.resolve().parent):
         raise TellapartError(f"{to} encodes images: it cannot take the place of {old}, an encoder of texts")
     if to not in index.settings.encoders and to != LSA:
-        builder(index.folder, index.settings, objects=index.objects).load(
-            to
-        )  # a mistyped name changes nothing
+        # before anything is dropped, so that a mistyped name changes nothing
+        builder(index.folder, index.settings, objects=index.objects).load(to)
     dropped = _finish_earlier(index, old, to)
     begin_change(index.folder, old, to)
     if to not in index.settings.encoders or not _covers(index, to, used.granularities):

@@ -77,8 +77,6 @@ class Contents:
 
 def contents_of(index: Index, verdict: Verdict, judged: QuerySet | None = None, *, command: str) -> Contents:
     """Gather what the page about a verdict on an index shows; `judged` are its queries unless they were synthetic."""
-    from tellapart.experiments.report.page import worst_examples
-
     folder = index.folder.resolve()
     return Contents(
         verdict,
