@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import tree_sitter
 
 MAX_LINES = 60
-"""Lines of a unit that is not a function: a screenful. The issue's choice, not measured."""
+"""Lines of a unit that is not a function: a screenful. Not measured."""
 
 MAX_CHARACTERS = 3_000
-"""Characters of such a unit: some three windows of 256 tokens of code. The issue's choice, not measured."""
+"""Characters of such a unit: some three windows of 256 tokens of code. Not measured."""
 
 _INDENT = 1_000
 """Rank of a line that is no statement's start in the tree: behind every depth (even, as the last bit means no blank

@@ -147,7 +147,10 @@ IDENTITIES, SAMPLES = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class IdentityBatches:
-    """Rows grouped by identity; an epoch visits every identity once, those left over go into the next one."""
+    """Rows grouped by identity; an epoch visits every identity once, those left over go into the next one.
+
+    Nothing random is carried from step to step: a run resumed at step n draws what the unbroken run would have.
+    """
 
     order: NDArray[np.int64]
     starts: NDArray[np.int64]
