@@ -278,7 +278,7 @@ def minimise(ridge: float, given: Weighted, negatives: Negatives, start: Doubles
     """Minimise ridge |t|^2 / 2 + sum w max(0, 1 - y t.x~)^2 / 2 over t (d + 1,), from `start`.
 
     Finite Newton (Mangasarian 2002; Keerthi and DeCoste, JMLR 2005): the objective is piecewise quadratic, so Newton's
-    method with an exact line search ends after finitely many steps, when a full step leaves the active rows as they are.
+    method with an exact line search ends after finitely many steps, when a full step changes no active row.
 
     `given` holds the examples, their vectors with the 1 appended, weights with the sign of y. The multipliers
     w max(0, 1 - y f) are dual feasible, and the gap they leave is |gradient|^2 / (2 ridge).
