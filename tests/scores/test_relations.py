@@ -52,6 +52,19 @@ def test_a_relation_has_a_direction_unless_it_is_symmetric() -> None:
     assert both.sources_.shape == (20, 48)
 
 
+def test_a_symmetric_pair_is_one_piece_of_evidence() -> None:
+    things, kinds, others = world()
+    surroundings = surroundings_of(of(np.concatenate([kinds, others, things])))
+    both = RelationModel(symmetric=True).fit(of(things[:6]), of(kinds[:6]), surroundings)
+    assert [each.shape for each in both.left_out_ranks_] == [(6,), (6,)]
+    turned = np.arange(6) % 2 == 0  # which way round a pair is given says nothing
+    first, second = (
+        np.where(turned[:, None], *each) for each in ((things[:6], kinds[:6]), (kinds[:6], things[:6]))
+    )
+    again = RelationModel(symmetric=True).fit(of(first), of(second), surroundings)
+    np.testing.assert_allclose(again.left_out_ranks_, both.left_out_ranks_)
+
+
 def test_what_is_kept_scores_the_same() -> None:
     things, kinds, others = world()
     surroundings = surroundings_of(of(np.concatenate([kinds, others, things])))

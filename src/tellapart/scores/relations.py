@@ -163,6 +163,9 @@ class RelationModel:
     Attributes:
         weights_: Of the standardised views (7,).
         scales_: Standard deviation of each view over units (7,).
+        left_out_ranks_: Reciprocal rank of each answer among the sample, by views made without its pair: learned, and
+            by the plain cosine (n,); of a symmetric relation the mean of both ways. The weights are those of all
+            pairs: seven numbers hardly know any one of them.
     """
 
     def __init__(
@@ -186,6 +189,7 @@ class RelationModel:
             raise TellapartError(
                 f"{len(X)} pairs are too few to learn a relation: needs {FEWEST_PAIRS - len(X)} more"
             )
+        count = len(X)
         if self.symmetric:
             X, Y = X.and_then(Y), Y.and_then(X)
         self._prepare(surroundings)
@@ -197,7 +201,11 @@ class RelationModel:
             _chosen_shrinkage(compared, self.typical) if self.shrinkage is None else self.shrinkage
         )
         self.weights_ = _weights(compared, self.shrinkage_, self.typical)
-        self.left_out_ranks_ = _reciprocal_ranks(compared, self.weights_), _reciprocal_ranks(compared, PLAIN)
+        learned, plain = (
+            _reciprocal_ranks(compared, each).reshape(-1, count).mean(axis=0)
+            for each in (self.weights_, PLAIN)
+        )
+        self.left_out_ranks_ = learned, plain
         return self
 
     def score(self, x: NamedUnits, candidates: NamedUnits) -> Floats:
