@@ -232,7 +232,7 @@ FEW_DRAWS = 5
 
 
 def few_figures(observed: Sequence[ObservedQuery], made: Sequence[ObservedQuery]) -> list[str]:
-    """ECE and skill of the first hit of the other queries, fitted on synthetic ones and on some judged ones."""
+    """ECE and skill of the first hit of queries of other clusters, fitted on synthetic and on some judged queries."""
     row = []
     for size in (0, *FEW):
         if 2 * size > len(observed):
@@ -242,7 +242,8 @@ def few_figures(observed: Sequence[ObservedQuery], made: Sequence[ObservedQuery]
         for draw in range(FEW_DRAWS if size else 1):
             order = np.random.default_rng(draw).permutation(len(observed))
             known = [observed[at] for at in order[:size]] if size else made
-            said = transferred(known, [observed[at] for at in order[size:]])
+            taken = {each.cluster for each in known} if size else set()
+            said = transferred(known, [each for each in observed if each.cluster not in taken])
             first, relevant = (np.concatenate(each) for each in _arrays(said, 1))
             found.append((expected_calibration_error(first, relevant), brier_skill(first, relevant)))
         error, skill = np.mean(found, axis=0)
