@@ -334,8 +334,8 @@ def _page(
             quality,
         )
         + "\n## How many judged queries\n\n"
-        "ECE and skill of the first hit, fitted on synthetic queries, or on so many judged ones and applied to those of\n"
-        f"other clusters: mean of {FEW_DRAWS} draws.\n\n"
+        "ECE and skill of the first hit, fitted on synthetic queries, or on so many judged ones and applied to those\n"
+        f"of other clusters: mean of {FEW_DRAWS} draws.\n\n"
         + table(["set (queries)", "synthetic", *(f"{size} judged" for size in FEW)], few)
         + CEILINGS
         + table(

@@ -232,7 +232,7 @@ FEW_DRAWS = 5
 
 
 def few_figures(observed: Sequence[ObservedQuery], made: Sequence[ObservedQuery]) -> list[str]:
-    """ECE and skill of the first hit of queries of other clusters, fitted on synthetic and on some judged queries."""
+    """ECE and skill of the first hit, fitted on synthetic queries, and on some judged ones for other clusters."""
     row = []
     for size in (0, *FEW):
         if 2 * size > len(observed):
