@@ -199,7 +199,7 @@ at a budget of tokens (bundled tokenizer), minilm for all. Every passage of ever
 the place above it; ours is counted as it is sent. In brackets: ours minus the other, paired, bootstrap-t intervals,
 uncorrected. Ours uses words and vectors, sentences and paragraphs; the others rank their pieces by cosine.
 
-Depths and sizes of ours were chosen on chunking_evaluation, where each of them changes the recall by less than .005;
+Depths and sizes of ours were chosen on chunking_evaluation, so the figures there may be too high;
 xquad-en and wikiqa had no part in it.
 
 Adaptive-k cuts windows of 128 at the largest gap of the similarities; sentence-window gives three sentences on either

@@ -54,8 +54,8 @@ HEADER = 14
 """Tokens that a passage's number and place are expected to take; the finished text is counted exactly."""
 
 WHOLE = 120
-"""A paragraph of so many tokens comes whole: recall at 1,000 tokens .9465, of single sentences .9463 (chunking_
-evaluation), and it can be read."""
+"""A paragraph of so many tokens comes whole, so that it can be read; it finds as much as its best sentences alone
+(docs/benchmarks/context_weights.md)."""
 
 GAP = 60
 """A sentence of so many tokens between two that were taken is taken too; recall changes by less than .005."""
