@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -35,6 +36,12 @@ def both(values: Sequence[float]) -> str:
 
 def recall(found: np.ndarray, exact: np.ndarray) -> float:
     return float(np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(found, exact, strict=True)]))
+
+
+def rows_at(vectors: Any) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:  # noqa: ANN401
+    """Give what finds the rows of documents and ordinals at the only server."""
+    (table,) = vectors._tables.values()
+    return table._rows_of
 
 
 class Asking:
@@ -147,7 +154,7 @@ class Asking:
             table = snapshot.units(LEVEL)
             in_folder = [timed(lambda q=q: local.search(q[None], K)) for q in queries]
         with self.published.reading() as reading:
-            rows_of = reading.vectors("lsa", LEVEL)._rows_of
+            rows_of = rows_at(reading.vectors("lsa", LEVEL))
         plain_statement = (
             f"SELECT document, ordinal FROM {self.table} ORDER BY embedding <#> %s::halfvec LIMIT 10"
         )
@@ -204,7 +211,7 @@ class Asking:
                     (expression, literal),
                 ).fetchall()
                 plain.append(time.perf_counter() - started)
-                own = vectors._rows_of(*np.array(found, np.int64).reshape(-1, 2).T)
+                own = rows_at(vectors)(*np.array(found, np.int64).reshape(-1, 2).T)
                 plain_rows.append(np.append(own, np.full(K - len(own), -2)))
             told.append(f"{scan}: {both(plain)} ms, recall@10 {recall(np.array(plain_rows), exact):.4f}")
         prepare_session(self.direct, "bench")
