@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from judged import MEASURE, data_folder, publish, table
-from mixed_repositories import Measured, sides
 from mixed_sets import ENCODER, PAIRS, Judged, Side, build, judged_side, records
 from tellapart.corpus.document import KIND_OF
 from tellapart.engine import Index
@@ -136,44 +135,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path)
     parser.add_argument("--indexes", type=Path)
-    parser.add_argument("--checkouts", type=Path, help="repositories of semble's benchmark")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.indexes or Path(scratch)
         rows = [row for pair in PAIRS for row in measure(pair, folder, data_folder())]
-        measured = (
-            [*sides(data_folder(), arguments.checkouts, folder / "repositories")]
-            if arguments.checkouts
-            else []
-        )
     head = ["side", "ranker", "rule", "alone", "mixed", "mixed - alone"]
-    publish(HEAD + table(head, rows) + TAIL + of_repositories(measured), arguments.output)
-
-
-def of_repositories(measured: Sequence[Measured]) -> str:
-    """The second table: repositories with their documentation."""
-    if not measured:
-        return ""
-    rows = []
-    for side in ("code", "documentation"):
-        own = [each for each in measured if each.side == side]
-        alone = np.concatenate([each.alone for each in own])
-        labels = [each.repository for each in own for _ in each.alone]
-        for rule in ("before", "now"):
-            mixed = np.concatenate([getattr(each, rule) for each in own])
-            lost = compare(mixed, alone, clusters=labels)
-            interval = f"{lost.difference:+.3f} [{lost.low:+.3f}, {lost.high:+.3f}], p {lost.p:.3f}"
-            rows.append(
-                [
-                    f"{side} ({len(alone)} queries)",
-                    rule,
-                    f"{alone.mean():.3f}",
-                    f"{mixed.mean():.3f}",
-                    interval,
-                ]
-            )
-    names = ", ".join(dict.fromkeys(each.repository for each in measured))
-    return REPOSITORIES.format(names) + table(["side", "rule", "alone", "mixed", "mixed - alone"], rows)
+    publish(HEAD + table(head, rows) + TAIL, arguments.output)
 
 
 HEAD = """# Prose and code in one index
@@ -192,17 +159,6 @@ TAIL = """
 average length of each kind (bm25), a prior of the kind by how often the query's words occur in it, BM25 as a share of
 what is attainable, merging the two lists as CORI does. `hybrid` with the statistics of its own kind and kinds compared
 by vectors only lost as little here, but lets a stray remark in long notes beat the function that is asked for.
-"""
-
-REPOSITORIES = """
-## Repositories with their documentation
-
-`--checkouts DIR`: {}. Words only, what `search` does by itself (files first); code and everything but documentation in
-one index, documentation in another, both in a third. Queries of the code are semble's, judged by file; those of the
-documentation are headings of three to ten words that stand once, and the file that has the heading answers. Intervals
-leave whole repositories out. `before`: weights fitted on queries for code only. `now`: mixed with a ranking of the
-documentation, by how much better its words answer (rankers/structure.py, LEAD).
-
 """
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ MOST_UNITS = 20
 LEAD, LEAD_INTERCEPT = 3.8, -2.8
 """Log odds that a query wants documentation and not code: LEAD x log(best paragraph by BM25 / best function) +
 LEAD_INTERCEPT. Logistic regression on judged queries of code and headings of documentation in ten repositories, each
-left out in turn; the intercept takes one query of ten to be about documentation (bench/mixed.py has both sides)."""
+left out in turn; the intercept takes one query of ten to be about documentation. bench/mixed_repositories.py has what
+each side loses by it, and by other shares."""
 
 SHARPNESS = 15.0
 """P(file) among the documentation is proportional to exp(SHARPNESS x its best paragraph / the best of all). 8 was no
@@ -292,10 +293,14 @@ def _with_documentation(
     prose, code = (float(best[kind].max(initial=0.0)) for kind in (Kind.PROSE, Kind.CODE))
     if prose <= 0 or found.named.any():  # where a file is named, that is what is wanted
         return shares
-    lead = math.log(prose / code) if code > 0 else math.inf
-    wanted = 1 / (1 + math.exp(-min(LEAD * lead + LEAD_INTERCEPT, 700.0)))
+    wanted = wants_documentation(math.log(prose / code) if code > 0 else math.inf)
     answers = np.where(best[Kind.PROSE] > 0, SHARPNESS * (best[Kind.PROSE] / prose - 1), -np.inf)
     return wanted * _softmax(answers) + (1 - wanted) * shares
+
+
+def wants_documentation(lead: float) -> float:
+    """Give the probability that a query wants documentation; `lead` is the log of best paragraph / best function."""
+    return 1 / (1 + math.exp(-min(LEAD * lead + LEAD_INTERCEPT, 700.0)))
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
