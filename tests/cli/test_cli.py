@@ -226,6 +226,7 @@ def test_standard_input_is_a_source(tmp_path):
         (["clear", "--index", "/nowhere/at/all"], "nothing to remove"),
         (["clear", "--index", "INDEX", "--encoder", "minilm"], "has no encoder 'minilm'"),
         (["bake"], "bake"),
+        (["relation", "learn"], "See 'tellapart relation learn --help'"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(indexed, call, arguments, words):

@@ -129,8 +129,9 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error))
     except typer.TyperException as error:
         said = error.format_message().rstrip(".")
+        where = getattr(error, "ctx", None)  # the verb that was asked, or the one below it
         return _complain(
-            f"{said}{'' if said.endswith('?') else '.'} See 'tellapart {_verb(arguments)}--help'."
+            f"{said}{'' if said.endswith('?') else '.'} See '{where.command_path if where else 'tellapart'} --help'."
         )
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
@@ -144,10 +145,6 @@ def run(arguments: Sequence[str]) -> int:
     if code == STOPPED:  # typer gives this code for Ctrl-C too, without a word
         print("\ntellapart: stopped; run the same command to go on where it was", file=sys.stderr)
     return code if isinstance(code, int) else DONE
-
-
-def _verb(arguments: Sequence[str]) -> str:
-    return f"{arguments[0]} " if arguments and arguments[0] in VERBS else ""
 
 
 def _complain(message: str) -> int:
