@@ -3,7 +3,8 @@
     TELLAPART_DATA=... python bench/judging.py --seeds 6 --nulls 30 --output docs/benchmarks/judging.md
 
 The judgements of a collection play the person: a pooled document has its grade there, and 0 without one. For
-every pair of nine configurations, nDCG@5 over the pool of both is compared.
+every pair of nine configurations, nDCG@5 over the pool of both is compared. With --runs DIR a run that was stopped
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 import development
 from judged import data_folder, publish, table
-from judging_sessions import WAYS, Pair, Ranked, null_pairs, pooled, simulate
+from judging_sessions import WAYS, Kept, Pair, Ranked, null_pairs, pooled, simulate
 from tellapart.engine import Index
 from tellapart.experiments.judging.pools import Floats
 from tellapart.experiments.qrels import read_beir
@@ -128,7 +130,7 @@ def row_of(
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--indexes", type=Path, metavar="DIR", help="keep the indexes there")
-    options.add_argument("--runs", type=Path, metavar="DIR", help="keep the rankings there")
+    options.add_argument("--runs", type=Path, metavar="DIR", help="keep the rankings and sessions there")
     options.add_argument("--only", action="append", metavar="FOLDER")
     options.add_argument("--seeds", type=int, default=6, help="sessions a pair")
     options.add_argument("--nulls", type=int, default=30, help="noisy twins a system and noise")
@@ -150,13 +152,15 @@ def measured(chosen: argparse.Namespace, indexes: Path, runs: Path) -> str:
         queries, rankings = rankings_of(collection, data, indexes, runs)
         qrels = read_beir(data / collection.folder, collection.split).qrels
         grades = [qrels.grades[query] for query in queries]
+        kept = Kept(runs / f"{collection.folder}-{chosen.seeds}.jsonl")
         pairs = []
         for names in combinations(CONFIGURATIONS, 2):
             pools = pooled(rankings, names, queries)
             gains = pools.gains(grades)
             if pools.differences(gains).any():
-                pairs.append(simulate(pools, gains, names, WAYS, chosen.seeds))
-        nulls = list(null_pairs(rankings, queries, grades, chosen.nulls))
+                sessions = partial(simulate, pools, gains, names, WAYS, chosen.seeds)
+                pairs.append(kept.pair(" ".join(names), sessions))
+        nulls = list(null_pairs(rankings, queries, grades, chosen.nulls, kept))
         row, ratio = row_of(collection, len(queries), pairs, nulls)
         rows.append(row)
         ratios.append(ratio)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +59,31 @@ class Pair:
             spent.decided * self.difference < 0 or (spent.decided != 0 and self.difference == 0)
             for spent in self.sessions[way]
         )
+
+
+class Kept:
+    """Pairs that were simulated, a line of JSON each in a file: a run that was stopped goes on after them."""
+
+    def __init__(self, file: Path) -> None:
+        """Read what is there; a line that was cut off by the stop is simulated again."""
+        self._file = file
+        self._pairs: dict[str, Pair] = {}
+        for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+            try:
+                key, pair = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            sessions = {way: [Spent(**spent) for spent in done] for way, done in pair.pop("sessions").items()}
+            self._pairs[key] = Pair(**pair | {"names": tuple(pair["names"])}, sessions=sessions)
+
+    def pair(self, key: str, simulated: Callable[[], Pair]) -> Pair:
+        """Give the pair of this key, simulated where it is not known."""
+        if key not in self._pairs:
+            self._pairs[key] = simulated()
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, asdict(self._pairs[key])]) + "\n")
+        return self._pairs[key]
 
 
 WAYS = ("random", "complete", "judge")
@@ -129,19 +157,29 @@ def noisy(ranking: Ranked, deviation: float, random: np.random.Generator) -> Ran
     return np.take_along_axis(ranking, np.argsort(ranks, axis=1, kind="stable"), axis=1)
 
 
+NULLS = tuple((name, noise) for name in ("bm25", "minilm/knn", "lsa/hybrid") for noise in NOISES)
+
+
 def null_pairs(
-    rankings: Mapping[str, Ranked], queries: Sequence[str], grades: Sequence[Mapping[str, int]], seeds: int
+    rankings: Mapping[str, Ranked],
+    queries: Sequence[str],
+    grades: Sequence[Mapping[str, int]],
+    seeds: int,
+    kept: Kept,
 ) -> Iterator[Pair]:
     """Pairs that are one system with noise: whatever is decided between them is an error."""
-    for number, (name, deviation) in enumerate(
-        (name, deviation) for name in ("bm25", "minilm/knn", "lsa/hybrid") for deviation in NOISES
-    ):
+
+    def simulated(number: int, seed: int) -> Pair:
+        name, noise = NULLS[number]
+        random = np.random.default_rng([number, seed])
+        twins = {twin: noisy(rankings[name], noise, random) for twin in ("a", "b")}
+        pools = pooled(twins, ("a", "b"), queries)
+        gains = pools.gains(grades)
+        pair = Pair((name, name), 0.0, 1.0, int(pools.sizes.sum()))
+        pair.sessions["judge"] = [judge_way(pools, gains, seed)]
+        pair.sessions["random"] = [random_way(pools, gains, seed)]
+        return pair
+
+    for number in range(len(NULLS)):
         for seed in range(seeds):
-            random = np.random.default_rng([number, seed])
-            twins = {twin: noisy(rankings[name], deviation, random) for twin in ("a", "b")}
-            pools = pooled(twins, ("a", "b"), queries)
-            gains = pools.gains(grades)
-            pair = Pair((name, name), 0.0, 1.0, int(pools.sizes.sum()))
-            pair.sessions["judge"] = [judge_way(pools, gains, seed)]
-            pair.sessions["random"] = [random_way(pools, gains, seed)]
-            yield pair
+            yield kept.pair(f"twins {number} seed {seed}", partial(simulated, number, seed))

@@ -47,6 +47,13 @@ def test_the_sentence_comes_first_and_search_follows(indexed, queries, qrels, ca
     assert json.loads(out)["why"] == "asked for"
 
 
+def test_a_second_look_can_be_left_out(indexed, queries, qrels, call, monkeypatch):
+    monkeypatch.setattr("tellapart.experiments.arms.fetched_of_kind", lambda kind: ("a-cross-encoder",))
+    code, out, err = call(*bm25_and_knn(indexed, queries, qrels), "--rerank", "none", "--no-keep")
+    assert code == 0, err
+    assert "a-cross-encoder" not in out + err
+
+
 def test_no_keep_leaves_the_index_alone(indexed, queries, qrels, call):
     before = sorted(
         (path, path.stat().st_mtime_ns) for path in indexed.rglob("*") if "store" not in path.name

@@ -85,6 +85,25 @@ def test_what_is_compressed_already_is_not_compared(index, judged, tmp_path):
         evaluate(again, judged, rankers=("knn", "hybrid"), compress=True)
 
 
+def test_vectors_of_this_corpus_alone_are_refused_before_anything_is_measured(tmp_path, capsys):
+    (tmp_path / "docs").mkdir()
+    for number in range(6):
+        (tmp_path / "docs" / f"{number}.md").write_text(" ".join(WORDS[number : number + 20]))
+    index = Index.build([tmp_path / "docs"], tmp_path / "index", encoders=["lsa"])
+    asked = []
+    with pytest.raises(
+        TellapartError, match=r"vectors of lsa are never compressed; add an encoder .* minilm"
+    ):
+        evaluate(index, compress=True, progress=lambda *given: asked.append(given))
+    assert not asked
+
+
+def test_the_first_encoder_that_can_be_compressed_is(index, judged):
+    index.add_encoder("lsa")
+    verdict = evaluate(index, judged, rankers=("knn", "hybrid"), granularities="paragraph", compress=True)
+    assert all(name.startswith("words/") for each in verdict.compressions for name in each.means)
+
+
 def test_one_that_fails_ends_the_sequence():
     assert _in_sequence([True, True, False, True]) == [True, True, False, False]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import ir_measures
 import numpy as np
 import pytest
@@ -38,6 +40,22 @@ def test_every_variant_gets_what_its_own_run_gets(mixed, gold):
             expected = dict(zip(alone.queries, alone.values[NDCG], strict=True))
             got = dict(zip(values.queries, measured.values[:, column], strict=True))
             assert got == pytest.approx(expected, abs=1e-9), (measured.arm.name, variant.parameters)
+
+
+def test_progress_counts_every_step_of_the_grid(mixed, gold):
+    told = []
+
+    @contextmanager
+    def progress(what, total):
+        told.append((what, total, 0))
+        yield lambda steps: told.append((what, total, steps))
+
+    grid = text_arms(mixed, granularities=("paragraph+function", "sentence"), rankers=("bm25", "hybrid"))
+    values = run_texts(mixed, gold, grid, NDCG, progress)
+    total = told[0][1]
+    assert total == len(values.queries) * sum(len(arm.variants) for arm in grid)
+    assert sum(steps for _, _, steps in told) == total
+    assert len(told) > len(grid.arms)
 
 
 @pytest.mark.parametrize("spelling", ["nDCG@10", "AP", "RR@5", "R@20"])

@@ -65,8 +65,8 @@ def evaluate(
         typer.Option(
             "--rerank",
             metavar="NAME",
-            help="Cross-encoder to compare as a second look, however long it takes (repeatable)"
-            " [default: those of 'tellapart models' that are here, if that is done within ten minutes].",
+            help="Cross-encoder to compare as a second look, however long it takes (repeatable); 'none' compares"
+            " none [default: those of 'tellapart models' that are here, if that is done within ten minutes].",
             show_default=False,
         ),
     ] = None,

@@ -13,7 +13,7 @@ from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.measures import Measure
 from tellapart.experiments.query_set import QuerySet
-from tellapart.experiments.running import GridPart, GridValues, measure_part
+from tellapart.experiments.running import GridPart, GridValues, measure_part, steps_of
 from tellapart.progress import Advance
 
 copyreg.pickle(MappingProxyType, lambda view: (MappingProxyType, (dict(view),)))
@@ -58,7 +58,7 @@ class GridOnCluster:
                         raise TellapartError(
                             f"{ATTEMPTS} workers died comparing {parts[place].arms[0].name}: run the command again"
                         ) from error
-                    advance(len(parts[place].queries))
+                    advance(steps_of(parts[place]))
                     yield place, found
         finally:
             self.ray.cancel(list(pending))

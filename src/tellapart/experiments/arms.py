@@ -15,6 +15,7 @@ from tellapart.encoders.pairs import open_cross_encoder
 from tellapart.encoders.shelf import fetched_of_kind
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration, parse_granularities, present_levels
+from tellapart.engine.planning import NO_RERANK
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.second_look import depth_within
 from tellapart.errors import TellapartError
@@ -164,13 +165,14 @@ def with_second_looks(
     Args:
         arms: What else is compared.
         queries: How many will be asked.
-        named: Cross-encoders to compare; None = those in the user's cache that take less than `LOOKING_SECONDS`.
+        named: Cross-encoders to compare, "none" for none; None = those in the user's cache that take less than
+            `LOOKING_SECONDS`.
 
     Returns:
         The arms, and what a user should know about those left out.
     """
     default = arms.arms[0].variants[0]
-    if default.ranker == "structure" and named is None:
+    if named == (NO_RERANK,) or (default.ranker == "structure" and named is None):
         return arms, ()
     added, notes = [], []
     for name in fetched_of_kind(PAIRS) if named is None else named:

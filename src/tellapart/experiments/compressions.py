@@ -99,16 +99,8 @@ def compare_compressions(
     Raises:
         TellapartError: No vectors are used, they are compressed already, or of a kind that is not compressed.
     """
-    configuration = _with_vectors(verdict)
+    configuration = _with_vectors(verdict, compressible(index, _encoders(verdict)))
     name = str(configuration.encoder)
-    base = index.encoder(name)
-    if isinstance(base, CompressedEncoder):
-        raise TellapartError(
-            f"the vectors of {name} in {index.folder} are compressed already: keep them whole to compare, with"
-            f" 'tellapart index --compress none --index {index.folder}'"
-        )
-    if not is_compressible(name, base):
-        raise TellapartError(f"vectors of {name} are never compressed: compare others with --encoder")
     alone = Configuration(name, configuration.granularities, "knn")
     fixed = tuple(Arm.fixed(each) for each in dict.fromkeys((configuration, alone)))
     arms = Arms(fixed, fixed[0].name, fixed[0].name)
@@ -123,15 +115,53 @@ def compare_compressions(
     return _findings(measured, arms, seed)
 
 
-def _with_vectors(verdict: Verdict) -> Configuration:
-    """The choice if it looks at vectors, else the default; without a second look, which vectors have no part in."""
-    for name in (verdict.choice, verdict.default):
+def compressible(index: Index, encoders: Sequence[str]) -> tuple[str, ...]:
+    """Name those of some encoders whose vectors can be compressed, and compared with whole ones.
+
+    Raises:
+        TellapartError: None of them: says why.
+    """
+    made = {name: index.encoder(name) for name in encoders}
+    whole = tuple(
+        name
+        for name, encoder in made.items()
+        if not isinstance(encoder, CompressedEncoder) and is_compressible(name, encoder)
+    )
+    if whole:
+        return whole
+    for name, encoder in made.items():
+        if isinstance(encoder, CompressedEncoder):
+            raise TellapartError(
+                f"the vectors of {name} in {index.folder} are compressed already: keep them whole to compare, with"
+                f" 'tellapart index --compress none --index {index.folder}'"
+            )
+    if not made:
+        raise TellapartError("--compress: nothing that is compared looks at vectors")
+    raise TellapartError(
+        f"--compress: vectors of {', '.join(made)} are never compressed; add an encoder whose vectors are:"
+        f" 'tellapart index --index {index.folder} --encoder minilm'"
+    )
+
+
+def _encoders(verdict: Verdict) -> tuple[str, ...]:
+    """Name the encoders that were compared: that of the choice first, then that of the default."""
+    names = (verdict.choice, verdict.default, *(each.name for each in verdict.findings))
+    found = dict.fromkeys(verdict.finding(name).configuration.encoder for name in names)
+    return tuple(name for name in found if name is not None)
+
+
+def _with_vectors(verdict: Verdict, encoders: Sequence[str]) -> Configuration:
+    """The choice if it looks at vectors of these encoders, else the default, else the first of them that does.
+
+    Without a second look, which vectors have no part in.
+    """
+    for name in (verdict.choice, verdict.default, *(each.name for each in verdict.findings)):
         found = verdict.finding(name).configuration
-        if found.encoder is not None:
+        if found.encoder == encoders[0]:
             return replace(
                 found, parameters=replace(found.parameters, rerank=None, depth=None, rerank_ms=None)
             )
-    raise TellapartError("neither the choice nor the default looks at vectors: there is nothing to compress")
+    raise AssertionError("the encoders are those of the findings")
 
 
 def _measure_all(

@@ -19,6 +19,7 @@ from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
 from tellapart.errors import TellapartError
 from tellapart.experiments.arms import COMPARED, Arm, Arms, encode_sentences, text_arms, with_second_looks
+from tellapart.experiments.compressions import compare_compressions, compressible
 from tellapart.experiments.costs import bytes_read, with_costs
 from tellapart.experiments.deciding import decide, undecided
 from tellapart.experiments.examples import image_arms, image_query_set, run_examples
@@ -70,15 +71,15 @@ def evaluate(
         encoders: Compare only these; empty = all that the index has.
         granularities: Compare only these; empty = all that the index has.
         rankers: Compare only these.
-        rerank: Cross-encoders that look again at the default's first hits; None = those in the user's cache that are
-            done within ten minutes.
+        rerank: Cross-encoders that look again at the default's first hits, "none" for none; None = those in the user's
+            cache that are done within ten minutes.
         measure: None = nDCG@10 by documents, or recall within a reading budget where every query was judged by passage.
         query_log: Queries that users typed, by id, without judgements: synthetic queries are weighted to be like them.
         language_model: MODEL[@BASE-URL] that writes further synthetic queries; it is sent parts of the corpus.
         compress: Measure too what fewer dimensions and bits of the vectors cost.
         keep: Let searches of this index follow the verdict from now on.
         seed: Random seed.
-        progress: Told of queries.
+        progress: Told of what is computed.
         runner: Computes the grid of texts: in this process, or `GridOnCluster`.
 
     Raises:
@@ -106,6 +107,10 @@ def evaluate(
         experiment = compare_images(index, judged, encoders, rankers, wanted, seed=seed, progress=progress)
     else:
         arms = text_arms(index, encoders, granularities, rankers)
+        if compress:
+            compressible(
+                index, arms.encoders
+            )  # says at once that nothing can be compressed, not after minutes
         encode_sentences(index, arms, progress)
         query_set = _query_set(index, queries, qrels, spans, split)
         asked = AT_MOST if query_set is None else len(query_set.answerable())
@@ -136,8 +141,6 @@ def evaluate(
     if globs := index.settings.vectors_for:
         verdict = replace(verdict, notes=(*verdict.notes, only_some(globs)))
     if compress:
-        from tellapart.experiments.compressions import compare_compressions
-
         found = compare_compressions(index, verdict, query_set, wanted, seed=seed, progress=progress)
         verdict = replace(verdict, compressions=found)
     if keep:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
@@ -80,7 +80,7 @@ class GridRunner(Protocol):
         parts: Sequence[GridPart],
         advance: Advance,
     ) -> Iterator[tuple[int, GridValues]]:
-        """Give what came out of each part with its place among them, as it is done; tell of queries."""
+        """Give what came out of each part with its place among them, as it is done; tell of steps (`steps_of`)."""
         ...
 
 
@@ -113,10 +113,21 @@ def measure_part(
     with index.reading() as snapshot:
         job = _Job(index, snapshot, query_set, part.queries, measure, _vectors=dict(part.vectors))
         tables = job.tables(part.arms)
-        for start, stop in job.measure_tier(part.levels, tables, part.usual, part.block):
-            advance(stop - start)
+        for steps in job.measure_tier(part.levels, tables, part.usual, part.block):
+            advance(steps)
     spans = tuple(table.spans for table in tables)
     return GridValues(tuple(table.values for table in tables), spans, tuple(job.by_entropy))
+
+
+def steps_of(part: GridPart) -> int:
+    """Count what a part computes: a step for each variant and query, and one for each hit of a second look."""
+    variants = [variant for arm in part.arms for variant in arm.variants]
+    return len(part.queries) * sum(1 + _looks_at(variant) for variant in variants)
+
+
+def _looks_at(configuration: Configuration) -> int:
+    """Hits of a query that a cross-encoder reads."""
+    return configuration.parameters.depth or 0 if configuration.parameters.rerank else 0
 
 
 def run_texts(
@@ -136,7 +147,7 @@ def run_texts(
         arms: What is compared.
         measure: None = nDCG@10 by documents, or where people judged a passage for every query the share of it that a
             reader sees within the reading budget.
-        progress: Told of queries.
+        progress: Told of steps (`steps_of`).
         runner: Computes the grid.
     """
     queries = query_set.answerable()
@@ -146,7 +157,7 @@ def run_texts(
         tables = {table.arm.name: table for table in job.tables(tuple(arms))}
         parts = job.parts(arms, runner.pieces)
     entropy: dict[int, tuple[Values, ...]] = {}
-    with progress("comparing", sum(len(part.queries) for part in parts)) as advance:
+    with progress("comparing", sum(steps_of(part) for part in parts)) as advance:
         for place, found in runner.run(index, query_set, chosen, parts, advance):
             part = parts[place]
             rows = slice(part.start, part.start + len(part.queries))
@@ -228,8 +239,8 @@ class _Job:
 
     def measure_tier(
         self, levels: Sequence[Granularity], tables: Sequence[ArmValues], usual: Configuration, size: int
-    ) -> Iterator[tuple[int, int]]:
-        """Fill the tables `size` queries at a time; gives the queries done.
+    ) -> Iterator[int]:
+        """Fill the tables `size` queries at a time; gives the steps done, as they are.
 
         Of a `usual` hybrid the entropy rule is told too.
         """
@@ -241,23 +252,23 @@ class _Job:
             vectors = {encoder: self._encoded(encoder)[start:stop] for encoder in encoders}
             block = QueryBlock(tier, self.texts[start:stop], vectors)
             for table in tables:
-                self._measure(block, table, start, stop, units)
+                yield from self._measure(block, table, start, stop, units)
             if usual.ranker == "hybrid" and usual.granularities == tuple(levels):
                 self.by_entropy.append(block.entropy_weights(usual))
-            yield start, stop
 
     def _measure(
         self, block: QueryBlock, table: ArmValues, start: int, stop: int, units: UnitSpans | None
-    ) -> None:
+    ) -> Iterator[int]:
         for column, configuration in enumerate(table.arm.variants):
-            scores = self._looked_again(block, configuration, block.unit_scores(configuration))
+            scores = yield from self._looked_again(block, configuration, block.unit_scores(configuration))
             table.values[start:stop, column] = self._values(block.tier, scores, start, stop)
             if units is not None and table.spans is not None:
                 table.spans[start:stop, column] = recall_within(scores, units, self.passages[start:stop])
+            yield stop - start
 
     def _looked_again(
         self, block: QueryBlock, configuration: Configuration, scores: list[Scores]
-    ) -> list[Scores]:
+    ) -> Generator[int, None, list[Scores]]:
         """Let a cross-encoder reorder the first units of each query, where the configuration has one."""
         look = SecondLook.of(self.index.store, self.snapshot, configuration.parameters)
         if look is None:
@@ -265,6 +276,7 @@ class _Job:
         tier, looked = block.tier, []
         for text, *own in zip(block.texts, *scores, strict=True):
             looked.append(look.rescored(text, tier.levels, tier.tables, own))
+            yield _looks_at(configuration)
         return [np.stack(level) for level in zip(*looked, strict=True)]
 
     def _values(self, tier: Tier, scores: Sequence[Scores], start: int, stop: int) -> Values:
