@@ -2,16 +2,18 @@
 
 TELLAPART_DATA=... python bench/adaptation.py --indexes DIR --output docs/benchmarks/adaptation.md
 
-DIR holds an index of each set, or will. Synthetic queries choose the strength and recommend; people's judgements only
-judge. The last table is what is learned from judgements.
+DIR holds an index and the results of each set, or will: a run that was stopped goes on after the last set. Synthetic
+queries choose the strength and recommend; people's judgements only judge. The last table is what is learned from
+judgements.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,16 +51,17 @@ ENCODER = "minilm"
 
 @dataclass(frozen=True)
 class Row:
-    """What one set gave: `synthetic` and `judged` conclusions by adapter, and people's gains at every strength."""
+    """What one set gave, as it stands on the page, by adapter.
+
+    `synthetic` are the cells of the tables of what synthetic queries conclude, `refused` says why nothing was
+    recommended, `people` the gains at every strength, `judged` what judgements conclude.
+    """
 
     name: str
-    queries: int
-    seconds: float
-    synthetic: dict[str, Adapted]
-    judged: dict[str, Adapted]
-    people: dict[str, dict[float, Comparison]]
-    untouched: float
-    bm25: float
+    synthetic: dict[str, list[str]]
+    refused: dict[str, str]
+    people: dict[str, dict[str, str]]
+    judged: dict[str, list[str]]
 
 
 def main() -> None:
@@ -70,9 +73,14 @@ def main() -> None:
     rows = []
     for name, split in SETS:
         if name in arguments.sets:
-            rows.append(measured(name, split, arguments.indexes / name))
-            print(*first_cells(rows[-1]), sep=" | ", flush=True)
-    publish(page(rows), arguments.output)
+            kept = arguments.indexes / f"{name}.json"
+            if not kept.is_file():
+                row = measured(name, split, arguments.indexes / name)
+                kept.write_text(json.dumps(asdict(row)), encoding="utf-8")
+            rows.append(Row(**json.loads(kept.read_text(encoding="utf-8"))))
+            print(*rows[-1].synthetic["words"], sep=" | ", flush=True)
+    few = "" if len(rows) == len(SETS) else f" --sets {' '.join(arguments.sets)}"
+    publish(page(rows, f"python bench/adaptation.py{few}"), arguments.output)
 
 
 def measured(name: str, split: str, folder: Path) -> Row:
@@ -91,16 +99,24 @@ def measured(name: str, split: str, folder: Path) -> Row:
     gains = {each.name: _gains(people, made, each, untouched) for each in adapters}
     judged = {each.name: conclude(people, each, ENCODER) for each in adapters}
     index.close()
+    title = f"{name} {split} ({len(people.names)})"
+    cost = f"{len(made.names):,} in {seconds:.0f} s"
+    plain = [f"{people.bm25.mean():.3f}", f"{untouched.mean():.3f}"]
     return Row(
-        f"{name} {split} ({len(people.names)})",
-        len(made.names),
-        seconds,
-        synthetic,
-        judged,
-        gains,
-        float(untouched.mean()),
-        float(people.bm25.mean()),
-    )
+        title,
+        {
+            adapter: [
+                title, cost, _pull(found), _of_verdict(found), _yes(found), *plain,
+                _shown(None if found.pull is None else gains[adapter][found.pull]),
+            ]
+            for adapter, found in synthetic.items()
+        },
+        {adapter: found.reason for adapter, found in synthetic.items() if not found.recommended},
+        {
+            adapter: {f"{pull:g}": _bold(gain) for pull, gain in of.items()} for adapter, of in gains.items()
+        },
+        {adapter: [_pull(found), _of_verdict(found), _yes(found)] for adapter, found in judged.items()},
+    )  # fmt: skip
 
 
 def _values(
@@ -136,43 +152,34 @@ def _of_verdict(found: Adapted) -> str:
     )
 
 
-def first_cells(row: Row, adapter: str = "words") -> list[str]:
-    found = row.synthetic[adapter]
-    people = None if found.pull is None else row.people[adapter][found.pull]
-    return [
-        row.name,
-        f"{row.queries:,} in {row.seconds:.0f} s",
-        "-" if found.pull is None else f"{found.pull:g}",
-        _of_verdict(found),
-        "**yes**" if found.recommended else "no",
-        f"{row.bm25:.3f}",
-        f"{row.untouched:.3f}",
-        _shown(people),
-    ]
+def _pull(found: Adapted) -> str:
+    return "-" if found.pull is None else f"{found.pull:g}"
 
 
-def page(rows: Sequence[Row]) -> str:
+def _yes(found: Adapted) -> str:
+    return "**yes**" if found.recommended else "no"
+
+
+def page(rows: Sequence[Row], command: str) -> str:
     head = [
         "set (judged queries)", "synthetic queries", "strength", "adapted - untouched, synthetic", "recommended",
         "BM25", "minilm", "adapted - untouched, judged by people",
     ]  # fmt: skip
     parts = [
         "# Adapting minilm to a corpus\n\n"
-        "Made by `python bench/adaptation.py --indexes DIR --output docs/benchmarks/adaptation.md`: nDCG@10 over\n"
-        "whole documents (each its best unit at the level that was adapted), vectors alone. Strength and\n"
-        "recommendation come from queries that the corpus itself offers; people's judgements only judge.\n"
-        "Differences are paired: [95 % bootstrap-t], p of the sign-flip test. Seconds on a shared core.\n\n"
+        f"Made by `{command}`: nDCG@10 over whole documents (each its best unit at the level that was adapted),\n"
+        "vectors alone. Strength and recommendation come from queries that the corpus itself offers; people's\n"
+        "judgements only judge. What such queries are worth was learned on these sets (bench/posterior.py), so the\n"
+        "recommendations show what the rule does here, not what it would do elsewhere. Differences are paired:\n"
+        "[95 % bootstrap-t], p of the sign-flip test. Seconds on a shared core.\n\n"
         "## Words beside the vectors (`--adapter words`)\n\n"
         "The strength is the weight of the vectors in units of the words'.\n\n"
-        + table(head, [first_cells(row) for row in rows]),
+        + table(head, [row.synthetic["words"] for row in rows]),
         "## A linear map (`--adapter linear`)\n\nThe strength is the pull to the identity.\n\n"
-        + table(head, [first_cells(row, "linear") for row in rows]),
+        + table(head, [row.synthetic["linear"] for row in rows]),
         "## Not recommended\n\n"
         + "".join(
-            f"* {row.name}, {name}: {found.reason}.\n"
-            for row in rows
-            for name, found in row.synthetic.items()
-            if not found.recommended
+            f"* {row.name}, {name}: {reason}.\n" for row in rows for name, reason in row.refused.items()
         ),
         "## Every strength, judged by people\n\nIn bold where p < .05.\n\n" + _strengths(rows),
         "## Learning from judgements\n\n`--queries` and `--qrels`: five folds of the judged queries, near-duplicates\n"
@@ -180,27 +187,16 @@ def page(rows: Sequence[Row]) -> str:
         "one; the strength for a fold is chosen on the others.\n\n"
         + table(
             ["set", "weight", "words", "recommended", "pull", "linear map", "recommended"],
-            [
-                [
-                    row.name,
-                    *(cell for name in ("words", "linear") for cell in _judged_cells(row.judged[name])),
-                ]
-                for row in rows
-            ],
+            [[row.name, *row.judged["words"], *row.judged["linear"]] for row in rows],
         ),
     ]
     return "\n".join(parts)
 
 
-def _judged_cells(found: Adapted) -> list[str]:
-    pull = "-" if found.pull is None else f"{found.pull:g}"
-    return [pull, _of_verdict(found), "**yes**" if found.recommended else "no"]
-
-
 def _strengths(rows: Sequence[Row]) -> str:
     columns = [(name, pull) for name, gains in rows[0].people.items() for pull in gains]
-    cells = [[row.name, *(_bold(row.people[name][pull]) for name, pull in columns)] for row in rows]
-    return table(["set", *(f"{name} {pull:g}" for name, pull in columns)], cells)
+    cells = [[row.name, *(row.people[name][pull] for name, pull in columns)] for row in rows]
+    return table(["set", *(f"{name} {pull}" for name, pull in columns)], cells)
 
 
 def _bold(gain: Comparison) -> str:

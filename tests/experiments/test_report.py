@@ -80,9 +80,14 @@ def test_the_curve_over_the_weight_is_drawn_with_its_interval(verdict):
     assert sum("dot" in stroke.kind for stroke in chart.strokes) == 3
     assert any(stroke.kind == "area other" and stroke.path.endswith("Z") for stroke in chart.strokes)
     assert weight_chart(verdict) is None
-    assert "by the weight of the vectors" in render(contents(replace(verdict, weights=points, findings=(
-        *verdict.findings[:1], replace(verdict.findings[1], gain=GAIN), *verdict.findings[2:],
-    ))))  # fmt: skip
+    page = render(contents(replace(verdict, weights=points)))
+    assert "by the weight of the vectors" in page
+    assert "Which weight of the vectors?" in page
+    assert "With 0.0 it is expected to gain the most: +.100" in page
+    level = tuple(replace(each, expected=0.0) for each in points)
+    assert "No other weight is expected to gain anything." in render(
+        contents(replace(verdict, weights=level))
+    )
 
 
 GAIN = ExpectedGain(0.02, (0.01, 0.03), -0.02, 0.06, 0.8, 0.07)
