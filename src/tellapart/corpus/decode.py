@@ -27,6 +27,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARKS = tuple(mark for mark, _ in _BOMS)
+_CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\b\x1b\v\x1a"))
+"""Codes that no text has."""
 
 _NOT_TEXT_CODECS = frozenset(
     {"unicode-escape", "raw-unicode-escape", "punycode", "idna", "utf-7", "undefined", "mbcs", "oem"}
@@ -62,14 +65,14 @@ class Decoded(NamedTuple):
 
 def is_binary(content: bytes) -> bool:
     """Whether these bytes are no text in any encoding that is known here."""
-    if content.startswith(tuple(mark for mark, _ in _BOMS)):
+    if content.startswith(_MARKS):
         return False
     if content.startswith(_MAGIC):
         return True
     head = content[:_HEAD]
     if b"\0" in head and not _slipped_in(head):
         return _unmarked_utf16(head) is None
-    controls = len(head) - len(head.translate(None, bytes({*range(32), 127} - set(b"\t\n\r\f\b\x1b\v\x1a"))))
+    controls = len(head) - len(head.translate(None, _CONTROLS))
     # text has none of these, evenly distributed bytes a tenth (25 of 256)
     return controls * 20 > len(head)
 

@@ -181,11 +181,10 @@ def detect_language(text: str) -> str | None:
         return None
     if not plain and (script := _script(words)) in _SCRIPTS:
         return _SCRIPTS[script]
-    counts = Counter(words)
     weights = _weights()
+    counts = Counter(filter(weights.__contains__, words))
     scores: defaultdict[str, float] = defaultdict(float)
-    for word in filter(weights.__contains__, counts):
-        count = counts[word]
+    for word, count in counts.items():
         for language, weight in weights[word]:
             scores[language] += weight * count
     if not scores:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tellapart.corpus.code.grammars import Grammar, SourceText
 
@@ -30,8 +30,7 @@ class Role(StrEnum):
     SECTION = "section"
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A function or class: where it starts and ends (code points), what it is called."""
 
     start: int
@@ -56,7 +55,7 @@ class Definitions:
     trailing: dict[int, int]
 
 
-_ROLES = tuple((role.value, role) for role in Role)
+_ROLES = {role.value: role for role in Role}
 
 
 def find(tree: tree_sitter.Tree, grammar: Grammar, source: SourceText, *, signatures: bool) -> Definitions:
@@ -72,15 +71,17 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: SourceText, *, signat
     for pattern, captures in QueryCursor(grammar.query).matches(tree.root_node):
         if (kind := kinds[pattern]) and not kind.fullmatch(source.slice(captures["kind"][0])):
             continue
-        for capture, spans in around.items():
-            if capture in captures:
-                spans.append(source.span(captures[capture][0]))
+        for capture, nodes in captures.items():
+            if (spans := around.get(capture)) is not None:
+                spans.append(source.span(nodes[0]))
                 break
-        else:
-            definition = _definition(captures, source, signatures=signatures)
+            if (role := _ROLES.get(capture)) is None:
+                continue
+            definition = _definition(role, nodes[0], captures, source, signatures=signatures)
             if definition is not None:
                 named = captures["name"][0].start_byte if "name" in captures else 0
                 raw.append((definition.start, -definition.end, pattern, named, definition))
+            break
     raw.sort(key=lambda entry: entry[:4])
     ends = dict(_trimmed(comments, source.text))
     return Definitions(
@@ -93,13 +94,14 @@ def find(tree: tree_sitter.Tree, grammar: Grammar, source: SourceText, *, signat
 
 
 def _definition(
-    captures: dict[str, list[tree_sitter.Node]], source: SourceText, *, signatures: bool
+    role: Role,
+    node: tree_sitter.Node,
+    captures: dict[str, list[tree_sitter.Node]],
+    source: SourceText,
+    *,
+    signatures: bool,
 ) -> Definition | None:
-    found = next((named for named in _ROLES if named[0] in captures), None)
-    if found is None:
-        return None
-    capture, role = found
-    start, end = source.span(captures[capture][0])
+    start, end = source.span(node)
     if "tail" in captures:
         end = source.span(captures["tail"][-1])[1]
     if end <= start or start < 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -102,8 +103,7 @@ def _cut(marks: list[Mark], text: str, parsed: Parsed | None) -> Iterator[_Piece
             yield start, "", False
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A place where a unit starts.
 
     `certain` marks start a definition, the others follow one. `whole` units are never cut.

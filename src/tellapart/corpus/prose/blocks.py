@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import accumulate
 
 LIST_ITEM = re.compile(
     r"[ \t]*(?:(?P<bullet>[-*+•‣·–])|[(\[]?(?P<number>\d{1,3}|#|[a-zA-Z]|[ivxIVX]{2,5})[.)\]])[ \t]+\S"
@@ -99,13 +99,19 @@ class BlockBuilder:
         self.after_blank = False
 
 
-def lines(text: str, begin: int = 0) -> Iterator[tuple[int, str, str]]:
+def lines(text: str, begin: int = 0) -> list[tuple[int, str, str]]:
     """Offset of the first character that is not white space, the line with its end, the line stripped."""
-    offset = begin
-    for line in (text[begin:] if begin else text).splitlines(keepends=True):
-        body = line.strip()
-        yield offset + line.find(body[:1]), line, body  # of an empty line its beginning
-        offset += len(line)
+    whole = (text[begin:] if begin else text).splitlines(keepends=True)
+    return [
+        (
+            at if line[0] == body[:1] else at + line.find(body[:1]),
+            line,
+            body,
+        )  # of an empty line its beginning
+        for at, line, body in zip(
+            accumulate(map(len, whole), initial=begin), whole, map(str.strip, whole), strict=False
+        )
+    ]
 
 
 def indent(line: str) -> int:

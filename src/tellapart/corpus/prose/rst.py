@@ -24,19 +24,21 @@ def rst_blocks(text: str) -> list[Block]:
 class _RstScanner:
     def __init__(self, text: str) -> None:
         self.layout = BlockBuilder(text)
-        self.lines = list(lines(text))
+        self.lines = lines(text)
         self.styles: list[tuple[str, bool]] = []  # adornments in order of appearance = levels
 
     def run(self) -> list[Block]:
-        row = 0
-        while row < len(self.lines):
+        row, layout, end = 0, self.layout, len(self.lines)
+        while row < end:
             body = self.lines[row][2]
-            if body:
-                row += self._consume(row)
-            else:
-                self.layout.blank()
+            if not body:
+                layout.blank()
                 row += 1
-        return self.layout.blocks
+            elif layout.open is not None and layout.open.shape is Shape.TEXT and body[0] not in "=+.":
+                row += self._goes_on(row, body)  # most lines: neither table nor directive
+            else:
+                row += self._consume(row)
+        return layout.blocks
 
     def _consume(self, row: int) -> int:
         """Lay out what begins in this row and say how many rows it took."""
@@ -58,6 +60,9 @@ class _RstScanner:
         elif layout.open is None:
             layout.begin(Shape.TEXT, at)
         layout.after_blank = False
+        return self._goes_on(row, body)
+
+    def _goes_on(self, row: int, body: str) -> int:
         return 1 + self._literal(row) if body.endswith("::") else 1
 
     def _heading(self, row: int) -> int:
@@ -66,8 +71,8 @@ class _RstScanner:
         if self.layout.open is not None and self.layout.open.shape is not Shape.LIST:
             return 0
         below = self._body(row + 1)
-        if body[0].isalnum() and (not below or below[0].isalnum()):
-            return 0  # neither is an adornment
+        if body[0].isalnum() and (not below or below[0].isalnum() or line[0].isspace()):
+            return 0  # neither is an adornment, or the first is indented
         if _ADORNMENT.match(body) and below and self._body(row + 2) == body and len(body) >= len(below):
             self._add_heading(at, below, (body[0], True))
             return 3
@@ -132,8 +137,8 @@ class _RstScanner:
         count = 0
         for ahead in range(row, len(self.lines)):
             _, line, body = self.lines[ahead]
-            if body and indent(line) <= columns:
-                break
             if body:
+                if line[0] not in " \t" or (columns and indent(line) <= columns):
+                    break
                 count = ahead - row + 1
         return count

@@ -169,21 +169,20 @@ def _is_uncased(text: str, begin: int, stop: int) -> bool:
 
 def _ends(text: str, match: re.Match[str], sentence: int, uncased: bool) -> bool:
     """Decide whether the candidate is the end of a sentence that started at `sentence`."""
-    if match["wide"] is not None:
-        closed = text[match.start() + len(match["wide"])] in _WIDE_CLOSERS
-        return not (closed and _CONTINUES.match(text, match.end()))
-    if text[match.end()] in _TERMINATORS:
+    start, end = match.span()
+    wide, close, cite, space = match.groups()
+    if wide is not None:
+        return not (text[start + len(wide)] in _WIDE_CLOSERS and _CONTINUES.match(text, end))
+    if text[end] in _TERMINATORS:
         return False  # leaders (". . . .") and spaced ellipses end where their last dot does
-    mark, after = text[match.start()], _FOLLOWING.match(text, match.end())
+    mark, after = text[start], _FOLLOWING.match(text, end)
     assert after is not None  # every part of the pattern may be empty
-    if match["cite"] and not _is_citation(text, match):
+    if cite and not _is_citation(text, match):
         return False
-    single = (
-        match.end() - match.start() - len(match["space"]) - len(match["close"]) - len(match["cite"] or "")
-    )
+    single = end - start - len(space) - len(close) - len(cite or "")
     if mark != "." or single > 1:
         return _strong_end(text, match, after, uncased, dots=mark in ".…")
-    return _full_stop_ends(text, match, after, sentence, uncased)
+    return _full_stop_ends(text, start, close, after, sentence, uncased)
 
 
 def _is_citation(text: str, match: re.Match[str]) -> bool:
@@ -205,23 +204,21 @@ def _strong_end(text: str, match: re.Match[str], after: re.Match[str], uncased: 
 
 
 def _full_stop_ends(
-    text: str, match: re.Match[str], after: re.Match[str], sentence: int, uncased: bool
+    text: str, dot: int, close: str, after: re.Match[str], sentence: int, uncased: bool
 ) -> bool:
-    """One full stop, by far the most frequent and the most doubtful mark."""
-    dot = match.start()
-    low = max(sentence, dot - _WORD_REACH)
-    before = text[low:dot]
+    """One full stop at `dot`, by far the most frequent and the most doubtful mark."""
+    before = text[max(sentence, dot - _WORD_REACH) : dot]
     tokens = before.split()
     bare = not before or before[-1].isspace()
     last = tokens[-1] if tokens else ""
     word = after["word"] or ""
-    if dot - len(last) <= sentence and _ENUMERATOR.match(last) and not match["close"]:
+    if dot - len(last) <= sentence and _ENUMERATOR.match(last) and not close:
         return False
     if last and not last.strip(".") and word[:1].isdigit():
         return False  # the page number that leaders lead to
     if word and not _may_start(text, after, word, uncased or bare):
         return False
-    if match["close"]:
+    if close:
         return True
     return not _is_abbreviation(last.lstrip("([{\"'“‘«*_`"), tokens, word, after["open"], text)
 

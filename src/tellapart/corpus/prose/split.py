@@ -13,7 +13,7 @@ from tellapart.corpus.document import ContainmentTree, Document, Granularity, Ki
 from tellapart.corpus.prose.blocks import LIST_ITEM, Block, BlockBuilder, Shape, lines
 from tellapart.corpus.prose.markdown import markdown_blocks
 from tellapart.corpus.prose.rst import rst_blocks
-from tellapart.corpus.prose.sentences import cut_long, sentence_starts
+from tellapart.corpus.prose.sentences import LONGEST_SENTENCE, cut_long, sentence_starts
 from tellapart.corpus.units import SEPARATOR
 
 _SCANNERS = {"markdown": markdown_blocks, "rst": rst_blocks}
@@ -59,15 +59,19 @@ def _with_title(document: Document, blocks: list[Block]) -> list[Block]:
     return [Block(Shape.TITLE, 0, title=title, pieces=[0]), rest, *blocks[1:]]
 
 
+_WITHOUT_SENTENCES = (Shape.VERBATIM, Shape.TABLE, Shape.HEADING, Shape.TITLE)
+
+
 def _sentences(text: str, blocks: list[Block]) -> list[int]:
     starts: list[int] = []
     ends = [block.start for block in blocks[1:]] + [len(text)]
     for block, end in zip(blocks, ends, strict=True):
-        if block.shape in (Shape.VERBATIM, Shape.TABLE, Shape.HEADING, Shape.TITLE):
-            starts.extend(cut_long(text, block.pieces, end))
+        if block.shape in _WITHOUT_SENTENCES:
+            short = end - block.start <= LONGEST_SENTENCE
+            starts += block.pieces if short else cut_long(text, block.pieces, end)
             continue
         for low, high in pairwise([*block.pieces, end]):
-            starts.extend(sentence_starts(text, low, high))
+            starts += sentence_starts(text, low, high)
     return starts
 
 
@@ -216,8 +220,7 @@ def plain_blocks(text: str) -> list[Block]:
     """Blocks of a plain text in order; the first may start after leading white space."""
     layout = BlockBuilder(text)
     paragraph: list[tuple[int, str, str]] = []
-    rows = list(lines(text))
-    for row in rows:
+    for row in lines(text):
         if row[2]:
             paragraph.append(row)
         elif paragraph:

@@ -81,11 +81,11 @@ def _operators(text: str) -> list[tuple[int, str]]:
     """Find the operators in code: place and sign; one of three characters is found by its first two as well."""
     found: list[tuple[int, str]] = []
     for start, end in _runs_of_signs(text):
-        signs = text[start:end]
-        if any(each in signs for each in _IN_CONTEXT):
+        alone = _operators_in(text[start:end])
+        if alone is None:
             found += _operators_between(text, start, end)
         else:
-            found += [(start + place, sign) for place, sign in _operators_in(signs)]
+            found += [(start + place, sign) for place, sign in alone]
     return found
 
 
@@ -107,7 +107,10 @@ def _runs_of_signs(text: str) -> Iterator[tuple[int, int]]:
 
 
 @lru_cache(maxsize=1 << 12)
-def _operators_in(signs: str) -> tuple[tuple[int, str], ...]:
+def _operators_in(signs: str) -> tuple[tuple[int, str], ...] | None:
+    """Find the operators in a run of signs, None where what stands around it decides."""
+    if any(each in signs for each in _IN_CONTEXT):
+        return None
     return tuple(_operators_between(signs, 0, len(signs)))
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import count, islice
 from operator import itemgetter
 
 import numpy as np
@@ -51,12 +52,11 @@ class Tokens:
     starts: NDArray[np.int64]
 
 
-class Numbered(dict[str, int]):
+class Numbered(defaultdict[str, int]):
     """Gives every new key the next number."""
 
-    def __missing__(self, key: str) -> int:
-        self[key] = number = len(self)
-        return number
+    def __init__(self) -> None:
+        super().__init__(count().__next__)  # not __missing__, which is called in Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[
 
 @lru_cache(maxsize=KEPT_WORDS)
 def _terms_of(word: str, kind: Kind) -> tuple[str, ...]:
-    return (_prose_terms if kind is Kind.PROSE else _code_terms)((word,))[0]
+    return tuple((_prose_terms if kind is Kind.PROSE else _code_terms)((word,))[0])
 
 
 def analyse_parts(parts: Sequence[str]) -> list[str]:
@@ -219,23 +219,34 @@ class _Lexicon:
         """Analyse the words that were not met before."""
         if len(self._words) == len(self._counts):
             return
-        new = list(islice(self._words, len(self._counts), None))
-        found = self._terms_of(new)
-        counts = np.fromiter(map(len, found), np.int64, len(found))
-        vocabulary = self._vocabulary
-        terms = [vocabulary[term] for term in chain.from_iterable(found)]
+        found, each = self._terms_of(list(islice(self._words, len(self._counts), None)))
+        counts = np.array(each, dtype=np.int64)
+        terms = np.fromiter(map(self._vocabulary.__getitem__, found), np.int32, len(found))
         self._first = np.concatenate([self._first, len(self._terms) + np.cumsum(counts) - counts])
         self._counts = np.concatenate([self._counts, counts])
-        self._terms = np.concatenate([self._terms, np.array(terms, dtype=np.int32)])
+        self._terms = np.concatenate([self._terms, terms])
 
 
-def _prose_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
+_Terms = tuple[list[str], list[int]]
+"""The terms of some words one behind the other, and how many each word has."""
+
+
+def _prose_terms(words: Sequence[str]) -> _Terms:
     plain = [word for word in words if word.isascii() and word.isalnum()]
-    stems = dict(zip(plain, _stem(plain), strict=True))
-    return [
-        () if word in STOP_WORDS else (stems[word],) if word in stems else _odd_prose_terms(word)
-        for word in words
-    ]
+    stem_of = dict(zip(plain, _stem(plain), strict=True)).get
+    terms: list[str] = []
+    counts: list[int] = []
+    for word in words:
+        if word in STOP_WORDS:
+            counts.append(0)
+        elif (stem := stem_of(word)) is not None:
+            terms.append(stem)
+            counts.append(1)
+        else:
+            odd = _odd_prose_terms(word)
+            terms += odd
+            counts.append(len(odd))
+    return terms, counts
 
 
 def _odd_prose_terms(word: str) -> tuple[str, ...]:
@@ -266,23 +277,25 @@ def _apostrophes_apart(word: str) -> list[str]:
     return ["'".join(pieces), *parts] if len(pieces) > 1 else parts
 
 
-def _code_terms(words: Sequence[str]) -> list[tuple[str, ...]]:
+def _code_terms(words: Sequence[str]) -> _Terms:
     """Give whole identifiers and parts, stemmed.
 
     Questions and names differ by endings: stems give nDCG@10 .358 -> .381 on cosqa dev, .457 -> .499 on
     mbpp train. Short words stay as they are: Porter would make `is` and `as` the variables `i` and `a`.
     """
-    found = [
-        (word,) if word.islower() and word.isalpha() and word.isascii() else _identifier_terms(word)
-        for word in words
-    ]
-    distinct = set(chain.from_iterable(found)).difference(STOP_WORDS)
-    long = [term for term in distinct if len(term) > _UNSTEMMED]
-    stem = dict(zip(long, _stem(long), strict=True)).get
-    return [
-        (stem(terms[0], terms[0]),) if len(terms) == 1 else tuple([stem(term, term) for term in terms])
-        for terms in found
-    ]
+    terms: list[str] = []
+    counts: list[int] = []
+    for word in words:
+        if word.islower() and word.isalpha() and word.isascii():
+            terms.append(word)
+            counts.append(1)
+        else:
+            parts = _identifier_terms(word)
+            terms += parts
+            counts.append(len(parts))
+    long = [term for term in set(terms).difference(STOP_WORDS) if len(term) > _UNSTEMMED]
+    stem_of = dict(zip(long, _stem(long), strict=True)).get
+    return list(map(stem_of, terms, terms)), counts
 
 
 def _identifier_terms(word: str) -> tuple[str, ...]:

@@ -203,7 +203,7 @@ class LexicalWriter:
             used[self._of_contexts(granularity, runs[KIND_OF[granularity]])[0]] = True
         found = sorted(np.flatnonzero(used).tolist(), key=vocabulary.__getitem__)
         ranks = np.full(len(vocabulary), -1, dtype=np.int64)
-        ranks[found] = np.arange(len(found))
+        ranks[np.array(found, dtype=np.int64)] = np.arange(len(found))
         files.put_terms([vocabulary[number] for number in found], self._languages())
         return ranks
 
