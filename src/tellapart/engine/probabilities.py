@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
@@ -218,7 +218,7 @@ def calibrated_ranking(
         found = ranked(max(k, SPREAD_HITS))
         features = hit_features(found, queries, looked_by, described=max(k, COMPARED_HITS))
         values = record.relevance.probabilities(features).tolist()
-        return [replace(each, probability=value) for each, value in zip(found[:k], values, strict=False)]
+        return [each._replace(probability=value) for each, value in zip(found[:k], values, strict=False)]
 
     first = hit_features(ranked(SPREAD_HITS), queries, looked_by, described=COMPARED_HITS)
     if not len(first):

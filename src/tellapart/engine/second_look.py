@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -84,12 +83,12 @@ class SecondLook:
         scores = fused(np.array([each.score for each in head]), logits)
         name = self.encoder.name
         looked = [
-            replace(each, score=float(score), components={**each.components, name: float(logit)})
+            each._replace(score=float(score), components={**each.components, name: float(logit)})
             for each, score, logit in zip(head, scores, logits, strict=True)
         ]
         looked.sort(key=lambda each: -each.score)
         drop = max(0.0, tail[0].score - looked[-1].score) if tail else 0.0
-        return [*looked, *(replace(each, score=each.score - drop) for each in tail)][:k]
+        return [*looked, *(each._replace(score=each.score - drop) for each in tail)][:k]
 
     def rescored(
         self,

@@ -16,6 +16,7 @@ from functools import cache
 from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,8 +104,7 @@ def weights(stage: str) -> Weights:
     return Weights(names, prose, symbol, *table["calibration"])
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A unit in the joint list: its side, its row and its document's position there, and what its score is made of."""
 
     side: int

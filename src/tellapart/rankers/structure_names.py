@@ -159,13 +159,13 @@ class StaticFeatures:
     """What names say whatever the query is, kept per generation.
 
     `priors` (6, documents) has a row for each of the last features: tests by folder and by name, examples, prose,
-    depth and words of the stem. `labelled` has, of each segment, the label of every named unit, the documents
-    that have some, and where theirs begin. `stems` gives the documents by the plain name of their file. `rows` is
-    filled as granularities are searched.
+    depth and words of the stem. `labelled` has, of each segment, where the units of each label begin among all named
+    ones in the order of their labels, and the documents of those. `stems` gives the documents by the plain name of
+    their file. `rows` is filled as granularities are searched.
     """
 
     priors: Dense
-    labelled: tuple[tuple[Positions, Positions, Positions], ...]
+    labelled: tuple[tuple[Positions, Positions], ...]
     stems: Mapping[str, Sequence[int]]
     rows: dict[Granularity, RowsOfFiles] = field(default_factory=dict)
 
@@ -189,10 +189,12 @@ def static_features(names: Names) -> StaticFeatures:
     return known
 
 
-def _labelled(segment: SegmentNames) -> tuple[Positions, Positions, Positions]:
+def _labelled(segment: SegmentNames) -> tuple[Positions, Positions]:
     labels, documents = segment.units[:2].astype(np.int64)
-    named, starts = np.unique(documents, return_index=True)
-    return labels, named, starts
+    starts = np.searchsorted(
+        labels, np.arange(len(segment.label_sizes) + 1), sorter=(order := labels.argsort())
+    )
+    return starts, documents[order]
 
 
 def path_matches(asked: Asked, names: Names) -> tuple[Dense, Dense, Dense]:
@@ -219,16 +221,18 @@ def label_matches(asked: Asked, names: Names) -> Dense:
     """Give, by file, the highest share of a label's words that the query has."""
     best = np.zeros(names.n_documents, np.float32)
     terms = analyse_parts(asked.words)
-    for segment, first, (labels, named, starts) in zip(
+    for segment, first, (starts, documents) in zip(
         names.segments, names.first, static_features(names).labelled, strict=False
     ):
-        if not len(labels):
+        having = [labels for term in terms if len(labels := segment.find("part", term))]
+        if not having:
             continue
-        shares = np.zeros(len(segment.label_sizes), np.float32)
-        for term in terms:
-            shares[segment.find("part", term)] += 1
-        shares /= np.maximum(segment.label_sizes, 1)
-        best[first + named] = np.maximum.reduceat(shares.take(labels), starts)
+        shared = np.bincount(np.concatenate(having))
+        labels = shared.nonzero()[0]
+        shares = (shared[labels] / segment.label_sizes[labels]).astype(np.float32)
+        low, sizes = starts[labels], starts[labels + 1] - starts[labels]
+        units = np.arange(sizes.sum()) + np.repeat(low - (np.cumsum(sizes) - sizes), sizes)
+        np.maximum.at(best[first : first + len(segment)], documents[units], np.repeat(shares, sizes))
     return best
 
 
