@@ -119,6 +119,41 @@ def test_a_file_whose_path_is_named_comes_first_whatever_others_say(tmp_path):
     assert next(iter(found)).path == "src/misc.py"
 
 
+def test_a_path_alone_shows_the_head_of_its_file(opened):
+    path, text = _search(opened, "src/session.py")[0]
+    assert path == "src/session.py"
+    assert text.startswith("import socket")
+
+
+@pytest.mark.parametrize("query", ["where is the client session defined?", "definition of ClientSession"])
+def test_asking_where_something_is_defined_is_looking_its_name_up(opened, query):
+    path, text = _search(opened, query)[0]
+    assert path == "src/session.py"
+    assert "class ClientSession" in text
+
+
+def test_of_overloads_the_body_is_shown(tmp_path):
+    overload = "@overload\ndef price_of(item: {0}) -> {0}: ...\n\n\n"
+    body = "def price_of(item):\n    found = CATALOGUE[item]\n    return found.amount * found.rate\n"
+    (tmp_path / "shop.py").write_text(overload.format("int") + overload.format("str") + body)
+    index = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
+    assert next(iter(index.search("price_of", ranker="structure"))).text.startswith("def price_of(item):")
+
+
+def test_of_a_stack_trace_the_call_nearest_to_the_failure_is_shown(tmp_path):
+    (tmp_path / "run.py").write_text(
+        "def start():\n    return middle()\n\n\ndef middle():\n    return 1 / 0\n"
+    )
+    index = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
+    frames = (
+        '  File "run.py", line 2, in start\n    middle()\n  File "run.py", line 6, in middle\n    1 / 0\n'
+    )
+    python = f"Traceback (most recent call last):\n{frames}ZeroDivisionError"
+    assert next(iter(index.search(python, ranker="structure"))).text.startswith("def middle")
+    other = "Error: no\n  at middle (run.py:6:1)\n  at start (run.py:2:1)"
+    assert next(iter(index.search(other, ranker="structure"))).text.startswith("def middle")
+
+
 def test_only_allowed_files_are_found(opened):
     assert {path for path, _ in _search(opened, "retry backoff", only="tests/")} == {"tests/test_retry.py"}
 
@@ -163,6 +198,8 @@ def test_an_empty_index_gives_nothing(tmp_path):
         ("session", False, ()),
         ("How does ClientSession close a socket", False, ("ClientSession",)),
         ("Where is the retry", False, ()),
+        ("where is the retry policy implemented", False, ("retry_policy",)),
+        ("go to Foo.bar", True, ("Foo.bar",)),
     ],
 )
 def test_reading_a_query(text, symbol, names):

@@ -18,8 +18,8 @@ def contexts(document: Document, tree: ContainmentTree, granularity: Granularity
     white space only has none: it must not be found by its context alone.
     """
     around, text = _around(document, tree, granularity), document.text
-    first = "".join([text[start] for start in tree.levels[granularity].starts.tolist()]) if text else ""
-    if first and first.split() == [first]:
+    first = "".join([text[start : start + 1] for start in tree.levels[granularity].starts.tolist()])
+    if len(first) == len(around) and first.split() == [first]:
         return around  # none begins with white space, as nearly everywhere
     return [
         context if text[start : start + 1].strip() or text[start:end].strip() else ""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.errors import TellapartError
+from tellapart.index.lexical import Bm25
 from tellapart.index.names import Names
 from tellapart.rankers.query import Dense, Query, Ranking, Spread, Spreads, Units
 from tellapart.rankers.structure_features import (
@@ -33,7 +34,7 @@ from tellapart.rankers.structure_features import (
     rows_of_files,
     visible,
 )
-from tellapart.rankers.structure_names import Asked
+from tellapart.rankers.structure_names import Asked, is_path_alone
 from tellapart.rankers.vectors import VectorRanker
 
 WEIGHTS = Path(__file__).with_name("structure.json")
@@ -117,12 +118,16 @@ class Placed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """Candidates with P(file), calibrated too, and what their units are worth inside the file, one array a side."""
+    """Candidates with P(file), calibrated too, and what their units are worth inside the file, one array a side.
+
+    `heads` are the positions of files that are shown from their beginning, since the query is nothing but their path.
+    """
 
     found: Candidates
     shares: NDArray[np.float64]
     probabilities: NDArray[np.float64]
     worth: tuple[Dense, ...]
+    heads: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +233,9 @@ class Structure:
             own if may is None else np.where(may, own, np.float32(-np.inf))
             for own, may in zip(worth, hidden, strict=True)
         )
-        return _Files(found, shares, fitted.calibrated(shares), worth)
+        named = found.positions[found.named > 0].tolist() if found.named.any() else ()
+        heads = frozenset(named if named and is_path_alone(sides[0].query.text) else ())
+        return _Files(found, shares, fitted.calibrated(shares), worth, heads)
 
     def _sees(self, sides: Sequence[Side]) -> bool:
         """Whether there are vectors to compare, and weights for them."""
@@ -263,7 +270,9 @@ class Structure:
             if defining:
                 named = [each.ordinal(side.granularity) for each in defining]
                 may = [ordinal for ordinal in named if ordinal is not None and worth[ordinal] > -np.inf]
-                first = may[0] if may else first
+                first = _whole(may, side.units.lexical, low) if may else first
+            elif position in files.heads:
+                first = 0
             if worth.item(first) == -math.inf:
                 continue
             rows = [low + first]
@@ -272,6 +281,17 @@ class Structure:
                 rows += [low + at for at in order[worth[order] > 0].tolist() if at != first]
             shown.append((number, rows[:most]))
         return shown
+
+
+def _whole(ordinals: Sequence[int], lexical: Bm25, low: int) -> int:
+    """Choose among units that define a name, the best first: of those that follow one another the longest.
+
+    Overloads stand before the function that they are of, a property before its setter.
+    """
+    run = [ordinals[0]]
+    while run[-1] + 1 in ordinals:
+        run.append(run[-1] + 1)
+    return max(run, key=lambda ordinal: lexical.length(low + ordinal)) if len(run) > 1 else run[0]
 
 
 def _with_documentation(
@@ -292,6 +312,8 @@ def _with_documentation(
         best[kind] = np.maximum(best[kind], highest[found.positions])
     prose, code = (float(best[kind].max(initial=0.0)) for kind in (Kind.PROSE, Kind.CODE))
     if prose <= 0 or found.named.any():  # where a file is named, that is what is wanted
+        return shares
+    if found.asked.goes_to and found.definitions:
         return shares
     wanted = wants_documentation(math.log(prose / code) if code > 0 else math.inf)
     answers = np.where(best[Kind.PROSE] > 0, SHARPNESS * (best[Kind.PROSE] / prose - 1), -np.inf)

@@ -7,7 +7,7 @@ are chosen, so that nothing is done one file at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,6 +103,8 @@ def candidates(
     stem, path, covered = path_matches(asked, names)
     label = label_matches(asked, names)
     found = tuple(definitions(asked, names))
+    if asked.goes_to and found:
+        asked = replace(asked, symbol=True)  # it is looked up like a name
     may = _allowed(sides, names)
     allowed = None if may.all() else may
     defined = np.zeros((2, n), np.float32)

@@ -50,6 +50,21 @@ _DEFINED = re.compile(
 )
 _PASTED = re.compile(r"\n|[{};]|\)\s*:\s*$|\w\s*=\s*\w")
 _CALLED = re.compile(r"\b(?:in|at)\s+([A-Za-z_$][\w$.]*)")
+_LAST_IS_NEAREST = "most recent call last"
+"""What Python writes above a stack trace; in most others the first call is the one nearest to the failure."""
+
+_THE = r"(?:the\s+|an?\s+)?"
+_SOUGHT = re.compile(
+    rf"\bwhere(?:'s|\s+(?:is|are|does|do))?\s+{_THE}(\S.*?)\s+(?:is\s+|are\s+|gets?\s+)?(?:defined|declared|implemented)\b"
+    rf"|\b(?:definition|declaration|implementation)\s+of\s+{_THE}(\S.*)"
+    rf"|^go\s+to\s+{_THE}(\S.*)",
+    re.IGNORECASE,
+)
+_WHAT_IT_IS = re.compile(
+    r"\s+(?:function|method|class|type|struct|decorator|variable|constant|macro)s?$", re.IGNORECASE
+)
+_LONGEST_NAME = 4
+"""Words of a name that is asked for in words; more describe what something does."""
 
 Dense = NDArray[np.float32]
 Positions = NDArray[np.int64]
@@ -57,30 +72,49 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A query as names see it: its words in lower case, the identifiers in it, whether it is nothing but one."""
+    """A query as names see it: its words in lower case, the identifiers in it, whether it is nothing but one.
+
+    `goes_to` says that it asks where something is defined.
+    """
 
     words: tuple[str, ...]
     names: tuple[str, ...]
     symbol: bool
+    goes_to: bool = False
 
     @classmethod
     def read(cls, text: str) -> Asked:
         """Read a query."""
-        text = text.strip().rstrip("()").strip("`")
+        sought = _sought(text)
+        text = (sought or text).strip().rstrip("()").strip("`")
         symbol = _SYMBOL.fullmatch(text) is not None
         words = [word for word in words_of(text) if word not in STOP_WORDS and word not in _ASKING]
         names = [match.group() for match in _NAME.finditer(text)]
-        if _PASTED.search(
+        if sought:
+            names = [text] if symbol else ["_".join(words_of(text))]
+        elif _PASTED.search(
             text
         ):  # code or a stack trace: it means what it defines, or the functions it went through
             names = _DEFINED.findall(text) or (_CALLED.findall(text) if _PATH.search(text) else [])
+            names = names[::-1] if _LAST_IS_NEAREST in text else names
         elif not symbol:
             names = [name for at, name in enumerate(names) if _is_name(name, first=at == 0)]
-        return cls(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(names)), symbol)
+        return cls(
+            tuple(dict.fromkeys(words)), tuple(dict.fromkeys(names)), symbol, goes_to=sought is not None
+        )
 
     def asks_for(self, words: frozenset[str]) -> bool:
         """Whether the query has one of some words."""
         return not words.isdisjoint(self.words)
+
+
+def _sought(text: str) -> str | None:
+    """Give the name whose definition a query asks for: `version option` of "where is the version option defined?"."""
+    match = _SOUGHT.search(text)
+    if match is None:
+        return None
+    name = _WHAT_IT_IS.sub("", next(filter(None, match.groups())).strip(" ?.!`\"'"))
+    return name if name and len(name.split()) <= _LONGEST_NAME else None
 
 
 def _is_name(word: str, *, first: bool) -> bool:
@@ -99,7 +133,7 @@ def named_paths(text: str, names: Names) -> dict[int, float]:
     if not spoken or not any(names.segments):
         return {}
     found: dict[int, float] = {}
-    order = spoken if "most recent call last" in text else spoken[::-1]
+    order = spoken if _LAST_IS_NEAREST in text else spoken[::-1]
     for place, path in enumerate(dict.fromkeys(order), start=1):
         last = path.rpartition("/")[2]
         for segment, first in zip(names.segments, names.first, strict=False):
@@ -108,6 +142,11 @@ def named_paths(text: str, names: Names) -> dict[int, float]:
                 if own == path or own.endswith("/" + path) or path.endswith("/" + own):
                     found[position + first] = 0.75 + 0.25 * place / len(order)
     return found
+
+
+def is_path_alone(text: str) -> bool:
+    """Whether a query is nothing but a path."""
+    return _PATH.fullmatch(text.strip()) is not None
 
 
 @dataclass(frozen=True, slots=True)
