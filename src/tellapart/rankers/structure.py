@@ -311,10 +311,8 @@ def _with_documentation(
         kind = KIND_OF[side.granularity]
         best[kind] = np.maximum(best[kind], highest[found.positions])
     prose, code = (float(best[kind].max(initial=0.0)) for kind in (Kind.PROSE, Kind.CODE))
-    if prose <= 0 or found.named.any():  # where a file is named, that is what is wanted
-        return shares
-    if found.asked.goes_to and found.definitions:
-        return shares
+    if prose <= 0 or found.named.any() or (found.asked.goes_to and found.definitions):
+        return shares  # where a file or a definition is named, that is what is wanted
     wanted = wants_documentation(math.log(prose / code) if code > 0 else math.inf)
     answers = np.where(best[Kind.PROSE] > 0, SHARPNESS * (best[Kind.PROSE] / prose - 1), -np.inf)
     return wanted * _softmax(answers) + (1 - wanted) * shares
