@@ -282,3 +282,28 @@ def _shorten(codes: Codes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -
 
 def _decode(codes: Codes) -> str:
     return codes.tobytes().decode("ascii" if codes.dtype == np.uint8 else "utf-32-le", "surrogatepass")
+
+
+_IOTA_BELOW, _IOTA = ("\u1f80", "\u1ffc"), "\u0345"
+
+
+def visible(word: str) -> str:
+    """Drop invisible characters; compatibility variants become plain ones."""
+    if word.isascii():
+        return word
+    return unicodedata.normalize("NFKC", "".join(c for c in word if unicodedata.category(c) != "Cf"))
+
+
+def fold(word: str) -> str:
+    """Fold case and compatibility variants; drop invisible characters and the iota below a Greek vowel."""
+    if any(_IOTA_BELOW[0] <= c <= _IOTA_BELOW[1] for c in word):
+        word = unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).replace(_IOTA, ""))
+    word = word.casefold()
+    if word.isascii():
+        return word
+    return visible(word).casefold()
+
+
+def says_something(word: str) -> bool:
+    """Whether a word holds more than marks."""
+    return any(unicodedata.category(c)[0] in "LNS" for c in word)

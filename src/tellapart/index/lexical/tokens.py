@@ -6,7 +6,6 @@ The analysis of a distinct word is done once and remembered, so a text costs a d
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import Kind
-from tellapart.index.lexical.characters import cut
+from tellapart.index.lexical.characters import cut, fold, says_something, visible
 from tellapart.index.lexical.extra import extra_terms
 from tellapart.index.lexical.questions import without_beginning
 from tellapart.index.lexical.variants import without_function_words
@@ -39,7 +38,6 @@ BLOCK = 1 << 20
 _ASCII_PARTS = re.compile(r"[A-Z]{2,}s(?![a-z])|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _UNSTEMMED = 2
 _JOINER = "\u200c"
-_IOTA_BELOW, _IOTA = ("\u1f80", "\u1ffc"), "\u0345"
 _ENDINGS = frozenset(("t", "re", "ve", "ll", "d", "m"))
 """What belongs to the word before an apostrophe in English: don't, you're, it'll."""
 
@@ -255,7 +253,7 @@ def _odd_prose_terms(word: str) -> tuple[str, ...]:
         parts = [term for part in word.split(_JOINER) if part for term in _odd_prose_terms(part)]
         whole = _odd_prose_terms(word.replace(_JOINER, ""))
         return tuple(dict.fromkeys((*whole, *parts)))
-    word = _fold(word)
+    word = fold(word)
     if word.endswith("++") and word[0].isalnum() and word.count("+") == 2:
         return (word,)
     if word.endswith("#") and len(word) == 2:
@@ -272,7 +270,7 @@ def _apostrophes_apart(word: str) -> list[str]:
             pieces[-1] += ending
         elif ending != "s":
             pieces.append(ending)
-    pieces = [piece for piece in pieces if _says_something(piece)]
+    pieces = [piece for piece in pieces if says_something(piece)]
     parts = _stem([piece for piece in pieces if piece not in STOP_WORDS])
     return ["'".join(pieces), *parts] if len(pieces) > 1 else parts
 
@@ -306,27 +304,21 @@ def _identifier_terms(word: str) -> tuple[str, ...]:
         if len(lower) > 1 and not word[0].isdigit():
             return (whole, *lower)
         return (whole,) if whole else ()
-    word = _visible(word)
-    parts = [_fold(part) for part in identifier_parts(word)]
+    word = visible(word)
+    parts = [fold(part) for part in identifier_parts(word)]
     if len(parts) > 1 and not word[0].isdigit():
         return ("".join(parts), *parts)
     whole = "".join(parts)
-    return (whole,) if _says_something(whole) else ()
+    return (whole,) if says_something(whole) else ()
 
 
 def identifier_parts(word: str) -> list[str]:
     """Divide an identifier at underscores, digits and capitals: parse, JSON, v, 2 of parseJSON_v2."""
     if word.isascii():
         return _ASCII_PARTS.findall(word)
-    word = _visible(word)
+    word = visible(word)
     shape = "".join(map(_shape, word))
     return [word[match.start() : match.end()] for match in _ASCII_PARTS.finditer(shape)]
-
-
-def _visible(word: str) -> str:
-    if word.isascii():
-        return word
-    return unicodedata.normalize("NFKC", "".join(c for c in word if unicodedata.category(c) != "Cf"))
 
 
 def _shape(character: str) -> str:
@@ -336,22 +328,6 @@ def _shape(character: str) -> str:
     if character.isupper() or character.istitle():
         return "A"
     return "_" if character == "_" else "a"
-
-
-def _fold(word: str) -> str:
-    """Fold case and compatibility variants; drop invisible characters and the iota below a Greek vowel."""
-    if any(_IOTA_BELOW[0] <= c <= _IOTA_BELOW[1] for c in word):
-        word = unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).replace(_IOTA, ""))
-    word = word.casefold()
-    if word.isascii():
-        return word
-    visible = "".join(c for c in word if unicodedata.category(c) != "Cf")
-    return unicodedata.normalize("NFKC", visible).casefold()
-
-
-def _says_something(word: str) -> bool:
-    """Whether a word holds more than marks."""
-    return any(unicodedata.category(c)[0] in "LNS" for c in word)
 
 
 def _stem(words: Sequence[str]) -> list[str]:
