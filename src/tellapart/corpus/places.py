@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
-from tellapart.corpus.document import Document
+from tellapart.corpus.document import Document, Places
 
 _TABLES = (".csv", ".tsv")
 _QUOTED = re.compile(r'"[^"]*"?')
@@ -43,16 +45,17 @@ def place_of(document: Document, start: int, end: int) -> Place:
     if inner:
         start += len(body) - len(body.lstrip())
         end = start + len(inner)
-    if not document.places:
+    places = document.places
+    if not places:
         first = document.text.count("\n", 0, start) + 1
         last = first + inner.count("\n")
         is_table = (document.path or "").lower().endswith(_TABLES)
         return Place((first, last), rows=_rows(document.text, start, end) if is_table else None)
-    heading = _at(document, "heading", start)
+    heading = _at(places["heading"], start) if "heading" in places else None
     return Place(
-        lines=_span(document, "line", start, end),
-        pages=_span(document, "page", start, end),
-        cells=_span(document, "cell", start, end),
+        lines=_span(places, "line", start, end),
+        pages=_span(places, "page", start, end),
+        cells=_span(places, "cell", start, end),
         heading=heading if isinstance(heading, str) else "",
     )
 
@@ -91,17 +94,17 @@ def offset_of_line(document: Document, line: int) -> int | None:
     return offset + len(body) - len(body.lstrip())
 
 
-def _at(document: Document, name: str, offset: int) -> int | str | None:
+def _at(pairs: Sequence[tuple[int, int | str]], offset: int) -> int | str | None:
     """What holds at an offset."""
-    pairs = document.places.get(name, ())
-    position = bisect_right(pairs, offset, key=lambda pair: pair[0])
+    position = bisect_right(pairs, offset, key=itemgetter(0))
     return pairs[position - 1][1] if position else None
 
 
-def _span(document: Document, name: str, start: int, end: int) -> tuple[int, int] | None:
-    if name not in document.places:
+def _span(places: Places, name: str, start: int, end: int) -> tuple[int, int] | None:
+    if name not in places:
         return None
-    first, last = _at(document, name, start), _at(document, name, max(end - 1, start))
+    pairs = places[name]
+    first, last = _at(pairs, start), _at(pairs, max(end - 1, start))
     return (first, max(first, last)) if isinstance(first, int) and isinstance(last, int) else None
 
 

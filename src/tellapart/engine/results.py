@@ -183,9 +183,11 @@ def _unit_id(stored: StoredDocument, granularity: Granularity, ordinal: int, sta
     document = stored.document
     if granularity is LEVELS[stored.tree.kind][-1]:
         return document.id
-    starts = stored.tree.levels[granularity].starts[: ordinal + 1]
-    same = starts[:-1][starts[1:] - starts[:-1] == len(text)].tolist()
-    copies = 1 + sum([document.text.startswith(text, place) for place in same])
+    copies = 1
+    if ordinal:
+        starts = stored.tree.levels[granularity].starts[: ordinal + 1]
+        same = starts[:-1][starts[1:] - starts[:-1] == len(text)].tolist()
+        copies += sum([document.text.startswith(text, place) for place in same])
     name = f"{document.id}#{granularity}:{_hash(text)}"
     return name if copies == 1 else f"{name}-{copies}"
 

@@ -19,7 +19,7 @@ from zlib import crc32
 from tellapart.corpus.document import ContainmentTree, Document, Granularity, Kind
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
 from tellapart.index import database
-from tellapart.index.database import decode_tree, encode_tree
+from tellapart.index.database import decode_json, decode_tree, encode_tree
 from tellapart.index.queries import DocumentQueries
 
 FILE = "store.sqlite"
@@ -54,6 +54,7 @@ class Store(DocumentQueries):
         self.connection = connection
         self.path = path
         self._inode = database.inode(path)
+        self._mending = f"{path}: {rebuilding(path)}"
 
     @property
     def place(self) -> str:
@@ -235,7 +236,8 @@ class Store(DocumentQueries):
         for start in range(0, len(wanted), FETCHED):
             some = wanted[start : start + FETCHED]
             marks = ", ".join("?" * len(some))
-            found |= {row[0]: self._document(row) for row in self._rows(f"number IN ({marks})", some)}
+            rows = list(self._rows(f"number IN ({marks})", some))  # one after the other takes longer in turns
+            found |= {row[0]: self._document(row) for row in rows}
         if missing := [number for number in wanted if number not in found]:
             raise CorruptIndexError(
                 f"document {missing[0]} is missing from {self.path}: {rebuilding(self.path)}"
@@ -265,7 +267,7 @@ class Store(DocumentQueries):
         )
 
     def _document(self, row: tuple[Any, ...]) -> StoredDocument:
-        return document_of(row, f"{self.path}: {rebuilding(self.path)}")
+        return document_of(row, self._mending)
 
 
 def document_of(row: tuple[Any, ...], place: str) -> StoredDocument:
@@ -285,10 +287,10 @@ def document_of(row: tuple[Any, ...], place: str) -> StoredDocument:
         language=language,
         title=title,
         path=path,
-        metadata={} if metadata == NONE else json.loads(metadata),
+        metadata={} if metadata == NONE else decode_json(metadata),
         places={}
         if places == NONE
-        else {name: tuple(map(tuple, pairs)) for name, pairs in json.loads(places).items()},
+        else {name: tuple(map(tuple, pairs)) for name, pairs in decode_json(places).items()},
     )
     return StoredDocument(number, document, decode_tree(tree, len(text), document.kind))
 
