@@ -61,6 +61,20 @@ def test_search_gives_what_the_command_line_gives(client, folder, call):
     )
 
 
+def test_a_search_is_answered_alike_however_it_is_sent(client):
+    asked = {"query": "watering roses", "k": 3}
+    expected = client.post("/v1/search", json=asked).json()
+    body = json.dumps(asked).encode()
+    for kind in (
+        "application/json; charset=utf-8",
+        "application/vnd.api+json",
+    ):  # the second takes the framework's way
+        sent = iter((body[:7], body[7:]))
+        assert client.post("/v1/search", content=sent, headers={"content-type": kind}).json() == expected
+    assert client.get("/v1/search", params={"q": asked["query"], "k": 3}).json() == expected
+    assert client.post("/v1/search", content=body, headers={"content-type": "text/plain"}).status_code == 422
+
+
 def test_answers_know_files_that_changed_while_the_server_runs(client, corpus):
     def found(word):
         answer = client.post("/v1/search", json={"query": word, "ranker": "bm25"}).json()

@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from fastapi import FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
-from pydantic_core import to_json
 
 from tellapart.corpus.document import Kind
 from tellapart.engine import Index
 from tellapart.engine.context import context_json
-from tellapart.engine.relevance import nothing_relevant
-from tellapart.engine.request import SearchRequest
 from tellapart.engine.results import search_json
 from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
 from tellapart.serving import http_models as shapes
@@ -29,9 +25,10 @@ from tellapart.serving.http_errors import UnknownIdError, handle_errors
 from tellapart.serving.http_identities import add_identities
 from tellapart.serving.http_judging import add_judging, judged_folder
 from tellapart.serving.http_map import add_map
+from tellapart.serving.http_search import answer_search
 from tellapart.serving.jobs import Jobs, JobState, evaluation
 from tellapart.serving.shared import Service, SharedIndex
-from tellapart.serving.units import locate, rerank_settings
+from tellapart.serving.units import locate
 
 EVENT_SECONDS = 0.3
 
@@ -74,25 +71,8 @@ def make_api(service: Service) -> FastAPI:
 
 def _add_searching(app: FastAPI, service: Service) -> None:
     async def search(body: shapes.SearchBody, client: Request) -> Response:
-        request = SearchRequest(
-            query=body.query,
-            like=tuple(body.like),
-            unlike=tuple(body.unlike),
-            k=body.k,
-            ranker=body.ranker,
-            granularity=body.granularity,
-            encoder=body.encoder,
-            where=tuple(body.where),
-            parameters=rerank_settings(body.rerank),
-        )
-
-        def ask(index: Index) -> bytes:
-            _refuse_files(index, request.examples)
-            found = index.search(request)
-            return to_json({**search_json(found), "absent": nothing_relevant(index, found)})
-
         # Made here already: checking it against its own shape took a third, writing it in Python a tenth.
-        return Response(await service.index(body.index).answer(ask, client), media_type="application/json")
+        return Response(await answer_search(service, body, client.receive), media_type="application/json")
 
     @app.post("/v1/search", response_model=shapes.SearchAnswerShape)
     async def search_by_body(body: shapes.SearchBody, client: Request) -> Response:
@@ -126,7 +106,7 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             )
             return {**search_json(found), "absent": None}
 
-        return await service.index(body.index).answer(ask, client)
+        return await service.index(body.index).answer(ask, client.receive)
 
     @app.post("/v1/context", response_model=shapes.ContextShape)
     async def context_for(body: shapes.ContextBody, client: Request) -> dict[str, Any]:
@@ -136,7 +116,7 @@ def _add_searching(app: FastAPI, service: Service) -> None:
             lambda index: context_json(
                 index.context(body.query, tokens=body.tokens, where=where, always=body.always)
             ),
-            client,
+            client.receive,
         )
 
 
@@ -288,13 +268,6 @@ def _served(name: str, shared: SharedIndex) -> shapes.ServedIndexShape:
             encoders=list(snapshot.encoders),
             granularities=[level.value for level in snapshot.granularities],
         )
-
-
-def _refuse_files(index: Index, examples: Sequence[str]) -> None:
-    """Examples come out of the index: a request may not make the server read other files."""
-    for name in examples:
-        if Path(name).is_file():
-            index.document_at(name)
 
 
 def _written(row: np.ndarray, encoding: str) -> list[float] | str:

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from tellapart.errors import CorruptIndexError, LockedIndexError, StaleIndexError, TellapartError
+from tellapart.serving.http_guard import Scope
 from tellapart.serving.mistakes import describe_mistakes
 from tellapart.serving.shared import GivenUpError
 
@@ -20,15 +21,28 @@ class UnknownIdError(TellapartError):
     """Nothing here goes by the id in the address: 404."""
 
 
+def refused(error: TellapartError) -> JSONResponse:
+    """Answer a mistake with 4xx, and with 503 where the index cannot be used."""
+    unusable = isinstance(error, CorruptIndexError | StaleIndexError | LockedIndexError)
+    given_up = isinstance(error, GivenUpError)
+    status = 404 if isinstance(error, UnknownIdError) else 499 if given_up else 503 if unusable else 400
+    return JSONResponse({"detail": str(error)}, status)
+
+
+def fault(scope: Scope, error: Exception) -> JSONResponse:
+    """Answer with 500, and leave a line in the log that holds nothing of the corpus."""
+    _log.error("%s %s: %s", scope["method"], scope["path"], type(error).__name__)
+    return JSONResponse(
+        {"detail": "a fault of the server, not of the request: its log says more; please report it"}, 500
+    )
+
+
 def handle_errors(app: FastAPI) -> None:
     """Answer mistakes with 4xx, an index that cannot be used with 503, and faults of ours with 500."""
 
     @app.exception_handler(TellapartError)
-    async def refused(_: Request, error: TellapartError) -> JSONResponse:
-        unusable = isinstance(error, CorruptIndexError | StaleIndexError | LockedIndexError)
-        given_up = isinstance(error, GivenUpError)
-        status = 404 if isinstance(error, UnknownIdError) else 499 if given_up else 503 if unusable else 400
-        return JSONResponse({"detail": str(error)}, status)
+    async def mistaken(_: Request, error: TellapartError) -> JSONResponse:
+        return refused(error)
 
     @app.exception_handler(RequestValidationError)
     async def not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -45,7 +59,4 @@ def handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
-        _log.error("%s %s: %s", request.method, request.url.path, type(error).__name__)
-        return JSONResponse(
-            {"detail": "a fault of the server, not of the request: its log says more; please report it"}, 500
-        )
+        return fault(request.scope, error)

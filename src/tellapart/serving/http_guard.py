@@ -142,8 +142,8 @@ class Guard:
                 await _refuse(send, Refusal(504, f"no answer within {self.limits.seconds:g} seconds"))
 
     def _refusal(self, scope: Scope) -> Refusal | None:
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        host = _hostname(f"//{headers.get(b'host', '')}")
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = _hostname(b"//" + headers.get(b"host", b""))
         if host not in self.hosts:
             return Refusal(
                 421, "this server does not go by that name: ask it by the address it was started with"
@@ -152,11 +152,11 @@ class Guard:
         if origin is not None and _hostname(origin) not in self.hosts:
             return Refusal(403, "a page from somewhere else may not ask this server")
         if self.token is not None and not _is_open(scope["path"]):
-            scheme, _, secret = headers.get(b"authorization", "").partition(" ")
-            given = secret.encode() if scheme.lower() == "bearer" else b""
+            scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+            given = secret if scheme.lower() == b"bearer" else b""
             if not hmac.compare_digest(given, self.token.encode()):
                 return Refusal(401, "a token is needed: send 'Authorization: Bearer TOKEN'")
-        length = headers.get(b"content-length", "0")
+        length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._most(scope):
             return Refusal(413, f"the body is over {self._most(scope):,} bytes")
         if self._running >= self.limits.concurrent:
@@ -186,9 +186,9 @@ def _is_open(path: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _hostname(url: str) -> str:
+def _hostname(url: bytes) -> str:
     try:
-        return (urlsplit(url).hostname or "").lower()
+        return (urlsplit(url.decode("latin-1")).hostname or "").lower()
     except ValueError:
         return ""
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi.responses import FileResponse, Response
@@ -23,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from tellapart.serving.http_app import make_api
 from tellapart.serving.http_guard import App, Guard, Limits
+from tellapart.serving.http_search import SearchesFirst
 from tellapart.serving.shared import Service
 
 PAGE = Path(__file__).parent / "page"
@@ -91,7 +93,11 @@ def make_app(settings: ServeSettings) -> App:
 
     app.mount("/", StaticFiles(directory=PAGE, html=True))
     return Guard(
-        app, hosts=settings.hosts, token=settings.token, limits=settings.limits, counted=metrics.count
+        SearchesFirst(app, service),
+        hosts=settings.hosts,
+        token=settings.token,
+        limits=settings.limits,
+        counted=metrics.count,
     )
 
 
@@ -113,13 +119,18 @@ class Metrics:
         )
         if several:
             MultiProcessCollector(self.registry)  # type: ignore[no-untyped-call]
+        self._of = lru_cache(maxsize=None)(self._counters)  # so many as there are endpoints and statuses
 
     def count(self, path: str, status: int, seconds: float) -> None:
         """Take note of one request; paths with ids in them are counted together."""
         parts = path.strip("/").split("/")
         endpoint = parts[1] if len(parts) > 1 and parts[0] == "v1" and parts[1] in PATHS else "other"
-        self.requests.labels(endpoint, str(status)).inc()
-        self.seconds.labels(endpoint).observe(seconds)
+        requests, taken = self._of(endpoint, status)
+        requests.inc()
+        taken.observe(seconds)
+
+    def _counters(self, endpoint: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(endpoint, str(status)), self.seconds.labels(endpoint)
 
     def page(self) -> tuple[bytes, str]:
         """Give the text that Prometheus reads, and its type."""

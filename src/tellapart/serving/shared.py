@@ -17,11 +17,10 @@ from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.index.postgres.address import Address, only_searched
 from tellapart.index.store import FILE
+from tellapart.serving.http_guard import Receive
 from tellapart.serving.jobs import Jobs
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from tellapart.identities import Gallery
 
 Answer = TypeVar("Answer")
@@ -47,7 +46,7 @@ class SharedIndex:
         self._identity: tuple[int, int] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
 
-    async def answer(self, ask: Callable[[Index], Answer], request: Request) -> Answer:
+    async def answer(self, ask: Callable[[Index], Answer], receive: Receive) -> Answer:
         """Let a thread of its own ask the index, one call after the other in the order of asking.
 
         Threads that wait for each other would only take turns at the interpreter, each with memory of its own. A call
@@ -62,7 +61,7 @@ class SharedIndex:
                 return ask(index)
 
         asked = asyncio.get_running_loop().run_in_executor(self._thread, held)
-        watch = asyncio.create_task(_cancel_without_client(asked, request))
+        watch = asyncio.create_task(_cancel_without_client(asked, receive))
         try:
             await asyncio.wait((asked,))
         finally:
@@ -107,9 +106,9 @@ class SharedIndex:
                 self._index = None
 
 
-async def _cancel_without_client(asked: asyncio.Future[Answer], request: Request) -> None:
+async def _cancel_without_client(asked: asyncio.Future[Answer], receive: Receive) -> None:
     """Take a call out of the queue when its client goes; the rest of a body that nobody reads is passed over."""
-    while (await request.receive())["type"] != "http.disconnect":
+    while (await receive())["type"] != "http.disconnect":
         pass
     asked.cancel()
 
