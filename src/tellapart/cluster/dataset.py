@@ -9,6 +9,7 @@ left: readers see that one and nothing of a run in flight.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -33,7 +34,11 @@ DELETED_TOGETHER = 5_000
 """Rows named in one predicate, some 50 KB of it (not measured)."""
 
 KEPT_VERSIONS = timedelta(days=1)
-"""How long somebody may go on reading a version that is not the newest."""
+"""How long somebody may go on reading a version after another one became the complete one."""
+
+REPLACED = "replaced-"
+"""Tags of versions that were complete, with the second in which they were no longer. Lance counts a version's age from
+its commit: one of last month would be deleted in the moment in which it is replaced, under whoever reads it."""
 
 STRINGS = ("source", "stamp", "id", "skipped", "kind", "language", "title", "path")
 LONG_STRINGS = ("metadata", "places", "text", "tree")
@@ -256,12 +261,19 @@ class Documents:
         """Show readers what is there now, and delete what nobody can be reading any more."""
         self._check_alone()
         with lance_errors(self.place):
-            tags, version = self.dataset.tags, self.dataset.version
-            known = tags.list().get(COMPLETE)
-            if known is None:
+            tags, version, now = self.dataset.tags, self.dataset.version, int(time.time())
+            named = tags.list()
+            if COMPLETE not in named:
                 tags.create(COMPLETE, version)
-            elif known["version"] != version:
+            elif (before := named[COMPLETE]["version"]) != version:
+                tags.create(f"{REPLACED}{now}-{before}", before)
                 tags.update(COMPLETE, version)
+            for name in named:
+                if (
+                    name.startswith(REPLACED)
+                    and now - int(name.split("-")[1]) > KEPT_VERSIONS.total_seconds()
+                ):
+                    tags.delete(name)
             self.dataset.cleanup_old_versions(KEPT_VERSIONS, error_if_tagged_old_versions=False)
 
     def _check_alone(self) -> None:
