@@ -178,7 +178,7 @@ def kept_for_examples(index, ranker, **changed):
             0,
         )
     name = examples_record("words", level)
-    write_records(index.folder, {name: changed.get("text", record.encode())})
+    write_records(index.store, {name: changed.get("text", record.encode())})
 
 
 @pytest.mark.parametrize("ranker", ["ridge", "rocchio"])

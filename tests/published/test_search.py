@@ -105,7 +105,7 @@ def test_the_verdict_is_followed(index, address):
         chosen = index.plan(ranker="bm25", granularity="section").configuration
         state, generation = corpus_state(index.store), index.store.generation + 1
     record = VerdictRecord(chosen, "measured", state, None, "2026-01-01T00:00:00", generation)
-    write_records(index.folder, {"verdict": record.encode()})
+    write_records(index.store, {"verdict": record.encode()})
     publish(index, address)
     with Index.open(address) as published:
         answer = published.search("roses")

@@ -25,7 +25,7 @@ EXAMPLES = (
 
 def calibrate(
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     queries: options.Queries = None,
     qrels: options.Qrels = None,
     spans: options.Spans = None,

@@ -24,7 +24,7 @@ EXAMPLES = (
 
 def clones(
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     encoder: options.EncoderName = None,
     k: Annotated[int, typer.Option("-k", "--top-k", help="How many groups.")] = 10,
     yes: options.Yes = False,

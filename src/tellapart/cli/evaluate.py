@@ -17,7 +17,7 @@ from tellapart.cli.output import note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.encoders.load import PIXELS
 from tellapart.engine import Index
-from tellapart.engine.opened import folder_store
+from tellapart.engine.opened import folder_store, is_published
 from tellapart.errors import TellapartError
 from tellapart.index.latent import LSA
 from tellapart.progress import Progress
@@ -40,7 +40,7 @@ EXAMPLES = (
 
 def evaluate(
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     queries: options.Queries = None,
     qrels: options.Qrels = None,
     spans: options.Spans = None,
@@ -154,7 +154,7 @@ def evaluate(
                 _add_encoder(opened, PIXELS, "what every other has to beat")
             verdict = compared(opened, None, qrels, **wanted)
             if keep and not holds_only_images(opened):
-                note(f"not kept: the verdict of {opened.folder} is for its texts")
+                note(f"not kept: the verdict of {opened.place} is for its texts")
                 keep = False
         else:
             judged = _judged(opened, queries, qrels, spans, split, ignore_same_id=ignore_same_id)
@@ -164,7 +164,7 @@ def evaluate(
             log = _log(queries) if judged is None else None
             verdict = compared(opened, judged, query_log=log, language_model=language_model, **wanted)
     regression = compare_with(saved, verdict, seed=seed) if saved else None
-    _show(verdict, regression, opened.folder, json=json, everything=everything, details=details)
+    _show(verdict, regression, opened.place, json=json, everything=everything, details=details)
     if report is not None:
         _write_report(opened, judged, verdict, report)
     if runs is not None and judged is not None:
@@ -178,6 +178,8 @@ def _note_changes(index: Index) -> None:
     """Say that the index does not show the files as they are now: it is evaluated as it is."""
     from tellapart.index.freshness import differences, sources_are_there, unseen_files
 
+    if is_published(index.store):
+        return
     with index.reading():
         if not sources_are_there(index.settings, index.folder):
             return
@@ -187,7 +189,7 @@ def _note_changes(index: Index) -> None:
         files = "1 file" if changed == 1 else f"{changed:,} files"
         note(
             f"{files} changed since this index was made, which is evaluated as it is:"
-            f" 'tellapart index --index {index.folder}' first takes them over"
+            f" 'tellapart index --index {index.place}' first takes them over"
         )
 
 
@@ -249,7 +251,13 @@ def _log(queries: Path | None) -> Mapping[str, str] | None:
 
 def _add_encoder(index: Index, name: str, why: str) -> None:
     """Give the comparison an encoder that costs seconds."""
-    if name not in index.settings.encoders:
+    if name in index.settings.encoders:
+        return
+    if is_published(index.store):
+        note(
+            f"{name} is not compared: add it in the folder ('tellapart index --encoder {name}') and publish again"
+        )
+    else:
         index.add_encoder(name, progress=terminal_progress())
         note(f"added the encoder {name} to the index: {why}")
 
@@ -257,7 +265,7 @@ def _add_encoder(index: Index, name: str, why: str) -> None:
 def _show(
     verdict: Verdict,
     regression: Regression | None,
-    folder: Path,
+    place: str,
     *,
     json: bool,
     everything: bool,
@@ -271,7 +279,7 @@ def _show(
         print_json({**verdict.to_json(), **against})
         return
     print_verdict(verdict, everything=everything, details=details)
-    print_compressions(verdict, str(folder))
+    print_compressions(verdict, place)
     if regression:
         print(regression.sentence)
 
@@ -282,7 +290,7 @@ def _write_report(index: Index, judged: QuerySet | None, verdict: Verdict, path:
         return
     from tellapart.experiments.report.page import contents_of, write_report
 
-    command = shlex.join(["tellapart", *sys.argv[1:]])
+    command = shlex.join(["tellapart", *map(options.shown, sys.argv[1:])])
     write_report(contents_of(index, verdict, judged, command=command), path)
     note(f"{path}: the report, for a browser")
 
@@ -311,5 +319,5 @@ def _keep(index: Index, verdict: Verdict) -> None:
     except TellapartError as error:
         raise TellapartError(f"the verdict above is not kept: {error}; --no-keep only looks") from None
     note(
-        f"search in {index.folder} uses {verdict.chosen.configuration.described} from now on (--no-keep: only look)"
+        f"search in {index.place} uses {verdict.chosen.configuration.described} from now on (--no-keep: only look)"
     )

@@ -15,6 +15,7 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.experiments.query_files import read_query_set
 from tellapart.experiments.query_set import QuerySet
+from tellapart.index.home import name_of
 from tellapart.scores.code_functions import MOST_FUNCTIONS
 from tellapart.scores.cures import TriedCure, try_cures
 from tellapart.scores.distributions import CosinePicture, cosine_pictures
@@ -34,7 +35,7 @@ EXAMPLES = (
 
 def inspect(
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     encoder: options.EncoderName = None,
     granularity: options.GranularityName = None,
     seed: options.Seed = 0,
@@ -106,7 +107,9 @@ def inspect(
     pictures = cosine_pictures(opened, named, granularity, judged, seed=seed) if several else []
     cures = {} if judged is None else {each.encoder: _cures(opened, each, judged, seed) for each in pictures}
     if report is not None:
-        report.write_text(inspection_page(opened.folder.name, inspections, pictures, cures), encoding="utf-8")
+        report.write_text(
+            inspection_page(name_of(opened.place), inspections, pictures, cures), encoding="utf-8"
+        )
         note(f"wrote {report}")
     kept = [each.examples for each in inspections if each.examples is not None] if keep else []
     for measured in kept:

@@ -28,7 +28,7 @@ SESSION = ".session.jsonl"
 
 def judge(
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     queries: Annotated[
         Path | None,
         typer.Option("--queries", metavar="FILE", help="queries.jsonl (_id, text) or id<TAB>text lines."),
@@ -70,7 +70,7 @@ def judge(
             lines=lines,
             complete=complete,
             json=json,
-            command=f"tellapart evaluate --index {opened.folder} --queries {queries or 'FILE'} --qrels {qrels}",
+            command=f"tellapart evaluate --index {opened.place} --queries {queries or 'FILE'} --qrels {qrels}",
         ).run()
     finally:
         session.close()

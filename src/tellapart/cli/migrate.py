@@ -78,7 +78,7 @@ def _go_back(index: Index, *, json: bool) -> None:
     if json:
         print_json({"schema": SCHEMA, "in_use": change.old, "unused": change.new})
     else:
-        note(f"{index.folder} uses {change.old} again; {change.new} stays until 'tellapart migrate --finish'")
+        note(f"{index.place} uses {change.old} again; {change.new} stays until 'tellapart migrate --finish'")
 
 
 def _finish(index: Index, *, json: bool) -> None:
@@ -88,7 +88,7 @@ def _finish(index: Index, *, json: bool) -> None:
     if json:
         print_json({"schema": SCHEMA, "dropped": dropped})
     else:
-        note(f"{index.folder}: {dropped} is dropped" if dropped else f"{index.folder}: nothing to drop")
+        note(f"{index.place}: {dropped} is dropped" if dropped else f"{index.place}: nothing to drop")
 
 
 def _show(index: Index, done: Migration, *, json: bool) -> None:
@@ -114,7 +114,7 @@ def _show(index: Index, done: Migration, *, json: bool) -> None:
         note(f"{done.dropped}, of an earlier change, is dropped")
     if done.switched:
         note(
-            f"{index.folder} uses {done.new} from now on; 'tellapart migrate --rollback' goes back to {done.old},"
+            f"{index.place} uses {done.new} from now on; 'tellapart migrate --rollback' goes back to {done.old},"
             " 'tellapart migrate --finish' drops its vectors"
         )
     else:

@@ -24,6 +24,12 @@ def index_place(text: str) -> Path:
     return Address.packed(text) if URL.match(text) else Path(text)
 
 
+def shown(argument: str) -> str:
+    """Give an argument of the command line without the password of an address."""
+    address = Address.of(argument.removeprefix("--index="))
+    return argument if address is None else str(address)
+
+
 IndexFolder = Annotated[
     Path | None,
     typer.Option(

@@ -77,6 +77,8 @@ def publish(
     note(
         f"{Address.needed(to)}: {report.total:,} documents{over}; sent {', '.join(parts) or 'nothing'}{gone}"
     )
+    if report.forgotten:
+        note(f"forgotten, since they were about another index that was here: {', '.join(report.forgotten)}")
     for each in report.left:
         note(
             f"{each} is no shard any more: its schema can be dropped when no search is left that began before"

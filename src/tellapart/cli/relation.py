@@ -23,7 +23,7 @@ app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True)
-def relation(context: typer.Context, index: options.IndexFolder = None, json: options.Json = False) -> None:
+def relation(context: typer.Context, index: options.IndexPlace = None, json: options.Json = False) -> None:
     """List the relations of an index."""
     if context.invoked_subcommand is not None:
         return
@@ -49,7 +49,7 @@ def learn(
         Path,
         typer.Argument(help="A file of lines X<TAB>Y: documents, FILE:LINE, ids of units, or any words."),
     ],
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     symmetric: Annotated[
         bool, typer.Option("--symmetric", help="The relation holds in both directions.")
     ] = False,

@@ -14,7 +14,7 @@ from tellapart.cli.output import note
 from tellapart.encoders.sessions import usable_cores
 from tellapart.engine import Index
 from tellapart.errors import TellapartError, require
-from tellapart.index.home import NAME
+from tellapart.index.home import name_of
 from tellapart.index.postgres.address import Address
 
 EXAMPLES = (
@@ -132,10 +132,8 @@ def _galleries(folders: list[Path]) -> dict[str, str]:
 def _unique(folders: list[Path]) -> dict[str, str]:
     named: dict[str, str] = {}
     for folder in folders:
-        address = Address.of(folder)
-        real = folder.resolve() if address is None else folder
-        base = (real.parent.name if real.name == NAME else real.name) or "index"
-        base = base if address is None else address.name
+        base = name_of(folder)
+        real = folder.resolve() if Address.of(folder) is None else folder
         name, number = base, 2
         while name in named:
             name, number = f"{base}-{number}", number + 1

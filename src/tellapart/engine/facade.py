@@ -62,11 +62,12 @@ class Index:
 
     def __init__(self, place: OpenedIndex, objects: Mapping[str, Encoder], *, refresh: bool = True) -> None:
         self.folder = place.folder
+        self.place = place.place
         self.store = place.store
         self._generations = place.generations
         self.objects = dict(objects)
         self._refresher = place.refresher(self.objects) if refresh else None
-        self._verdict: tuple[int, CheckedVerdict | None] | None = None
+        self._verdict: tuple[tuple[int, str], CheckedVerdict | None] | None = None
         self._encoders: dict[str, Encoder] = {}
 
     @classmethod
@@ -149,7 +150,7 @@ class Index:
     def __repr__(self) -> str:
         with self.reading() as snapshot:
             encoders = ", ".join(snapshot.encoders) or "words only"
-            return f"<Index {self.store.place!r}: {len(self):,} documents, {encoders}>"
+            return f"<Index {self.place!r}: {len(self):,} documents, {encoders}>"
 
     def __len__(self) -> int:
         """How many documents it holds."""
@@ -333,8 +334,9 @@ class Index:
 
     def planner(self, snapshot: Snapshot) -> Planner:
         """Plan over a snapshot that `reading` gave, following the verdict kept with it."""
-        if self._verdict is None or self._verdict[0] != snapshot.generation:
-            self._verdict = snapshot.generation, CheckedVerdict.of(self.store, snapshot)
+        version = snapshot.generation, self.store.records_version
+        if self._verdict is None or self._verdict[0] != version:
+            self._verdict = version, CheckedVerdict.of(self.store, snapshot)
         return Planner(snapshot, self.store, self._sources, self._verdict[1])
 
     def _sources(self) -> list[str]:
@@ -351,6 +353,6 @@ class Index:
             with self.reading() as snapshot:
                 how = f"{snapshot.adding()}, or Index.update() for an encoder object"
             raise StaleIndexError(
-                f"another version of {name!r} made the vectors in {self.store.place}: make new ones with {how}"
+                f"another version of {name!r} made the vectors in {self.place}: make new ones with {how}"
             )
         return encoder

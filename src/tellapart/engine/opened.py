@@ -45,11 +45,12 @@ class SnapshotReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OpenedIndex:
-    """An opened index; `folder` holds it, or what a published one keeps on this machine."""
+    """An opened index; `folder` holds it, or what a published one keeps on this machine; messages call it `place`."""
 
     folder: Path
     store: DocumentStore
     generations: SnapshotReader
+    place: str
 
     @classmethod
     def open(cls, path: Path | str) -> OpenedIndex:
@@ -62,14 +63,15 @@ class OpenedIndex:
         if address is not None:
             from tellapart.index.postgres.snapshot import open_published
 
-            return cls(*open_published(address))
+            home, published, generations = open_published(address)
+            return cls(home, published, generations, published.place)
         return cls.of_folder(path_of(path, "path"))
 
     @classmethod
     def of_folder(cls, folder: Path) -> OpenedIndex:
         """Open what is in a folder."""
         store = Store.open(folder)
-        return cls(folder, store, Generations(folder, store))
+        return cls(folder, store, Generations(folder, store), store.place)
 
     def refresher(self, objects: Mapping[str, Encoder]) -> Refresher | None:
         """Give what looks at the sources before a search; a published index has none."""

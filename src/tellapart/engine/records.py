@@ -9,14 +9,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tellapart.corpus.document import Granularity
 from tellapart.engine.configuration import Configuration, parse_granularities
+from tellapart.engine.opened import own_folder
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import VERDICT, Catalogue
 from tellapart.index.lock import writer_lock
+from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.reading import DocumentStore
 from tellapart.index.snapshot import Snapshot
 from tellapart.index.store import FILE, Store, corruption_named
@@ -46,7 +47,7 @@ class VerdictRecord:
     """The configuration to use, the sentence that says why, and what it was measured on.
 
     `encoder_fingerprint` is that of the configuration's encoder; `made` an ISO date and time; `generation` that of the
-    index that the verdict came with: as long as it stands, nothing can have changed.
+    index that the verdict came with (`NO_GENERATION`: none): as long as it stands, nothing can have changed.
     """
 
     configuration: Configuration
@@ -122,17 +123,36 @@ def corpus_state(store: DocumentStore) -> CorpusState:
     return CorpusState(hashed.hexdigest(), store.count(), store.newest())
 
 
-def write_records(folder: Path, records: Mapping[str, str]) -> None:
-    """Keep records in an index, replacing those of the same names; readers see them as a new generation."""
+NO_GENERATION = -1
+"""Of records kept in a published index: its generations are the folder's, which knows nothing of them."""
+
+
+def generation_with(store: DocumentStore) -> int:
+    """Give the generation that records kept now come with."""
+    return NO_GENERATION if isinstance(store, PublishedStore) else store.generation + 1
+
+
+def write_records(store: DocumentStore, records: Mapping[str, str]) -> None:
+    """Keep records in an index, replacing those of the same names.
+
+    Readers see them with their next search. In a published index they stay until the folder has newer ones.
+
+    Raises:
+        TellapartError: The index cannot be written.
+    """
+    if isinstance(store, PublishedStore):
+        store.keep_records(records)
+        return
+    folder = own_folder(store)
     with writer_lock(folder), corruption_named(folder / FILE):
-        store = Store.create(folder)
+        writing = Store.create(folder)
         try:
-            with store.transaction():
+            with writing.transaction():
                 for name, value in records.items():
-                    Catalogue(store).put_record(name, value)
-                store.next_generation()
+                    Catalogue(writing).put_record(name, value)
+                writing.next_generation()
         finally:
-            store.close()
+            writing.close()
 
 
 def why_stale(record: VerdictRecord | HitCalibration, store: DocumentStore, snapshot: Snapshot) -> str | None:

@@ -134,7 +134,7 @@ def text_arms(
             raise TellapartError(f"unknown ranker {ranker!r}: choose among {', '.join(RANKERS)}")
     with index.reading() as snapshot:
         if not snapshot.granularities:
-            raise TellapartError(f"the index {index.folder} is empty: there is nothing to evaluate")
+            raise TellapartError(f"the index {index.place} is empty: there is nothing to evaluate")
         for encoder in encoders:
             if encoder not in snapshot.encoders:
                 raise snapshot.unknown_encoder(encoder)

@@ -132,14 +132,14 @@ def compressible(index: Index, encoders: Sequence[str]) -> tuple[str, ...]:
     for name, encoder in made.items():
         if isinstance(encoder, CompressedEncoder):
             raise TellapartError(
-                f"the vectors of {name} in {index.folder} are compressed already: keep them whole to compare, with"
-                f" 'tellapart index --compress none --index {index.folder}'"
+                f"the vectors of {name} in {index.place} are compressed already: keep them whole to compare, with"
+                f" 'tellapart index --compress none --index {index.place}'"
             )
     if not made:
         raise TellapartError("--compress: nothing that is compared looks at vectors")
     raise TellapartError(
         f"--compress: vectors of {', '.join(made)} are never compressed; add an encoder whose vectors are:"
-        f" 'tellapart index --index {index.folder} --encoder minilm'"
+        f" 'tellapart index --index {index.place} --encoder minilm'"
     )
 
 

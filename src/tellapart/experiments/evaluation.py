@@ -14,7 +14,7 @@ from tellapart.arguments import Names, names, need, path_of, whole_number
 from tellapart.corpus.document import Granularity
 from tellapart.encoders.images import ImageEncoder, was_learned
 from tellapart.engine import Index
-from tellapart.engine.opened import own_folder
+from tellapart.engine.copied import index_in_folder
 from tellapart.engine.planning import only_some
 from tellapart.engine.records import corpus_state
 from tellapart.errors import TellapartError
@@ -60,7 +60,7 @@ def evaluate(
     """Compare configurations of an index on queries with known answers, and say which to use.
 
     Args:
-        index: Whose configurations are compared.
+        index: Whose configurations are compared; a published one is copied to this machine for that.
         queries: Judged queries: a query set, or a file or folder as `read_query_set` takes it; below a hundred of
             them synthetic queries are asked too, and count beside them. None = synthetic queries alone, made from the
             corpus, which are believed as far as they agreed with people on other collections. Of an index that
@@ -94,55 +94,53 @@ def evaluate(
         names(granularities, "granularities"),
         names(rankers, "rankers"),
     )
-    own_folder(index.store)  # synthetic queries are asked of copies with blanks
     rerank = None if rerank is None else names(rerank, "rerank")
     wanted = measure if measure is None or isinstance(measure, Measure) else Measure.parse(measure)
     notes: tuple[str, ...] = ()
     query_set: QuerySet | None = None
     arms: Arms | None = None
-    if asks_for_images(index, granularities):
-        if compress:
-            raise TellapartError("vectors of images are never compressed: leave out --compress")
-        judged = None if qrels is None else read_qrels(path_of(qrels, "qrels"))
-        experiment = compare_images(index, judged, encoders, rankers, wanted, seed=seed, progress=progress)
-    else:
-        arms = text_arms(index, encoders, granularities, rankers)
-        if compress:
-            compressible(
-                index, arms.encoders
-            )  # says at once that nothing can be compressed, not after minutes
-        encode_sentences(index, arms, progress)
-        query_set = _query_set(index, queries, qrels, spans, split)
-        asked = AT_MOST if query_set is None else len(query_set.answerable())
-        arms, notes = with_second_looks(arms, asked, rerank)
-        if query_set is not None:
-            experiment = run_texts(index, query_set, arms, wanted, progress, runner=runner)
+    with index_in_folder(index, progress=progress) as here:
+        if asks_for_images(here, granularities):
+            if compress:
+                raise TellapartError("vectors of images are never compressed: leave out --compress")
+            judged = None if qrels is None else read_qrels(path_of(qrels, "qrels"))
+            experiment = compare_images(here, judged, encoders, rankers, wanted, seed=seed, progress=progress)
         else:
-            experiment = run_synthetic(
-                index,
-                arms,
-                wanted,
-                seed=seed,
-                query_log=query_log,
-                language_model=language_model,
-                progress=progress,
-                runner=runner,
-            )
-    experiment = _of_index(experiment, index)
-    if not experiment.queries:
-        return _undecided(experiment, index)
-    experiment = replace(
-        experiment, query_set=replace(experiment.query_set, notes=(*experiment.query_set.notes, *notes))
-    )
-    beside = _synthetic_beside(index, experiment, arms, wanted, seed, progress, runner)
-    experiment = with_costs(experiment, index, progress)
-    with progress("weighing the evidence", None):
-        verdict = decide(experiment, beside, seed=seed)
-    if globs := index.settings.vectors_for:
-        verdict = replace(verdict, notes=(*verdict.notes, only_some(globs)))
-    if compress:
-        found = compare_compressions(index, verdict, query_set, wanted, seed=seed, progress=progress)
-        verdict = replace(verdict, compressions=found)
+            arms = text_arms(here, encoders, granularities, rankers)
+            if compress:  # says at once that nothing can be compressed, not after minutes
+                compressible(here, arms.encoders)
+            encode_sentences(here, arms, progress)
+            query_set = _query_set(here, queries, qrels, spans, split)
+            asked = AT_MOST if query_set is None else len(query_set.answerable())
+            arms, notes = with_second_looks(arms, asked, rerank)
+            if query_set is not None:
+                experiment = run_texts(here, query_set, arms, wanted, progress, runner=runner)
+            else:
+                experiment = run_synthetic(
+                    here,
+                    arms,
+                    wanted,
+                    seed=seed,
+                    query_log=query_log,
+                    language_model=language_model,
+                    progress=progress,
+                    runner=runner,
+                )
+        experiment = _of_index(experiment, here)
+        if not experiment.queries:
+            return _undecided(experiment, here)
+        experiment = replace(
+            experiment, query_set=replace(experiment.query_set, notes=(*experiment.query_set.notes, *notes))
+        )
+        beside = _synthetic_beside(here, experiment, arms, wanted, seed, progress, runner)
+        experiment = with_costs(experiment, here, progress)
+        with progress("weighing the evidence", None):
+            verdict = decide(experiment, beside, seed=seed)
+        if globs := here.settings.vectors_for:
+            verdict = replace(verdict, notes=(*verdict.notes, only_some(globs)))
+        if compress:
+            found = compare_compressions(here, verdict, query_set, wanted, seed=seed, progress=progress)
+            verdict = replace(verdict, compressions=found)
     if keep:
         verdict.keep(index)
     return verdict

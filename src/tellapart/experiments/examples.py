@@ -75,7 +75,7 @@ def image_query_set(index: Index, qrels: Qrels | None = None, *, seed: int = 0) 
     shared = {folder: names for folder, names in of.items() if folder and len(names) > 1}
     if len(shared) < 2:
         raise TellapartError(
-            f"the images of {index.folder} lie in {len(shared)} folders of two and more: put those of one thing into"
+            f"the images of {index.place} lie in {len(shared)} folders of two and more: put those of one thing into"
             " one folder, at least two folders, or give judgements with --qrels"
         )
     asked = sorted((name, folder) for folder, names in shared.items() for name in names)
@@ -106,7 +106,7 @@ def _judged_images(index: Index, qrels: Qrels) -> QuerySet:
     if not kept:
         first = next(iter(qrels.grades), "")
         raise TellapartError(
-            f"no judged query is an image of {index.folder} with another one to find: the first is {first!r}; name"
+            f"no judged query is an image of {index.place} with another one to find: the first is {first!r}; name"
             " images as search prints them"
         )
     left = len(qrels.grades) - len(kept)
@@ -146,7 +146,7 @@ def image_arms(index: Index, encoders: Sequence[str] = (), rankers: Sequence[str
         seeing = [name for name in snapshot.encoders if snapshot.has_vectors(name, Granularity.IMAGE)]
         if not seeing:
             raise TellapartError(
-                f"no encoder of {index.folder} sees images: 'tellapart index --encoder {PIXELS} --index {index.folder}'"
+                f"no encoder of {index.place} sees images: 'tellapart index --encoder {PIXELS} --index {index.place}'"
             )
         for name in encoders:
             if name not in snapshot.encoders:

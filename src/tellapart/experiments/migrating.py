@@ -84,7 +84,7 @@ def migrate(
     used = _in_use(index)
     old = str(used.encoder)
     if to == old:
-        raise TellapartError(f"{index.folder} uses {to} already: name another encoder")
+        raise TellapartError(f"{index.place} uses {to} already: name another encoder")
     if sees_images(to, home=index.folder.resolve().parent):
         raise TellapartError(f"{to} encodes images: it cannot take the place of {old}, an encoder of texts")
     if to not in index.settings.encoders and to != LSA:
@@ -96,7 +96,7 @@ def migrate(
         index.add_encoder(to, progress=progress)
     if not _covers(index, to, used.granularities):
         raise TellapartError(
-            f"{to} gives the {used.granularity} units of {index.folder} no vectors: nothing changed"
+            f"{to} gives the {used.granularity} units of {index.place} no vectors: nothing changed"
         )
     verdict, rival = _compared(index, used, to, queries, measure, seed=seed, progress=progress)
     chosen = verdict is not None and verdict.choice == rival.name
@@ -117,7 +117,7 @@ def go_back(index: Index) -> EncoderChange:
     change = _change(index)
     if change is not None and not _covers(index, change.old, ()):
         raise TellapartError(
-            f"{index.folder} has no vectors of {change.old} any more: 'tellapart migrate --to' it"
+            f"{index.place} has no vectors of {change.old} any more: 'tellapart migrate --to' it"
         )
     return roll_back(index.folder)
 
@@ -140,8 +140,8 @@ def _in_use(index: Index) -> Configuration:
         default = index.planner(snapshot).default(SearchRequest()).configuration
     if default.encoder is None:
         raise TellapartError(
-            f"{index.folder} has no vectors to migrate from: add some with"
-            f" 'tellapart index --encoder NAME --index {index.folder}'"
+            f"{index.place} has no vectors to migrate from: add some with"
+            f" 'tellapart index --encoder NAME --index {index.place}'"
         )
     return default
 

@@ -223,7 +223,7 @@ def _check_documents(index: Index, qrels: Qrels, documents: set[str], notes: lis
     if not unknown:
         return
     share = len(unknown) / judged
-    words = f"{len(unknown):,} of {judged:,} judged documents are not in the index {index.folder}: {_some(unknown)}"
+    words = f"{len(unknown):,} of {judged:,} judged documents are not in the index {index.place}: {_some(unknown)}"
     if share > UNKNOWN_SHARE:
         raise TellapartError(
             f"{words}; give the judgements that belong to this corpus, or index what is missing"

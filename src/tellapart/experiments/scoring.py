@@ -125,6 +125,7 @@ class QueryBlock:
             )
             for side in (0, 1)
         ]
+        joined = [each[:, np.isfinite(each).any(axis=0)] for each in joined]  # deleted units say nothing
         finite = [
             np.where(np.isfinite(each), each, each.min(initial=0, where=np.isfinite(each))) for each in joined
         ]

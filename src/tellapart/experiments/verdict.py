@@ -13,8 +13,13 @@ from typing import Any
 from tellapart.arguments import need
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.opened import own_folder
-from tellapart.engine.records import VerdictRecord, corpus_state, examples_record, write_records
+from tellapart.engine.records import (
+    VerdictRecord,
+    corpus_state,
+    examples_record,
+    generation_with,
+    write_records,
+)
 from tellapart.engine.results import frame_of
 from tellapart.errors import TellapartError
 from tellapart.experiments.entropy import EntropyRule
@@ -282,7 +287,7 @@ class Verdict:
                 raise snapshot.unknown_encoder(encoder)
             if self.corpus and state.fingerprint != self.corpus:
                 raise TellapartError(
-                    f"the index {index.folder} changed meanwhile: run 'tellapart evaluate' again"
+                    f"the index {index.place} changed meanwhile: run 'tellapart evaluate' again"
                 )
             kept = VerdictRecord(
                 configuration,
@@ -290,10 +295,10 @@ class Verdict:
                 state,
                 None if encoder is None else snapshot.encoders[encoder].fingerprint,
                 (now or datetime.now(UTC)).isoformat(timespec="seconds"),
-                index.store.generation + 1,
+                generation_with(index.store),
             )
         if self.provenance is Provenance.EXAMPLES:
             records = {examples_record(str(encoder), configuration.granularity): kept.encode()}
         else:
             records = {VERDICT: kept.encode(), EVALUATION: json.dumps(self.to_json())}
-        write_records(own_folder(index.store), records)
+        write_records(index.store, records)

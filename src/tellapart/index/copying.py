@@ -32,11 +32,18 @@ def linked_copy(folder: Path, store: Store) -> Iterator[Path]:
     Raises:
         TellapartError: A writer changed the index meanwhile.
     """
+    with passing_folder(folder) as home:
+        with store.reading():
+            _copy(folder, store, home)
+        yield home
+
+
+@contextmanager
+def passing_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder for a copy of an index, in `folder` or where that is read-only; it is removed at the end."""
     home = _home(folder)
     try:
         with writer_lock(home):  # says that the copy is in use
-            with store.reading():
-                _copy(folder, store, home)
             yield home
     finally:
         remove(home)
@@ -65,6 +72,11 @@ def _copy(folder: Path, store: Store, home: Path) -> None:
             shutil.copytree(segment_folder(folder, number), shared, copy_function=_link)
         except (FileNotFoundError, shutil.Error) as error:  # merged by a writer since
             raise TellapartError(f"the index {folder} changed meanwhile: run the command again") from error
+    link_encoders(folder, home)
+
+
+def link_encoders(folder: Path, home: Path) -> None:
+    """Share what an index keeps of encoders that were fitted for it."""
     if (folder / ENCODERS).is_dir():
         shutil.copytree(folder / ENCODERS, home / ENCODERS, copy_function=_link)
 

@@ -71,6 +71,14 @@ def find_home(index: Path | None, path: Path | None = None) -> Home:
     return Home(own)
 
 
+def name_of(place: Path | str) -> str:
+    """Call an index as its folder, the folder that holds a `.tellapart`, or its database is called."""
+    if (address := Address.of(place)) is not None:
+        return address.name
+    folder = Path(place).resolve()
+    return (folder.parent.name if folder.name == NAME else folder.name) or "index"
+
+
 def exists(folder: Path) -> bool:
     """Whether an index lies in a folder, or should at an address."""
     return Address.of(folder) is not None or (folder / FILE).is_file()

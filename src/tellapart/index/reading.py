@@ -37,6 +37,11 @@ class DocumentStore(Protocol):
         """Counts the commits that changed what a search can find."""
         ...
 
+    @property
+    def records_version(self) -> str:
+        """Changes with the records, where that makes no generation."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections."""
         ...

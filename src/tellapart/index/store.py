@@ -183,17 +183,30 @@ class Store(DocumentQueries):
         """Counts the commits that changed what a search can find."""
         return int(self.meta("generation") or 0)
 
+    @property
+    def records_version(self) -> str:
+        """Nothing: in a folder keeping a record makes a generation."""
+        return ""
+
     def next_generation(self) -> None:
         """Count one more; part of the commit it belongs to."""
         self.set_meta("generation", str(self.generation + 1))
 
-    def add_document(self, source: str, document: Document, digest: bytes, tree: ContainmentTree) -> int:
-        """Keep a document and return its number."""
+    def add_document(
+        self,
+        source: str,
+        document: Document,
+        digest: bytes,
+        tree: ContainmentTree,
+        *,
+        number: int | None = None,
+    ) -> int:
+        """Keep a document and return its number: a new one unless it is given."""
         encoded = encode_tree(tree)
         cursor = self.connection.execute(
-            "INSERT INTO documents (source, id, kind, language, title, path, metadata, places, text, digest, tree,"
-            " tree_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (source, *fields_of(document), digest, encoded, crc32(encoded.encode())),
+            "INSERT INTO documents (number, source, id, kind, language, title, path, metadata, places, text, digest,"
+            " tree, tree_checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, source, *fields_of(document), digest, encoded, crc32(encoded.encode())),
         )
         return int(cursor.lastrowid or 0)
 

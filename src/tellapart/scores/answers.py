@@ -74,7 +74,7 @@ def _calibrated(index: Index, request: SearchRequest) -> tuple[SearchResult, Cal
 def _why_not(index: Index, result: SearchResult) -> str:
     with index.reading() as snapshot:
         kept = CheckedCalibration.of(index.store, snapshot)
-    again = f"run 'tellapart calibrate --index {index.folder}'"
+    again = f"run 'tellapart calibrate --index {index.place}'"
     if kept is None:
         return f"scores are not calibrated: {again}"
     if kept.stale is not None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.engine.opened import own_folder
+from tellapart.engine.copied import index_in_folder
 from tellapart.engine.probabilities import CALIBRATION, HitCalibration, LogisticMap
-from tellapart.engine.records import corpus_state, write_records
+from tellapart.engine.records import corpus_state, generation_with, write_records
 from tellapart.errors import TellapartError
 from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.synthetic.generate import DRAWINGS, ENOUGH, fresh_queries, generate
@@ -112,6 +112,16 @@ def calibrate(
     """
     if not 0 < answered < 1:
         raise TellapartError(f"answered is {answered:g}: give a share between 0 and 1, such as {ANSWERED:g}")
+    with index_in_folder(index, progress=progress) as here:
+        report = _calibrated(here, queries, method, answered, seed, progress)
+    if keep:
+        _keep(index, report)
+    return report
+
+
+def _calibrated(
+    index: Index, queries: QuerySet | None, method: str, answered: float, seed: int, progress: Progress
+) -> CalibrationReport:
     configuration = index.plan().configuration
     with index.reading() as snapshot:
         state = corpus_state(index.store)
@@ -144,11 +154,11 @@ def calibrate(
         corpus=state,
         encoder_fingerprint=fingerprint,
         made=made,
-        generation=index.store.generation + 1,
+        generation=generation_with(index.store),
     )
     if provenance == Provenance.SYNTHETIC.value:
         notes = (*notes, "made from the corpus itself: people's queries may be answered less often")
-    report = CalibrationReport(
+    return CalibrationReport(
         calibration,
         evidence,
         independent,
@@ -159,21 +169,16 @@ def calibrate(
         _below(evidence.unanswered, threshold),
         notes,
     )
-    if keep:
-        _keep(index, report)
-    return report
 
 
 def _keep(index: Index, report: CalibrationReport) -> None:
     with index.reading():
         if corpus_state(index.store) != report.calibration.corpus:
             raise TellapartError(
-                f"the index {index.folder} changed meanwhile: run 'tellapart calibrate' again"
+                f"the index {index.place} changed meanwhile: run 'tellapart calibrate' again"
             )
-        calibration = replace(report.calibration, generation=index.store.generation + 1)
-    write_records(
-        own_folder(index.store), {CALIBRATION: calibration.encode(), EVIDENCE: report.evidence.encode()}
-    )
+        calibration = replace(report.calibration, generation=generation_with(index.store))
+    write_records(index.store, {CALIBRATION: calibration.encode(), EVIDENCE: report.evidence.encode()})
 
 
 def observe_synthetic(

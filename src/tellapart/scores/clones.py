@@ -127,7 +127,7 @@ def find_clones(index: Index, *, encoder: str | None = None, progress: Progress 
             raise snapshot.unknown_encoder(encoder)
         if Granularity.FUNCTION not in snapshot.granularities:
             raise TellapartError(
-                f"the index {index.folder} has no functions: index a folder with code, 'tellapart index PATH'"
+                f"the index {index.place} has no functions: index a folder with code, 'tellapart index PATH'"
             )
         functions, sets = _functions(index, snapshot, progress)
         drawn = _drawn(functions)

@@ -90,7 +90,7 @@ def sample_functions(
                 advance(1)
     if len(found) < 2:
         raise TellapartError(
-            f"the index {index.folder} has no functions of {LEAST_LINES} lines or more: index a folder with code"
+            f"the index {index.place} has no functions of {LEAST_LINES} lines or more: index a folder with code"
         )
     every = list(found.values())
     drawn = np.random.default_rng(seed).permutation(len(every))[:most]

@@ -197,7 +197,7 @@ def map_corpus(
     vectors, documents, ordinals, level = vectors[seen], documents[seen], ordinals[seen], level[seen]
     if len(vectors) < 3:
         raise TellapartError(
-            f"{index.folder} has {len(vectors)} units with a vector of {name}: too few for a map"
+            f"{index.place} has {len(vectors)} units with a vector of {name}: too few for a map"
         )
     with progress("measuring neighbours", None):
         hubs, nearest, reference = _neighbours(vectors, draw)

@@ -18,7 +18,6 @@ from tellapart.engine import Index, SearchResult
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.examples import Example, ExampleReader, ExampleSet, vectors_of
 from tellapart.engine.hits import distinct_hits
-from tellapart.engine.opened import own_folder
 from tellapart.engine.records import write_records
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found
@@ -136,7 +135,7 @@ def learn_relation(
         "pairs": len(sides),
         **model.to_json(),
     }
-    write_records(own_folder(index.store), {RECORD + name: json.dumps(record)})
+    write_records(index.store, {RECORD + name: json.dumps(record)})
     return LearnedRelation(name, len(sides), resolver.texts, *model.left_out_ranks_)
 
 
@@ -164,15 +163,15 @@ def search_relation(index: Index, place: str, name: str, k: int = 10) -> SearchR
     if kept is None:
         known = ", ".join(relations_of(index)) or "none yet"
         raise TellapartError(
-            f"no relation {name!r} in {index.folder} (there: {known}): learn it with"
-            f" 'tellapart relation learn {name} PAIRS --index {index.folder}'"
+            f"no relation {name!r} in {index.place} (there: {known}): learn it with"
+            f" 'tellapart relation learn {name} PAIRS --index {index.place}'"
         )
     encoder, level = str(kept["encoder"]), Granularity(kept["granularity"])
     with index.reading() as snapshot:
         if encoder not in snapshot.encoders or snapshot.encoders[encoder].fingerprint != kept["fingerprint"]:
             raise StaleIndexError(
                 f"the relation {name} was learned with other vectors of {encoder}:"
-                f" run 'tellapart relation learn {name} PAIRS --index {index.folder}' again"
+                f" run 'tellapart relation learn {name} PAIRS --index {index.place}' again"
             )
         resolver = _Resolver(index, snapshot, encoder, level)
         x = resolver.unit(place)

@@ -65,11 +65,11 @@ def _by_verdict(index: Index) -> list[Configuration]:
 def _by_other_collections(index: Index) -> list[Configuration]:
     auto = index.plan().configuration
     if not auto.granularities:
-        raise TellapartError(f"the index {index.folder} holds no documents: index some first")
+        raise TellapartError(f"the index {index.place} holds no documents: index some first")
     if auto.encoder is None:
         raise TellapartError(
             "there is one configuration only, bm25, because the index holds no vectors:"
-            f" add them with 'tellapart index --encoder minilm --index {index.folder}'"
+            f" add them with 'tellapart index --encoder minilm --index {index.place}'"
         )
     nothing = QuerySet(MappingProxyType({}), Qrels(MappingProxyType({})))
     experiment = Experiment.without_queries(nothing, text_arms(index), None)
@@ -114,7 +114,7 @@ def pool(
     lists = first_ranks(runs, list(queries), DEPTH)
     if not any(documents for of in lists for documents in of):
         raise TellapartError(
-            f"no query finds anything in {index.folder}: index some documents, or give queries that fit them"
+            f"no query finds anything in {index.place}: index some documents, or give queries that fit them"
         )
     return Pools.of(list(queries), names, lists, depth=DEPTH)
 

@@ -24,7 +24,7 @@ from tellapart.experiments.report.charts import (
 )
 from tellapart.experiments.textfiles import replacing
 from tellapart.experiments.verdict import Finding, Verdict
-from tellapart.index.home import NAME
+from tellapart.index.home import name_of
 from tellapart.index.lexical import defaults
 from tellapart.index.lexical.tokens import STOP_WORDS
 from tellapart.pages.rendering import breakable, number, render_page
@@ -77,10 +77,9 @@ class Contents:
 
 def contents_of(index: Index, verdict: Verdict, judged: QuerySet | None = None, *, command: str) -> Contents:
     """Gather what the page about a verdict on an index shows; `judged` are its queries unless they were synthetic."""
-    folder = index.folder.resolve()
     return Contents(
         verdict,
-        folder.parent.name if folder.name == NAME else folder.name,
+        name_of(index.place),
         command,
         score_settings(verdict),
         worst_examples(index, judged, verdict) if judged else (),

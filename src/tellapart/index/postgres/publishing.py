@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from tellapart.index.postgres.schema import (
     FIRST,
     LIVE,
     PUBLISHED,
+    RECORDED,
     SWEPT,
     WHOLE,
     plain,
@@ -53,12 +54,18 @@ from tellapart.index.snapshot import IN_USE, FolderSnapshot
 from tellapart.index.store import Store
 from tellapart.progress import Progress, silent
 
+if TYPE_CHECKING:
+    from psycopg import Cursor
+
+    from tellapart.index.postgres.database import Row
+
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
     """What one run sent: documents, segments of postings, vectors; `removed` documents are gone.
 
     `shards` are the addresses of the further servers, `left` those that were shards before and are not any more.
+    `forgotten` are records that were kept at the database and are about another index than this one.
     """
 
     documents: int
@@ -68,6 +75,7 @@ class PublishReport:
     total: int
     shards: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
 
 def publish_snapshot(
@@ -104,6 +112,7 @@ class _Publisher:
         self.progress = progress
         self.segments: list[Segment] = list(snapshot.filed)
         self.owners: dict[int, int] = {}
+        self.forgotten: list[str] = []
 
     def run(self) -> PublishReport:
         sets = self._vector_names()
@@ -115,12 +124,24 @@ class _Publisher:
         keys, segments = self._segments()
         vectors = self._vectors(sets)
         self._encoder_files()
-        self._swap(keys, sets)
+        self._swap(keys, sets, other=self._is_another(before, contents))
         self._forget(keys, sets)
         was = {content for target in self.targets for content in self._published(target, before)}
         removed = len(was.difference(contents.values()))
         shards = tuple(str(target.database.address) for target in self.targets[1:])
-        return PublishReport(sent, segments, vectors, removed, len(contents), shards)
+        return PublishReport(
+            sent, segments, vectors, removed, len(contents), shards, forgotten=tuple(self.forgotten)
+        )
+
+    def _is_another(self, before: Placement, contents: dict[int, bytes]) -> bool:
+        """Whether another index was published here: in one and the same a number always names the same content."""
+        for target in self.targets:
+            named = {key: content for content, key in target.known.items()}
+            here = before.owners == target.number
+            for number, key in zip(before.numbers[here].tolist(), before.keys[here].tolist(), strict=True):
+                if number in contents and named.get(key, contents[number]) != contents[number]:
+                    return True
+        return False
 
     @staticmethod
     def _published(target: ServerTarget, before: Placement) -> list[bytes]:
@@ -257,8 +278,10 @@ class _Publisher:
             places.append(self.snapshot.folder / FOLDER / f"{LSA}-{encoder.fingerprint[:16]}")
         return [place for place in places if place.is_dir()]
 
-    def _swap(self, keys: Sequence[int], sets: dict[str, tuple[StoredEncoder, Granularity]]) -> None:
-        """Let readers see the new generation, all of it at once."""
+    def _swap(
+        self, keys: Sequence[int], sets: dict[str, tuple[StoredEncoder, Granularity]], *, other: bool
+    ) -> None:
+        """Let readers see the new generation, all of it at once; `other` says that it is another index."""
         execute = self.first.connection.execute
         with self.progress("swapping generations", None):
             publication = publication_of(self.first.connection) + 1
@@ -266,7 +289,7 @@ class _Publisher:
                 set_meta(target.connection, {WHOLE: str(publication)})
             with self.first.connection.transaction():
                 self._place_segments(keys)
-                for table in ("moments", "encoders", "records", "shards"):
+                for table in ("moments", "encoders", "shards"):
                     execute(f"DELETE FROM {table}")
                 with self.first.connection.cursor() as cursor:
                     for name, (encoder, level) in sets.items():
@@ -279,10 +302,7 @@ class _Publisher:
                         "INSERT INTO encoders VALUES (%s, %s)",
                         [(each.name, encoder_json(each)) for each in self.snapshot.encoders.values()],
                     )
-                    cursor.executemany(
-                        "INSERT INTO records VALUES (%s, %s)",
-                        [(plain(name), value) for name, value in self.store.records("").items()],
-                    )
+                    self._records(cursor, other=other)
                     cursor.executemany(
                         "INSERT INTO shards VALUES (%s, %s)",
                         [
@@ -291,6 +311,24 @@ class _Publisher:
                         ],
                     )
                 set_meta(self.first.connection, self._meta() | {PUBLISHED: str(publication)})
+
+    def _records(self, cursor: Cursor[Row], *, other: bool) -> None:
+        """Send the records that changed in the folder since the last run; what was kept here since then stays."""
+        own = {plain(name): value for name, value in self.store.records("").items()}
+        cursor.execute("LOCK TABLE records IN SHARE ROW EXCLUSIVE MODE")
+        rows = cursor.execute(
+            "SELECT name, value, sent FROM records WHERE name != %s", (RECORDED,)
+        ).fetchall()
+        sent = {name: was for name, _, was in rows}
+        if other:
+            self.forgotten = sorted(name for name, value, was in rows if value != was)
+        gone = [name for name in sent if other or (name not in own and sent[name] is not None)]
+        cursor.execute("DELETE FROM records WHERE name = ANY(%s)", (gone,))
+        cursor.executemany(
+            "INSERT INTO records VALUES (%s, %s, %s)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, sent = excluded.sent",
+            [(name, value, value) for name, value in own.items() if other or sent.get(name) != value],
+        )
 
     def _meta(self) -> dict[str, str]:
         # not the paths of the machine that published

@@ -31,6 +31,9 @@ PUBLISHED, WHOLE, SWEPT = "published", "whole", "swept"
 """Settings that count publications: the one to be read, at the first server; at a shard the newest one that is whole
 there, and the oldest one that still is."""
 
+RECORDED = "recorded"
+"""The record that counts how often records were kept here, not in the folder."""
+
 LIVE = "position IS NOT NULL"
 """True of the segments of the published generation."""
 
@@ -69,7 +72,7 @@ CREATE TABLE vector_sets (
 );
 CREATE TABLE moments (name text PRIMARY KEY, dim integer NOT NULL, n bigint NOT NULL, total bytea NOT NULL,
   gram bytea NOT NULL);
-CREATE TABLE records (name text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE records (name text PRIMARY KEY, value text NOT NULL, sent text);
 CREATE TABLE shards (number integer PRIMARY KEY, address text NOT NULL);
 CREATE SEQUENCE shard_numbers;
 ALTER TABLE arrays ALTER COLUMN data SET STORAGE EXTERNAL;
@@ -78,7 +81,8 @@ ALTER TABLE postings ALTER COLUMN frequencies SET STORAGE EXTERNAL;
 """
 """All on every server. The first one alone has segments with their arrays, moments, encoders, records and shards; each
 has some of the documents, with their part of the postings and their vectors. Arrays are kept as they are: compressing
-and expanding them costs more than sending them."""
+and expanding them costs more than sending them. Of a record, `sent` is what the folder had when it was published last,
+and `value` what counts: something else where it was kept here since."""
 
 INDEXED_DIMENSIONS = 4000
 """The most dimensions of a halfvec that pgvector's HNSW takes."""
@@ -94,6 +98,7 @@ def ensure_tables(connection: Connection[Row], schema: str, database: Database) 
         _ensure_pgvector(connection, database)
         if _has_tables(connection, schema):
             check_version(connection, database)
+            _ensure_sent(connection, schema)
             return
         with connection.transaction():
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
@@ -101,6 +106,16 @@ def ensure_tables(connection: Connection[Row], schema: str, database: Database) 
                 if statement.strip():
                     connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('version', %s)", (str(VERSION),))
+
+
+def _ensure_sent(connection: Connection[Row], schema: str) -> None:
+    """Bring the records up to date, all of which came from the folder when there was no such column."""
+    column = "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'sent'"
+    table = f"{quoted(schema)}.records"
+    if connection.execute(column, (table,)).fetchone() is None:
+        with connection.transaction():
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN sent text")
+            connection.execute(f"UPDATE {table} SET sent = value")
 
 
 def ensure_first(connection: Connection[Row], database: Database) -> str:

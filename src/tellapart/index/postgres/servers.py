@@ -13,7 +13,7 @@ from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.database import Database, LostConnectionError, psycopg, spoken
 from tellapart.index.postgres.placing import NOWHERE, PLACED, PlacedSegment, Placement
-from tellapart.index.postgres.schema import FIRST, LIVE, PUBLISHED, SWEPT, VERSION, WHOLE
+from tellapart.index.postgres.schema import FIRST, LIVE, PUBLISHED, RECORDED, SWEPT, VERSION, WHOLE
 
 Answer = TypeVar("Answer")
 
@@ -41,6 +41,7 @@ class Servers:
     def __init__(self, first: Database) -> None:
         self.first = first
         self.meta: dict[str, str] = {}
+        self.recorded = ""
         self.segments: list[PlacedSegment] = []
         self.placement: Placement = NOWHERE
         self.lost: dict[int, LostConnectionError] = {}
@@ -88,8 +89,13 @@ class Servers:
         """Look at the first server whether something was published since, and read what is where if so."""
         with self.first.reading():
             named: dict[str, str] = dict(
-                self.first.rows("SELECT key, value FROM meta WHERE key = ANY(%s)", ([PUBLISHED, "index"],))
+                self.first.rows(
+                    "SELECT key, value FROM meta WHERE key = ANY(%s)"
+                    " UNION ALL SELECT name, value FROM records WHERE name = %s",
+                    ([PUBLISHED, "index"], RECORDED),
+                )
             )
+            self.recorded = named.get(RECORDED, "")
             # not the count alone: another index may be published in a schema that was dropped and made again
             if any(named.get(key) != self.meta.get(key) for key in (PUBLISHED, "index")):
                 self.meta = dict(self.first.rows("SELECT key, value FROM meta"))

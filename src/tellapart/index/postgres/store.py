@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from tellapart.corpus.document import Kind
 from tellapart.errors import CorruptIndexError, TellapartError
-from tellapart.index.postgres.database import Database, Row, quoted
-from tellapart.index.postgres.schema import check_published, plain
+from tellapart.index.postgres.database import Database, Row, quoted, spoken
+from tellapart.index.postgres.schema import RECORDED, check_published, plain
 from tellapart.index.postgres.servers import Servers
 from tellapart.index.postgres.where import PostgresDialect
 from tellapart.index.store import StoredDocument, document_of
@@ -85,6 +85,11 @@ class PublishedStore:
         """Counts what was published here, as far as was seen."""
         return self.servers.publication
 
+    @property
+    def records_version(self) -> str:
+        """Tells the records that were seen from others."""
+        return f"{self.identity} {self.servers.recorded}"
+
     def meta(self, key: str) -> str | None:
         """Read one setting of the publication that was seen last."""
         return self.servers.meta.get(key)
@@ -99,6 +104,30 @@ class PublishedStore:
         query = 'SELECT name, value FROM records WHERE starts_with(name, %s) ORDER BY name COLLATE "C"'
         return dict(self.servers.first.rows(query, (plain(prefix),)))
 
+    def keep_records(self, records: Mapping[str, str]) -> None:
+        """Keep records, replacing those of the same names; they stay until the folder has newer ones.
+
+        Raises:
+            TellapartError: The server, or the role, does not let us.
+        """
+        first = self.servers.first
+        with (
+            spoken(first.address),
+            closing(first.connect(writing=True)) as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            cursor.executemany(
+                "INSERT INTO records (name, value) VALUES (%s, %s)"
+                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [(plain(name), value) for name, value in records.items()],
+            )
+            cursor.execute(
+                "INSERT INTO records AS kept (name, value) VALUES (%s, '1')"
+                " ON CONFLICT (name) DO UPDATE SET value = (kept.value::bigint + 1)::text",
+                (RECORDED,),
+            )
+
     def documents(self, numbers: Sequence[int]) -> dict[int, StoredDocument]:
         """Fetch documents by number, each checked against its digest."""
         wanted = list(dict.fromkeys(numbers))
@@ -111,6 +140,12 @@ class PublishedStore:
                 raise TellapartError(self.servers.partial)
             raise CorruptIndexError(f"document {missing[0]} is missing from {self.place}: publish again")
         return {number: found[number] for number in wanted}
+
+    def sources_of(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Say from which source each of some documents was read."""
+        with self.reading():
+            keys = self.servers.placement.keys_of(numbers)
+            return dict(self._live("source", "key = ANY(%s)", {n: [own] for n, own in keys.items()}))
 
     def document(self, identifier: str) -> StoredDocument | None:
         """Fetch one document by its id."""

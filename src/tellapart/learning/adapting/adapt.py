@@ -109,8 +109,8 @@ def adapt_encoder(
     base = index.encoder(encoder)
     if isinstance(base, CompressedEncoder):
         raise TellapartError(
-            f"{index.folder} keeps the vectors of {encoder} compressed, and adapting needs them whole: run"
-            f" 'tellapart index --compress none --index {index.folder}' first"
+            f"{index.place} keeps the vectors of {encoder} compressed, and adapting needs them whole: run"
+            f" 'tellapart index --compress none --index {index.place}' first"
         )
     if not isinstance(base, Encoder):
         raise TellapartError(f"{encoder!r} sees images: adapt an encoder of texts, such as minilm")

@@ -168,7 +168,7 @@ def judged_queries(index: Index, encoder: str, query_set: QuerySet) -> Adaptatio
     names = query_set.answerable()
     if not any(set(units.names) & query_set.qrels.grades[name].keys() for name in names):
         raise TellapartError(
-            f"no document that the judgements name is in {index.folder}: give those of this corpus"
+            f"no document that the judgements name is in {index.place}: give those of this corpus"
         )
     asked = {name: query_set.queries[name] for name in names}
     run = index.run(asked, ranker="bm25", granularity=level, depth=DEPTH)
@@ -223,7 +223,7 @@ def synthetic_queries(
         names = tuple(query for query in spans if kinds[numbers[spans[query][0].document]] is kind)
         if not names:
             raise TellapartError(
-                f"{index.folder} offers no queries to adapt with: its documents say too little"
+                f"{index.place} offers no queries to adapt with: its documents say too little"
             )
         asked = {name: made.query_set.queries[name] for name in names}
         units = read_units(masked, encoder, level)
@@ -269,7 +269,7 @@ def level_of(index: Index, encoder: str) -> tuple[Kind, Granularity]:
     numbers = sorted(n for n, kind in index.store.kinds().items() if kind is not Kind.IMAGE)
     sample = [index.stored(number) for number in numbers[:: max(1, len(numbers) // 500)]]
     if not sample:
-        raise TellapartError(f"{index.folder} is empty: index some documents first")
+        raise TellapartError(f"{index.place} is empty: index some documents first")
     code = sum(stored.tree.kind is Kind.CODE for stored in sample) * 2 > len(sample)
     window = index.encoder(encoder).max_tokens or 10**9
     long = float(np.median([len(stored.document.text) for stored in sample])) > LONG * window
