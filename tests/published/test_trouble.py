@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart import Index, StaleIndexError, TellapartError, publish
+from tellapart.cli.options import shown
 from tellapart.index.postgres.address import Address, concealed
 from tellapart.index.postgres.schema import VERSION
 
@@ -134,6 +135,12 @@ def test_a_reader_needs_no_more_than_reading(index, published, address, server, 
     finally:
         administrator.execute("DROP OWNED BY reader")
         administrator.execute("DROP ROLE reader")
+
+
+def test_a_report_names_no_password():
+    assert shown("--index=postgresql://me:secret@db/search") == "--index=postgresql://me@db/search"
+    assert shown("postgresql://me:secret@db/search") == "postgresql://me@db/search"
+    assert shown("my.idx") == "my.idx"
 
 
 def test_addresses():

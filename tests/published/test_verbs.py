@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tellapart import TellapartError, evaluate, export
+from tellapart import export
 
 
 def test_status_says_what_is_there(index, published, address, call):
@@ -51,12 +51,8 @@ def test_export_hands_over_what_the_folder_does(index, published, address, call,
     "verb",
     [
         ("index",),
-        ("evaluate",),
-        ("calibrate",),
-        ("inspect",),
         ("clear",),
         ("watch",),
-        ("clones",),
         ("migrate", "--to", "lsa"),
         ("publish", "--to", "postgresql://host/db"),
     ],
@@ -66,11 +62,6 @@ def test_other_verbs_say_where_they_work(address, call, verb):
     assert code == 2
     assert "is a published index, which is only searched" in err
     assert err.count("\n") == 1
-
-
-def test_evaluating_in_python_says_where_it_works(published):
-    with pytest.raises(TellapartError, match="is a published index, which is only searched"):
-        evaluate(published)
 
 
 def test_http(published, address):
@@ -86,9 +77,9 @@ def test_http(published, address):
         found = client.post("/v1/search", json={"query": "roses"})
         assert found.status_code == 200, found.text
         assert [hit["id"] for hit in found.json()["hits"]] == [hit.id for hit in published.search("roses")]
-        refused = client.post("/v1/evaluate", json={})
+        refused = client.get("/v1/judge")
         assert refused.status_code == 400, refused.text
-        assert "is a published index" in refused.text
+        assert "tellapart judge --index postgresql://" in refused.text
 
 
 def test_mcp(published, address, tmp_path):

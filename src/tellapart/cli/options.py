@@ -26,8 +26,9 @@ def index_place(text: str) -> Path:
 
 def shown(argument: str) -> str:
     """Give an argument of the command line without the password of an address."""
-    address = Address.of(argument.removeprefix("--index="))
-    return argument if address is None else str(address)
+    option, equals, value = argument.partition("=") if argument.startswith("--") else ("", "", argument)
+    address = Address.of(value)
+    return argument if address is None else f"{option}{equals}{address}"
 
 
 IndexFolder = Annotated[

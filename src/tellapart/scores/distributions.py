@@ -144,7 +144,7 @@ def _picture(
     groups = [PairGroup(UNRELATED, unrelated)]
     groups += [PairGroup.against(name, values, unrelated) for name, values in pairs.items() if len(values)]
     if queries is not None:
-        judged, random = _judged(index, snapshot, encoder, level, queries, draw)
+        judged, random = _judged(index, snapshot, encoder, level, queries, rows, draw)
         if len(judged):
             groups.append(PairGroup.against(JUDGED, judged, random))
     return CosinePicture(encoder, level, tuple(groups))
@@ -210,6 +210,7 @@ def _judged(
     encoder: str,
     level: Granularity,
     queries: QuerySet,
+    rows: Rows,
     draw: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Cosines of queries with the best unit of each relevant document, and with random units."""
@@ -225,8 +226,8 @@ def _judged(
             if grade > 0 and at is not None and table.offsets[at + 1] > table.offsets[at]:
                 own = np.arange(table.offsets[at], table.offsets[at + 1])
                 best.append(float((vectors.take(own) @ vector).max()))
-    drawn = draw.integers(vectors.n_rows, size=(len(asked), 20))
-    random = [vectors.take(rows) @ vector for rows, vector in zip(drawn, encoded, strict=True)]
+    drawn = rows[draw.integers(len(rows), size=(len(asked), 20))]
+    random = [vectors.take(some) @ vector for some, vector in zip(drawn, encoded, strict=True)]
     return np.array(best), np.concatenate(random).astype(np.float64) if random else np.zeros(0)
 
 

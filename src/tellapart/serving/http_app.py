@@ -18,6 +18,7 @@ from tellapart.engine import Index
 from tellapart.engine.context import context_json
 from tellapart.engine.results import search_json
 from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
+from tellapart.index.postgres.address import Address
 from tellapart.serving import http_models as shapes
 from tellapart.serving.explaining import Explanation, explain
 from tellapart.serving.highlighting import tokens_of
@@ -210,10 +211,10 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
     @app.post("/v1/evaluate", response_model=shapes.JobShape, status_code=202, responses=missing)
     def evaluate(body: shapes.EvaluateBody) -> dict[str, Any]:
         """Start to measure which configuration finds most here, or join what is running."""
-        folder = service.index(body.index).own_folder
-        judged = None if body.judged is None else judged_folder(folder, body.judged)
-        subject = f"evaluate {folder}"
-        work = evaluation(folder, keep=body.keep, judged=judged, report=service.jobs.report(subject))
+        shared = service.index(body.index)
+        judged = None if body.judged is None else judged_folder(shared.judging_home, body.judged)
+        subject = f"evaluate {Address.of(shared.folder) or shared.folder}"
+        work = evaluation(shared.folder, keep=body.keep, judged=judged, report=service.jobs.report(subject))
         return service.jobs.start(subject, work).to_json()
 
     @app.get("/v1/jobs/{id}", response_model=shapes.JobShape, responses=missing)

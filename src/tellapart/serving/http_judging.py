@@ -97,12 +97,12 @@ def add_judging(app: FastAPI, service: Service) -> None:
     @app.get("/v1/judge", response_model=SessionsShape)
     def sessions(index: str | None = None) -> dict[str, Any]:
         """List the sessions of judging by hand."""
-        return {"sessions": _names(service.index(index).own_folder)}
+        return {"sessions": _names(service.index(index).judging_home)}
 
     @app.post("/v1/judge", response_model=JobShape, status_code=202)
     def begin(body: JudgeBody) -> dict[str, Any]:
         """Start a session: search all queries with all configurations, which is a job."""
-        folder = service.index(body.index).own_folder
+        folder = service.index(body.index).judging_home
         if body.name in _names(folder):
             raise TellapartError(
                 f"there is a session {body.name!r} already: go on with it, or choose another name"
@@ -117,7 +117,7 @@ def add_judging(app: FastAPI, service: Service) -> None:
     def session(name: Name, index: str | None = None) -> dict[str, Any]:
         """Give the next question and how it stands."""
         shared = service.index(index)
-        with _opened(shared.own_folder, name) as judging, shared.use() as opened:
+        with _opened(shared.judging_home, name) as judging, shared.use() as opened:
             return _state(name, judging, opened)
 
     @app.post("/v1/judge/{name}", response_model=SessionShape, responses=missing)
@@ -126,7 +126,7 @@ def add_judging(app: FastAPI, service: Service) -> None:
         from tellapart.experiments.qrels import write_qrels
 
         shared = service.index(body.index)
-        with _opened(shared.own_folder, name) as judging, shared.use() as opened:
+        with _opened(shared.judging_home, name) as judging, shared.use() as opened:
             question = judging.question()
             if body.action == "undo":
                 judging.undo()
@@ -135,7 +135,7 @@ def add_judging(app: FastAPI, service: Service) -> None:
                     judging.skip_query(question)
                 else:
                     judging.answer(question, body.grade)
-            write_qrels(judging.qrels(), judged_folder(shared.own_folder, name) / "qrels.tsv")
+            write_qrels(judging.qrels(), judged_folder(shared.judging_home, name) / "qrels.tsv")
             return _state(name, judging, opened)
 
 

@@ -196,7 +196,7 @@ def evaluation(folder: Path, *, keep: bool, judged: Path | None = None, report: 
     """Compare the configurations of an index; `keep` lets search follow what comes out.
 
     Args:
-        folder: Of the index.
+        folder: Of the index, or the address of a published one.
         keep: Whether searches follow the verdict.
         judged: Folder with queries.jsonl and qrels.tsv; None = queries made from the index's own texts.
         report: Where the page about it is written.
@@ -215,7 +215,7 @@ def evaluation(folder: Path, *, keep: bool, judged: Path | None = None, report: 
                 queries = read_query_set(index, judged / "queries.jsonl", judged / "qrels.tsv")
             verdict = evaluate(index, queries, keep=keep, progress=progress)
             if report is not None and verdict.queries:
-                command = f"tellapart evaluate --index {folder}"
+                command = f"tellapart evaluate --index {index.place}"
                 report.write_text(render(contents_of(index, verdict, queries, command=command)))
             return verdict.to_json()
 

@@ -15,7 +15,7 @@ from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.index.postgres.address import Address, only_searched
+from tellapart.index.postgres.address import Address
 from tellapart.index.store import FILE
 from tellapart.serving.http_guard import Receive
 from tellapart.serving.jobs import Jobs
@@ -72,14 +72,17 @@ class SharedIndex:
         return asked.result()
 
     @property
-    def own_folder(self) -> Path:
-        """Folder of the index, for what is kept beside it.
+    def judging_home(self) -> Path:
+        """Folder of the index, where sessions of judging by hand are kept.
 
         Raises:
             TellapartError: It is a published index, and has none.
         """
         if (address := Address.of(self.folder)) is not None:
-            raise only_searched(address)
+            raise TellapartError(
+                f"{address} is a published index, without a folder for sessions of judging:"
+                f" 'tellapart judge --index {address} --queries FILE --qrels FILE' keeps one where you are"
+            )
         return self.folder
 
     @contextmanager
