@@ -99,8 +99,6 @@ def _calibration(state: IndexStatus) -> str:
 
 
 def _missing(state: IndexStatus, verb: str, purpose: str) -> str:
-    if state.published:
-        return f"none: run 'tellapart {verb}' on the folder that it was published from, and publish again"
     return f"none: 'tellapart {verb} --index {state.folder}' {purpose}"
 
 
