@@ -30,15 +30,12 @@ COMPLETE = "complete"
 FORMAT = 1
 """Raised whenever a dataset written before can no longer be read."""
 
-DELETED_TOGETHER = 5_000
-"""Rows named in one predicate, some 50 KB of it (not measured)."""
-
 KEPT_VERSIONS = timedelta(days=1)
 """How long somebody may go on reading a version after another one became the complete one."""
 
 REPLACED = "replaced-"
-"""Tags of versions that were complete, with the second in which they were no longer. Lance counts a version's age from
-its commit: one of last month would be deleted in the moment in which it is replaced, under whoever reads it."""
+"""Tags versions that were complete, with the second in which they were replaced: Lance counts a version's age from its
+commit, and would delete one of last month in that moment, under whoever reads it."""
 
 STRINGS = ("source", "stamp", "id", "skipped", "kind", "language", "title", "path")
 LONG_STRINGS = ("metadata", "places", "text", "tree")
@@ -110,6 +107,7 @@ def windows_column(encoder: int) -> str:
 def schema_of(recipe: Recipe) -> Any:  # noqa: ANN401
     """Give the Arrow schema of a dataset's rows."""
     arrow = require("pyarrow", extra=EXTRA)
+    windows = arrow.list_(arrow.int64(), 3)
     return arrow.schema(
         [
             *(arrow.field(name, arrow.string()) for name in STRINGS),
@@ -117,10 +115,7 @@ def schema_of(recipe: Recipe) -> Any:  # noqa: ANN401
             *(arrow.field(name, arrow.int64()) for name in ("size", "mtime_ns", "ordinal", "tree_checksum")),
             arrow.field("digest", arrow.binary()),
             *(arrow.field(name, arrow.large_binary()) for name in recipe.vector_columns),
-            *(
-                arrow.field(windows_column(number), arrow.list_(arrow.int64(), 3))
-                for number in range(len(recipe.encoders))
-            ),
+            *(arrow.field(windows_column(n), windows) for n in range(len(recipe.encoders))),
         ],
         {KEY: recipe.encode()},
     )
@@ -253,8 +248,8 @@ class Documents:
         """Delete rows by their `_rowid`."""
         self._check_alone()
         with lance_errors(self.place):
-            for start in range(0, len(rows), DELETED_TOGETHER):
-                some = ", ".join(map(str, rows[start : start + DELETED_TOGETHER]))
+            for start in range(0, len(rows), 5_000):  # some 50 KB in one predicate (not measured)
+                some = ", ".join(map(str, rows[start : start + 5_000]))
                 self.dataset.delete(f"_rowid IN ({some})")
 
     def complete(self) -> None:
@@ -262,17 +257,13 @@ class Documents:
         self._check_alone()
         with lance_errors(self.place):
             tags, version, now = self.dataset.tags, self.dataset.version, int(time.time())
-            named = tags.list()
-            if COMPLETE not in named:
+            if COMPLETE not in (named := tags.list()):
                 tags.create(COMPLETE, version)
             elif (before := named[COMPLETE]["version"]) != version:
                 tags.create(f"{REPLACED}{now}-{before}", before)
                 tags.update(COMPLETE, version)
-            for name in named:
-                if (
-                    name.startswith(REPLACED)
-                    and now - int(name.split("-")[1]) > KEPT_VERSIONS.total_seconds()
-                ):
+            for name in [each for each in named if each.startswith(REPLACED)]:
+                if now - int(name.split("-")[1]) > KEPT_VERSIONS.total_seconds():
                     tags.delete(name)
             self.dataset.cleanup_old_versions(KEPT_VERSIONS, error_if_tagged_old_versions=False)
 
@@ -306,7 +297,7 @@ class CompleteDocuments:
             raise TellapartError(
                 f"no dataset in {place}: make one with 'tellapart index PATH --cluster local --output {place}'"
             )
-        recipe = _recipe(opened, place)
+        _recipe(opened, place)
         with lance_errors(place):
             if COMPLETE not in opened.tags.list():
                 raise TellapartError(
@@ -315,9 +306,9 @@ class CompleteDocuments:
             opened = lance.dataset(place, version=COMPLETE)
         recipe = _recipe(opened, place)
         if recipe.splitter != SPLITTER_VERSION:
+            again = f"run 'tellapart index --cluster ... --output {place} --rebuild'"
             raise StaleIndexError(
-                f"{place} has splitter version {recipe.splitter}, this tellapart needs {SPLITTER_VERSION}: run"
-                f" 'tellapart index --cluster ... --output {place} --rebuild'"
+                f"{place} has splitter version {recipe.splitter}, this tellapart needs {SPLITTER_VERSION}: {again}"
             )
         return cls(place, recipe, opened)
 
@@ -349,9 +340,7 @@ def _recipe(opened: Any, place: str) -> Recipe:  # noqa: ANN401
     if kept is None:
         raise TellapartError(f"{place} is a dataset that 'tellapart index' did not write: name another place")
     if json.loads(kept)["format"] != FORMAT:
-        raise StaleIndexError(
-            f"{place} was written by another version of tellapart: write it again with --rebuild"
-        )
+        raise StaleIndexError(f"{place} is of another version of tellapart: write it again with --rebuild")
     return Recipe.decode(kept)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,13 @@ from tellapart.index.latent import FOLDER, LSA, compressed_folder
 from tellapart.index.latent import KIND as LSA_KIND
 from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.placing import OWNER, PLACED, PlacedSegment, Placement, owners_of
+from tellapart.index.postgres.recording import send_records
 from tellapart.index.postgres.schema import (
     FIRST,
     LIVE,
     PUBLISHED,
-    RECORDED,
     SWEPT,
     WHOLE,
-    plain,
     publication_of,
     set_meta,
     vectors_table,
@@ -53,11 +52,6 @@ from tellapart.index.settings import encoded_settings, kept_settings
 from tellapart.index.snapshot import IN_USE, FolderSnapshot
 from tellapart.index.store import Store
 from tellapart.progress import Progress, silent
-
-if TYPE_CHECKING:
-    from psycopg import Cursor
-
-    from tellapart.index.postgres.database import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +106,7 @@ class _Publisher:
         self.progress = progress
         self.segments: list[Segment] = list(snapshot.filed)
         self.owners: dict[int, int] = {}
-        self.forgotten: list[str] = []
+        self.forgotten: tuple[str, ...] = ()
 
     def run(self) -> PublishReport:
         sets = self._vector_names()
@@ -124,16 +118,22 @@ class _Publisher:
         keys, segments = self._segments()
         vectors = self._vectors(sets)
         self._encoder_files()
-        self._swap(keys, sets, other=self._is_another(before, contents))
+        self._swap(keys, sets, other=self._is_other(before, contents))
         self._forget(keys, sets)
         was = {content for target in self.targets for content in self._published(target, before)}
         removed = len(was.difference(contents.values()))
         shards = tuple(str(target.database.address) for target in self.targets[1:])
         return PublishReport(
-            sent, segments, vectors, removed, len(contents), shards, forgotten=tuple(self.forgotten)
+            sent, segments, vectors, removed, len(contents), shards, forgotten=self.forgotten
         )
 
-    def _is_another(self, before: Placement, contents: dict[int, bytes]) -> bool:
+    @staticmethod
+    def _published(target: ServerTarget, before: Placement) -> list[bytes]:
+        """Name what a server had of the generation before."""
+        numbers = before.numbers_of(target.number, list(target.known.values()))
+        return [content for content, number in zip(target.known, numbers, strict=True) if number is not None]
+
+    def _is_other(self, before: Placement, contents: dict[int, bytes]) -> bool:
         """Whether another index was published here: in one and the same a number always names the same content."""
         for target in self.targets:
             named = {key: content for content, key in target.known.items()}
@@ -142,12 +142,6 @@ class _Publisher:
                 if number in contents and named.get(key, contents[number]) != contents[number]:
                     return True
         return False
-
-    @staticmethod
-    def _published(target: ServerTarget, before: Placement) -> list[bytes]:
-        """Name what a server had of the generation before."""
-        numbers = before.numbers_of(target.number, list(target.known.values()))
-        return [content for content, number in zip(target.known, numbers, strict=True) if number is not None]
 
     def _contents(self) -> dict[int, bytes]:
         """Name what is kept of every document, in the order of their numbers, and choose its server."""
@@ -302,7 +296,7 @@ class _Publisher:
                         "INSERT INTO encoders VALUES (%s, %s)",
                         [(each.name, encoder_json(each)) for each in self.snapshot.encoders.values()],
                     )
-                    self._records(cursor, other=other)
+                    self.forgotten = send_records(cursor, self.store.records(""), other=other)
                     cursor.executemany(
                         "INSERT INTO shards VALUES (%s, %s)",
                         [
@@ -311,24 +305,6 @@ class _Publisher:
                         ],
                     )
                 set_meta(self.first.connection, self._meta() | {PUBLISHED: str(publication)})
-
-    def _records(self, cursor: Cursor[Row], *, other: bool) -> None:
-        """Send the records that changed in the folder since the last run; what was kept here since then stays."""
-        own = {plain(name): value for name, value in self.store.records("").items()}
-        cursor.execute("LOCK TABLE records IN SHARE ROW EXCLUSIVE MODE")
-        rows = cursor.execute(
-            "SELECT name, value, sent FROM records WHERE name != %s", (RECORDED,)
-        ).fetchall()
-        sent = {name: was for name, _, was in rows}
-        if other:
-            self.forgotten = sorted(name for name, value, was in rows if value != was)
-        gone = [name for name in sent if other or (name not in own and sent[name] is not None)]
-        cursor.execute("DELETE FROM records WHERE name = ANY(%s)", (gone,))
-        cursor.executemany(
-            "INSERT INTO records VALUES (%s, %s, %s)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, sent = excluded.sent",
-            [(name, value, value) for name, value in own.items() if other or sent.get(name) != value],
-        )
 
     def _meta(self) -> dict[str, str]:
         # not the paths of the machine that published

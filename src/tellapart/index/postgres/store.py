@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from tellapart.corpus.document import Kind
 from tellapart.errors import CorruptIndexError, TellapartError
-from tellapart.index.postgres.database import Database, Row, quoted, spoken
-from tellapart.index.postgres.schema import RECORDED, check_published, plain
+from tellapart.index.postgres.database import Database, Row, quoted
+from tellapart.index.postgres.recording import keep_at
+from tellapart.index.postgres.schema import check_published, plain
 from tellapart.index.postgres.servers import Servers
 from tellapart.index.postgres.where import PostgresDialect
 from tellapart.index.store import StoredDocument, document_of
@@ -110,23 +111,7 @@ class PublishedStore:
         Raises:
             TellapartError: The server, or the role, does not let us.
         """
-        first = self.servers.first
-        with (
-            spoken(first.address),
-            closing(first.connect(writing=True)) as connection,
-            connection.transaction(),
-            connection.cursor() as cursor,
-        ):
-            cursor.executemany(
-                "INSERT INTO records (name, value) VALUES (%s, %s)"
-                " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                [(plain(name), value) for name, value in records.items()],
-            )
-            cursor.execute(
-                "INSERT INTO records AS kept (name, value) VALUES (%s, '1')"
-                " ON CONFLICT (name) DO UPDATE SET value = (kept.value::bigint + 1)::text",
-                (RECORDED,),
-            )
+        keep_at(self.servers.first, records)
 
     def documents(self, numbers: Sequence[int]) -> dict[int, StoredDocument]:
         """Fetch documents by number, each checked against its digest."""
