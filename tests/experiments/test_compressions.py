@@ -8,6 +8,7 @@ import pytest
 
 from tellapart.cli.app import run
 from tellapart.engine import Index
+from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import TellapartError
 from tellapart.experiments.compressions import _in_sequence, specs_for
 from tellapart.experiments.evaluation import evaluate
@@ -83,6 +84,18 @@ def test_what_is_compressed_already_is_not_compared(index, judged, tmp_path):
     again = Index.build([tmp_path / "docs"], index.folder, encoders=["words"], compress="int8")
     with pytest.raises(TellapartError, match="compressed already"):
         evaluate(again, judged, rankers=("knn", "hybrid"), compress=True)
+
+
+def test_a_verdict_is_still_followed_once_its_vectors_are_compressed(index, judged, tmp_path):
+    verdict = evaluate(index, judged, granularities="paragraph", rankers=("knn", "hybrid"), keep=True)
+    index.close()
+    for spec in ("int8", "none"):
+        again = Index.build([tmp_path / "docs"], index.folder, encoders=["words"], compress=spec)
+        with again.reading() as snapshot:
+            checked = CheckedVerdict.of(again.store, snapshot)
+        assert checked.record.configuration.name == verdict.chosen.configuration.name
+        assert checked.stale is None, spec
+        again.close()
 
 
 def test_vectors_of_this_corpus_alone_are_refused_before_anything_is_measured(tmp_path, capsys):

@@ -118,7 +118,8 @@ def _show(index: Index, done: Migration, *, json: bool) -> None:
             " 'tellapart migrate --finish' drops its vectors"
         )
     else:
+        why = "" if done.verdict is not None else f": {done.reason}"  # a verdict has been shown
         note(
-            f"{done.old} stays in use: {done.reason}. The vectors of {done.new} stay beside:"
+            f"{done.old} stays in use{why}. The vectors of {done.new} stay beside:"
             " --anyway switches all the same, --finish drops them"
         )

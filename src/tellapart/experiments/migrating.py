@@ -103,7 +103,7 @@ def migrate(
     reason = "there are no queries to compare on" if verdict is None else verdict.reason
     if not (chosen or anyway):
         return Migration(old, to, verdict, switched=False, reason=reason, dropped=dropped)
-    said = reason if chosen else f"asked for (migrate --anyway); {reason}"
+    said = reason if chosen else f"asked for with migrate --anyway, where the comparison said: {reason}"
     switch_encoder(index.folder, to, _record(index, rival, said))
     return Migration(old, to, verdict, switched=True, reason=said, dropped=dropped)
 

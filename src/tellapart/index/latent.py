@@ -75,6 +75,16 @@ def kept_spec(index: Path, fingerprint: str) -> CompressionSpec | None:
     return CompressionSpec.parse(read_compressed(folder).spec)
 
 
+def whole_fingerprint(index: Path, fingerprint: str) -> str:
+    """Give the fingerprint of the encoder whose vectors are kept, compressed or not, under a fingerprint."""
+    folder = compressed_folder(index, fingerprint)
+    if not folder.is_dir():
+        return fingerprint
+    from tellapart.encoders.compressed import read_compressed
+
+    return read_compressed(folder).base_fingerprint
+
+
 def compressed_folder(index: Path, fingerprint: str) -> Path:
     """Where an index keeps how the vectors of an encoder are compressed."""
     return index / FOLDER / f"compressed-{fingerprint[:16]}"

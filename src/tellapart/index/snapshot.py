@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import Granularity
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.catalogue import Catalogue, Mask, StoredEncoder
+from tellapart.index.latent import whole_fingerprint
 from tellapart.index.lexical import Bm25
 from tellapart.index.names import Names
 from tellapart.index.reading import DocumentStore, SegmentReader
@@ -126,6 +127,10 @@ class Snapshot(ABC):
     @abstractmethod
     def vectors(self, encoder: str, granularity: Granularity) -> VectorReader:
         """Give the vectors of one encoder over the units of one granularity."""
+
+    def weights_of(self, encoder: str) -> str:
+        """Give the fingerprint of what made the vectors of an encoder; of compressed ones, before they were."""
+        return self.encoders[encoder].fingerprint
 
     @abstractmethod
     def adding(self, options: str = "") -> str:
@@ -244,6 +249,10 @@ class FolderSnapshot(Snapshot):
         for segment in self.filed:
             segment.hold(self.files[segment.number])
         self._vectors: dict[tuple[str, Granularity], VectorIndex] = {}
+
+    def weights_of(self, encoder: str) -> str:
+        """Give the fingerprint of what made the vectors of an encoder; of compressed ones, before they were."""
+        return whole_fingerprint(self.folder, self.encoders[encoder].fingerprint)
 
     def adding(self, options: str = "") -> str:
         """Say how `tellapart index` with some options is run for this index, for messages."""
