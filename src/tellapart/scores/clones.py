@@ -151,8 +151,13 @@ def find_clones(index: Index, *, encoder: str | None = None, progress: Progress 
         CloneGroup(kind, similarity, _percentile(similarity, usual_), tuple(functions[at] for at in members))
         for kind, similarity, members, usual_ in found
     ]
-    groups.sort(key=lambda each: (each.kind != NEAR, -each.repeated * each.similarity, each.functions[0].id))
+    groups.sort(key=lambda each: (each.kind != NEAR, -_beyond_chance(each, usual), each.functions[0].id))
     return Clones(tuple(groups), len(functions), usual, chosen)
+
+
+def _beyond_chance(group: CloneGroup, usual: Mapping[str, Unrelated]) -> float:
+    """Tokens repeated, times how far the similarity exceeds that of unrelated code: weak likenesses are no copies."""
+    return group.repeated * (group.similarity - usual[group.kind].listed)
 
 
 def clones_json(clones: Clones) -> dict[str, Any]:
