@@ -161,7 +161,7 @@ class Searched:
                 continue
             table = self.snapshot.units(level)
             units = Units(
-                table.n_rows, self.snapshot.lexical(level), self._vectors.get(level), table.alive,
+                level, table.n_rows, self.snapshot.lexical(level), self._vectors.get(level), table.alive,
                 offsets=table.offsets, names=self.snapshot.names,
             )  # fmt: skip
             terms = tuple(analyse_query(text, KIND_OF[level]))

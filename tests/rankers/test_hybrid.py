@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tellapart.corpus.document import Granularity
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers import hybrid
 from tellapart.rankers.bm25 import BM25
@@ -45,7 +46,7 @@ def test_the_best_are_those_of_all_scores(seed, k, matching, vectorless, allowed
     dense = np.where(dice.random(N) < matching, dice.gamma(1.0, 5.0, N), 0.0).astype(np.float32)
     lexical = SimpleNamespace(scores=lambda terms, **_: dense)
     mask = None if allowed is None else dice.random(N) < allowed
-    units = Units(N, lexical, VectorIndex([rows.astype(np.float16)]), None, mask)
+    units = Units(Granularity.PARAGRAPH, N, lexical, VectorIndex([rows.astype(np.float16)]), None, mask)
     query = Query(("word",), rng_unit(dice))
     ranker = Hybrid(BM25(1.5, 0.75), knn(), weight)
     with pytest.MonkeyPatch.context() as patch:

@@ -55,7 +55,7 @@ def _sides(index: Index, text: str, levels=("paragraph", "function"), only: str 
             table = snapshot.units(level)
             own = [number for number, path in index.store.identifiers().items() if path.startswith(only)]
             units = Units(
-                table.n_rows, snapshot.lexical(level), None, table.alive, table.rows_of(own) if only else None,
+                level, table.n_rows, snapshot.lexical(level), None, table.alive, table.rows_of(own) if only else None,
                 table.offsets, snapshot.names,
             )  # fmt: skip
             query = Query(tuple(analyse_query(text, KIND_OF[level])), text=text)

@@ -77,6 +77,22 @@ def test_ids_lead_to_the_unit_and_what_it_lies_in(corpus):
     assert why.structured_content["words"][0]["weight"] > 0
 
 
+def test_a_whole_file_is_explained_too(corpus):
+    (why,) = asking([corpus], ("explain_score", {"query": "open_valve", "id": "src/client.py"}))
+    assert not why.is_error
+    assert why.structured_content["rank"] == 1
+
+
+def test_words_that_occur_nowhere_are_named(corpus):
+    found, known = asking(
+        [corpus],
+        ("search", {"query": "retry kubernetes autoscaler"}),
+        ("search", {"query": "retry with backoff"}),
+    )
+    assert "not a word of this corpus: kubernetes, autoscaler" in text(found)
+    assert "not a word" not in text(known)
+
+
 def test_unknown_arguments_and_mistakes_reach_the_model(corpus):
     results = asking(
         [corpus],

@@ -93,7 +93,7 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Find the units that answer a query, or are like examples; without an index, build a keyword index first."""
-    from tellapart.engine.relevance import nothing_relevant
+    from tellapart.engine.relevance import missing_words, nothing_relevant
 
     text = sys.stdin.read() if query == "-" else query
     parameters = Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms)
@@ -109,6 +109,8 @@ def search(
         note(each)
     if absent is not None and not calibrated:
         note(f"probably nothing relevant: {absent}")
+    if result.hits and not json and absent is None and (missing := missing_words(opened, result)):
+        note(missing)
     if json:
         print_json(answer_json(result, absent))
     elif absent is not None and calibrated:

@@ -127,6 +127,7 @@ class QueryBuilder:
         chosen = self.plan.configuration
         table = self.snapshot.units(level)
         units = Units(
+            granularity=level,
             n_rows=table.n_rows,
             lexical=self._lexical[level],
             vectors=None if chosen.encoder is None else self.snapshot.vectors(chosen.encoder, level),

@@ -10,6 +10,8 @@ from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index, SearchResult
 from tellapart.engine.asking import terms_of
 from tellapart.engine.searching import WORDS
+from tellapart.index.lexical.tokens import STOP_WORDS
+from tellapart.index.lexical.variants import PUNCTUATION
 from tellapart.index.snapshot import Snapshot
 
 LEAST_PROBABILITY = 0.2
@@ -104,3 +106,26 @@ def _measure(snapshot: Snapshot, encoder: str, level: Granularity) -> float:
     taken = vectors.take(wanted)
     cosines = np.einsum("ij,ij->i", taken[:PAIRS], taken[PAIRS:])
     return float(np.quantile(cosines, UNRELATED_SHARE))
+
+
+def missing_words(index: Index, result: SearchResult) -> str | None:
+    """Say which words of a query occur nowhere in what was searched, where they are half of its words or more.
+
+    What is found then answers the rest. None where vectors decide, which need no word of the query.
+    """
+    chosen, query = result.configuration, result.request.query
+    if query is None or result.request.examples or (chosen.encoder and chosen.ranker != GIVEN_AN_ANSWER):
+        return None
+    said: list[str] = []
+    missing: list[str] = []
+    with index.reading() as snapshot:
+        for word in dict.fromkeys(query.split()):
+            of_kind = {kind: terms_of(word, kind) for kind in map(KIND_OF.__getitem__, chosen.granularities)}
+            if not any(of_kind.values()) or word.lower() in STOP_WORDS:
+                continue
+            said.append(word)
+            if not any(_occurs(snapshot, level, word) for level in chosen.granularities):
+                missing.append(word.strip(PUNCTUATION))
+    if len(said) < 2 or 2 * len(missing) < len(said):
+        return None
+    return f"not a word of this corpus: {', '.join(missing)}; what was found answers the rest of the query"

@@ -91,7 +91,7 @@ def growing_ranking(queries: Sequence[LevelQuery]) -> Growing | None:
 
 
 def _in_order(queries: Sequence[LevelQuery], ranker: Structure) -> Iterator[Found]:
-    for placed in ranker.placed([side_of(each.query, each.units, each.granularity) for each in queries]):
+    for placed in ranker.placed([side_of(each.query, each.units) for each in queries]):
         own = queries[placed.side]
         number = own.table.documents.item(placed.position)
         ordinal = placed.row - own.table.offsets.item(placed.position)
@@ -123,7 +123,7 @@ def _rank_matches(queries: Sequence[LevelQuery], k: int) -> list[Found]:
 def unit_scores(queries: Sequence[LevelQuery]) -> list[NDArray[np.float32]]:
     """Score every unit, level by level, comparable between levels."""
     if ranker := _together(queries):
-        return ranker.dense_together([side_of(each.query, each.units, each.granularity) for each in queries])
+        return ranker.dense_together([side_of(each.query, each.units) for each in queries])
     spreads = common_spreads(queries)
     return [
         each.ranker.scores(each.query, each.units, own) for each, own in zip(queries, spreads, strict=True)

@@ -297,7 +297,7 @@ class _Asked:
         assert isinstance(ranker, VectorRanker)
         table = self.snapshot.units(self.level)
         vectors = self.snapshot.vectors(str(variant.encoder), self.level)
-        units = Units(table.n_rows, self.snapshot.lexical(self.level), vectors, table.alive)
+        units = Units(self.level, table.n_rows, self.snapshot.lexical(self.level), vectors, table.alive)
         ranked = {}
         size = max(1, BLOCK_CELLS // max(table.n_rows, 1))
         for start in range(0, len(self.rows), size):

@@ -70,7 +70,13 @@ class Tier:
         vectors = None if encoder is None else self.snapshot.vectors(encoder, level)
         names = self.snapshot.names
         return Units(
-            table.n_rows, self._lexical[level], vectors, table.alive, offsets=table.offsets, names=names
+            level,
+            table.n_rows,
+            self._lexical[level],
+            vectors,
+            table.alive,
+            offsets=table.offsets,
+            names=names,
         )
 
     def roll_up(self, scores: Sequence[Scores]) -> Scores:
@@ -213,8 +219,8 @@ class QueryBlock:
         for number, text in enumerate(self.texts):
             vector = None if encoder is None else self.vectors[encoder][number]
             sides = [
-                side_of(Query(own[number], vector, text=text), each, level)
-                for level, each, own in zip(self.tier.levels, units, terms, strict=True)
+                side_of(Query(own[number], vector, text=text), each)
+                for each, own in zip(units, terms, strict=True)
             ]
             blocks.append(ranker.dense_together(sides))
         return [np.stack(level) for level in zip(*blocks, strict=True)]

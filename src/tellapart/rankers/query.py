@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tellapart.corpus.document import Granularity
 from tellapart.index.lexical import Bm25
 from tellapart.index.names import Names
 from tellapart.index.vectors import VectorReader
@@ -101,6 +102,7 @@ class Units:
     `names` are those of all documents, and `offsets` (documents + 1,) says which rows are whose.
     """
 
+    granularity: Granularity
     n_rows: int
     lexical: Bm25
     vectors: VectorReader | None

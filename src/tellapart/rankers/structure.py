@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.corpus.document import KIND_OF, Granularity, Kind
+from tellapart.corpus.document import KIND_OF, Kind
 from tellapart.errors import TellapartError
 from tellapart.index.lexical import Bm25
 from tellapart.index.names import Names
@@ -333,7 +333,7 @@ NEAR_UNIT = 4.0
 The 27 judged spans are too few to tell 2, 4 and 8 apart."""
 
 
-def side_of(query: Query, units: Units, granularity: Granularity = Granularity.FUNCTION) -> Side:
+def side_of(query: Query, units: Units) -> Side:
     """Put a query to units of one granularity.
 
     Raises:
@@ -341,7 +341,7 @@ def side_of(query: Query, units: Units, granularity: Granularity = Granularity.F
     """
     if units.offsets is None:
         raise TellapartError("the ranker structure needs the paths of an index: open one with Index.open")
-    return Side(granularity, query, units, units.offsets)
+    return Side(units.granularity, query, units, units.offsets)
 
 
 def _names(sides: Sequence[Side]) -> Names:

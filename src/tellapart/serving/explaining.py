@@ -12,6 +12,7 @@ from tellapart.engine import Index
 from tellapart.engine.asking import terms_of
 from tellapart.engine.relevance import unrelated_cosine
 from tellapart.engine.request import SearchRequest
+from tellapart.engine.searching import unit_scores
 from tellapart.index.lexical.bm25 import defaults
 from tellapart.index.snapshot import Snapshot
 from tellapart.serving.units import Located
@@ -78,7 +79,7 @@ def explain(index: Index, query: str, unit: Located, *, ranker: str = "auto") ->
         )
         asked = next(each for each in level_queries if each.granularity is level)
         row = asked.table.row(unit.stored.number, unit.ordinal)
-        scores = asked.ranker.scores(asked.query, asked.units)
+        (scores,) = unit_scores([asked])
         alive = np.ones(len(scores), dtype=bool) if asked.table.alive is None else asked.table.alive
         own = scores[row]
         lexical = snapshot.lexical(level)

@@ -11,7 +11,7 @@ from tellapart.engine import Hit, Index, SearchResult
 from tellapart.engine.context import FEWEST_TOKENS, rendered
 from tellapart.engine.opened import partial_notes
 from tellapart.engine.packing import count_tokens, cut_to_tokens
-from tellapart.engine.relevance import nothing_relevant
+from tellapart.engine.relevance import missing_words, nothing_relevant
 from tellapart.engine.request import SearchRequest
 from tellapart.errors import TellapartError
 from tellapart.index.settings import located
@@ -70,8 +70,9 @@ def search(
         )
         result = index.search(request)
         nothing = nothing_relevant(index, result)
+        missing = None if nothing else missing_words(index, result)
         hits = served(index, roots, result.hits)
-    notes += [*state_notes(project), *result.notes]
+    notes += [*state_notes(project), *result.notes, *([missing] if missing else [])]
     if nothing is not None:
         return _answer(f"nothing relevant: {nothing}", result, notes)
     return _page(hits, result, notes, offset, top_k, max_tokens, max_snippet_lines)
