@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,12 @@ def serve(
     ] = None,
     gallery: Annotated[
         list[Path] | None,
-        typer.Option("--gallery", metavar="DIR", help="Folder of a gallery of identities (repeatable)."),
+        typer.Option(
+            "--gallery",
+            metavar="DIR",
+            help="Folder of a gallery of identities, or postgresql://...[?gallery=NAME] (repeatable).",
+            parser=options.index_place,
+        ),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen at.")] = 8765,
@@ -118,21 +124,23 @@ def _named(folders: list[Path]) -> dict[str, str]:
 def _galleries(folders: list[Path]) -> dict[str, str]:
     """Name each gallery by its folder; checks that it is there, and that its passphrase is."""
     from tellapart.identities.file import VARIABLE
-    from tellapart.identities.store import GalleryStore
+    from tellapart.identities.published import GalleryPlace, is_sealed
 
     for folder in folders:
-        sealed = GalleryStore.encrypted(folder)
+        sealed = is_sealed(folder)
         if sealed is None:
             raise TellapartError(f"no gallery in {folder}: make one with 'tellapart identity enrol'")
         if sealed and not os.environ.get(VARIABLE):
-            raise TellapartError(f"the gallery {folder} is encrypted: set {VARIABLE}")
-    return _unique(folders)
+            raise TellapartError(
+                f"the gallery {GalleryPlace.of(folder) or folder} is encrypted: set {VARIABLE}"
+            )
+    return _unique(folders, lambda folder: place.name if (place := GalleryPlace.of(folder)) else "")
 
 
-def _unique(folders: list[Path]) -> dict[str, str]:
+def _unique(folders: list[Path], own_name: Callable[[Path], str] = lambda folder: "") -> dict[str, str]:
     named: dict[str, str] = {}
     for folder in folders:
-        base = name_of(folder)
+        base = own_name(folder) or name_of(folder)
         real = folder.resolve() if Address.of(folder) is None else folder
         name, number = base, 2
         while name in named:

@@ -41,12 +41,15 @@ CREATE TABLE audit (id INTEGER PRIMARY KEY AUTOINCREMENT, entry BLOB NOT NULL);
 
 
 class GalleryFile:
-    """The SQLite file of one gallery; one writer at a time, any number of readers."""
+    """The SQLite file of one gallery; one writer at a time, any number of readers. Messages call it `place`."""
 
-    def __init__(self, connection: sqlite3.Connection, folder: Path, cipher: Cipher) -> None:
+    changeable = True
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
         self.connection = connection
         self.folder = folder
-        self.cipher = cipher
+        self.place = str(folder)
+        self.cipher: Cipher = Plain()
 
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, Any], passphrase: str | None) -> Self:
@@ -92,27 +95,54 @@ class GalleryFile:
             connection.execute("PRAGMA secure_delete=ON")
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            store = cls(connection, folder, Plain())
+            store = cls(connection, folder)
             pages = connection.execute("PRAGMA page_count").fetchone()[0]
             size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
             store.purge()
             if path.stat().st_size < size:
                 raise sqlite3.DatabaseError(f"{path.stat().st_size:,} bytes instead of {size:,}")
-            found = store.value("format")
+        store.unlock(passphrase)
+        return store
+
+    def unlock(self, passphrase: str | None) -> None:
+        """Make sure that this version of tellapart reads it, and that the key opens it.
+
+        Raises:
+            TellapartError: It does not.
+            CorruptIndexError: The file is damaged.
+        """
+        with damage_named(Path(self.place)):
+            found = self.value("format")
         if found != str(FORMAT).encode():
-            raise TellapartError(f"the gallery {folder} has format {found!r}, this tellapart reads {FORMAT}")
-        if salt := store.value("salt"):
+            raise TellapartError(
+                f"the gallery {self.place} has format {found!r}, this tellapart reads {FORMAT}"
+            )
+        if salt := self.value("salt"):
             if passphrase is None:
                 raise TellapartError(
-                    f"the gallery {folder} is encrypted: set {VARIABLE}, or run this in a terminal"
+                    f"the gallery {self.place} is encrypted: set {VARIABLE}, or run this in a terminal"
                 )
-            store.cipher = Sealed(passphrase, salt)
+            self.cipher = Sealed(passphrase, salt)
         elif passphrase is not None:
             raise TellapartError(
-                f"the gallery {folder} is not encrypted: unset {VARIABLE}, or export it and import into a new one"
+                f"the gallery {self.place} is not encrypted: unset {VARIABLE}, or export it and import into a new one"
             )
-        store.cipher.open(store.value("check"), "check")
-        return store
+        self.cipher.open(self.value("check"), "check")
+
+    def need_changeable(self) -> None:
+        """Refuse what would change a gallery that is only asked.
+
+        Raises:
+            TellapartError: It is a published one.
+        """
+        if not self.changeable:
+            raise TellapartError(
+                f"{self.place} is only asked: change the gallery in its folder, and publish it again"
+            )
+
+    def outdated(self) -> bool:
+        """Whether it must be opened again to be seen as it is now; one in a folder follows by itself."""
+        return False
 
     @staticmethod
     def encrypted(folder: Path) -> bool | None:

@@ -92,6 +92,8 @@ class Gallery(ChangingGallery):
         Raises:
             TellapartError: An item cannot be read, the gallery is empty, or cannot carry the rate.
         """
+        if grow:
+            self.store.need_changeable()
         single = isinstance(items, Path | str | bytes | np.ndarray | View)
         listed = cast("list[Item | View]", [items] if single else list(cast("Sequence[Item | View]", items)))
         views = [view for item in listed for view in self._views(item)]

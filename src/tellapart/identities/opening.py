@@ -20,6 +20,7 @@ from tellapart.identities.calibration import ASSUMED, Assumed, Calibration
 from tellapart.identities.file import VARIABLE
 from tellapart.identities.matching import FITTED, Reference, Whitening, unit
 from tellapart.identities.odds import Odds
+from tellapart.identities.published import GalleryPlace, PublishedGallery
 from tellapart.identities.store import GalleryStore, StoredView, Templates
 from tellapart.identities.views import ViewReader
 
@@ -59,7 +60,8 @@ class OpenGallery:
         """Open a gallery, or make one where there is none.
 
         Args:
-            path: Its folder.
+            path: Its folder, or `postgresql://user@host/database?gallery=NAME` for a published one, which is only asked
+                and stays as it was when it was opened.
             encoder: What turns items into vectors: a name as in `load_encoder`, or the encoder itself. None = the one
                 the gallery was made with, `face` for a new one.
             scoring: `mean`, `max` or `svm` (see `Scoring`), for a new gallery.
@@ -72,8 +74,10 @@ class OpenGallery:
             TellapartError: The key is missing or wrong, or there is no gallery.
             CorruptIndexError: The gallery is cut off or damaged.
         """
-        folder = path_of(path, "path")
         passphrase = passphrase if passphrase is not None else os.environ.get(VARIABLE) or None
+        if isinstance(path, str | Path) and (place := GalleryPlace.of(path)) is not None:
+            return cls._opened(PublishedGallery.fetch(place, passphrase), encoder)
+        folder = path_of(path, "path")
         if GalleryStore.encrypted(folder) is None and create:
             if folder.is_file():
                 raise TellapartError(f"{folder} is a file, not a gallery: choose another name with --gallery")
@@ -86,7 +90,10 @@ class OpenGallery:
                 "pictures": pictures,
             }
             return cls(GalleryStore.create(folder, settings, passphrase), made)
-        store = GalleryStore.open(folder, passphrase)
+        return cls._opened(GalleryStore.open(folder, passphrase), encoder)
+
+    @classmethod
+    def _opened(cls, store: GalleryStore, encoder: str | Encoder | None) -> Self:
         try:
             return cls(store, _encoder_of(store, encoder))
         except BaseException:
@@ -153,7 +160,7 @@ class OpenGallery:
 
         found = measured.calibrate(reference, chosen, self.store.templates(dim, cohort=True), others)
         self._calibration = (version, found)
-        if large:
+        if large and self.store.changeable:
             with suppress(LockedIndexError), self.store.writing():  # who writes now leaves another to keep it
                 self.store.put_calibration(f"{version[0]} {version[1]}".ljust(32).encode() + found.to_bytes())
         return found
@@ -221,7 +228,7 @@ def _encoder_of(store: GalleryStore, wanted: str | Encoder | None) -> Encoder:
         encoder = load_encoder(wanted) if isinstance(wanted, str) else wanted
     if encoder.fingerprint != settings["fingerprint"]:
         raise StaleIndexError(
-            f"the gallery {store.folder} was made with the encoder {settings['encoder']}"
+            f"the gallery {store.place} was made with the encoder {settings['encoder']}"
             f" ({settings['fingerprint'][:8]}), this is {encoder.name} ({encoder.fingerprint[:8]}), whose vectors mean"
             " something else: use the first one, or enrol anew into another gallery"
         )

@@ -208,7 +208,7 @@ class GalleryStore(GalleryFile):
         content = b"".join(self.cipher.open(row[4], "vector") if sealed else row[4] for row in rows)
         if len(content) != 2 * dim * len(rows):
             raise CorruptIndexError(
-                f"the templates of {self.folder} hold {len(content):,} bytes instead of {2 * dim * len(rows):,}:"
+                f"the templates of {self.place} hold {len(content):,} bytes instead of {2 * dim * len(rows):,}:"
                 " restore the gallery from a copy"
             )
         vectors = np.frombuffer(content, dtype="<f2").reshape(len(rows), dim).astype(np.float32)

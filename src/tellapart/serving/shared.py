@@ -138,11 +138,14 @@ class SharedGallery:
 
     @contextmanager
     def use(self) -> Iterator[Gallery]:
-        """Hold the gallery for one call; what another process enrolled is there."""
+        """Hold the gallery for one call; what another process enrolled, or published, is there."""
         from tellapart.identities import Gallery
         from tellapart.identities.file import VARIABLE
 
         with self._lock:
+            if self._gallery is not None and self._gallery.store.outdated():
+                self._gallery.close()
+                self._gallery = None
             if self._gallery is None:
                 passphrase = os.environ.get(VARIABLE)
                 self._gallery = Gallery.open(self.folder, passphrase=passphrase, create=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tellapart.cli.options import index_place
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 
 FAILED = 1
 
-GalleryFolder = Annotated[Path, typer.Option("--gallery", metavar="DIR", help="Folder of the gallery.")]
+GalleryFolder = Annotated[
+    Path,
+    typer.Option(
+        "--gallery",
+        metavar="DIR",
+        help="Folder of the gallery, or postgresql://...[?gallery=NAME] of a published one.",
+        parser=index_place,
+    ),
+]
 EncoderOfGallery = Annotated[
     str | None,
     typer.Option(
@@ -45,14 +54,14 @@ def opened(folder: Path, *, encrypt: bool = False, **settings: object) -> Iterat
     """Open a gallery, asking for its passphrase in a terminal; with `settings`, one is made where there is none."""
     from tellapart.identities.file import VARIABLE
     from tellapart.identities.gallery import Gallery
-    from tellapart.identities.store import GalleryStore
+    from tellapart.identities.published import GalleryPlace, is_sealed
 
-    sealed = GalleryStore.encrypted(folder)
+    sealed, shown = is_sealed(folder), GalleryPlace.of(folder) or folder
     passphrase = os.environ.get(VARIABLE)
     if not passphrase and (sealed or (sealed is None and encrypt)):
         if not sys.stdin.isatty():
-            raise TellapartError(f"the gallery {folder} needs its passphrase: set {VARIABLE}")
-        passphrase = getpass(f"passphrase of {folder}: ")
+            raise TellapartError(f"the gallery {shown} needs its passphrase: set {VARIABLE}")
+        passphrase = getpass(f"passphrase of {shown}: ")
         if sealed is None and getpass("once more: ") != passphrase:
             raise TellapartError("the two passphrases differ: run this again")
     if sealed is not None:

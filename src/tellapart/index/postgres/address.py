@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -97,6 +97,14 @@ class Address:
         """Keep a URL whole in a path, which would make one slash of two."""
         scheme, _, rest = text.partition(":")
         return Path(f"{scheme}:{quote(rest, safe='')}")
+
+    def without(self, parameter: str) -> tuple[Address, str | None]:
+        """Take a parameter out that only its reader knows; gives its value too, None where it is not there."""
+        given = self._given()
+        value = next((value for name, value in given if name == parameter), None)
+        parts = urlsplit(self.url)
+        left = urlencode([pair for pair in given if pair[0] != parameter], safe="/", quote_via=quote)
+        return replace(self, url=_joined(parts.scheme, parts.netloc, parts.path, left)), value
 
     @property
     def name(self) -> str:
