@@ -136,6 +136,11 @@ def analyse_query(text: str, kind: Kind, languages: Sequence[str] = ()) -> list[
     would match any code: nDCG@10 .359 -> .499 on mbpp train, .393 -> .381 on cosqa dev. How a question begins is left
     out of both.
     """
+    return list(_analysed(text, kind, tuple(languages)))
+
+
+@lru_cache(maxsize=64)  # asked for each granularity, and for what else reads the words of a query
+def _analysed(text: str, kind: Kind, languages: tuple[str, ...]) -> list[str]:
     placed: list[tuple[int, str]] = []
     for offset, block in blocks(text := without_function_words(without_beginning(text), languages)):
         found = cut(block, kind, query=True)

@@ -77,6 +77,25 @@ def exact_scores(stored: StoredRows, query: Floats) -> tuple[Floats, Mask]:
     return products.astype(np.float32), found
 
 
+def nearly_exact_scores(stored: StoredRows, query: Floats, k: int) -> tuple[Floats, Mask]:
+    """Give `exact_scores` of the k best and of all that may be among them, and float32 products of the others.
+
+    Those are lower than the k best by more than they can be off.
+    """
+    wide = widen(stored)
+    products = wide @ query
+    found = products != 0.0
+    if not found.all():
+        found[~found] = wide[~found].any(axis=1)
+    near = np.arange(len(products))
+    if len(near) > k:
+        ranked = products if found.all() else np.where(found, products, np.float32(-np.inf))
+        lowest = np.partition(ranked, len(ranked) - k)[len(ranked) - k]
+        near = np.flatnonzero(ranked >= lowest - 2.0 * float32_error(query))
+    products[near] = np.einsum("ij,j->i", wide[near].astype(np.float64), query.astype(np.float64))
+    return products, found
+
+
 def best_first(rows: Rows, scores: Floats, k: int) -> tuple[Rows, Floats]:
     """Return the k best by descending score, ties by ascending row."""
     order = np.lexsort((rows, -scores))[:k]
@@ -96,7 +115,8 @@ def settle(
 ) -> Top:
     """Score all candidates exactly and say whether the k best of them are the k best of all.
 
-    `score` returns exact scores of rows and which of them have a vector.
+    `score` returns exact scores of rows, or nearly exact ones of those that are not among the k best, and which of them
+    have a vector.
     """
     rows = np.concatenate([part.rows for part in parts]) if len(parts) > 1 else parts[0].rows
     scores, found = score(rows)

@@ -22,6 +22,7 @@ from tellapart.index.vectors.candidates import (
     deeper,
     exact_scores,
     float32_error,
+    nearly_exact_scores,
     settle,
 )
 from tellapart.index.vectors.derived import (
@@ -166,7 +167,7 @@ class VectorIndex:
             return [self._by_scan(query, k, mask, live) for query in queries]
         proposed = batch_candidates(self._segments, queries, k + _SLACK, mask)
         tops = [
-            settle([part], query, k, self._scorer(query))
+            settle([part], query, k, self._scorer(query, k))
             for part, query in zip(proposed, queries, strict=True)
         ]
         return [
@@ -185,7 +186,7 @@ class VectorIndex:
         first = depth = k + _SLACK
         while depth < live // 2 or depth <= 1024:
             proposed = self._scan.candidates(query, depth, mask, overfetch=depth == first)
-            top = settle([proposed], query, k, self._scorer(query))
+            top = settle([proposed], query, k, self._scorer(query, k))
             if top.certain:
                 return top
             depth *= DEEPER
@@ -201,7 +202,7 @@ class VectorIndex:
                 break
             if codes.covered < self.n_rows:
                 parts.append(self._tail.candidates(query, k + _SLACK, mask))
-            top = settle(parts, query, k, self._scorer(query))
+            top = settle(parts, query, k, self._scorer(query, k))
             if top.certain:
                 return top
             depth, deepest = deeper(parts[0], depth, top.lacking), _DEEPER_SHARE * live
@@ -219,20 +220,19 @@ class VectorIndex:
 
     def _from_dense(self, query: Floats, k: int, rows: Rows, scores: Floats) -> Top:
         """Pick the best of all rows that may be found, given their float32 scores."""
-        score = self._scorer(query)
         wanted = k
         while True:
             near = rows
             if wanted < len(rows):
                 lowest = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
                 near = rows[scores >= lowest - 2.0 * float32_error(query)]
-            exact, found = score(near)
+            exact, found = exact_scores(take(self._segments, near), query)
             if int(found.sum()) >= k or len(near) == len(rows):
                 return Top(*best_first(near[found], exact[found], k), certain=True)
             wanted = 2 * len(near) + 1024  # rows without a vector stood in the way
 
-    def _scorer(self, query: Floats) -> Callable[[Rows], tuple[Floats, Mask]]:
-        return lambda rows: exact_scores(take(self._segments, rows), query)
+    def _scorer(self, query: Floats, k: int) -> Callable[[Rows], tuple[Floats, Mask]]:
+        return lambda rows: nearly_exact_scores(take(self._segments, rows), query, k)
 
     def _check_lengths(self, rows: Rows) -> None:
         """Raise for a row that is not of unit length: the file was damaged after it was written."""

@@ -70,7 +70,7 @@ class Moments:
         """Mean and standard deviation of x . query over all rows: q.mu and sqrt(qT Cov q), no row read."""
         direction = np.asarray(query, dtype=np.float64)
         mean = float(direction @ self.mean)
-        variance = float(direction @ self.second @ direction) - mean * mean
+        variance = float(direction @ self.gram @ direction) / max(self.n, 1) - mean * mean
         return mean, float(np.sqrt(max(variance, 0.0)))
 
 
