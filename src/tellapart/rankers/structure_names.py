@@ -263,7 +263,7 @@ def label_matches(asked: Asked, names: Names) -> Dense:
     for segment, first, (starts, documents) in zip(
         names.segments, names.first, static_features(names).labelled, strict=False
     ):
-        having = [labels for term in terms if len(labels := segment.find("part", term))]
+        having = [found for term in terms if len(found := segment.find("part", term))]
         if not having:
             continue
         shared = np.bincount(np.concatenate(having))
