@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
-BENCHES := questions page judging_drawn compression serving rerank calibration refusing lists relations cosines inspect_speed quality context context_weights verdict verdict_statistics grid_speed judging synthetic svm_solver svm_speed svm_evidence svm_expansion svm_defaults whole_process \
+BENCHES := questions page judging_drawn compression serving rerank calibration refusing lists relations cosines inspect_speed quality context context_weights verdict verdict_subsets verdict_statistics grid_speed judging synthetic svm_solver svm_speed svm_evidence svm_expansion svm_defaults whole_process \
   bm25_speed lexical_indexing knn_speed encoder_speed encoder_batches long_units one_pass mixed substance freshness lsa markdown_speed sentences sharded_softmax softmax_precision sampled_softmax sampling \
   scale_plan postgres postgres_filters postgres_shards adaptation omniglot images softmax_and_margins identity_faces identity_rates image_training identity_tail identity_scale
 

@@ -134,8 +134,8 @@ def leaving(outcomes: Sequence[Outcome]) -> str:
         if len(collections) < FEW_COLLECTIONS:
             lines.append(
                 f" That interval bounds nothing: the default is left on {' and '.join(collections)} alone, and so few"
-                " collections cannot show what leaving gains on average. It takes more collections on which leaving"
-                " pays; until then a user has the interval of the case at hand, which the coverage below speaks for."
+                " collections cannot show what leaving gains on average. [Parts of collections](verdict_subsets.md) are"
+                " more cases."
             )
     half, ninety = coverage(outcomes)
     lines.append(
