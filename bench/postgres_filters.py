@@ -22,7 +22,7 @@ from postgres import measure_publishing, server
 from postgres_asking import LEVEL, K, both, recall
 from serving import prepared
 from tellapart import Index
-from tellapart.index.postgres import vectors as module
+from tellapart.index.postgres import vector_table as module
 
 UNITS = (30_000, 60_000)
 SHARES = (0.5, 0.3, 0.2, 0.1, 0.075, 0.05, 0.02, 0.005)

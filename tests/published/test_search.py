@@ -116,8 +116,8 @@ def test_the_verdict_is_followed(index, address):
 @pytest.mark.parametrize("few", [0, 64])
 def test_a_filter_that_leaves_much_is_sent_as_bits(index, published, monkeypatch, few):
     """As in an index of ten thousand units and more."""
-    monkeypatch.setattr("tellapart.index.postgres.vectors.SCANNED", 0)
-    monkeypatch.setattr("tellapart.index.postgres.vectors.FEW_LEFT_OUT", few)
+    monkeypatch.setattr("tellapart.index.postgres.vector_table.SCANNED", 0)
+    monkeypatch.setattr("tellapart.index.postgres.vector_table.FEW_LEFT_OUT", few)
     for condition in ("kind = 'prose'", "id glob 'notes/*'", "id = 'absent'"):
         for query in QUERIES:
             asked = {"where": condition, "ranker": "knn", "encoder": "lsa", "k": 5}
@@ -136,10 +136,9 @@ def test_there_are_as_many_hits_as_asked_for(address, tmp_path, encoders, monkey
         "enable_seqscan": "off",
         "enable_sort": "off",
         "hnsw.max_scan_tuples": "1",
-        "hnsw.ef_search": "1",
     }
     monkeypatch.setattr("tellapart.index.postgres.database.SETTINGS", SETTINGS | hasty)
-    monkeypatch.setattr("tellapart.index.postgres.vectors.SCANNED", 0)
+    monkeypatch.setattr("tellapart.index.postgres.vector_table.SCANNED", 0)
     with Index.build([path], tmp_path / "many.idx", encoders=["words"]) as index:
         publish(index, address)
         with Index.open(address) as published:

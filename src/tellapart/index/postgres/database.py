@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tellapart.errors import TellapartError, require
 from tellapart.index.postgres.address import Address, concealed
+from tellapart.index.postgres.halfvec import let_directions_through
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -18,20 +19,18 @@ Row = tuple[Any, ...]
 CONNECT_SECONDS = 10
 """How long a server may take to answer a connection."""
 
-EF_SEARCH = 200
-"""Candidates of one step in the graph of neighbours; pgvector's own is 40. docs/benchmarks/postgres.md has the recall
-and the time that it leads to."""
-
 SETTINGS = {
     "jit": "off",  # compiling costs more than any statement here takes
     "hnsw.iterative_scan": "relaxed_order",  # a filter, and what is not of this generation, leave enough
-    "hnsw.ef_search": str(EF_SEARCH),
     "hnsw.max_scan_tuples": "200000",
     "client_connection_check_interval": "2s",  # a killed client's statement ends, and with it its lock
 }
 """Of every session. The order may be relaxed since exact scores order again, and a strict one drops what the graph
 meets late (docs/benchmarks/postgres_filters.md). The scan may look at 200,000 rows, ten times the server's own limit,
 before it gives up finding what a filter keeps. Not measured at half or twice."""
+
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+"""Of every search: all of its statements see one moment."""
 
 
 def psycopg() -> ModuleType:
@@ -47,7 +46,13 @@ class Database:
     """A database, used by one thread at a time; nothing inside `reading` changes it, and all there see one moment."""
 
     def __init__(self, address: Address) -> None:
+        """Connect when asked.
+
+        `look` is a statement that every moment begins with, in the same round trip; `seen` is its answer.
+        """
         self.address = address
+        self.look = ""
+        self.seen: list[Row] = []
         self._connection: Connection[Row] | None = None
         self._reading = False
 
@@ -57,13 +62,14 @@ class Database:
         if self._reading:
             yield self._opened()
             return
-        with spoken(self.address), ExitStack() as stack:
-            connection = self._begin(stack)
+        with spoken(self.address):
+            connection = self._begun()
             self._reading = True
             try:
                 yield connection
             finally:
                 self._reading = False
+                _end(connection)
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Ask for rows, in the binary form of the protocol."""
@@ -110,26 +116,42 @@ class Database:
             self._connection.close()
             self._connection = None
 
-    def _begin(self, stack: ExitStack) -> Connection[Row]:
+    def _begun(self) -> Connection[Row]:
         """Open a transaction; on a new connection where the one at hand was lost while nobody used it."""
         used = self._connection
         connection = self._opened()
         try:
-            stack.enter_context(connection.transaction())
+            self._begin(connection)
         except psycopg().OperationalError:
             if connection is not used or not connection.closed:
                 raise
             connection = self._opened()
-            stack.enter_context(connection.transaction())
+            self._begin(connection)
         return connection
+
+    def _begin(self, connection: Connection[Row]) -> None:
+        try:
+            cursor = connection.execute(f"{BEGIN}; {self.look}", prepare=False)
+            if self.look:
+                cursor.nextset()
+                self.seen = cursor.fetchall()
+        except BaseException:
+            _end(connection)
+            raise
 
     def _opened(self) -> Connection[Row]:
         """Give the connection; a new one in place of one that was lost, but never within one moment."""
         if self._connection is None or (self._connection.closed and not self._reading):
             self._connection = self.connect()
-            self._connection.isolation_level = psycopg().IsolationLevel.REPEATABLE_READ
-            self._connection.read_only = True
         return self._connection
+
+
+def _end(connection: Connection[Row]) -> None:
+    """End a transaction that only read: where that fails, what it read is as good."""
+    try:
+        connection.execute("COMMIT", prepare=False)
+    except psycopg().Error:
+        connection.close()
 
 
 def prepare_session(connection: Connection[Row], schema: str) -> None:
@@ -143,6 +165,7 @@ def prepare_session(connection: Connection[Row], schema: str) -> None:
         "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)",
         (list(settings), list(settings.values())),
     )
+    let_directions_through(connection)
 
 
 def quoted(name: str) -> str:

@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.index.vectors.stored import Floats
 
+if TYPE_CHECKING:
+    from psycopg import Connection
+
 HALF = np.dtype(">f2")
 """A component in pgvector's binary form of `halfvec`, which keeps the float16 rows of an index as they are."""
 
 HEADER = 4
 """Bytes before the components: their number, and nothing."""
+
+
+class Direction(bytes):
+    """The direction of a query, as the server takes it."""
+
+    @classmethod
+    def of(cls, query: Floats) -> Direction:
+        """Write a vector that is not zero; of unit length, so that halves hold it, which changes no order."""
+        direction = query.astype(np.float64) / np.linalg.norm(query)
+        return cls(len(query).to_bytes(2, "big") + bytes(2) + direction.astype(HALF).tobytes())
+
+
+def let_directions_through(connection: Connection[Any]) -> None:
+    """Let a connection take directions as parameters; their type is that of the cast which they stand in."""
+    from psycopg.adapt import Dumper  # an extra
+    from psycopg.pq import Format
+
+    class DirectionDumper(Dumper):
+        format = Format.BINARY
+
+        def dump(self, obj: bytes) -> bytes:
+            return obj
+
+    connection.adapters.register_dumper(Direction, DirectionDumper)
 
 
 def row_type(dim: int) -> np.dtype[np.void]:

@@ -25,6 +25,7 @@ from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import FOLDER, LSA, compressed_folder
 from tellapart.index.latent import KIND as LSA_KIND
 from tellapart.index.postgres.address import Address
+from tellapart.index.postgres.neighbours import MeasuredGraph, build_graphs, measure_graph, move_fresh
 from tellapart.index.postgres.placing import OWNER, PLACED, PlacedSegment, Placement, owners_of
 from tellapart.index.postgres.recording import send_records
 from tellapart.index.postgres.schema import (
@@ -33,19 +34,19 @@ from tellapart.index.postgres.schema import (
     PUBLISHED,
     SWEPT,
     WHOLE,
+    fresh_table,
     publication_of,
     set_meta,
     vectors_table,
 )
 from tellapart.index.postgres.sending import (
     VectorSender,
-    index_vectors,
     send_documents,
     send_part,
     send_segment,
 )
 from tellapart.index.postgres.snapshot import encoder_json
-from tellapart.index.postgres.targets import ServerTarget, each_at_once, open_targets
+from tellapart.index.postgres.targets import ServerTarget, each_at_once, looked_up, open_targets
 from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.settings import KEY as SETTINGS
 from tellapart.index.settings import encoded_settings, kept_settings
@@ -60,6 +61,7 @@ class PublishReport:
 
     `shards` are the addresses of the further servers, `left` those that were shards before and are not any more.
     `forgotten` are records that were kept at the database and are about another index than this one.
+    `graphs` are those of neighbours that were measured in this run, at any server.
     """
 
     documents: int
@@ -70,6 +72,7 @@ class PublishReport:
     shards: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
+    graphs: tuple[MeasuredGraph, ...] = ()
 
 
 def publish_snapshot(
@@ -107,6 +110,7 @@ class _Publisher:
         self.segments: list[Segment] = list(snapshot.filed)
         self.owners: dict[int, int] = {}
         self.forgotten: tuple[str, ...] = ()
+        self.graphs: tuple[MeasuredGraph, ...] = ()
 
     def run(self) -> PublishReport:
         sets = self._vector_names()
@@ -120,11 +124,13 @@ class _Publisher:
         self._encoder_files()
         self._swap(keys, sets, other=self._is_other(before, contents))
         self._forget(keys, sets)
+        for target in self.targets:
+            move_fresh(target, sets, self.progress)
         was = {content for target in self.targets for content in self._published(target, before)}
         removed = len(was.difference(contents.values()))
         shards = tuple(str(target.database.address) for target in self.targets[1:])
         return PublishReport(
-            sent, segments, vectors, removed, len(contents), shards, forgotten=self.forgotten
+            sent, segments, vectors, removed, len(contents), shards, forgotten=self.forgotten, graphs=self.graphs
         )
 
     @staticmethod
@@ -150,8 +156,11 @@ class _Publisher:
         ).fetchall()
         owners = owners_of([row[4] for row in rows], [target.number for target in self.targets]).tolist()
         self.owners = {row[0]: owner for row, owner in zip(rows, owners, strict=True)}
+        sources = {
+            source: blake2b(source.encode(), digest_size=8).digest() for source in {row[3] for row in rows}
+        }
         return {
-            number: digest + checksum.to_bytes(4, "big") + blake2b(source.encode(), digest_size=8).digest()
+            number: digest + checksum.to_bytes(4, "big") + sources[source]
             for number, digest, checksum, source, _ in rows
         }
 
@@ -203,7 +212,7 @@ class _Publisher:
         Dead ones stay where they were, else count as the first server's.
         """
         live = ~segment.dead
-        wanted = np.array([self.owners.get(number, FIRST) for number in segment.documents.tolist()], np.int16)
+        wanted = looked_up(self.owners, segment.documents, FIRST).astype(np.int16)
         content = self._segment_content(segment)
         while True:
             key = int.from_bytes(content[:8], "big", signed=True)
@@ -229,10 +238,17 @@ class _Publisher:
         """Send the vectors that are missing, and have all servers build their indexes of neighbours at once."""
         sent = 0
         for target in self.targets:
-            sender = VectorSender(target.connection, self.snapshot, target.key_of, self.progress)
+            sender = VectorSender(target, self.snapshot, self.progress)
             sent += sum(sender.send(name, encoder, level) for name, (encoder, level) in sets.items())
         with self.progress("building the index of neighbours", None):
-            each_at_once(self.targets, lambda target: index_vectors(target.connection, list(sets)))
+            each_at_once(self.targets, lambda target: build_graphs(target, sets))
+        with self.progress("measuring the index of neighbours", None):
+            measured = [
+                measure_graph(target, self.snapshot, name, encoder, level)
+                for target in self.targets
+                for name, (encoder, level) in sets.items()
+            ]
+        self.graphs = tuple(graph for graph in measured if graph is not None)
         return sent
 
     def _vector_names(self) -> dict[str, tuple[StoredEncoder, Granularity]]:
@@ -318,11 +334,10 @@ class _Publisher:
 
     def _place_segments(self, keys: Sequence[int]) -> None:
         execute = self.first.connection.execute
-        key_of = {number: key for target in self.targets for number, key in target.key_of.items()}
         execute("UPDATE segments SET position = NULL WHERE position IS NOT NULL")
         for position, (key, segment) in enumerate(zip(keys, self.segments, strict=True)):
             numbers = segment.documents.astype("<i8")
-            own = np.array([key_of.get(number, 0) for number in numbers.tolist()], "<i8")
+            own = np.sum([target.keys_of(numbers) for target in self.targets], axis=0).astype("<i8")
             execute(
                 "UPDATE segments SET position = %s, documents = %s, dead = %s, keys = %s WHERE key = %s",
                 (position, numbers.tobytes(), np.packbits(segment.dead).tobytes(), own.tobytes(), key),
@@ -349,10 +364,11 @@ class _Publisher:
         for key, name, retired in target.all("SELECT key, name, retired FROM vector_sets"):
             if retired and name not in sets:
                 with target.connection.transaction():
-                    execute(f"DROP TABLE IF EXISTS {vectors_table(key)}")
+                    execute(f"DROP TABLE IF EXISTS {vectors_table(key)}, {fresh_table(key)}")
                     execute("DELETE FROM vector_sets WHERE key = %s", (key,))
             elif gone:
-                execute(f"DELETE FROM {vectors_table(key)} WHERE document = ANY(%s)", (gone,))
+                for table in (vectors_table(key), fresh_table(key)):
+                    execute(f"DELETE FROM {table} WHERE document = ANY(%s)", (gone,))
         execute("UPDATE vector_sets SET retired = (name != ALL(%s))", (list(sets),))
         execute("DELETE FROM documents WHERE key = ANY(%s)", (gone,))
         execute("DELETE FROM parts WHERE segment != ALL(%s)", (list(segments),))

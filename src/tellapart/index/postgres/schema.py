@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXTENSION = "vector"
 """How PostgreSQL calls pgvector."""
 
-VERSION = 2
+VERSION = 3
 """Raised whenever older code could not read what newer code writes, or the other way round."""
 
 FIRST = 0
@@ -68,7 +68,7 @@ CREATE TABLE encoders (name text PRIMARY KEY, stored text NOT NULL);
 CREATE TABLE encoder_files (folder text NOT NULL, name text NOT NULL, data bytea NOT NULL, PRIMARY KEY (folder, name));
 CREATE TABLE vector_sets (
   key integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, dim integer NOT NULL,
-  retired boolean NOT NULL DEFAULT false
+  ef_search integer NOT NULL DEFAULT 0, measured bigint NOT NULL DEFAULT 0, retired boolean NOT NULL DEFAULT false
 );
 CREATE TABLE moments (name text PRIMARY KEY, dim integer NOT NULL, n bigint NOT NULL, total bytea NOT NULL,
   gram bytea NOT NULL);
@@ -255,6 +255,11 @@ def _has_tables(connection: Connection[Row], schema: str) -> bool:
 def vectors_table(key: int) -> str:
     """Name of the table of a set of vectors."""
     return f"vectors_{int(key)}"
+
+
+def fresh_table(key: int) -> str:
+    """Name of the table of those of its vectors that are not in the graph of neighbours yet."""
+    return f"{vectors_table(key)}_fresh"
 
 
 def plain(text: str) -> str:

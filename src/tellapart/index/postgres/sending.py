@@ -17,8 +17,10 @@ from tellapart.index.lexical.segment import Postings
 from tellapart.index.names import FILE as NAMES
 from tellapart.index.postgres.database import Row
 from tellapart.index.postgres.halfvec import COPY_END, COPY_HEADER, copied_rows
+from tellapart.index.postgres.neighbours import FRESH_ROWS, has_graph
 from tellapart.index.postgres.placing import OWNER
-from tellapart.index.postgres.schema import INDEXED_DIMENSIONS, plain, vectors_table
+from tellapart.index.postgres.schema import fresh_table, plain, vectors_table
+from tellapart.index.postgres.targets import ServerTarget
 from tellapart.index.postgres.terms import LEVELS, term_key
 from tellapart.index.segments import Segment
 from tellapart.index.snapshot import FolderSnapshot
@@ -190,34 +192,31 @@ def _spellings(segment: Segment, lists: Mapping[Granularity, Postings]) -> Itera
 ROWS_AT_A_TIME = 20_000
 """Vectors of one transaction: what a killed run has to send again at most, some 15 MB at 384 dimensions."""
 
-BUILD_MEMORY = "1GB"
-"""The server's memory while it builds an index of vectors (`maintenance_work_mem`): once the graph does not fit, the
-build goes on many times as slowly, as pgvector warns. 1,000,000 x 384 halves and their links need about as much."""
-
 
 class VectorSender:
-    """Sends the vectors of documents that have none at the server; `key_of` gives the server's keys by number."""
+    """Sends a server the vectors of documents that have none there."""
 
-    def __init__(
-        self,
-        connection: Connection[Row],
-        snapshot: FolderSnapshot,
-        key_of: Mapping[int, int],
-        progress: Progress,
-    ) -> None:
-        self.connection = connection
+    def __init__(self, target: ServerTarget, snapshot: FolderSnapshot, progress: Progress) -> None:
+        self.target = target
+        self.connection = target.connection
         self.snapshot = snapshot
-        self.key_of = key_of
         self.progress = progress
 
     def send(self, name: str, encoder: StoredEncoder, level: Granularity) -> int:
-        """Send what is missing of one set of vectors; says how many were sent."""
+        """Send what is missing of one set of vectors; says how many were sent.
+
+        A few go beside the graph of neighbours, where adding each would take longer than scoring it in searches.
+        """
         key, table = self._set(name, encoder.dim), self.snapshot.units(level)
-        there = self.connection.execute(f"SELECT DISTINCT document FROM {vectors_table(key)}").fetchall()
-        numbers = table.documents.tolist()
-        keys = np.array([self.key_of.get(number, 0) for number in numbers], np.int64)
+        there = self.target.all(
+            f"SELECT DISTINCT document FROM {vectors_table(key)}"
+            f" UNION ALL SELECT DISTINCT document FROM {fresh_table(key)}"
+        )
+        keys = self.target.keys_of(table.documents)
         wanted = ~table.dead & (keys > 0) & ~np.isin(keys, np.array([row[0] for row in there], np.int64))
-        return self._rows(encoder, level, key, np.flatnonzero(table.spread(wanted)), keys)
+        rows = np.flatnonzero(table.spread(wanted))
+        few = len(rows) <= FRESH_ROWS and has_graph(self.target, key)
+        return self._rows(encoder, level, fresh_table(key) if few else vectors_table(key), rows, keys)
 
     def _set(self, name: str, dim: int) -> int:
         """Give the key of a set of vectors, with a table."""
@@ -229,22 +228,23 @@ class VectorSender:
                 "INSERT INTO vector_sets (name, dim) VALUES (%s, %s) RETURNING key", (name, dim)
             ).fetchone()
             assert made is not None
-            self.connection.execute(
-                f"CREATE TABLE {vectors_table(made[0])} (document bigint NOT NULL, ordinal integer NOT NULL,"
-                f" embedding halfvec({int(dim)}) NOT NULL, PRIMARY KEY (document, ordinal))"
-            )
+            for place in (vectors_table(made[0]), fresh_table(made[0])):
+                self.connection.execute(
+                    f"CREATE TABLE {place} (document bigint NOT NULL, ordinal integer NOT NULL,"
+                    f" embedding halfvec({int(dim)}) NOT NULL, PRIMARY KEY (document, ordinal))"
+                )
         return int(made[0])
 
     def _rows(
         self,
         encoder: StoredEncoder,
         level: Granularity,
-        key: int,
+        place: str,
         rows: NDArray[np.int64],
         keys: NDArray[np.int64],
     ) -> int:
         vectors, table, sent = self.snapshot.vectors(encoder.name, level), self.snapshot.units(level), 0
-        statement = f"COPY {vectors_table(key)} (document, ordinal, embedding) FROM STDIN (FORMAT BINARY)"
+        statement = f"COPY {place} (document, ordinal, embedding) FROM STDIN (FORMAT BINARY)"
         with self.progress(f"sending vectors of {encoder.name}, {level}", len(rows)) as advance:
             for some in _whole_documents(rows, table.document_positions(rows)):
                 positions, taken = table.document_positions(some), vectors.take(some)
@@ -257,27 +257,6 @@ class VectorSender:
                 sent += int(there.sum())
                 advance(len(some))
         return sent
-
-
-def index_vectors(connection: Connection[Row], names: Sequence[str]) -> None:
-    """Build the indexes of neighbours that a server lacks; rows that come later go into them by themselves."""
-    sets = connection.execute(
-        "SELECT key, dim FROM vector_sets WHERE name = ANY(%s)", (list(names),)
-    ).fetchall()
-    for key, dim in sets:
-        table = vectors_table(key)
-        there = connection.execute(  # of this table: another schema may have an index of the same name
-            "SELECT 1 FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
-            " WHERE indrelid = %s::regclass AND relname = %s",
-            (table, f"{table}_neighbours"),
-        ).fetchone()
-        if there or dim > INDEXED_DIMENSIONS:
-            continue
-        connection.execute("SELECT set_config('maintenance_work_mem', %s, false)", (BUILD_MEMORY,))
-        connection.execute(
-            f"CREATE INDEX {table}_neighbours ON {table} USING hnsw (embedding halfvec_ip_ops)"
-        )
-        connection.execute(f"ANALYZE {table}")
 
 
 def _whole_documents(rows: NDArray[np.int64], positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

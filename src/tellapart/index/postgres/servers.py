@@ -26,6 +26,13 @@ LOST_SECONDS = 30.0
 seconds where a host is gone."""
 
 
+LOOK = (
+    f"SELECT key, value FROM meta WHERE key IN ('{PUBLISHED}', 'index')"
+    f" UNION ALL SELECT name, value FROM records WHERE name = '{RECORDED}'"
+)
+"""What tells whether something was published, or kept here, since."""
+
+
 class LostShardError(TellapartError):
     """A shard was lost in the middle of a search that may do without it: asked again, it does."""
 
@@ -88,13 +95,7 @@ class Servers:
     def follow(self) -> int:
         """Look at the first server whether something was published since, and read what is where if so."""
         with self.first.reading():
-            named: dict[str, str] = dict(
-                self.first.rows(
-                    "SELECT key, value FROM meta WHERE key = ANY(%s)"
-                    " UNION ALL SELECT name, value FROM records WHERE name = %s",
-                    ([PUBLISHED, "index"], RECORDED),
-                )
-            )
+            named: dict[str, str] = dict(self.first.seen)
             self.recorded = named.get(RECORDED, "")
             # not the count alone: another index may be published in a schema that was dropped and made again
             if any(named.get(key) != self.meta.get(key) for key in (PUBLISHED, "index")):

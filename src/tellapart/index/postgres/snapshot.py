@@ -27,7 +27,8 @@ from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.database import Database
 from tellapart.index.postgres.store import PublishedStore
 from tellapart.index.postgres.terms import LevelCounts, PublishedTerms, TermLoader, array_data
-from tellapart.index.postgres.vectors import PublishedVectors, VectorTable
+from tellapart.index.postgres.vector_table import VectorTable
+from tellapart.index.postgres.vectors import PublishedVectors
 from tellapart.index.segments import vectors_name
 from tellapart.index.snapshot import IN_USE, Snapshot
 from tellapart.index.vectors import Moments
@@ -130,15 +131,19 @@ class PublishedSnapshot(Snapshot):
             if name not in self._moments:
                 raise CorruptIndexError(f"the vectors {name} are missing from {self.place}: publish again")
             moments, table = self._moments[name], self.units(granularity)
-            statement = "SELECT key FROM vector_sets WHERE name = %s"
-            keys = self._servers.gather(lambda _, database: database.row(statement, (name,)))
+
+            def opened(number: int, database: Database) -> VectorTable | None:
+                statement = "SELECT key, dim, ef_search FROM vector_sets WHERE name = %s"
+                if (row := database.row(statement, (name,))) is None:
+                    return None
+                key, dim, ef_search = row
+                keys = self._keys_at(number)
+                return VectorTable(key, dim, keys, table.offsets, ef_search=ef_search, database=database)
+
+            tables = self._servers.gather(opened)
             self._published[name] = PublishedVectors(
                 self._servers,
-                {
-                    number: VectorTable(row[0], len(moments.total), self._keys_at(number), table.offsets)
-                    for number, row in keys.items()
-                    if row is not None
-                },
+                {number: each for number, each in tables.items() if each is not None},
                 dim=len(moments.total),
                 n_rows=table.n_rows,
                 alive=table.alive,

@@ -12,7 +12,7 @@ from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.postgres.database import Database, Row, quoted
 from tellapart.index.postgres.recording import keep_at
 from tellapart.index.postgres.schema import check_published, plain
-from tellapart.index.postgres.servers import Servers
+from tellapart.index.postgres.servers import LOOK, Servers
 from tellapart.index.postgres.where import PostgresDialect
 from tellapart.index.store import StoredDocument, document_of
 from tellapart.index.where import condition_sql
@@ -38,6 +38,7 @@ class PublishedStore:
         try:
             with database.reading() as connection:
                 check_published(connection, database.address.schema, database)
+            database.look = LOOK
             with servers.reading():
                 return cls(servers)
         except BaseException:

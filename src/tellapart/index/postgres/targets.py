@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.postgres.address import Address
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServerTarget:
-    """A server to publish to: `known` are the documents that it had, by content, `key_of` all that it shall have."""
+    """A server to publish to.
+
+    `known` are the documents that it had, by content, `key_of` all that it shall have, by number, ascending.
+    """
 
     number: int
     database: Database
@@ -31,6 +37,21 @@ class ServerTarget:
     def all(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """Ask for rows."""
         return self.connection.execute(query, values, binary=True).fetchall()
+
+    def keys_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the keys here of documents by number, 0 for those that this server shall not have."""
+        return looked_up(self.key_of, numbers, 0)
+
+
+def looked_up(values: Mapping[int, int], wanted: NDArray[np.int64], absent: int) -> NDArray[np.int64]:
+    """Look many numbers up in a mapping whose keys ascend."""
+    known = np.fromiter(values, np.int64, len(values))
+    found = np.full(len(wanted), absent, np.int64)
+    if len(known):
+        places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        there = known[places] == wanted
+        found[there] = np.fromiter(values.values(), np.int64, len(values))[places[there]]
+    return found
 
 
 def open_targets(

@@ -1,0 +1,163 @@
+"""The graph of neighbours at a server: built once, measured, and given new vectors when there are many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tellapart.corpus.document import Granularity
+from tellapart.index.catalogue import StoredEncoder
+from tellapart.index.postgres.halfvec import Direction
+from tellapart.index.postgres.schema import INDEXED_DIMENSIONS, fresh_table, vectors_table
+from tellapart.index.postgres.targets import ServerTarget
+from tellapart.index.postgres.vector_table import DEEPEST, WALK
+from tellapart.index.snapshot import FolderSnapshot
+from tellapart.index.vectors.stored import Floats
+from tellapart.progress import Progress
+
+BUILD_MEMORY = "1GB"
+"""The server's memory while it builds an index of vectors (`maintenance_work_mem`): once the graph does not fit, the
+build goes on many times as slowly, as pgvector warns. 1,000,000 x 384 halves and their links need about as much."""
+
+FRESH_ROWS = 10_000
+"""So many new vectors wait beside the graph, where every search scores all of them, before they are added to it one by
+one. Adding one takes some 4 ms with 100,000 units, scoring 1,000 of 256 dimensions .1 ms of a search
+(docs/benchmarks/postgres.md); each process that searches holds them, 15 MB at 384 dimensions."""
+
+MOVED_AT_A_TIME = 500
+"""Vectors that one transaction adds to the graph."""
+
+CONSTRUCTION = 128
+"""Candidates for the neighbours of a vector that comes into the graph (`ef_construction`); pgvector's own is 64. With
+25,285 vectors of lsa (256 dimensions), 120 queries: recall@10 .991 / .993 at `hnsw.ef_search` 200 / 400 with 64,
+.996 / .998 with 128, .998 / .999 with 200; building took 14.6, 24.2 and 45.9 s of a core."""
+
+K, ASKED = 10, 200
+"""Neighbours, and queries drawn to measure how many of them the graph finds."""
+
+RECALL = 0.99
+"""Share of the nearest that a search shall find. The smallest `hnsw.ef_search` is taken whose mean, less its standard
+error, is as high."""
+
+SHARE = 0.5
+"""Queries are mixed of a vector of the index and so much of another one. Vectors alone are easier to find than what
+people ask: at 25,285 vectors `hnsw.ef_search` 40 / 100 / 200 found 1.000 / 1.000 / 1.000 of their nearest, .952 / .986
+/ .998 of those of nine words, and .957 / .982 / .992 of those of such mixtures."""
+
+STEPS = (40, 60, 80, 100, 130, 160, 200, 250, 320, 400, 500, 640, 800, DEEPEST)
+"""Values of `hnsw.ef_search` that are tried, from pgvector's own on."""
+
+GROWN = 1.5
+"""It is measured anew when there are so many times as many vectors. Not measured at other values."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredGraph:
+    """What of the ten nearest units a server finds by its graph, with `ef_search` candidates, on queries drawn."""
+
+    encoder: str
+    granularity: Granularity
+    ef_search: int
+    recall: float
+
+
+def has_graph(target: ServerTarget, key: int) -> bool:
+    """Whether a set of vectors has its graph; of this table: another schema may have an index of the same name."""
+    table = vectors_table(key)
+    found = target.connection.execute(
+        "SELECT 1 FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
+        " WHERE indrelid = %s::regclass AND relname = %s",
+        (table, f"{table}_neighbours"),
+    ).fetchone()
+    return found is not None
+
+
+def build_graphs(target: ServerTarget, names: Iterable[str]) -> None:
+    """Build the graphs that a server lacks; rows of the table that come later go into them by themselves."""
+    execute = target.connection.execute
+    for key, dim in target.all("SELECT key, dim FROM vector_sets WHERE name = ANY(%s)", (list(names),)):
+        if dim > INDEXED_DIMENSIONS or has_graph(target, key):
+            continue
+        table = vectors_table(key)
+        execute("SELECT set_config('maintenance_work_mem', %s, false)", (BUILD_MEMORY,))
+        execute(
+            f"CREATE INDEX {table}_neighbours ON {table} USING hnsw (embedding halfvec_ip_ops)"
+            f" WITH (ef_construction = {CONSTRUCTION})"
+        )
+        execute(f"ANALYZE {table}")
+
+
+def measure_graph(
+    target: ServerTarget, snapshot: FolderSnapshot, name: str, encoder: StoredEncoder, level: Granularity
+) -> MeasuredGraph | None:
+    """Choose how far a server's graph is walked, where that was not done with about as many vectors."""
+    key, known = target.all("SELECT key, measured FROM vector_sets WHERE name = %s", (name,))[0]
+    if not has_graph(target, key):
+        return None
+    vectors, table = snapshot.vectors(encoder.name, level), snapshot.units(level)
+    keys = target.keys_of(table.documents)
+    waiting = [row[0] for row in target.all(f"SELECT DISTINCT document FROM {fresh_table(key)}")]
+    here = table.spread((keys > 0) & ~table.dead & ~np.isin(keys, np.array(waiting, np.int64)))
+    rows = np.flatnonzero(here)
+    if len(rows) <= GROWN * known:
+        return None
+    drawn, other = np.random.default_rng(0).choice(rows, (2, ASKED))
+    queries = _mixed(vectors.take(drawn), vectors.take(other))
+    exact, _ = vectors.search(queries, K, allowed=here, exact=True)
+    positions = table.document_positions(exact)
+    wanted = [
+        {(int(k), int(o)) for k, o, row in zip(*of_query, strict=True) if row >= 0}
+        for of_query in zip(keys[positions], exact - table.offsets[positions], exact, strict=True)
+    ]
+    for ef_search in STEPS:
+        shares = [
+            len(nearest & _nearest(target, key, query, ef_search)) / len(nearest)
+            for query, nearest in zip(queries, wanted, strict=True)
+            if nearest
+        ]
+        recall = float(np.mean(shares)) if shares else 1.0
+        if recall - float(np.std(shares or [0.0])) / max(len(shares), 1) ** 0.5 >= RECALL:
+            break
+    target.connection.execute(
+        "UPDATE vector_sets SET ef_search = %s, measured = %s WHERE key = %s", (ef_search, len(rows), key)
+    )
+    return MeasuredGraph(encoder.name, level, ef_search, recall)
+
+
+def _mixed(vectors: Floats, others: Floats) -> Floats:
+    """Mix queries of vectors (n, d) and a share of others; pairs without a vector are left out."""
+    mixed = vectors + SHARE * others
+    lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
+    there = lengths[:, 0] > 0
+    queries: Floats = mixed[there] / lengths[there]
+    return queries
+
+
+def _nearest(target: ServerTarget, key: int, query: Floats, ef_search: int) -> set[tuple[int, int]]:
+    statement = (
+        f"SELECT document, ordinal FROM {vectors_table(key)} WHERE {WALK}"
+        f" ORDER BY embedding <#> %s::halfvec LIMIT {K}"
+    )
+    return set(map(tuple, target.all(statement, (str(ef_search), Direction.of(query)))))
+
+
+def move_fresh(target: ServerTarget, names: Iterable[str], progress: Progress) -> None:
+    """Add the vectors that wait beside a graph to it, where they are many; some at a time, so that none is lost."""
+    for (key,) in target.all("SELECT key FROM vector_sets WHERE name = ANY(%s)", (list(names),)):
+        waiting = int(target.all(f"SELECT count(*) FROM {fresh_table(key)}")[0][0])
+        if waiting <= FRESH_ROWS:
+            continue
+        with progress("adding vectors to the index of neighbours", waiting) as advance:
+            while moved := target.connection.execute(
+                _MOVE.format(vectors_table(key), fresh_table(key))
+            ).rowcount:
+                advance(moved)
+
+
+_MOVE = f"""WITH some AS (SELECT document, ordinal FROM {{1}} LIMIT {MOVED_AT_A_TIME}),
+moved AS (DELETE FROM {{1}} USING some
+  WHERE {{1}}.document = some.document AND {{1}}.ordinal = some.ordinal
+  RETURNING {{1}}.document, {{1}}.ordinal, {{1}}.embedding)
+INSERT INTO {{0}} (document, ordinal, embedding) SELECT document, ordinal, embedding FROM moved"""
