@@ -193,7 +193,7 @@ class Asking:
             f" {at_server[1]:.1f} ms of the median at the server |",
         ]
         for share, conditions in SETS.items():
-            self._filtered(share, *conditions, queries, table)
+            self._filtered(share, *conditions, queries[:60], table)
 
     def _at_server(self, statement: str, queries: np.ndarray) -> float:
         """Median milliseconds that the server plans and executes a statement, by its own account."""
