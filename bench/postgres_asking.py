@@ -260,7 +260,7 @@ class Asking:
             first += [hit.id for hit in kept[:1]] == [hit.id for hit in again[:1]]
         self.lines += [
             f"| hybrid, top ten in common with the folder | {np.mean(overlap):.4f}; the same first hit for {first} of"
-            f" {some} |",
+            f" {len(overlap)} |",
             f"| hybrid, whole search, folder | {both(folder)} ms |",
             f"| hybrid, whole search, published | {both(published)} ms |",
         ]

@@ -156,8 +156,8 @@ def move_fresh(target: ServerTarget, names: Iterable[str], progress: Progress) -
                 advance(moved)
 
 
-_MOVE = f"""WITH some AS (SELECT document, ordinal FROM {{1}} LIMIT {MOVED_AT_A_TIME}),
-moved AS (DELETE FROM {{1}} USING some
-  WHERE {{1}}.document = some.document AND {{1}}.ordinal = some.ordinal
+_MOVE = f"""WITH chosen AS (SELECT document, ordinal FROM {{1}} LIMIT {MOVED_AT_A_TIME}),
+moved AS (DELETE FROM {{1}} USING chosen
+  WHERE {{1}}.document = chosen.document AND {{1}}.ordinal = chosen.ordinal
   RETURNING {{1}}.document, {{1}}.ordinal, {{1}}.embedding)
 INSERT INTO {{0}} (document, ordinal, embedding) SELECT document, ordinal, embedding FROM moved"""
