@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from tellapart.index.postgres.vector_table import DEEPEST, WALK
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.vectors.stored import Floats
 from tellapart.progress import Progress
+
+Unit = tuple[int, int]
+"""A server's number of a document, and which of its units."""
 
 BUILD_MEMORY = "1GB"
 """The server's memory while it builds an index of vectors (`maintenance_work_mem`): once the graph does not fit, the
@@ -104,29 +107,36 @@ def measure_graph(
     if len(rows) <= GROWN * known:
         return None
     drawn, other = np.random.default_rng(0).choice(rows, (2, ASKED))
-    queries = _mixed(vectors.take(drawn), vectors.take(other))
+    queries = mixed(vectors.take(drawn), vectors.take(other))
     exact, _ = vectors.search(queries, K, allowed=here, exact=True)
     positions = table.document_positions(exact)
     wanted = [
         {(int(k), int(o)) for k, o, row in zip(*of_query, strict=True) if row >= 0}
         for of_query in zip(keys[positions], exact - table.offsets[positions], exact, strict=True)
     ]
-    for ef_search in STEPS:
-        shares = [
-            len(nearest & _nearest(target, key, query, ef_search)) / len(nearest)
-            for query, nearest in zip(queries, wanted, strict=True)
-            if nearest
-        ]
-        recall = float(np.mean(shares)) if shares else 1.0
-        if recall - float(np.std(shares or [0.0])) / max(len(shares), 1) ** 0.5 >= RECALL:
-            break
+    ef_search, recall = chosen_ef_search(
+        [(query, nearest) for query, nearest in zip(queries, wanted, strict=True) if nearest],
+        lambda query, ef_search: _nearest(target, key, query, ef_search),
+    )
     target.connection.execute(
         "UPDATE vector_sets SET ef_search = %s, measured = %s WHERE key = %s", (ef_search, len(rows), key)
     )
     return MeasuredGraph(encoder.name, level, ef_search, recall)
 
 
-def _mixed(vectors: Floats, others: Floats) -> Floats:
+def chosen_ef_search(
+    asked: Sequence[tuple[Floats, set[Unit]]], find: Callable[[Floats, int], set[Unit]]
+) -> tuple[int, float]:
+    """Find the smallest of `STEPS` with which a graph finds enough of the nearest units of queries; and how much."""
+    for ef_search in STEPS:
+        shares = [len(nearest & find(query, ef_search)) / len(nearest) for query, nearest in asked]
+        recall = float(np.mean(shares)) if shares else 1.0
+        if not shares or recall - float(np.std(shares)) / len(shares) ** 0.5 >= RECALL:
+            break
+    return ef_search, recall
+
+
+def mixed(vectors: Floats, others: Floats) -> Floats:
     """Mix queries of vectors (n, d) and a share of others; pairs without a vector are left out."""
     mixed = vectors + SHARE * others
     lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
@@ -135,7 +145,7 @@ def _mixed(vectors: Floats, others: Floats) -> Floats:
     return queries
 
 
-def _nearest(target: ServerTarget, key: int, query: Floats, ef_search: int) -> set[tuple[int, int]]:
+def _nearest(target: ServerTarget, key: int, query: Floats, ef_search: int) -> set[Unit]:
     statement = (
         f"SELECT document, ordinal FROM {vectors_table(key)} WHERE {WALK}"
         f" ORDER BY embedding <#> %s::halfvec LIMIT {K}"
