@@ -103,16 +103,14 @@ def asked(connection: psycopg.Connection, address: str, vectors: np.ndarray, wor
     there = np.flatnonzero(vectors.any(axis=1))
     first, other = np.random.default_rng(0).choice(there, (2, neighbours.ASKED))
     drawn = neighbours.mixed(local.take(first), local.take(other))
-    exact, _ = local.search(drawn, K, exact=True)
-    statement = (
-        f"SELECT document, ordinal FROM vectors_1 WHERE {WALK} ORDER BY embedding <#> %s::halfvec LIMIT {K}"
-    )
+    _, best = local.search(drawn, K, exact=True)
+    statement = f"SELECT document FROM vectors_1 WHERE {WALK} ORDER BY embedding <#> %s::halfvec LIMIT {K}"
 
-    def find(query: np.ndarray, ef_search: int) -> set[tuple[int, int]]:
-        return set(connection.execute(statement, (str(ef_search), str(query.tolist()))).fetchall())
+    def find(query: np.ndarray, ef_search: int) -> np.ndarray:
+        found = connection.execute(statement, (str(ef_search), str(query.tolist()))).fetchall()
+        return local.take(np.array(found)[:, 0] - 1) @ query
 
-    wanted = [{(int(row) + 1, 0) for row in rows} for rows in exact]
-    ef_search, on_drawn = neighbours.chosen_ef_search(list(zip(drawn, wanted, strict=True)), find)
+    ef_search, on_drawn = neighbours.chosen_ef_search(drawn, best, find)
     questions = np.load(work / "vectors" / "queries.npy")
     questions = questions[questions.any(axis=1)]
     exact, _ = local.search(questions, K, exact=True)

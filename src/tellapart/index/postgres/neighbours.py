@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
 from tellapart.index.catalogue import StoredEncoder
@@ -16,9 +17,6 @@ from tellapart.index.postgres.vector_table import DEEPEST, WALK
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.vectors.stored import Floats
 from tellapart.progress import Progress
-
-Unit = tuple[int, int]
-"""A server's number of a document, and which of its units."""
 
 BUILD_MEMORY = "1GB"
 """The server's memory while it builds an index of vectors (`maintenance_work_mem`): once the graph does not fit, the
@@ -51,6 +49,9 @@ people ask: at 25,285 vectors `hnsw.ef_search` 40 / 100 / 200 found 1.000 / 1.00
 
 STEPS = (40, 60, 80, 100, 130, 160, 200, 250, 320, 400, 500, 640, 800, DEEPEST)
 """Values of `hnsw.ef_search` that are tried, from pgvector's own on."""
+
+TIE = 1e-5
+"""Scores that differ by less are the same, summed in another order."""
 
 GROWN = 1.5
 """It is measured anew when there are so many times as many vectors. Not measured at other values."""
@@ -108,16 +109,17 @@ def measure_graph(
         return None
     drawn, other = np.random.default_rng(0).choice(rows, (2, ASKED))
     queries = mixed(vectors.take(drawn), vectors.take(other))
-    exact, _ = vectors.search(queries, K, allowed=here, exact=True)
-    positions = table.document_positions(exact)
-    wanted = [
-        {(int(k), int(o)) for k, o, row in zip(*of_query, strict=True) if row >= 0}
-        for of_query in zip(keys[positions], exact - table.offsets[positions], exact, strict=True)
-    ]
-    ef_search, recall = chosen_ef_search(
-        [(query, nearest) for query, nearest in zip(queries, wanted, strict=True) if nearest],
-        lambda query, ef_search: _nearest(target, key, query, ef_search),
-    )
+    _, exact = vectors.search(queries, K, allowed=here, exact=True)
+    order = np.argsort(keys, kind="stable")
+
+    def find(query: Floats, ef_search: int) -> Floats:
+        documents, ordinals = _nearest(target, key, query, ef_search)
+        places = np.minimum(np.searchsorted(keys[order], documents), len(keys) - 1)
+        live = keys[order[places]] == documents
+        scores: Floats = vectors.take(table.offsets[order[places[live]]] + ordinals[live]) @ query
+        return scores
+
+    ef_search, recall = chosen_ef_search(queries, exact, find)
     target.connection.execute(
         "UPDATE vector_sets SET ef_search = %s, measured = %s WHERE key = %s", (ef_search, len(rows), key)
     )
@@ -125,11 +127,27 @@ def measure_graph(
 
 
 def chosen_ef_search(
-    asked: Sequence[tuple[Floats, set[Unit]]], find: Callable[[Floats, int], set[Unit]]
+    queries: Floats, exact: Floats, find: Callable[[Floats, int], Floats]
 ) -> tuple[int, float]:
-    """Find the smallest of `STEPS` with which a graph finds enough of the nearest units of queries; and how much."""
+    """Find the smallest of `STEPS` with which a graph finds enough, and what share of the nearest it finds.
+
+    Args:
+        queries: float32 (m, d).
+        exact: Scores of their nearest units (m, K), best first, -inf where there are fewer. What scores as high as the
+            last of them is as good: units may be equal.
+        find: Gives the scores of what the graph finds for a query and an `hnsw.ef_search`.
+    """
+    counts = np.isfinite(exact).sum(axis=1)
+    asked = [
+        (query, own[count - 1], count)
+        for query, own, count in zip(queries, exact, counts, strict=True)
+        if count
+    ]
     for ef_search in STEPS:
-        shares = [len(nearest & find(query, ef_search)) / len(nearest) for query, nearest in asked]
+        shares = [
+            min(int((find(query, ef_search) >= last - TIE).sum()) / count, 1.0)
+            for query, last, count in asked
+        ]
         recall = float(np.mean(shares)) if shares else 1.0
         if not shares or recall - float(np.std(shares)) / len(shares) ** 0.5 >= RECALL:
             break
@@ -145,12 +163,17 @@ def mixed(vectors: Floats, others: Floats) -> Floats:
     return queries
 
 
-def _nearest(target: ServerTarget, key: int, query: Floats, ef_search: int) -> set[Unit]:
+def _nearest(
+    target: ServerTarget, key: int, query: Floats, ef_search: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ask the graph; gives documents and ordinals."""
     statement = (
         f"SELECT document, ordinal FROM {vectors_table(key)} WHERE {WALK}"
         f" ORDER BY embedding <#> %s::halfvec LIMIT {K}"
     )
-    return set(map(tuple, target.all(statement, (str(ef_search), Direction.of(query)))))
+    found = target.all(statement, (str(ef_search), Direction.of(query)))
+    documents, ordinals = np.array(found, np.int64).reshape(-1, 2).T
+    return documents, ordinals
 
 
 def move_fresh(target: ServerTarget, names: Iterable[str], progress: Progress) -> None:
