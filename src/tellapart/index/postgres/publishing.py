@@ -130,7 +130,14 @@ class _Publisher:
         removed = len(was.difference(contents.values()))
         shards = tuple(str(target.database.address) for target in self.targets[1:])
         return PublishReport(
-            sent, segments, vectors, removed, len(contents), shards, forgotten=self.forgotten, graphs=self.graphs
+            sent,
+            segments,
+            vectors,
+            removed,
+            len(contents),
+            shards,
+            forgotten=self.forgotten,
+            graphs=self.graphs,
         )
 
     @staticmethod
