@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,7 @@ from tellapart.corpus.document import Granularity
 from tellapart.errors import TellapartError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.database import contents_versions
-from tellapart.index.files import files_below
 from tellapart.index.freshness import CHECKED
-from tellapart.index.latent import FOLDER, LSA, compressed_folder
 from tellapart.index.latent import KIND as LSA_KIND
 from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.neighbours import MeasuredGraph, build_graphs, measure_graph, move_fresh
@@ -41,7 +38,9 @@ from tellapart.index.postgres.schema import (
 )
 from tellapart.index.postgres.sending import (
     VectorSender,
+    fitted_folders,
     send_documents,
+    send_encoder_files,
     send_part,
     send_segment,
 )
@@ -121,7 +120,7 @@ class _Publisher:
         sent = self._documents(contents)
         keys, segments = self._segments()
         vectors = self._vectors(sets)
-        self._encoder_files()
+        send_encoder_files(self.first.connection, self.snapshot)
         self._swap(keys, sets, other=self._is_other(before, contents))
         self._forget(keys, sets)
         for target in self.targets:
@@ -276,25 +275,6 @@ class _Publisher:
                 sets[vectors_name(encoder.fingerprint, level, encoder.pooled)] = encoder, level
         return sets
 
-    def _encoder_files(self) -> None:
-        known = {(folder, name) for folder, name in self.first.all("SELECT folder, name FROM encoder_files")}
-        for encoder in self.snapshot.encoders.values():
-            for folder in self._own_folders(encoder):
-                with self.first.connection.transaction():
-                    for path in files_below(folder):
-                        if (folder.name, path.name) not in known:
-                            self.first.connection.execute(
-                                "INSERT INTO encoder_files VALUES (%s, %s, %s)",
-                                (folder.name, path.name, path.read_bytes()),
-                            )
-
-    def _own_folders(self, encoder: StoredEncoder) -> list[Any]:
-        """Folders of what was fitted for this index: an analysis, or how vectors are cut."""
-        places = [compressed_folder(self.snapshot.folder, encoder.fingerprint)]
-        if encoder.name == LSA:
-            places.append(self.snapshot.folder / FOLDER / f"{LSA}-{encoder.fingerprint[:16]}")
-        return [place for place in places if place.is_dir()]
-
     def _swap(
         self, keys: Sequence[int], sets: dict[str, tuple[StoredEncoder, Granularity]], *, other: bool
     ) -> None:
@@ -358,9 +338,7 @@ class _Publisher:
             for target in self.targets:
                 self._forget_at(target, segments, list(sets))
             self.first.connection.execute("DELETE FROM segments WHERE position IS NULL")
-            folders = [
-                folder.name for each in self.snapshot.encoders.values() for folder in self._own_folders(each)
-            ]
+            folders = [folder.name for folder in fitted_folders(self.snapshot)]
             self.first.connection.execute("DELETE FROM encoder_files WHERE folder != ALL(%s)", (folders,))
 
     @staticmethod

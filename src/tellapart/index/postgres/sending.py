@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
 from tellapart.index.catalogue import Mask, StoredEncoder
+from tellapart.index.files import files_below
+from tellapart.index.latent import FOLDER, LSA, compressed_folder
 from tellapart.index.lexical.segment import Postings
 from tellapart.index.names import FILE as NAMES
 from tellapart.index.postgres.database import Row
@@ -187,6 +190,29 @@ def _spellings(segment: Segment, lists: Mapping[Granularity, Postings]) -> Itera
     for spelling, term in segment.lexical.spellings():
         if term in here:
             yield term_key(spelling), term_key(term)
+
+
+def send_encoder_files(connection: Connection[Row], snapshot: FolderSnapshot) -> None:
+    """Send the files of encoders that were fitted for this index."""
+    known = set(connection.execute("SELECT folder, name FROM encoder_files").fetchall())
+    for folder in fitted_folders(snapshot):
+        with connection.transaction():
+            for path in files_below(folder):
+                if (folder.name, path.name) not in known:
+                    connection.execute(
+                        "INSERT INTO encoder_files VALUES (%s, %s, %s)",
+                        (folder.name, path.name, path.read_bytes()),
+                    )
+
+
+def fitted_folders(snapshot: FolderSnapshot) -> list[Path]:
+    """Name the folders of what was fitted for an index: an analysis, or how vectors are cut."""
+    encoders = snapshot.encoders.values()
+    places = [compressed_folder(snapshot.folder, each.fingerprint) for each in encoders]
+    places += [
+        snapshot.folder / FOLDER / f"{LSA}-{each.fingerprint[:16]}" for each in encoders if each.name == LSA
+    ]
+    return [place for place in places if place.is_dir()]
 
 
 ROWS_AT_A_TIME = 20_000
