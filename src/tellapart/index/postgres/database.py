@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tellapart.errors import TellapartError, require
 from tellapart.index.postgres.address import Address, concealed
-from tellapart.index.postgres.halfvec import let_directions_through
+from tellapart.index.postgres.halfvec import let_halves_through
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -165,7 +165,7 @@ def prepare_session(connection: Connection[Row], schema: str) -> None:
         "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)",
         (list(settings), list(settings.values())),
     )
-    let_directions_through(connection)
+    let_halves_through(connection)
 
 
 def quoted(name: str) -> str:

@@ -20,28 +20,28 @@ HEADER = 4
 """Bytes before the components: their number, and nothing."""
 
 
-class Direction(bytes):
-    """The direction of a query, as the server takes it."""
+class QueryHalves(bytes):
+    """The direction of a query in halves, as the server takes it."""
 
     @classmethod
-    def of(cls, query: Floats) -> Direction:
+    def of(cls, query: Floats) -> QueryHalves:
         """Write a vector that is not zero; of unit length, so that halves hold it, which changes no order."""
         direction = query.astype(np.float64) / np.linalg.norm(query)
         return cls(len(query).to_bytes(2, "big") + bytes(2) + direction.astype(HALF).tobytes())
 
 
-def let_directions_through(connection: Connection[Any]) -> None:
-    """Let a connection take directions as parameters; their type is that of the cast which they stand in."""
+def let_halves_through(connection: Connection[Any]) -> None:
+    """Let a connection take queries as parameters; their type is that of the cast which they stand in."""
     from psycopg.adapt import Dumper  # an extra
     from psycopg.pq import Format
 
-    class DirectionDumper(Dumper):
+    class HalvesDumper(Dumper):
         format = Format.BINARY
 
         def dump(self, obj: bytes) -> bytes:
             return obj
 
-    connection.adapters.register_dumper(Direction, DirectionDumper)
+    connection.adapters.register_dumper(QueryHalves, HalvesDumper)
 
 
 def row_type(dim: int) -> np.dtype[np.void]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.corpus.document import Granularity
 from tellapart.index.catalogue import StoredEncoder
-from tellapart.index.postgres.halfvec import Direction
+from tellapart.index.postgres.halfvec import QueryHalves
 from tellapart.index.postgres.schema import INDEXED_DIMENSIONS, fresh_table, vectors_table
 from tellapart.index.postgres.targets import ServerTarget
 from tellapart.index.postgres.vector_table import DEEPEST, WALK
@@ -171,7 +171,7 @@ def _nearest(
         f"SELECT document, ordinal FROM {vectors_table(key)} WHERE {WALK}"
         f" ORDER BY embedding <#> %s::halfvec LIMIT {K}"
     )
-    found = target.all(statement, (str(ef_search), Direction.of(query)))
+    found = target.all(statement, (str(ef_search), QueryHalves.of(query)))
     documents, ordinals = np.array(found, np.int64).reshape(-1, 2).T
     return documents, ordinals
 

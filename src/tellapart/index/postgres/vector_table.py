@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.index.postgres.database import Database, spoken
-from tellapart.index.postgres.halfvec import HALF, HEADER, Direction, row_type, whole_rows
+from tellapart.index.postgres.halfvec import HALF, HEADER, QueryHalves, row_type, whole_rows
 from tellapart.index.postgres.schema import fresh_table, vectors_table
 from tellapart.index.vectors.candidates import DEEPER, Mask, Rows, best_first, exact_scores
 from tellapart.index.vectors.stored import Floats, StoredRows, widen
@@ -105,7 +105,7 @@ class VectorTable:
     def _nearest(
         self, database: Database, query: Floats, k: int, mask: Mask | None, left: int
     ) -> tuple[Rows, Floats]:
-        direction, left_out = Direction.of(query), self._n_own - left
+        direction, left_out = QueryHalves.of(query), self._n_own - left
         condition, values, scanned = "", list[object](), False
         if mask is not None and left * left <= SCANNED * self._n_own and left_out:
             condition, values = "document = ANY(%s)", [self._keys[self._filled(mask)].tolist()]
@@ -131,7 +131,7 @@ class VectorTable:
                 depth *= DEEPER
 
     def _walk(
-        self, database: Database, condition: str, values: Sequence[object], direction: Direction, depth: int
+        self, database: Database, condition: str, values: Sequence[object], direction: QueryHalves, depth: int
     ) -> tuple[Rows, StoredRows]:
         """Ask for the nearest by the graph: rows (-1 for units of another generation) and vectors."""
         if not self.ef_search:
@@ -141,7 +141,7 @@ class VectorTable:
         return self._ask(database, f"{self._table} WHERE {where}", [ef_search, *values, direction, depth])
 
     def _scan(
-        self, database: Database, condition: str, values: Sequence[object], direction: Direction, depth: int
+        self, database: Database, condition: str, values: Sequence[object], direction: QueryHalves, depth: int
     ) -> tuple[Rows, StoredRows]:
         """Ask for the nearest of all that meet a condition."""
         where = condition and f" WHERE {condition}"
