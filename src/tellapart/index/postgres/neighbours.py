@@ -25,7 +25,7 @@ build goes on many times as slowly, as pgvector warns. 1,000,000 x 384 halves an
 FRESH_ROWS = 10_000
 """So many new vectors wait beside the graph, where every search scores all of them, before they are added to it one by
 one. Adding one takes some 4 ms with 100,000 units, scoring 1,000 of 256 dimensions .1 ms of a search
-(docs/benchmarks/postgres.md); each process that searches holds them, 15 MB at 384 dimensions."""
+(docs/benchmarks/postgres.md); each process that searches holds them, 23 MB at 384 dimensions."""
 
 MOVED_AT_A_TIME = 500
 """Vectors that one transaction adds to the graph."""
