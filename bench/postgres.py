@@ -172,7 +172,7 @@ def report(work: Path, lines: Sequence[str], units: int, command: str) -> str:
         *parts("again "),
         f"| nearest of a unit with {told['waiting']:,.0f} vectors beside the graph, all scored, p50 |"
         f" {1000 * told['asked beside']:.1f} ms; when they are in it {1000 * told['asked after']:.1f} ms |",
-        f"| adding them to the graph (a run does it with more than {neighbours.FRESH_ROWS:,}, after the swap) |"
+        f"| adding them to the graph (a run does it with more than {neighbours.FRESH_SHARE:.0%}, after the swap) |"
         f" {told['moved']:.1f} s |",
         f"| recall@10 on queries drawn by the publisher, by which it chose `hnsw.ef_search` {told['ef_search']} |"
         f" {told['drawn recall']:.4f} |",

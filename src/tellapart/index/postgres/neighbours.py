@@ -22,10 +22,11 @@ BUILD_MEMORY = "1GB"
 """The server's memory while it builds an index of vectors (`maintenance_work_mem`): once the graph does not fit, the
 build goes on many times as slowly, as pgvector warns. 1,000,000 x 384 halves and their links need about as much."""
 
-FRESH_ROWS = 10_000
+FRESH_SHARE, FEW_FRESH, FRESH_ROWS = 0.03, 1_000, 10_000
 """So many new vectors wait beside the graph, where every search scores all of them, before they are added to it one by
-one. Adding one takes some 4 ms with 100,000 units, scoring 1,000 of 256 dimensions .1 ms of a search
-(docs/benchmarks/postgres.md); each process that searches holds them, 23 MB at 384 dimensions."""
+one: a share of those in the graph, at least the second and at most the third. Adding one takes some milliseconds;
+scoring 1,000 of 256 dimensions takes .08 ms of a search, 10,000 some 2 ms, of which each process that searches holds
+its own copy (23 MB at 384 dimensions)."""
 
 MOVED_AT_A_TIME = 500
 """Vectors that one transaction adds to the graph."""
@@ -76,6 +77,14 @@ def has_graph(target: ServerTarget, key: int) -> bool:
         (table, f"{table}_neighbours"),
     ).fetchone()
     return found is not None
+
+
+def room_beside(target: ServerTarget, key: int) -> int:
+    """How many vectors of a set may wait beside its graph; none where there is no graph."""
+    if not has_graph(target, key):
+        return 0
+    ((measured,),) = target.all("SELECT measured FROM vector_sets WHERE key = %s", (key,))
+    return min(max(int(FRESH_SHARE * measured), FEW_FRESH), FRESH_ROWS)
 
 
 def build_graphs(target: ServerTarget, names: Iterable[str]) -> None:
@@ -180,7 +189,7 @@ def move_fresh(target: ServerTarget, names: Iterable[str], progress: Progress) -
     """Add the vectors that wait beside a graph to it, where they are many; some at a time, so that none is lost."""
     for (key,) in target.all("SELECT key FROM vector_sets WHERE name = ANY(%s)", (list(names),)):
         waiting = int(target.all(f"SELECT count(*) FROM {fresh_table(key)}")[0][0])
-        if waiting <= FRESH_ROWS:
+        if waiting <= room_beside(target, key):
             continue
         with progress("adding vectors to the index of neighbours", waiting) as advance:
             while moved := target.connection.execute(

@@ -20,7 +20,7 @@ from tellapart.index.lexical.segment import Postings
 from tellapart.index.names import FILE as NAMES
 from tellapart.index.postgres.database import Row
 from tellapart.index.postgres.halfvec import COPY_END, COPY_HEADER, copied_rows
-from tellapart.index.postgres.neighbours import FRESH_ROWS, has_graph
+from tellapart.index.postgres.neighbours import room_beside
 from tellapart.index.postgres.placing import OWNER
 from tellapart.index.postgres.schema import fresh_table, plain, vectors_table
 from tellapart.index.postgres.targets import ServerTarget
@@ -241,7 +241,7 @@ class VectorSender:
         keys = self.target.keys_of(table.documents)
         wanted = ~table.dead & (keys > 0) & ~np.isin(keys, np.array([row[0] for row in there], np.int64))
         rows = np.flatnonzero(table.spread(wanted))
-        few = len(rows) <= FRESH_ROWS and has_graph(self.target, key)
+        few = len(rows) <= room_beside(self.target, key)
         return self._rows(encoder, level, fresh_table(key) if few else vectors_table(key), rows, keys)
 
     def _set(self, name: str, dim: int) -> int:

@@ -48,8 +48,8 @@ class FreshRows:
     def search(self, query: Floats, k: int, allowed: Mask | None) -> tuple[Rows, Floats]:
         """Find the k best of them."""
         among = np.arange(len(self.rows)) if allowed is None else np.flatnonzero(allowed[self.rows])
-        estimates = self._wide @ query if allowed is None else self._wide[among] @ query
         if len(among) > k + SLACK:  # float32 sums put the k best among these
+            estimates = (self._wide @ query)[among]
             among = among[np.argpartition(-estimates, k + SLACK)[: k + SLACK]]
         scores, there = exact_scores(self.kept[among], query)
         return best_first(self.rows[among[there]], scores[there], k)
