@@ -15,6 +15,8 @@ from tellapart.errors import TellapartError
 from tellapart.index.home import exists, find_home
 from tellapart.index.lock import writer_lock
 from tellapart.index.migration import drop_encoder
+from tellapart.index.postgres.address import Address
+from tellapart.index.postgres.database import quoted
 
 EXAMPLES = (
     "tellapart clear --index my.idx",
@@ -24,7 +26,7 @@ EXAMPLES = (
 
 def clear(
     path: options.PathIn = None,
-    index: options.IndexFolder = None,
+    index: options.IndexPlace = None,
     encoder: Annotated[
         str | None, typer.Option("--encoder", metavar="NAME", help="Drop only this encoder's vectors.")
     ] = None,
@@ -40,6 +42,11 @@ def clear(
         vectors.clear()
         note(f"emptied the vector cache in {vectors.folder}")
         return
+    if index is not None and (address := Address.of(index)) is not None:
+        raise TellapartError(
+            f"{address} is a published index: drop its schema where psql is connected to that database"
+            f" (DROP SCHEMA {quoted(address.schema)} CASCADE), and those of its shards"
+        )
     home = find_home(index, path)
     folder = home.folder
     if home.where:

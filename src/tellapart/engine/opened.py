@@ -91,7 +91,7 @@ def despite_losses(answer: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
 
 
 def is_published(store: DocumentStore) -> bool:
-    """Whether an index is in a database, and only searched."""
+    """Whether an index is in a database, where only publishing changes what a search can find."""
     return not isinstance(store, Store)
 
 

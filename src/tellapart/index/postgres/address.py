@@ -168,8 +168,8 @@ def _joined(scheme: str, netloc: str, path: str, query: str) -> str:
 def only_searched(place: object) -> TellapartError:
     """Give the error for what cannot be done to a published index, of which a message calls `place`."""
     return TellapartError(
-        f"{place} is a published index, which is only searched: do this to the folder that it was published from,"
-        " and publish again (docs/scale.md says what works where)"
+        f"{place} is a published index, which only 'tellapart publish' changes: do this to the folder that it was"
+        " published from, and publish again (docs/scale.md says what works where)"
     )
 
 
