@@ -100,6 +100,22 @@ def test_what_was_kept_there_stays_until_the_folder_has_something_newer(index, p
     assert published.plan().configuration == chosen
 
 
+def test_tables_that_an_earlier_version_made(index, published, address, administrator):
+    records = f"{Address.needed(address).schema}.records"
+    chosen = keep(index, ranker="bm25", granularity="document")
+    publish(index, address)
+    administrator.execute(f"ALTER TABLE {records} DROP COLUMN sent")
+    assert published.plan().configuration == chosen
+    publish(index, address)
+    assert published.plan().configuration == chosen
+    administrator.execute(f"DELETE FROM {records}")
+    administrator.execute(f"ALTER TABLE {records} DROP COLUMN sent")
+    write_records(published.store, {"relation next": "{}"})
+    publish(index, address)
+    assert published.plan().configuration == chosen
+    assert published.store.records("relation") == {"relation next": "{}"}
+
+
 def test_a_verdict_about_another_index_is_forgotten(published, address, tmp_path, call):
     keep(published, ranker="bm25", granularity="section")
     write_mixed(tmp_path / "other", seed=5, prose=36)

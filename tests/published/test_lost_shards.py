@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from tellapart import Index, LockedIndexError, TellapartError, export, publish
+from tellapart import Index, LockedIndexError, TellapartError, evaluate, export, publish
 from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.servers import Servers
 
@@ -149,6 +149,8 @@ def test_a_lost_shard(fragile, tmp_path, capsys, monkeypatch):
         assert not set(partial.run({"1": QUERY}).rankings["1"].documents) & gone
         with pytest.raises(TellapartError, match="an export needs all shards"):
             export(partial, "lance", tmp_path / "units.lance")
+        with pytest.raises(TellapartError, match="this needs all of the index"):
+            evaluate(partial)
 
         change(place)
         with pytest.raises(TellapartError, match="cannot connect"):

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from tests.conftest import WordEncoder, write_project
 
 from tellapart import Index, TellapartError, publish
+from tellapart.engine.copied import index_in_folder
+from tellapart.engine.records import corpus_state
 from tellapart.index.postgres.address import Address
 from tellapart.index.postgres.placing import Placement, owners_of
 from tellapart.rankers.registry import Parameters
@@ -286,6 +288,18 @@ def test_verbs_find_the_shards_by_themselves(place, tmp_path, call):
         files = [out / "run", out / "units" / "units.jsonl", out / "units" / "vectors.npy"]
         written[name] = [*answers, *(file.read_bytes() for file in files)]
     assert written["kept"] == written["again"]
+
+
+def test_a_copy_of_all_servers_is_the_index_of_the_folder(place):
+    """As `evaluate` and `calibrate` make one."""
+    with index_in_folder(place.opened) as copy:
+        assert copy.place == place.opened.place
+        assert corpus_state(copy.store) == corpus_state(place.kept.store)
+        for ranker in RANKERS:
+            same(
+                place.kept.search("roses winter", ranker=ranker, k=50),
+                copy.search("roses winter", ranker=ranker, k=50),
+            )
 
 
 def test_http_and_mcp(place, tmp_path):

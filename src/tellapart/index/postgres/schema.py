@@ -109,13 +109,14 @@ def ensure_tables(connection: Connection[Row], schema: str, database: Database) 
 
 
 def _ensure_sent(connection: Connection[Row], schema: str) -> None:
-    """Bring the records up to date, all of which came from the folder when there was no such column."""
+    """Bring the records up to date: before there was such a column, all came from the folder."""
     column = "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'sent'"
     table = f"{quoted(schema)}.records"
     if connection.execute(column, (table,)).fetchone() is None:
         with connection.transaction():
             connection.execute(f"ALTER TABLE {table} ADD COLUMN sent text")
-            connection.execute(f"UPDATE {table} SET sent = value")
+            kept_here = f"SELECT 1 FROM {table} WHERE name = %s"
+            connection.execute(f"UPDATE {table} SET sent = value WHERE NOT EXISTS ({kept_here})", (RECORDED,))
 
 
 def ensure_first(connection: Connection[Row], database: Database) -> str:
