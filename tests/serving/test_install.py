@@ -226,6 +226,18 @@ def test_agents_page(tmp_path, call):
     assert page.read_text() == "# House rules\n"
 
 
+def test_uninstall_alone_takes_out_everything(tmp_path, call):
+    page = tmp_path / "AGENTS.md"
+    page.write_text("# House rules\n")
+    assert call("install", tmp_path, "--agent", "cursor", "--agent", "codex", "--agents-md")[0] == 0
+    assert call("uninstall", tmp_path)[0] == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["AGENTS.md"]
+    assert page.read_text() == "# House rules\n"
+    code, _, err = call("uninstall", tmp_path)
+    assert code == 2
+    assert "nothing was installed here" in err
+
+
 @pytest.mark.parametrize("arguments", [[], ["--agent", "emacs"], ["--agent", "codex", "--scope", "world"]])
 def test_mistakes_are_one_line(arguments, tmp_path, call):
     code, _, err = call("install", tmp_path, *arguments)

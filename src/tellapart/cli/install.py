@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,7 @@ EXAMPLES = (
     "tellapart install --agent claude-code                # this project: .mcp.json",
     "tellapart install --agent codex --scope user --dry-run",
     "tellapart install --agent cursor --agents-md         # and a section of AGENTS.md for sub-agents",
-    "tellapart uninstall --agent claude-code              # everything is as it was",
+    "tellapart uninstall                                  # everything is as it was",
 )
 
 NAMES = "claude-code, codex, cursor, vscode, gemini, opencode, zed or goose"
@@ -59,11 +60,36 @@ def uninstall(
     agents_md: AgentsMd = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Take out what install put in; a file that nobody changed since is as it was, byte for byte."""
+    """Take out what install put in, for all agents or those named; an unchanged file is as it was, byte for byte."""
     from tellapart.serving.agents.install import apply_uninstall, uninstalling
 
+    if not agent and not agents_md:
+        agent, agents_md = _installed(path, scope)
     for change in [uninstalling(*place) for place in _places(path, agent, scope, agents_md=agents_md)]:
         _do(change, apply_uninstall, "taken out of", "is not in", dry_run=dry_run)
+
+
+def _installed(path: Path, scope: str) -> tuple[list[str], bool]:
+    """Name the agents whose settings mention this server, and say whether AGENTS.md does.
+
+    Raises:
+        TellapartError: None does.
+    """
+    from tellapart.serving.agents.formats import BEGIN, NAME
+    from tellapart.serving.agents.install import AGENTS, AGENTS_FILE, Scope
+
+    if scope not in set(Scope):
+        raise TellapartError(f"unknown scope {scope!r}: choose project or user")
+    found: list[str] = []
+    for name, settings in AGENTS.items():
+        with suppress(TellapartError, OSError, UnicodeError):  # one without settings in this scope
+            if NAME in settings.file(Scope(scope), path, Path.home()).read_text(encoding="utf-8"):
+                found.append(name)
+    section = path / AGENTS_FILE
+    in_section = scope == Scope.PROJECT and section.is_file() and BEGIN in section.read_text("utf-8")
+    if not found and not in_section:
+        raise TellapartError(f"nothing of {scope} scope mentions {NAME}: nothing was installed here")
+    return found, in_section
 
 
 def _places(
