@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tellapart.experiments.arms import TUNED
 from tellapart.experiments.statistics import MARGIN
 from tellapart.experiments.verdict import Finding, SourceFinding, Verdict, described
 
@@ -43,6 +44,9 @@ def print_verdict(verdict: Verdict, *, everything: bool = False, details: bool =
         hidden = len(ranked) - len(listed)
         more = "1 more is" if hidden == 1 else f"{hidden} more are"
         console.print(f"  {more} behind others of their kind (--all)", style="dim", markup=False)
+    if any(each.name.endswith(TUNED) for each in listed):
+        shown = "tuned, or with parameters in brackets: each query is scored with those that the other queries choose"
+        console.print(f"  {shown}", style="dim", soft_wrap=True, markup=False)
     for line in _caveats(verdict) if details or not verdict.queries else verdict.notes:
         console.print(line, soft_wrap=True, markup=False)
     if verdict.queries and not details:
