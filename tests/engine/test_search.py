@@ -36,6 +36,16 @@ def test_default_finds_paragraphs_and_functions_in_one_list(index):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_a_query_of_unknown_words_finds_nothing(index):
+    for ranker in ("hybrid", "bm25", "knn", "rrf"):
+        assert not index.search(
+            "xylophon quartz", ranker=ranker, encoder="lsa" if ranker != "bm25" else None
+        ).hits
+    run = index.run({"q": "xylophon quartz", "p": "roses"}, ranker="hybrid", encoder="lsa")
+    assert not run.rankings["q"].documents
+    assert run.rankings["p"].documents
+
+
 def test_document_level_finds_files_too(index):
     found = {hit.document for hit in index.search("roses soil", granularity="document", ranker="bm25")}
     assert "src/moisture.py" in found

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,24 @@ def test_context_gives_numbered_passages_with_places_within_the_budget(corpus):
     assert nothing.structured_content["absent"] in text(nothing)
     assert text(nothing).startswith("nothing relevant: ")
     assert {passage["path"] for passage in forced.structured_content["passages"]} == {"notes/winter.txt"}
+
+
+def test_a_context_and_what_it_lacks_fit_the_budget(tmp_path, monkeypatch):
+    (tmp_path / "roses.txt").write_text(
+        "\n\n".join(f"Straw protects the roses of bed {n} from frost." for n in range(90))
+    )
+    servers = ", ".join(f"search-{number}.example.org" for number in range(9))
+    choose, lost = Index.context, f"{servers} do not answer, and their documents are left out"
+
+    def partial(index, query, **options):
+        return replace(choose(index, query, **options), partial=lost)
+
+    monkeypatch.setattr(Index, "context", partial)
+    asked = {"question": "what protects the roses from frost", "max_tokens": 400}
+    (found,) = asking([tmp_path], ("context", asked))
+    assert lost in text(found)
+    assert found.structured_content["passages"]
+    assert count_tokens(text(found)) <= 400
 
 
 def test_exact_text_and_patterns(corpus):

@@ -62,6 +62,8 @@ class Hybrid:
         by_words = word_spread.standardise(dense)
         allowed = without_own(query, units)
         may = allowed if allowed is not None else units.alive
+        if self._only_words(query, units):
+            may = dense > 0 if may is None else may & (dense > 0)
         depth = max(FIRST_DEPTH, k)
         while True:
             near = self.semantic.rank(query, units, depth).rows
@@ -89,7 +91,12 @@ class Hybrid:
         dense = units.lexical.scores(query.terms, k1=self.lexical.k1, b=self.lexical.b)
         word_spread, vector_spread = self._both(query, units, dense, spreads)
         by_vectors = vector_spread.standardise(self.semantic.scores(query, units))
-        return forbid(self.fuse(by_vectors, word_spread.standardise(dense)), units)
+        fused = forbid(self.fuse(by_vectors, word_spread.standardise(dense)), units)
+        return np.where(dense > 0, fused, np.float32(-np.inf)) if self._only_words(query, units) else fused
+
+    def _only_words(self, query: Query, units: Units) -> bool:
+        """Whether the query says nothing to the encoder: then a unit without any of its words is not found at all."""
+        return not self.semantic.linear(query, vectors_of(units)).w.any()
 
     def _both(
         self, query: Query, units: Units, dense: Dense, spreads: Spreads | None

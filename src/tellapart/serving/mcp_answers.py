@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tellapart.engine import Hit, Index, SearchResult
-from tellapart.engine.context import FEWEST_TOKENS, rendered
+from tellapart.engine.context import FEWEST_TOKENS, Context, rendered
 from tellapart.engine.opened import partial_notes
 from tellapart.engine.packing import count_tokens, cut_to_tokens
 from tellapart.engine.relevance import missing_words, nothing_relevant
@@ -83,9 +83,16 @@ def context(
 ) -> ContextAnswer:
     """Choose passages that answer a question, within the budget, or say why nothing here does."""
     notes = state_notes(project)
-    room = max_tokens - FRAME - sum(count_tokens(note) for note in notes)
+
+    def chosen(index: Index) -> Context:
+        room = max_tokens - FRAME - sum(count_tokens(note) for note in notes)
+        return index.context(query, tokens=max(room, FEWEST_TOKENS), where=where, always=always)
+
     with project.shared.use() as index:
-        made = index.context(query, tokens=max(room, FEWEST_TOKENS), where=where, always=always)
+        made = chosen(index)
+        if made.partial:  # known only now: the note about it takes its share of the budget
+            notes = [*notes, *partial_notes(made.partial)]
+            made = chosen(index)
         kept = [each for each in made.passages if _inside(index, roots, each.path)]
     if kept:
         summary = f"{len(kept)} passage{'s' * (len(kept) != 1)}; cite them by number, as in [1]"
@@ -96,7 +103,7 @@ def context(
         state="ready",
         absent=made.absent,
         why=made.why,
-        notes=[*notes, *partial_notes(made.partial)],
+        notes=notes,
         passages=[
             GivenPassage(
                 number=number,
