@@ -28,6 +28,7 @@ from calibration_figures import (
     ceiling_figures,
     evidence_of,
     few_figures,
+    foreign_figures,
     near_miss_figures,
     precision_figures,
     quality_figures,
@@ -43,12 +44,13 @@ from tellapart.encoders import pairs
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.hit_features import COMPARED_HITS, FEATURES
 from tellapart.experiments import read_query_set
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.synthetic.queries import QuerySource
 from tellapart.index.lexical import analyse_query
 from tellapart.scores.calibrating import observe_synthetic
 from tellapart.scores.evidence import CalibrationEvidence
-from tellapart.scores.observing import ObservedQuery, observe
+from tellapart.scores.observing import ObservedQuery, observe, observe_foreign
 
 SETS = {
     "wikiqa": ("wikiqa", ("dev", "train")),
@@ -66,8 +68,11 @@ counts as not relevant by convention, and as relevant in *sources*."""
 LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
+ELSEWHERE = 40
+"""Queries drawn of each other collection, as queries about something else."""
+
 PRECISIONS = (0.9, 0.75)
-TABLES = ("quality", "ceiling", "precision", "refusal")
+TABLES = ("quality", "ceiling", "precision", "refusal", "foreign")
 FIELDS = ("features", "relevant", "without")
 COSINE, SECOND = FEATURES.index("cosine"), FEATURES.index("best second look")
 
@@ -131,8 +136,10 @@ def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         parts[split] = kept_observed(place, index, queries[split], configuration, COMPARED_HITS)
     observed = [each for part in parts.values() for each in part if each.answerable]
     label, quality = f"{name} ({len(observed)})", []
+    foreign = kept_foreign(arguments.work / f"{folder}-foreign.json", index, configuration)
+    others = kept_others(arguments.work / f"{folder}-others.json", index, configuration, folder)
     evidence = {
-        method: CalibrationEvidence.of(observed, method, "judged", "", 0)
+        method: CalibrationEvidence.of([*observed, *foreign], method, "judged", "", 0)
         for method in ("logistic", "isotonic")
     }
     quality += [[label, f"judged, {method}", *quality_figures(each)] for method, each in evidence.items()]
@@ -150,7 +157,14 @@ def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         "ceiling": [[label, *ceiling_figures(observed, evidence["logistic"])]],
         "precision": [[label, *row] for row in precision_figures(observed, PRECISIONS)],
         "refusal": [[label, *near_miss_figures(observed, evidence["logistic"])]],
-        "unanswered": _no_answer(index, queries["dev"], parts, configuration, arguments)
+        "foreign": [
+            [label, learned, *foreign_figures(known, foreign, others, observed)]
+            for learned, known in (
+                ("judged", [each for part in parts.values() for each in part]),
+                ("synthetic", made),
+            )
+        ],
+        "unanswered": _no_answer(index, queries["dev"], parts, foreign, configuration, arguments)
         if name == "wikiqa"
         else "",
     }
@@ -222,6 +236,26 @@ def kept_synthetic(place: Path, index: Index, configuration: Configuration) -> l
     return _read(place)
 
 
+def kept_foreign(place: Path, index: Index, configuration: Configuration) -> list[ObservedQuery]:
+    """Search for the queries about something else that `calibrate` asks, or read what was found before."""
+    if not place.exists():
+        _keep(place, observe_foreign(index, configuration), COMPARED_HITS)
+    return _read(place)
+
+
+def kept_others(place: Path, index: Index, configuration: Configuration, folder: str) -> list[ObservedQuery]:
+    """Search for queries of the other collections, or read what was found before."""
+    if not place.exists():
+        asked = {}
+        for other in sorted({own for own, _ in SETS.values()} - {folder}):
+            lines = (data_folder() / other / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+            texts = [json.loads(line)["text"] for line in lines]
+            for at in np.random.default_rng(0).permutation(len(texts))[:ELSEWHERE].tolist():
+                asked[f"{other} {at}"] = texts[at]
+        _keep(place, observe(index, QuerySet({}, Qrels({}), unanswered=asked), configuration), COMPARED_HITS)
+    return _read(place)
+
+
 def _keep(place: Path, found: Sequence[ObservedQuery], hits: int) -> None:
     short = [replace(each, features=each.features[:hits], relevant=each.relevant[:hits]) for each in found]
     rows = [{each: _plain(getattr(one, each)) for each in one.__slots__} for one in short]
@@ -271,6 +305,7 @@ def _no_answer(
     index: Index,
     dev: QuerySet,
     parts: Mapping[str, Sequence[ObservedQuery]],
+    foreign: Sequence[ObservedQuery],
     configuration: Configuration,
     arguments: argparse.Namespace,
 ) -> str:
@@ -281,7 +316,7 @@ def _no_answer(
     rows = [["best cosine", "", *refusal_figures(labels, plain, None)]]
     near = [each for each in parts["train"] if each.answerable]
     for told, known in (("near misses", near), ("near misses and unanswered questions", parts["train"])):
-        said = answer_probabilities(known, tested)
+        said = answer_probabilities([*known, *foreign], tested)
         rows.append(["probability of an answer", f"{told} of train", *refusal_figures(labels, said, plain)])
     if arguments.looked:
         kept = KeptScores(pairs.open_cross_encoder(LOOKS["wikiqa"]), arguments.looked / "scores.json", 0)
@@ -307,6 +342,7 @@ def _page(
     ceiling: Sequence[Sequence[str]],
     precision: Sequence[Sequence[str]],
     refusal: Sequence[Sequence[str]],
+    foreign: Sequence[Sequence[str]],
     unanswered: str,
 ) -> str:
     return (
@@ -373,6 +409,23 @@ def _page(
         "there is an answer, learned from other queries and their near misses, of the best cosine, and the paired\n"
         "difference over resampled queries.\n\n"
         + table(["set (queries)", "probability of an answer", "best cosine", "difference"], refusal)
+        + "\n## Queries about something else\n\n"
+        f"{ELSEWHERE} queries of each other collection, asked of this one: how many get an answer, and how many of\n"
+        "people's queries whose answer is among the first ten hits do (of the judged the very ones learned from).\n"
+        "*Without*: learned from near misses and judged queries alone; *with*: from the list of queries about other\n"
+        "things too that `calibrate` asks, none of which is tried here. Collections have topics in common: wikiqa and\n"
+        "xquad-en are encyclopaedias, scifact and med are medicine.\n\n"
+        + table(
+            [
+                "set (queries)",
+                "fitted on",
+                "others, without",
+                "people's, without",
+                "others, with",
+                "people's, with",
+            ],
+            foreign,
+        )
     )
 
 

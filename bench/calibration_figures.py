@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from tellapart.engine.hit_features import COMPARED_HITS, FEATURES, answer_features
 from tellapart.errors import TellapartError
-from tellapart.scores.calibrating import fitted_maps
+from tellapart.scores.calibrating import answer_threshold, fitted_maps
 from tellapart.scores.calibration import (
     HitCalibrator,
     brier_skill,
@@ -215,6 +215,25 @@ def answer_probabilities(known: Sequence[ObservedQuery], asked: Sequence[Observe
     first = [each.features[:COMPARED_HITS] for each in asked]
     lists = [answer_features(each, relevance.log_odds(each)) for each in first]
     return answer.probabilities(np.stack(lists))
+
+
+def foreign_figures(
+    known: Sequence[ObservedQuery],
+    foreign: Sequence[ObservedQuery],
+    others: Sequence[ObservedQuery],
+    people: Sequence[ObservedQuery],
+) -> list[str]:
+    """Queries of other collections and people's own that get an answer, learned without and with those of the list.
+
+    Of people's those count whose answer is among the first ten hits.
+    """
+    row = []
+    for learned in (list(known), [*known, *foreign]):
+        own = CalibrationEvidence.of(learned, "logistic", "", "", 0).independent()
+        threshold, _, _ = answer_threshold(own)
+        for asked in (others, [each for each in people if each.found]):
+            row.append(f"{np.mean(answer_probabilities(learned, asked) >= threshold):.1%}")
+    return row
 
 
 def transferred(known: Sequence[ObservedQuery], observed: Sequence[ObservedQuery]) -> CalibrationEvidence:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import LOOKS, SETS, drawn, kept_observed, kept_synthetic
+from calibration import LOOKS, SETS, drawn, kept_foreign, kept_observed, kept_synthetic
 from calibration_figures import answer_probabilities
 from judged import data_folder, publish, table
 from rerank import DEPTH as LOOKED_AT
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--looked", type=Path, default=Path("build") / "rerank")
     arguments = parser.parse_args()
     found: dict[str, list[ObservedQuery]] = {}
+    foreign: dict[str, list[ObservedQuery]] = {}
     for name, (folder, splits) in SETS.items():
         with Index.build(
             [data_folder() / folder / "corpus.jsonl"],
@@ -60,11 +61,13 @@ def main() -> None:
         ) as index:
             configuration = index.plan().configuration
             queries = {}
+            other = kept_foreign(arguments.work / f"{folder}-foreign.json", index, configuration)
             for split in splits:
                 queries[split] = drawn(read_query_set(index, data_folder() / folder, split=split), QUERIES)
                 place = arguments.work / f"{folder}-{split}.json"
                 label = f"{name} {split}" if len(splits) > 1 else name
                 found[label] = kept_observed(place, index, queries[split], configuration, COMPARED_HITS)
+                foreign[label] = other
             if name == LOOKING:
                 place = arguments.work / f"{folder}-synthetic.json"
                 made = kept_synthetic(place, index, configuration)
@@ -75,11 +78,13 @@ def main() -> None:
                 place = arguments.work / f"{folder}-dev-looked.json"
                 looked = kept_observed(place, index, queries["dev"], looking, COMPARED_HITS)
     evidence = {
-        label: CalibrationEvidence.of(each, "logistic", "judged", "", 0) for label, each in found.items()
+        label: CalibrationEvidence.of([*each, *foreign[label]], "logistic", "judged", "", 0)
+        for label, each in found.items()
     }
     evidence[LOOKED] = CalibrationEvidence.of(looked, "logistic", "judged", "", 0)
     costs = {label: costs_of(each) for label, each in evidence.items() if answered(each) >= FEWEST}
-    publish(page(costs, rules(found["wikiqa train"], made, found["wikiqa dev"], evidence)), arguments.output)
+    kept_rules = rules(found["wikiqa train"], made, foreign["wikiqa dev"], found["wikiqa dev"], evidence)
+    publish(page(costs, kept_rules), arguments.output)
 
 
 RULE_HEAD = ["learned from", "asked", "threshold", "kept, of all with an answer", "of those found", "refused"]
@@ -115,6 +120,7 @@ def costs_of(evidence: CalibrationEvidence) -> dict[float, tuple[float, float]]:
 def rules(
     train: Sequence[ObservedQuery],
     made: Sequence[ObservedQuery],
+    foreign: Sequence[ObservedQuery],
     dev: Sequence[ObservedQuery],
     evidence: dict[str, CalibrationEvidence],
 ) -> list[list[str]]:
@@ -126,8 +132,8 @@ def rules(
         (f"train, judged: {len(near)} with an answer", near),
         (f"synthetic: {len(made)}", made),
     ):
-        said = answer_probabilities(known, dev)
-        own = CalibrationEvidence.of(known, "logistic", "", "", 0).independent()
+        said = answer_probabilities([*known, *foreign], dev)
+        own = CalibrationEvidence.of([*known, *foreign], "logistic", "", "", 0).independent()
         has = np.array([each.answerable for each in dev])
         found = np.array([each.found for each in dev])
         for share in (0.95, ANSWERED):

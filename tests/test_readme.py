@@ -88,7 +88,7 @@ def test_commands(place):
         # Too small a corpus to adapt to or to prefer an encoder on (exit 1), or to calibrate on (exit 2): they say so.
         refused = {
             "tellapart adapt": ("not recommended", 1),
-            "tellapart calibrate": ("are too few to calibrate on", 2),
+            "tellapart calibrate": ("with an answer to calibrate on", 2),
             "tellapart migrate": ("stays in use", 1),
         }
         said, code = refused.get(" ".join(command.split()[:2]), ("", 0))

@@ -64,7 +64,23 @@ def test_a_pair_given_twice_counts_once(
     file = idx.parent / "twice.tsv"
     file.write_text(f"x\ty\n{again}\ndog-a\tdog\n")
     assert run(["relation", "learn", "twice", str(file), *ways, "--index", str(idx)]) == 2
-    assert "2 pairs are too few" in capsys.readouterr().err
+    assert "too few pairs to learn a relation (2): needs 1 more" in capsys.readouterr().err
+
+
+def test_pairs_without_a_relation_say_that_the_cosine_is_used(
+    idx: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = idx.parent / "nothing.tsv"
+    file.write_text("dog-a\tfish-q\nbird-g\tdog-c\nfish-m\tbird-j\ndog-d\tbird-l\nbird-h\tfish-n\n")
+    assert run(["relation", "learn", "chance", str(file), "--index", str(idx)]) == 0
+    assert "gains nothing over the cosine from these pairs" in capsys.readouterr().out
+    assert run(["relation", "learn", "chance", str(file), "--index", str(idx), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["as_cosine"] is True
+    found = []
+    for arguments in (["--as", "chance"], ["--granularity", "paragraph", "--ranker", "knn"]):
+        assert run(["related", "dog-f", *arguments, "--index", str(idx), "-k", "8", "--json"]) == 0
+        found.append([hit["document"] for hit in json.loads(capsys.readouterr().out)["hits"]])
+    assert found[0] == found[1]
 
 
 def test_words_that_are_no_unit_are_said_to_be_words(idx: Path, capsys: pytest.CaptureFixture[str]) -> None:

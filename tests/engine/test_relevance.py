@@ -41,7 +41,13 @@ def test_one_in_a_hundred_pairs_of_units_is_nearer_than_unrelated_ones(index: In
 def test_without_a_common_word_only_vectors_nearer_than_unrelated_ones_answer(tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
-    texts = ["Puppies bark at strangers", "Tax returns", "Volcanoes erupt", "Sonata form", "Rust memory safety"]
+    texts = [
+        "Puppies bark at strangers",
+        "Tax returns",
+        "Volcanoes erupt",
+        "Sonata form",
+        "Rust memory safety",
+    ]
     for number, text in enumerate(texts):
         (folder / f"{number}.txt").write_text(text)
     index = Index.build([folder], tmp_path / "i", encoders=("minilm",))

@@ -85,6 +85,24 @@ def test_nothing_answers_what_is_not_in_the_corpus(made):
     assert nothing_relevant(index, index.search("topic8 common3 common5 common1")) is None
 
 
+def test_a_query_about_something_else_gets_no_answer(corpus, tmp_path):
+    (tmp_path / "docs").mkdir()
+    for path in (corpus / "docs").iterdir():
+        (tmp_path / "docs" / path.name).write_text(
+            path.read_text() + " A long guide for beginners, best of rules."
+        )
+    index = Index.build([tmp_path / "docs"], tmp_path / "i", encoders=())
+    report = calibrate(index, read_query_set(index, corpus / "queries.tsv", corpus / "qrels.tsv"))
+    assert len(report.evidence.foreign) >= 5
+    assert report.foreign_refused > 0.8
+    found = index.search("the best sourdough starter for beginners in lisbon", k=3)
+    assert found.answered < report.calibration.answer_threshold
+    # where nothing answers, no hit is likelier to than there is an answer at all
+    assert max(hit.probability for hit in found) == pytest.approx(found.best_probability)
+    assert found.best_probability <= found.answered
+    assert index.search("topic7 common1").best_probability > 0.8
+
+
 def test_a_higher_share_of_answered_queries_refuses_less(made, corpus, capsys):
     index, report = made
     query_set = read_query_set(index, corpus / "queries.tsv", corpus / "qrels.tsv")

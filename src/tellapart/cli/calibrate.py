@@ -82,7 +82,11 @@ def _print(report: CalibrationReport) -> None:
     print(f"first ten hits   {_figures(report.first_ten)}")
     if kept.answer_threshold is None:
         return
-    shares = (("near misses", report.refused), ("those without an answer", report.unanswered_refused))
+    shares = (
+        ("near misses", report.refused),
+        ("those without an answer", report.unanswered_refused),
+        ("queries about something else", report.foreign_refused),
+    )
     refused = "".join(f", {share:.0%} of {which}" for which, share in shares if share is not None)
     print(
         f"no answer        below P {kept.answer_threshold:.2f}:"

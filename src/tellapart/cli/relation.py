@@ -74,12 +74,20 @@ def learn(
                 "texts": learned.texts,
                 "reciprocal_rank": float(learned.learned.mean()),
                 "by_cosine": float(learned.plain.mean()),
+                "as_cosine": learned.as_cosine,
                 "gain": {"difference": gain.difference, "low": gain.low, "high": gain.high, "p": gain.p},
             }
         )
         return
     if learned.texts:
         note(f"{learned.texts:,} of {2 * learned.pairs:,} names are no units of this index: taken as words")
+    if learned.as_cosine:
+        print(
+            f"{name}: {learned.pairs:,} pairs; this relation gains nothing over the cosine from these pairs:"
+            " 'related --as' will use the cosine"
+        )
+        note("give more pairs, or pairs of units that have names (headings, titles, functions)")
+        return
     print(
         f"{name}: {learned.pairs:,} pairs; left out one at a time, the right answer has a mean reciprocal rank of"
         f" {learned.learned.mean():.2f}, by the plain cosine {learned.plain.mean():.2f}"

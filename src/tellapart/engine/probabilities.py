@@ -202,7 +202,9 @@ def calibrated_ranking(
 ) -> CalibratedRanking:
     """Rank units over all granularities, with probabilities where the index has a calibration for this search.
 
-    What is said of a list does not depend on how many hits were asked for: ten are looked at in any case.
+    What is said of a list does not depend on how many hits were asked for: ten are looked at in any case. The
+    probability of a hit is that of a query with an answer; where nothing answers, times the probability that something
+    does.
     """
     kept = CheckedCalibration.of(store, snapshot)
     if kept is None or not kept.applies(plan, request):
@@ -213,18 +215,19 @@ def calibrated_ranking(
     ranked = units_ranking(store, snapshot, plan.configuration.parameters, queries)
 
     looked_by = plan.configuration.parameters.rerank
+    first = hit_features(ranked(SPREAD_HITS), queries, looked_by, described=COMPARED_HITS)
+    answered, share = None, 1.0
+    if len(first) and record.answer is not None:
+        whole = answer_features(first, record.relevance.log_odds(first))
+        answered = float(record.answer.probabilities(whole[None])[0])
+        if record.answer_threshold is not None and answered < record.answer_threshold:
+            share = answered  # the map of hits was learned from queries that have an answer
 
     def rank(k: int) -> list[Found]:
         found = ranked(max(k, SPREAD_HITS))
         features = hit_features(found, queries, looked_by, described=max(k, COMPARED_HITS))
-        values = record.relevance.probabilities(features).tolist()
+        values = (share * record.relevance.probabilities(features)).tolist()
         return [each._replace(probability=value) for each, value in zip(found[:k], values, strict=False)]
 
-    first = hit_features(ranked(SPREAD_HITS), queries, looked_by, described=COMPARED_HITS)
-    if not len(first):
-        return CalibratedRanking(rank, record, None, None)
-    best = float(record.relevance.probabilities(first).max())
-    if record.answer is None:
-        return CalibratedRanking(rank, record, best, None)
-    whole = answer_features(first, record.relevance.log_odds(first))
-    return CalibratedRanking(rank, record, best, float(record.answer.probabilities(whole[None])[0]))
+    best = share * float(record.relevance.probabilities(first).max()) if len(first) else None
+    return CalibratedRanking(rank, record, best, answered)

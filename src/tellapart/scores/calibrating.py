@@ -20,7 +20,7 @@ from tellapart.experiments.synthetic.generate import DRAWINGS, ENOUGH, fresh_que
 from tellapart.progress import Progress, silent
 from tellapart.scores.calibration import CalibrationQuality, HitCalibrator
 from tellapart.scores.evidence import EVIDENCE, AnswerTable, CalibrationEvidence, HitTable
-from tellapart.scores.observing import ObservedQuery, observe
+from tellapart.scores.observing import ObservedQuery, observe, observe_foreign
 from tellapart.scores.thresholds import recall_threshold
 
 LEAST_QUERIES = 20
@@ -38,6 +38,13 @@ LIKELY = 0.5
 with an answer lie far above those without, the threshold need not be high. At .9 it
 changes nothing on the collections of docs/benchmarks/refusing.md."""
 
+SYNTHETIC = (
+    "the queries were made from the corpus and have one answer each: where people's have many, the probabilities are"
+    " far too low; judge forty queries (--queries, --qrels) before you rely on them"
+)
+"""docs/benchmarks/calibration.md: errors of .26 to .50 on collections with many answers, .02 to .10 with forty judged
+queries."""
+
 SYNTHETIC_QUERIES = 500
 """Queries made in one drawing. Half of what `evaluate` makes, since nothing is compared."""
 
@@ -49,7 +56,8 @@ class CalibrationReport:
     `answered` is the share of queries with an answer that must not be refused. `first` is about the first hit of every
     query, `first_ten` about all that were looked at; `refused` is the share of near misses (queries whose answer was
     taken out of the corpus) that the answer threshold turns away,
-    `unanswered_refused` that of queries that people judged to have no answer; None without a threshold or such queries.
+    `unanswered_refused` that of queries that people judged to have no answer, `foreign_refused` that of queries about
+    something else; None without a threshold or such queries.
     """
 
     calibration: HitCalibration
@@ -60,6 +68,7 @@ class CalibrationReport:
     first_ten: CalibrationQuality
     refused: float | None
     unanswered_refused: float | None
+    foreign_refused: float | None
     notes: tuple[str, ...]
 
     def to_json(self) -> Mapping[str, Any]:
@@ -81,6 +90,7 @@ class CalibrationReport:
             "answer_threshold": kept.answer_threshold,
             "near_misses_refused": self.refused,
             "unanswered_refused": self.unanswered_refused,
+            "foreign_refused": self.foreign_refused,
             "notes": list(self.notes),
         }
 
@@ -136,9 +146,10 @@ def _calibrated(
     independent = len({each.cluster for each in observed if each.answerable})
     if independent < LEAST_QUERIES:
         raise TellapartError(
-            f"{independent:,} independent {provenance} queries with an answer are too few to calibrate on:"
+            f"too few independent {provenance} queries with an answer to calibrate on ({independent:,}):"
             f" needs {LEAST_QUERIES - independent:,} more"
         )
+    observed += observe_foreign(index, configuration, progress)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     evidence = CalibrationEvidence.of(observed, method, provenance, made, seed)
     threshold, basis, notes = answer_threshold(evidence.independent(), answered)
@@ -157,7 +168,7 @@ def _calibrated(
         generation=generation_with(index.store),
     )
     if provenance == Provenance.SYNTHETIC.value:
-        notes = (*notes, "made from the corpus itself: people's queries may be answered less often")
+        notes = (*notes, SYNTHETIC)
     return CalibrationReport(
         calibration,
         evidence,
@@ -167,6 +178,7 @@ def _calibrated(
         evidence.quality(),
         _below(evidence.misses, threshold),
         _below(evidence.unanswered, threshold),
+        _below(evidence.foreign, threshold),
         notes,
     )
 

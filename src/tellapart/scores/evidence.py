@@ -32,6 +32,10 @@ RANK_POWER = 0.5
 """Of the rank in `claims`. Of 0, .25, .5, 1, 2 and 4 it gave the shortest lists on the sets that bench/lists.py
 reports (measured once), 0 (no rank) longer ones on six of eight; half and twice change hardly anything."""
 
+FOREIGN_SHARE = 0.2
+"""Of the weight of lists without an answer. docs/benchmarks/calibration.md has what they are worth; .1 and .33
+do nearly the same (measured once)."""
+
 SECOND_LOOK = ANSWER_FEATURES.index("best second look")
 
 
@@ -77,7 +81,8 @@ class AnswerTable:
     """Lists with and without an answer: features (n, 11), whether there is one (n,), cluster (n,), weight (n,).
 
     With: queries whose answer is among the first ten hits. Without: the same after their answers were taken out of the
-    corpus (near misses), then the queries that people judged to have no answer. Both kinds weigh the same in all.
+    corpus (near misses), then the queries that people judged to have no answer, then queries about something else,
+    which weigh `FOREIGN_SHARE` of those without. Lists with and without weigh the same in all.
     """
 
     features: Floats
@@ -94,12 +99,14 @@ class AnswerTable:
         """
         found = [each for each in observed if each.found]
         near = [each for each in found if len(each.without)]
-        unanswered = [each for each in observed if not each.answerable]
-        if not found or not (near or unanswered):
+        unanswered = [each for each in observed if not each.answerable and not each.foreign]
+        foreign = [each for each in observed if each.foreign]
+        if not found or not (near or unanswered or foreign):
             return None
         lists = [each.features[:COMPARED_HITS] for each in found]
-        lists += [*(each.without for each in near), *(each.features[:COMPARED_HITS] for each in unanswered)]
-        own = [*found, *near, *unanswered]
+        lists += [each.without for each in near]
+        lists += [each.features[:COMPARED_HITS] for each in (*unanswered, *foreign)]
+        own = [*found, *near, *unanswered, *foreign]
         clusters = [each.cluster for each in own]
         hits = HitTable.of([each for each in observed if each.answerable])
         said = hits.predicted(lists, clusters, "logistic", seed)
@@ -110,8 +117,10 @@ class AnswerTable:
             used[SECOND_LOOK] = 1.0
         answered = np.arange(len(rows)) < len(found)
         weights = np.array([each.weight for each in own], dtype=np.float64)
-        for kind in (answered, ~answered):
-            weights[kind] *= len(rows) / 2 / weights[kind].sum()
+        share = FOREIGN_SHARE if foreign and (near or unanswered) else float(bool(foreign))
+        elsewhere = np.arange(len(rows)) >= len(rows) - len(foreign)
+        for kind, part in ((answered, 1.0), (~answered & ~elsewhere, 1 - share), (elsewhere, share)):
+            weights[kind] *= part * len(rows) / 2 / max(weights[kind].sum(), LEAST)
         return cls(rows * used, answered, np.array(clusters), weights)
 
 
@@ -144,6 +153,7 @@ class CalibrationEvidence:
         reached: Best claim (`claims`) of a relevant hit among 100; None without one.
         provenance: `judged` or `synthetic`.
         made: ISO date and time, that of the calibration.
+        foreign: As `unanswered`, of queries about something else.
     """
 
     clusters: tuple[str, ...]
@@ -155,6 +165,7 @@ class CalibrationEvidence:
     reached: tuple[float | None, ...]
     provenance: str
     made: str
+    foreign: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -164,14 +175,19 @@ class CalibrationEvidence:
         has = [each for each in observed if each.answerable]
         clusters = tuple(each.cluster for each in has)
         lists = HitTable.of(has).predicted([each.features for each in has], clusters, method, seed)
+        answered, misses, rest = _lists(observed, has, seed)
+        foreign = sum(each.foreign for each in observed) if rest else 0
         return cls(
             clusters,
             tuple(tuple(np.round(each[:COMPARED_HITS], DIGITS).tolist()) for each in lists),
             tuple(tuple(each.relevant[:COMPARED_HITS].tolist()) for each in has),
-            *_lists(observed, has, seed),
+            answered,
+            misses,
+            rest[: len(rest) - foreign],
             tuple(reached(each, own.relevant) for each, own in zip(lists, has, strict=True)),
             provenance,
             made,
+            rest[len(rest) - foreign :],
         )
 
     def independent(self) -> CalibrationEvidence:
@@ -220,8 +236,8 @@ class CalibrationEvidence:
                 return None
             for name in ("probabilities", "relevant"):
                 kept[name] = tuple(tuple(each) for each in kept[name])
-            for name in ("clusters", "answered", "misses", "unanswered", "reached"):
-                kept[name] = tuple(kept[name])
+            for name in ("clusters", "answered", "misses", "unanswered", "reached", "foreign"):
+                kept[name] = tuple(kept.get(name, ()))
             return cls(**kept)
         except (ValueError, KeyError, TypeError):
             return None

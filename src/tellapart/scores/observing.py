@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ from tellapart.engine.hit_features import COMPARED_HITS, hit_features
 from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import Found
 from tellapart.engine.second_look import units_ranking
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.index.store import StoredDocument
 from tellapart.progress import Progress, silent
+from tellapart.scores.foreign import FOREIGN_QUERIES
 
 Floats = NDArray[np.float64]
 
@@ -37,6 +39,7 @@ class ObservedQuery:
         without: Features of the first ten hits once every relevant one is gone (n, 17): a near miss, a question whose
             answer was taken out of the corpus while its neighbours stayed.
         answerable: Whether anything was judged relevant.
+        foreign: Whether it was asked because it is about something else (`FOREIGN_QUERIES`).
     """
 
     query: str
@@ -46,6 +49,7 @@ class ObservedQuery:
     relevant: NDArray[np.bool_]
     without: Floats
     answerable: bool = True
+    foreign: bool = False
 
     @property
     def found(self) -> bool:
@@ -100,6 +104,20 @@ def observe(
                 )
             advance(1)
     return observed
+
+
+def observe_foreign(
+    index: Index, configuration: Configuration, progress: Progress = silent
+) -> list[ObservedQuery]:
+    """Search for queries about something else.
+
+    With a second look there are none: its score of them is low by itself, and reading takes long.
+    """
+    if configuration.parameters.rerank is not None:
+        return []
+    asked = {f"foreign {number}": text for number, text in enumerate(FOREIGN_QUERIES)}
+    found = observe(index, QuerySet({}, Qrels({}), unanswered=asked), configuration, progress)
+    return [replace(each, foreign=True) for each in found]
 
 
 def _relevant(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class LearnedRelation:
         texts: How many of their sides are no unit of the index but words.
         learned: Reciprocal rank of each left-out answer among at most 1,000 units (n,).
         plain: The same by the plain cosine.
+        as_cosine: Whether nothing was gained over it, so that `related --as` uses it.
     """
 
     name: str
@@ -60,6 +62,7 @@ class LearnedRelation:
     texts: int
     learned: NDArray[np.float64]
     plain: NDArray[np.float64]
+    as_cosine: bool
 
     @property
     def gain(self) -> Comparison:
@@ -136,7 +139,9 @@ def learn_relation(
         **model.to_json(),
     }
     write_records(index.store, {RECORD + name: json.dumps(record)})
-    return LearnedRelation(name, len(sides), resolver.texts, *model.left_out_ranks_)
+    return LearnedRelation(
+        name, len(sides), resolver.texts, *model.left_out_ranks_, math.isinf(model.shrinkage_)
+    )
 
 
 def relations_of(index: Index) -> dict[str, dict[str, Any]]:
