@@ -13,24 +13,20 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from judged import data_folder, publish, table
+from tellapart import Index
 from tellapart.corpus.document import Kind
 from tellapart.encoders.load import load_encoder
 from tellapart.experiments.statistics import compare
 from tellapart.index.lexical import analyse_query
-from tellapart.scores.relations import (
-    DIRECTIONS,
-    PLAIN,
-    NamedUnits,
-    RelationModel,
-    TypicalWeights,
-    surroundings_of,
-)
+from tellapart.scores.relations import DIRECTIONS, NamedUnits, RelationModel, surroundings_of
+from tellapart.scores.view_weights import PLAIN, TypicalWeights
 
 DRAWS = {5: 3, 20: 3, 100: 1}
 """How often so many pairs are drawn."""
@@ -78,11 +74,13 @@ def main() -> None:
     for each, units in every:
         place = arguments.work / f"{each.name.replace(' ', '-')}.weights.json"
         weights[each.name] = np.array(kept(place, weights_of, each, units))
-    rows = []
+    rows, by_words = [], []
     for each, units in every:
         if not arguments.only or any(word in each.name for word in arguments.only):
             place = arguments.work / f"{each.name.replace(' ', '-')}.json"
-            rows += kept(place, measure, each, units, typical(every, weights, each))
+            made = kept(place, measure, each, units, typical(every, weights, each))
+            rows += made["rows"]
+            by_words += made["by_words"]
     head = ["relation (units, queries)", "pairs", "cosine", "learned", "gain", "of the cosine's", "p"]
     publish(
         "# Relations\n\n"
@@ -98,6 +96,12 @@ def main() -> None:
         + summary(rows)
         + "\n"
         + table(head, [[*name, *figures] for name, _, figures in rows])
+        + "\nA gloss may name its answer. So words are asked too: the gloss as a query, by BM25 and by the default\n"
+        "search (words and vectors together). *Gain*: of what was learned over the best of these and the cosine on\n"
+        "these very queries.\n\n"
+        + table(
+            ["relation", "pairs", "BM25", "default", "cosine", "learned", "gain over the best", "p"], by_words
+        )
         + "\nTypical weights of the views (cosine, step, bend, role, common, names it, is named), with spread: "
         + "; ".join(
             f"{name} {', '.join(f'{m:.2f} ({s:.2f})' for m, s in zip(own.mean, own.spread, strict=True))}"
@@ -198,7 +202,8 @@ def measure(own: RelationSet, units: NamedUnits, typical: TypicalWeights):  # no
     asked, rest = split(own)
     vectors = units.vectors
     plain = np.array([precision(vectors @ vectors[x], x, answers) for x, _, answers in asked])
-    rows = []
+    words = searched(own, asked) if own.names else {}
+    rows, by_words = [], []
     for size, times in DRAWS.items():
         if size > len(rest):
             continue
@@ -221,7 +226,35 @@ def measure(own: RelationSet, units: NamedUnits, typical: TypicalWeights):  # no
         ]
         name = f"{own.name} ({len(own.units):,}, {len(asked)})"
         rows.append(((name, str(size)), (gain, found.low), figures))
-    return rows
+        if words:
+            best = max((*words.values(), plain), key=np.mean)
+            more = compare(learned, best)
+            means = [f"{each.mean():.3f}" for each in (*words.values(), plain, learned)]
+            gained = f"{more.difference:+.3f} [{more.low:+.3f}, {more.high:+.3f}]"
+            by_words.append([own.name, str(size), *means, gained, f"{more.p:.4f}"])
+    return {"rows": rows, "by_words": by_words}
+
+
+def searched(
+    own: RelationSet, asked: Sequence[tuple[int, int, Sequence[int]]]
+) -> dict[str, NDArray[np.float64]]:
+    """Average precision of searches for the units' texts, by words and by words and vectors together."""
+    found = {}
+    with TemporaryDirectory() as folder:
+        corpus = Path(folder) / "corpus.jsonl"
+        lines = [json.dumps({"_id": str(at), "text": text}) for at, text in enumerate(own.units)]
+        corpus.write_text("\n".join(lines), encoding="utf-8")
+        with Index.build([corpus], Path(folder) / "index", granularities=("paragraph",)) as index:
+            queries = {str(x): own.units[x] for x, _, _ in asked}
+            for ranker in ("bm25", "hybrid"):
+                rankings = index.run(queries, depth=len(own.units), ranker=ranker).rankings
+                values = []
+                for x, _, answers in asked:
+                    scores = np.full(len(own.units), -np.inf)
+                    scores[[int(each) for each in rankings[str(x)].documents]] = rankings[str(x)].scores
+                    values.append(precision(scores, x, answers))
+                found[ranker] = np.array(values)
+    return found
 
 
 def precision(scores: NDArray[np.float64], x: int, answers: Sequence[int]) -> float:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,6 +17,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tellapart.errors import TellapartError
+from tellapart.scores.view_weights import (
+    DIRECTED,
+    PLAIN,
+    SYMMETRIC,
+    VIEWS,
+    TypicalWeights,
+    chosen_shrinkage,
+    fitted_weights,
+)
 
 Floats = NDArray[np.float64]
 
@@ -28,27 +36,8 @@ MOST_PAIRS = 300
 """Pairs used at most, evenly spaced: leaving each of n out costs n to the fourth. So many take some
 seconds."""
 
-VIEWS = ("cosine", "step", "bend", "role", "common", "names it", "is named")
-"""What is compared; `RelationModel.directions` and `name_views` say how."""
-
 DIRECTIONS = 5
 """Views, the first ones, that are products of vectors; the others compare words."""
-
-SHRINKAGES = (0.25, 1.0, 4.0, math.inf)
-"""Strengths that are chosen among: how strongly weights are held at what is typical, 1 = as firmly as other relations
-agree; the last stands for the plain cosine. Steps of two standard errors: less is not told apart by few pairs."""
-
-FOLDS = 5
-
-EVIDENCE_NATS = 2.0
-"""Log likelihood that holding on less strongly must gain on pairs left out: odds of seven to one."""
-
-PLAIN = np.array([4.0, *[0.0] * (len(VIEWS) - 1)])
-"""The plain cosine as weights, as sharp as four of its standard deviations; not measured."""
-
-LEAST_SPREAD = 0.3
-"""Of a typical weight: nearly all of 14 relations differ less from each other than that, so that a handful that happen
-to agree promises no more."""
 
 CANDIDATES = 1_000
 """Units that stand for all while weights are learned. More cost time and change no digit
@@ -122,26 +111,6 @@ class Surroundings:
     sample: NamedUnits
 
 
-@dataclass(frozen=True, slots=True)
-class TypicalWeights:
-    """What weights of the standardised views relations have: mean (7,) and standard deviation (7,)."""
-
-    mean: Floats
-    spread: Floats
-
-    @classmethod
-    def of(cls, weights: ArrayLike) -> Self:
-        """Describe the weights of some relations (n, 7); nan where a relation says nothing of a view."""
-        rows = np.ma.masked_invalid(np.asarray(weights, dtype=np.float64))
-        return cls(rows.mean(axis=0).filled(0), np.maximum(rows.std(axis=0).filled(0), LEAST_SPREAD))
-
-
-DIRECTED = TypicalWeights(np.array([1.5, 0.6, 0.3, 0.2, -0.3, 0.2, 0.0]), np.full(7, 0.3))
-SYMMETRIC = TypicalWeights(np.array([1.5, 0.0, 0.3, 0.1, -0.6, 0.0, 0.0]), np.full(7, 0.3))
-"""Weights of 14 directed and of three symmetric relations, up to 100 pairs each: bench/relations.py prints them.
-docs/benchmarks/relations.md shows what they are worth on relations of other domains."""
-
-
 class RelationModel:
     """Scores candidates y for a unit x: a weighted sum of seven views, in the manner of scikit-learn.
 
@@ -163,6 +132,7 @@ class RelationModel:
     Attributes:
         weights_: Of the standardised views (7,).
         scales_: Standard deviation of each view over units (7,).
+        shrinkage_: How strongly the weights are held at the typical ones; infinite = the plain cosine.
         left_out_ranks_: Reciprocal rank of each answer among the sample, by views made without its pair: learned, and
             by the plain cosine (n,); of a symmetric relation the mean of both ways. The weights are those of all
             pairs: seven numbers hardly know any one of them.
@@ -187,7 +157,7 @@ class RelationModel:
         """
         if len(X) < FEWEST_PAIRS:
             raise TellapartError(
-                f"{len(X)} pairs are too few to learn a relation: needs {FEWEST_PAIRS - len(X)} more"
+                f"too few pairs to learn a relation ({len(X)}): needs {FEWEST_PAIRS - len(X)} more"
             )
         count = len(X)
         if self.symmetric:
@@ -198,9 +168,11 @@ class RelationModel:
         self.scales_ = np.maximum(np.mean([views[1:].std(axis=0) for views in pairs], axis=0), 1e-9)
         compared = [views / self.scales_ for views in pairs]
         self.shrinkage_ = (
-            _chosen_shrinkage(compared, self.typical) if self.shrinkage is None else self.shrinkage
+            chosen_shrinkage(compared, self.typical, symmetric=self.symmetric)
+            if self.shrinkage is None
+            else self.shrinkage
         )
-        self.weights_ = _weights(compared, self.shrinkage_, self.typical)
+        self.weights_ = fitted_weights(compared, self.shrinkage_, self.typical)
         learned, plain = (
             _reciprocal_ranks(compared, each).reshape(-1, count).mean(axis=0)
             for each in (self.weights_, PLAIN)
@@ -288,50 +260,6 @@ def surroundings_of(units: NamedUnits, *, seed: int = 0) -> Surroundings:
         rows = np.sort(np.random.default_rng(seed).choice(len(rows), CANDIDATES, replace=False))
     vectors = units.vectors
     return Surroundings(vectors.mean(axis=0), np.cov(vectors, rowvar=False), units.taken(rows))
-
-
-def _chosen_shrinkage(pairs: Sequence[Floats], typical: TypicalWeights) -> float:
-    """Choose how strongly to hold on to what is typical: the likelihood of pairs that the weights have not seen."""
-    folds = np.random.default_rng(0).permutation(len(pairs)) % min(FOLDS, len(pairs))
-    losses = []
-    for shrinkage in SHRINKAGES:
-        total = 0.0
-        for fold in range(folds.max() + 1):
-            weights = _weights(
-                [each for each, own in zip(pairs, folds, strict=True) if own != fold], shrinkage, typical
-            )
-            for views, own in zip(pairs, folds, strict=True):
-                if own == fold:
-                    scores = views @ weights
-                    total += float(np.log(np.exp(scores - scores.max()).sum()) + scores.max() - scores[0])
-        losses.append(total)
-    best = int(np.argmin(losses))
-    # of two that explain about as well the one that learns less: the gain must pay for its noise
-    close = [at for at, loss in enumerate(losses) if loss <= losses[best] + EVIDENCE_NATS]
-    return SHRINKAGES[max(close)]
-
-
-def _weights(pairs: Sequence[Floats], shrinkage: float, typical: TypicalWeights) -> Floats:
-    """Fit the conditional logit: each (1 + m, 7) holds the views of an answer, then of all that it competes with."""
-    from scipy.optimize import minimize
-
-    if math.isinf(shrinkage):
-        return PLAIN
-    hold = shrinkage / typical.spread**2
-
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        total, gradient = 0.0, np.zeros_like(weights)
-        for views in pairs:
-            scores = views @ weights
-            scores -= scores.max()
-            shares = np.exp(scores)
-            shares /= shares.sum()
-            total -= float(np.log(max(shares[0], 1e-300)))
-            gradient += shares @ views - views[0]
-        away = weights - typical.mean
-        return total + 0.5 * float(hold @ away**2), gradient + hold * away
-
-    return np.asarray(minimize(loss, typical.mean, jac=True, method="L-BFGS-B").x, dtype=np.float64)
 
 
 def _reciprocal_ranks(pairs: Sequence[Floats], weights: Floats) -> Floats:
