@@ -131,6 +131,7 @@ class Database:
 
     def _begin(self, connection: Connection[Row]) -> None:
         try:
+            _settle(connection)
             cursor = connection.execute(f"{BEGIN}; {self.look}", prepare=False)
             if self.look:
                 cursor.nextset()
@@ -147,11 +148,21 @@ class Database:
 
 
 def _end(connection: Connection[Row]) -> None:
-    """End a transaction that only read: where that fails, what it read is as good."""
+    """End a transaction that only read, without waiting for the answer: what it read is as good if that fails."""
     try:
-        connection.execute("COMMIT", prepare=False)
+        connection.pgconn.send_query(b"COMMIT")
+        connection.pgconn.flush()
     except psycopg().Error:
         connection.close()
+
+
+def _settle(connection: Connection[Row]) -> None:
+    """Take in the answer to the last COMMIT, which has come long since."""
+    if (
+        not connection.closed
+        and connection.pgconn.transaction_status == psycopg().pq.TransactionStatus.ACTIVE
+    ):
+        connection.wait(psycopg().generators.fetch_many(connection.pgconn))
 
 
 def prepare_session(connection: Connection[Row], schema: str) -> None:
