@@ -107,6 +107,27 @@ def test_a_second_run_does_only_what_changed(corpus, tmp_path):
     assert lance.dataset(place).version == before
 
 
+def test_many_small_pieces_become_few(corpus, tmp_path, monkeypatch):
+    from tellapart.cluster import dataset
+
+    place = str(tmp_path / "my.lance")
+    monkeypatch.setattr(job, "BATCH_FILES", 2)
+    build_dataset([str(corpus)], place, encoders=())
+    before, counts = len(lance.dataset(place).get_fragments()), rows(place)
+    assert before > 4
+    monkeypatch.setattr(dataset, "FRAGMENTS", 4)
+    (corpus / "guide" / "part1.md").write_text("# Part 1\n\nNothing but herons now.\n")
+    age(corpus, 60)
+    report = build_dataset([], place)
+    assert (report.documents, report.added, report.removed) == (49, 1, 1)
+    assert len(lance.dataset(place, version="complete").get_fragments()) < 4
+    assert len(rows(place) - counts) == 1
+    assemble(place, tmp_path / "made.idx")
+    local = Index.build([corpus], tmp_path / "local.idx", encoders=())
+    assert_same(Index.open(tmp_path / "made.idx"), local, rankers=["bm25"])
+    assert build_dataset([], place).unchanged == 11
+
+
 def test_a_large_collection_is_read_by_one_worker_and_encoded_by_many(corpus, tmp_path, monkeypatch):
     write_records(corpus / "records.jsonl", 3_000)
     (corpus / "broken.jsonl").write_text((corpus / "records.jsonl").read_text().replace("}", "", 1))

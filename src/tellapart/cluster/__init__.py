@@ -2,7 +2,8 @@
 
 from tellapart.cluster.assemble import assemble
 from tellapart.cluster.build import ClusterReport, build_dataset
-from tellapart.cluster.dataset import Recipe, address_of, is_dataset
+from tellapart.cluster.dataset import Recipe
+from tellapart.cluster.files import address_of, is_dataset
 from tellapart.cluster.grid import GridOnCluster
 from tellapart.cluster.ray import Cluster
 

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.cluster.dataset import CompleteDocuments, address_of, vectors_column, windows_column
+from tellapart.cluster.dataset import CompleteDocuments, vectors_column, windows_column
+from tellapart.cluster.files import address_of
 from tellapart.cluster.tasks import DOCUMENT_FIELDS
 from tellapart.corpus.document import Granularity
 from tellapart.corpus.sources import Format, Source, need

@@ -269,3 +269,15 @@ def _nanoseconds(info: dict[str, Any]) -> int:
         except ValueError:
             return 0
     return int(value * 1e9) if isinstance(value, int | float) else 0
+
+
+def address_of(place: str) -> str:
+    """Give the address by which every process finds a dataset."""
+    return place if is_remote(place) else local_path(place)
+
+
+def is_dataset(place: str) -> bool:
+    """Whether a place names a Lance dataset: a folder of one, or a URL that ends with .lance."""
+    if is_remote(place):
+        return place.rstrip("/").endswith(".lance")
+    return (Path(local_path(place)) / "_versions").is_dir()
