@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tellapart.cluster.dataset import Documents, HeldEncoder, LastRun, Recipe, address_of
-from tellapart.cluster.files import FoundFile, find_files
+from tellapart.cluster.dataset import Documents, HeldEncoder, LastRun, Recipe
+from tellapart.cluster.files import FoundFile, address_of, find_files
 from tellapart.cluster.job import ClusterJob, KnownSource, bytes_of, known_sources
 from tellapart.cluster.ray import Cluster
 from tellapart.cluster.tasks import Assignment, read_row, skip_row
