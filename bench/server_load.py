@@ -27,6 +27,7 @@ EVERY, WATCHED_SECONDS = 10_000, 5
 LUA = """
 local bodies = {}
 for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
+math.randomseed(os.time())
 local at = math.random(#bodies)
 request = function()
   at = at % #bodies + 1

@@ -73,6 +73,9 @@ def test_a_search_is_answered_alike_however_it_is_sent(client):
         assert client.post("/v1/search", content=sent, headers={"content-type": kind}).json() == expected
     assert client.get("/v1/search", params={"q": asked["query"], "k": 3}).json() == expected
     assert client.post("/v1/search", content=body, headers={"content-type": "text/plain"}).status_code == 422
+    broken = client.post("/v1/search", content=body[:-1], headers={"content-type": "application/json"})
+    assert broken.json()["detail"].startswith("the body is not JSON (")
+    assert f"at character {len(body) - 1}" in broken.json()["detail"]
 
 
 def test_answers_know_files_that_changed_while_the_server_runs(client, corpus):

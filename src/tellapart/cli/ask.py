@@ -97,9 +97,8 @@ def _print_context(given: Context, *, json: bool) -> None:
         print(f"not in this corpus: {given.absent}")
     else:
         print("\n".join(printable(line) for line in given.text.split("\n")))
-        note(
-            f"{len(given.passages)} passages, {given.tokens:,} of {given.limit:,} tokens ({given.tokenizer})"
-        )
+        passages = f"{len(given.passages)} passage{'s' * (len(given.passages) != 1)}"
+        note(f"{passages}, {given.tokens:,} of {given.limit:,} tokens ({given.tokenizer})")
 
 
 def _print_answer(answer: CorpusAnswer) -> None:

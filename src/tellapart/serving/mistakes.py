@@ -15,10 +15,17 @@ def describe_mistakes(found: Sequence[Mapping[str, Any]]) -> str:
     Args:
         found: pydantic's errors; the first part of each `loc` says where the field was sent (body, query, arguments).
     """
-    told = dict.fromkeys(f"{_field(each['loc'])}: {_plainly(each)}" for each in found)
+    told = dict.fromkeys(map(_mistake, found))
     shown = list(told)[:NAMED]
     more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
     return "; ".join(shown) + more
+
+
+def _mistake(mistake: Mapping[str, Any]) -> str:
+    if mistake["type"] == "json_invalid":
+        place = f" at character {mistake['loc'][-1]}" if isinstance(mistake["loc"][-1], int) else ""
+        return f"the body is not JSON ({mistake.get('ctx', {}).get('error', 'cut off')}{place})"
+    return f"{_field(mistake['loc'])}: {_plainly(mistake)}"
 
 
 def _field(location: Sequence[str | int]) -> str:
@@ -31,7 +38,5 @@ def _plainly(mistake: Mapping[str, Any]) -> str:
         return "is not known here, leave it out"
     if mistake["type"] == "missing":
         return "is missing"
-    if mistake["type"] == "json_invalid":
-        return f"the body is not JSON ({mistake.get('ctx', {}).get('error', 'cut off')})"
     message = str(mistake["msg"])
     return message[:1].lower() + message[1:]
