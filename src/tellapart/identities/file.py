@@ -137,7 +137,8 @@ class GalleryFile:
         """
         if not self.changeable:
             raise TellapartError(
-                f"{self.place} is only asked: change the gallery in its folder, and publish it again"
+                f"the gallery {self.place} is published and only asked: change the gallery in its folder, and publish"
+                " it again"
             )
 
     def outdated(self) -> bool:
