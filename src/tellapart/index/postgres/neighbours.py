@@ -121,11 +121,12 @@ def measure_graph(
     queries = mixed(vectors.take(drawn), vectors.take(other))
     _, exact = vectors.search(queries, K, allowed=here, exact=True)
     order = np.argsort(keys, kind="stable")
+    ascending = keys[order]
 
     def find(query: Floats, ef_search: int) -> Floats:
         documents, ordinals = _nearest(target, key, query, ef_search)
-        places = np.minimum(np.searchsorted(keys[order], documents), len(keys) - 1)
-        live = keys[order[places]] == documents
+        places = np.minimum(np.searchsorted(ascending, documents), len(keys) - 1)
+        live = ascending[places] == documents
         scores: Floats = vectors.take(table.offsets[order[places[live]]] + ordinals[live]) @ query
         return scores
 
