@@ -31,6 +31,7 @@ nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
 cluster.wait_for_nodes()
 ray.init(cluster.address, log_to_driver=False)
 job.BATCH_FILES, job.LARGE_BYTES = 1, 5_000
+doomed = folder / "doomed"
 
 
 def here():
@@ -42,6 +43,8 @@ def watched(function):
         mark = folder / f"{time.time_ns()}.{here()}"
         mark.touch()
         time.sleep(0.5)
+        while doomed.exists() and doomed.read_text() == here():  # until its node is gone
+            time.sleep(0.05)
         done = function(*arguments)
         mark.unlink()
         return done
@@ -59,9 +62,14 @@ def losing(label, total):
 
     def advance(count):
         for node in nodes:
-            if not lost and list(folder.glob(f"*.{node.node_id}")):
-                cluster.remove_node(node, allow_graceful=False)
-                lost.append(node.node_id)
+            at_work = f"*.{node.node_id}"
+            if not lost and list(folder.glob(at_work)):
+                doomed.write_text(node.node_id)
+                time.sleep(0.3)
+                if list(folder.glob(at_work)):
+                    cluster.remove_node(node, allow_graceful=False)
+                    lost.append(node.node_id)
+                doomed.unlink()
 
     yield advance
 
