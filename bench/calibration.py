@@ -35,6 +35,16 @@ from calibration_figures import (
     refusal_figures,
     transferred,
 )
+from calibration_queries import (
+    ELSEWHERE,
+    SETS,
+    drawn,
+    kept_foreign,
+    kept_observed,
+    kept_others,
+    kept_synthetic,
+    read_observed,
+)
 from judged import data_folder, publish, table
 from rerank import DEPTH as LOOKED_AT
 from rerank import KeptScores
@@ -44,36 +54,17 @@ from tellapart.encoders import pairs
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.hit_features import COMPARED_HITS, FEATURES
 from tellapart.experiments import read_query_set
-from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.synthetic.queries import QuerySource
 from tellapart.index.lexical import analyse_query
-from tellapart.scores.calibrating import observe_synthetic
 from tellapart.scores.evidence import CalibrationEvidence
-from tellapart.scores.observing import ObservedQuery, observe, observe_foreign
-
-SETS = {
-    "wikiqa": ("wikiqa", ("dev", "train")),
-    "scifact": ("scifact", ("train",)),
-    "cosqa": ("cosqa", ("dev",)),
-    "cranfield": ("cranfield", ("test",)),
-    "cranfield, sources": ("cranfield", ("test_src",)),
-    "xquad-en": ("xquad-en", ("paragraph",)),
-    "med": ("med", ("test",)),
-    "cisi": ("cisi", ("test",)),
-}
-"""Folder and splits. Every question of cranfield was asked by the author of a paper that is in the corpus: that
-counts as not relevant by convention, and as relevant in *sources*."""
+from tellapart.scores.observing import ObservedQuery
 
 LOOKS = {"wikiqa": "ms-marco-minilm"}
 """Sets that are searched with a second look too, and its model; its scores are those that bench/rerank.py kept."""
 
-ELSEWHERE = 40
-"""Queries drawn of each other collection, as queries about something else."""
-
 PRECISIONS = (0.9, 0.75)
 TABLES = ("quality", "ceiling", "precision", "refusal", "foreign")
-FIELDS = ("features", "relevant", "without")
 COSINE, SECOND = FEATURES.index("cosine"), FEATURES.index("best second look")
 
 
@@ -174,7 +165,7 @@ def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _observed(work: Path, folder: str, splits: Sequence[str]) -> list[ObservedQuery]:
     """Read what was found for queries with an answer."""
-    every = [each for split in splits for each in _read(work / f"{folder}-{split}.json")]
+    every = [each for split in splits for each in read_observed(work / f"{folder}-{split}.json")]
     return [each for each in every if each.answerable]
 
 
@@ -182,7 +173,7 @@ def _few(name: str, work: Path) -> list[str]:
     """A row of what some judged queries say, against synthetic ones; made once."""
     place = work / f"{name.replace(', ', '-')}-few.json"
     if not place.exists():
-        observed, made = _observed(work, *SETS[name]), _read(work / f"{SETS[name][0]}-synthetic.json")
+        observed, made = _observed(work, *SETS[name]), read_observed(work / f"{SETS[name][0]}-synthetic.json")
         place.write_text(json.dumps([f"{name} ({len(observed)})", *few_figures(observed, made)]))
     return list(json.loads(place.read_text()))
 
@@ -206,75 +197,6 @@ def _elsewhere(name: str, work: Path) -> list[str]:
 
 def _left(names: Sequence[str]) -> str:
     return f"\nNot run this time: {', '.join(names)}.\n" if names else ""
-
-
-def drawn(queries: QuerySet, at_most: int) -> QuerySet:
-    """Keep some of the queries that have an answer, and as many of those without."""
-    draw = np.random.default_rng(0)
-    has = set(draw.permutation(queries.answerable())[:at_most].tolist())
-    without = set(draw.permutation(sorted(queries.unanswered))[:at_most].tolist())
-    return replace(
-        queries,
-        queries={each: text for each, text in queries.queries.items() if each in has},
-        unanswered={each: text for each, text in queries.unanswered.items() if each in without},
-    )
-
-
-def kept_observed(
-    place: Path, index: Index, queries: QuerySet, configuration: Configuration, hits: int
-) -> list[ObservedQuery]:
-    """Search, or read what was found before: so many hits of each query."""
-    if not place.exists():
-        _keep(place, observe(index, queries, configuration), hits)
-    return _read(place)
-
-
-def kept_synthetic(place: Path, index: Index, configuration: Configuration) -> list[ObservedQuery]:
-    """Search for queries made from the corpus, or read what was found before."""
-    if not place.exists():
-        _keep(place, observe_synthetic(index, configuration, 0), COMPARED_HITS)
-    return _read(place)
-
-
-def kept_foreign(place: Path, index: Index, configuration: Configuration) -> list[ObservedQuery]:
-    """Search for the queries about something else that `calibrate` asks, or read what was found before."""
-    if not place.exists():
-        _keep(place, observe_foreign(index, configuration), COMPARED_HITS)
-    return _read(place)
-
-
-def kept_others(place: Path, index: Index, configuration: Configuration, folder: str) -> list[ObservedQuery]:
-    """Search for queries of the other collections, or read what was found before."""
-    if not place.exists():
-        asked = {}
-        for other in sorted({own for own, _ in SETS.values()} - {folder}):
-            lines = (data_folder() / other / "queries.jsonl").read_text(encoding="utf-8").splitlines()
-            texts = [json.loads(line)["text"] for line in lines]
-            for at in np.random.default_rng(0).permutation(len(texts))[:ELSEWHERE].tolist():
-                asked[f"{other} {at}"] = texts[at]
-        _keep(place, observe(index, QuerySet({}, Qrels({}), unanswered=asked), configuration), COMPARED_HITS)
-    return _read(place)
-
-
-def _keep(place: Path, found: Sequence[ObservedQuery], hits: int) -> None:
-    short = [replace(each, features=each.features[:hits], relevant=each.relevant[:hits]) for each in found]
-    rows = [{each: _plain(getattr(one, each)) for each in one.__slots__} for one in short]
-    place.write_text(json.dumps(rows))
-
-
-def _read(place: Path) -> list[ObservedQuery]:
-    rows = json.loads(place.read_text())
-    for row in rows:
-        for each in FIELDS:
-            row[each] = np.array(row[each], dtype=bool if each == "relevant" else float)
-        row["without"] = row["without"].reshape(-1, len(FEATURES))
-    return [ObservedQuery(**row) for row in rows]
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.ndarray):
-        return np.round(value, 5).tolist() if value.dtype.kind == "f" else value.tolist()
-    return value
 
 
 def _bayesian(python: str, index: Index, queries: QuerySet) -> CalibrationEvidence:

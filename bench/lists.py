@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import drawn, kept_observed
+from calibration_queries import drawn, kept_observed
 from judged import data_folder, publish, table
 from parts import scifact_rationales, scifact_sentences, text_of
 from tellapart import Index

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import LOOKS, SETS, drawn, kept_foreign, kept_observed, kept_synthetic
+from calibration import LOOKS
 from calibration_figures import answer_probabilities
+from calibration_queries import SETS, drawn, kept_foreign, kept_observed, kept_synthetic
 from judged import data_folder, publish, table
 from rerank import DEPTH as LOOKED_AT
 from rerank import KeptScores
