@@ -39,9 +39,9 @@ CONSTRUCTION = 128
 K, ASKED = 10, 200
 """Neighbours, and queries drawn to measure how many of them the graph finds."""
 
-RECALL = 0.99
-"""Share of the nearest that a search shall find. The smallest `hnsw.ef_search` is taken whose mean, less its standard
-error, is as high."""
+RECALL, ERRORS = 0.99, 1.645
+"""Share of the nearest that a search shall find. The smallest `hnsw.ef_search` is taken whose mean, less so many
+standard errors, is as high: the lower end of its one-sided interval of 95 %."""
 
 SHARE = 0.4
 """Queries are mixed of a vector of the index and so much of another one. Vectors alone are easier to find than what
@@ -160,7 +160,7 @@ def chosen_ef_search(
             for query, last, count in asked
         ]
         recall = float(np.mean(shares)) if shares else 1.0
-        if not shares or recall - float(np.std(shares)) / len(shares) ** 0.5 >= RECALL:
+        if not shares or recall - ERRORS * float(np.std(shares)) / len(shares) ** 0.5 >= RECALL:
             break
     return ef_search, recall
 
