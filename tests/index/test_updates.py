@@ -6,10 +6,12 @@ import math
 import os
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.engine.building import build_index
 from tellapart.index.build import Builder
@@ -193,3 +195,16 @@ def test_leftovers_of_a_killed_run_are_swept(corpus, tmp_path):
     (stray / "documents.npy").write_bytes(b"half")
     build_index(tmp_path / "index", Settings(sources=(str(corpus),)))
     assert not stray.exists()
+
+
+def test_documents_that_the_granularities_leave_out_are_named(tmp_path):
+    corpus = tmp_path / "docs"
+    write(corpus / "one.txt", "Roses want water.")
+    (corpus / "one.py").write_text("def one():\n    return 1\n")
+    settings = Settings(sources=(str(corpus),), granularities=(Granularity.DOCUMENT,))
+    notes = build_index(tmp_path / "index", settings).notes
+    assert len(notes) == 1
+    assert "code" in notes[0]
+    assert "--kind prose" in notes[0]
+    everything = replace(settings, granularities=())
+    assert build_index(tmp_path / "index", everything).notes == ()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tellapart.arguments import Names, member, names, need, whole_number
-from tellapart.corpus.document import Granularity, Kind
+from tellapart.corpus.document import KIND_OF, LEVELS, Granularity, Kind
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.protocol import Encoder
+from tellapart.index.segments import levels_wanted
 from tellapart.index.settings import Settings, portable
+from tellapart.index.store import Store
 from tellapart.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -61,7 +65,23 @@ def build_index(
     home = folder.resolve().parent
     images = any(sees_images(name, home=home) for name in settings.encoders if name not in objects)
     wanted = replace(settings, images=images)
-    return builder(folder, wanted, objects=objects, progress=progress, fresh=fresh).run()
+    report = builder(folder, wanted, objects=objects, progress=progress, fresh=fresh).run()
+    return replace(report, notes=(*report.notes, *_without_units(folder, wanted.granularities)))
+
+
+def _without_units(folder: Path, chosen: tuple[Granularity, ...]) -> list[str]:
+    """Name the documents that have no unit of the granularities chosen, as those of another kind have."""
+    missing = {kind for kind in LEVELS if chosen and not levels_wanted(kind, chosen)}
+    if not missing:
+        return []
+    with closing(Store.open(folder)) as store, store.reading():
+        counted = Counter(kind for kind in store.kinds().values() if kind in missing)
+    asked = " ".join(f"--granularity {level}" for level in chosen)
+    return [
+        f"no search finds {count:,} of the documents: they are {kind}, of which {asked} makes no units"
+        f" (add --granularity {LEVELS[kind][0]}, or --kind {KIND_OF[chosen[0]]} to read them as that)"
+        for kind, count in counted.items()
+    ]
 
 
 def add_encoder(
