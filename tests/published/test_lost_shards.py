@@ -171,6 +171,16 @@ def test_a_lost_shard(fragile, tmp_path, capsys, monkeypatch):
         assert ids(place.opened.search(QUERY, k=100)) == whole
 
 
+def test_an_index_that_does_without_the_lost_shard_now(fragile):
+    place, started = fragile
+    with Index.open(f"{place.address}&partial=yes") as partial:
+        kill(started)
+        assert partial.search(QUERY).partial
+        publish(place.kept, place.address, shards=[])
+        answer = partial.search(QUERY, k=100)
+        assert (answer.partial, ids(answer)) == (None, ids(place.kept.search(QUERY, k=100)))
+
+
 @pytest.mark.slow
 def test_a_replica_answers_for_a_lost_shard(fragile):
     place, started = fragile
@@ -251,6 +261,18 @@ def test_two_publishers_exclude_each_other(own_place):
 
     publish(own_place.kept, own_place.address, progress=at_work)
     assert {"sending documents", "swapping generations"} <= set(refused)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_publisher_says_which_of_its_servers_refused(own_place, number):
+    own = Address.needed([own_place.address, *own_place.shards][number])
+    with psycopg.connect(own.url, autocommit=True) as connection:
+        connection.execute(f"ALTER TABLE {own.schema}.documents RENAME TO elsewhere")
+    change(own_place)
+    with pytest.raises(TellapartError) as error:
+        publish(own_place.kept, own_place.address)
+    assert one_line(error).startswith(f"{own}: ")
+    assert 'relation "documents" does not exist' in str(error.value)
 
 
 def test_a_run_that_fails_anywhere_leaves_the_generation_before(own_place):

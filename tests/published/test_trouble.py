@@ -137,6 +137,24 @@ def test_a_reader_needs_no_more_than_reading(index, published, address, server, 
         administrator.execute("DROP ROLE reader")
 
 
+def test_a_publisher_needs_no_more_than_a_schema_of_its_own(index, address, server, administrator):
+    schema, folder = Address.needed(address).schema, parse_qs(urlsplit(server).query)["host"][0]
+    administrator.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+    administrator.execute("DROP ROLE IF EXISTS writer")
+    administrator.execute("CREATE ROLE writer LOGIN")
+    administrator.execute(f"CREATE SCHEMA {schema} AUTHORIZATION writer")
+    as_writer = f"postgresql://writer@/postgres?host={folder}&schema={schema}"
+    try:
+        publish(index, as_writer)
+        with Index.open(as_writer) as opened:
+            assert [hit.id for hit in opened.search("roses")] == [hit.id for hit in index.search("roses")]
+        with pytest.raises(TellapartError, match="grant the role what it lacks"):
+            publish(index, f"{as_writer}_beside")
+    finally:
+        administrator.execute("DROP OWNED BY writer")
+        administrator.execute("DROP ROLE writer")
+
+
 def test_a_report_names_no_password():
     assert shown("--index=postgresql://me:secret@db/search") == "--index=postgresql://me@db/search"
     assert shown("postgresql://me:secret@db/search") == "postgresql://me@db/search"

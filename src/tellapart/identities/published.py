@@ -18,8 +18,8 @@ from tellapart.errors import TellapartError
 from tellapart.identities.file import FILE, GalleryFile, damage_named
 from tellapart.identities.store import GalleryStore
 from tellapart.index.postgres.address import Address
-from tellapart.index.postgres.database import Database, prepare_session, psycopg, quoted, spoken
-from tellapart.index.postgres.schema import plain
+from tellapart.index.postgres.database import Database, psycopg, quoted, spoken
+from tellapart.index.postgres.schema import create_tables, plain
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -249,15 +249,10 @@ def remove_gallery(name: str, to: Path | str) -> None:
 def _changing(address: Address) -> Iterator[Connection[Any]]:
     """Connect to the server that takes changes, with the tables of galleries there."""
     with closing(Database(address).connect(writing=True)) as connection, spoken(address):
-        schema = quoted(address.schema)
-        if connection.execute("SELECT to_regclass(%s)", (f"{schema}.gallery_parts",)).fetchone() == (None,):
+        there = "SELECT to_regclass(%s)", (f"{quoted(address.schema)}.gallery_parts",)
+        if connection.execute(*there).fetchone() == (None,):
             with connection.transaction():
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-                prepare_session(connection, address.schema)
-                for statement in TABLES.split(";\n"):
-                    if statement.strip():
-                        connection.execute(statement)
-        prepare_session(connection, address.schema)
+                create_tables(connection, address.schema, TABLES)
         yield connection
 
 

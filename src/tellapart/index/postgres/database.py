@@ -91,7 +91,7 @@ class Database:
         """
         driver = psycopg()
         try:
-            connection: Connection[Row] = driver.connect(
+            connection = named_connection(self.address).connect(
                 self.address.url,
                 connect_timeout=CONNECT_SECONDS,
                 autocommit=True,
@@ -179,6 +179,21 @@ def prepare_session(connection: Connection[Row], schema: str) -> None:
     let_halves_through(connection)
 
 
+def named_connection(address: Address) -> type[Connection[Row]]:
+    """Give the driver's connections, whose errors name the server in a note: who has several open cannot tell."""
+    from psycopg import Connection, Error  # an extra
+
+    class NamedConnection(Connection[Row]):
+        def wait(self, *given: Any, **options: Any) -> Any:  # noqa: ANN401
+            try:
+                return super().wait(*given, **options)
+            except Error as error:
+                error.add_note(str(address))
+                raise
+
+    return NamedConnection
+
+
 def quoted(name: str) -> str:
     """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'
@@ -186,15 +201,15 @@ def quoted(name: str) -> str:
 
 @contextmanager
 def spoken(address: Address) -> Iterator[None]:
-    """Turn the driver's errors into one line for the user."""
+    """Turn the driver's errors into one line for the user; they are of `address` where they do not name another."""
     driver = psycopg()
     try:
         yield
     except driver.Error as error:
-        raise _said(error, address) from error
+        raise _said(error, getattr(error, "__notes__", [str(address)])[0]) from error
 
 
-def _said(error: Exception, address: Address) -> TellapartError:
+def _said(error: Exception, address: str) -> TellapartError:
     driver = psycopg()
     what, advice = _first_line(error), "mend that and run the command again"
     if isinstance(error, driver.errors.InsufficientPrivilege):

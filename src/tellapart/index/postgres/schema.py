@@ -101,11 +101,17 @@ def ensure_tables(connection: Connection[Row], schema: str, database: Database) 
             _ensure_sent(connection, schema)
             return
         with connection.transaction():
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-            for statement in TABLES.split(";\n"):
-                if statement.strip():
-                    connection.execute(statement)
+            create_tables(connection, schema, TABLES)
             connection.execute("INSERT INTO meta VALUES ('version', %s)", (str(VERSION),))
+
+
+def create_tables(connection: Connection[Row], schema: str, statements: str) -> None:
+    """Make tables, and the schema where there is none: a role that was given one may make no other."""
+    if connection.execute("SELECT to_regnamespace(%s)", (quoted(schema),)).fetchone() == (None,):
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
 
 
 def _ensure_sent(connection: Connection[Row], schema: str) -> None:

@@ -113,9 +113,10 @@ class Servers:
             known = before.get(number)
             same = known is not None and known.address == address
             self._shards[number] = before.pop(number) if same else Database(address)
-        for database in before.values():
+        for number, database in before.items():
             database.close()
-        self._silent_since = {n: since for n, since in self._silent_since.items() if n in self._shards}
+            self._silent_since.pop(number, None)
+            self.lost.pop(number, None)
         self._set_threads(len(self._shards))
 
     def _set_threads(self, count: int) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tellapart.errors import LockedIndexError, TellapartError
 from tellapart.index.postgres.address import Address
-from tellapart.index.postgres.database import Database, Row, prepare_session, spoken
+from tellapart.index.postgres.database import Database, Row, spoken
 from tellapart.index.postgres.schema import FIRST, belonging, ensure_first, ensure_shard, ensure_tables
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ def _prepare(stack: ExitStack, connection: Connection[Row], address: Address) ->
     """Become the only publisher at a server, and see that it has the tables."""
     stack.enter_context(_only_publisher(connection, address))
     ensure_tables(connection, address.schema, Database(address))
-    prepare_session(connection, address.schema)
 
 
 def _new_number(first: Connection[Row]) -> int:
