@@ -29,8 +29,9 @@ from tellapart.engine.packing import count_tokens, count_tokens_of
 from tellapart.experiments.semble import Target
 from tellapart.experiments.statistics import compare, estimate_means
 from tellapart.index.lexical.tokens import STOP_WORDS
-from tellapart.rankers.structure import DECAY, Weights
+from tellapart.rankers.structure import DECAY
 from tellapart.rankers.structure_features import FEATURES
+from tellapart.rankers.structure_weights import Weights
 
 TOP = 10
 WINDOW = 50

@@ -26,9 +26,10 @@ from tellapart.index.store import StoredDocument
 from tellapart.index.vectors import VectorIndex
 from tellapart.rankers.query import Query, Units
 from tellapart.rankers.rocchio import knn
-from tellapart.rankers.structure import Placed, Structure, Weights
+from tellapart.rankers.structure import Placed, Structure
 from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Side
 from tellapart.rankers.structure_names import Asked
+from tellapart.rankers.structure_weights import Weights
 
 LEVELS = (Granularity.PARAGRAPH, Granularity.FUNCTION)
 TOP = 10

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from code_data import Judged
-from tellapart.rankers.structure import Weights
+from tellapart.rankers.structure_weights import Weights
 
 RIDGE = 10.0
 """Penalty on standardised weights. Chosen of {3, 10, 30, 100} on the development repositories, where it hardly

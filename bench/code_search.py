@@ -21,8 +21,9 @@ from code_data import TOP, Judged, Repository, repositories, searched, value
 from code_fit import CrossFitted, Vector, calibrate, calibration_error, cross_fit, fit, folds, shares
 from judged import data_folder, publish, table
 from tellapart.experiments.statistics import Comparison, compare
-from tellapart.rankers.structure import DECAY, WEIGHTS
+from tellapart.rankers.structure import DECAY
 from tellapart.rankers.structure_features import FEATURES
+from tellapart.rankers.structure_weights import WEIGHTS
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "best unit by BM25": ("best", "rank"),

@@ -30,8 +30,8 @@ from tellapart.corpus.document import Granularity
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder
 from tellapart.experiments.statistics import compare
-from tellapart.rankers.structure import WEIGHTS, Weights
 from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Side
+from tellapart.rankers.structure_weights import WEIGHTS, Weights
 
 ENCODER = "minilm"
 FIRST = len(FEATURES)

@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tellapart.cli.app import run
 from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index
 from tellapart.index.lexical import analyse_query
 from tellapart.rankers.query import Query, Units
-from tellapart.rankers.structure import Structure, weights
+from tellapart.rankers.structure import Structure
 from tellapart.rankers.structure_features import FEATURES, NEAR_FEATURES, Side
 from tellapart.rankers.structure_names import Asked
+from tellapart.rankers.structure_weights import weights
 
 RANKER = Structure(1.2, 0.75)
 FILES = {
@@ -213,3 +215,74 @@ def test_shipped_weights_fit_the_features():
     table = replace(weights("words"), features=())
     assert np.isfinite(table.prose).all()
     assert set(NEAR_FEATURES).isdisjoint(FEATURES)
+
+
+@pytest.fixture(scope="module")
+def long_file(tmp_path_factory):
+    """Two files `core.py`, one with functions of three lines that begin at lines 1, 5, 9, ..."""
+    folder = tmp_path_factory.mktemp("lines")
+    functions = (f"def step_{n}(value):\n    core = value + {n}\n    return core\n" for n in range(40))
+    for name, text in (("src/core.py", "\n".join(functions)), ("lib/core.py", "CORE = 1\n")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
+    (folder / "Makefile").write_text("all:\n\techo core\n")
+    with Index.build([folder], folder / ".tellapart", encoders=()) as index:
+        yield index
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "src/core.py:42",
+        "core.py:42",
+        "./src/core.py:42:8: error: core is not defined",
+        "src/core.py(42,8): error: step_3 is wrong",
+        'File "/home/me/site-packages/src/core.py", line 42',
+        "https://example.org/me/steps/blob/main/src/core.py#L42-L43",
+        "src/core.py:42:    core = step_3(10)",
+    ],
+)
+def test_a_path_with_a_line_gives_the_unit_that_holds_it(long_file, query):
+    first = next(iter(long_file.search(query, ranker="structure")))
+    assert (first.path, first.text.splitlines()[0]) == ("src/core.py", "def step_10(value):")
+
+
+def test_a_line_beyond_the_end_still_gives_the_file(long_file):
+    assert next(iter(long_file.search("src/core.py:4000", ranker="structure"))).path == "src/core.py"
+    assert next(iter(long_file.search("Makefile:2", ranker="structure"))).path == "Makefile"
+
+
+@pytest.mark.parametrize(
+    ("trace", "names"),
+    [
+        ('  File "a.py", line 1, in start\n  File "a.py", line 2, in <module>', ("start",)),
+        ("Traceback (most recent call last):\n  File 'a', line 1, in f\n  File 'a', line 2, in g", ("g", "f")),
+        ("TypeError: x is not a function\n    at async send (src/a.ts:1:2)\n    at Object.run (b.js:3:4)",
+         ("send", "Object.run")),
+        ("java.lang.Error: no\n\tat a.Outer$Inner.read(Outer.java:3)\nCaused by: b\n\tat a.Deep.open(Deep.java:4)",
+         ("a.Deep.open", "a.Outer.Inner.read")),
+        ("   at Shop.Cart.Add(Item item) in /src/Cart.cs:line 4", ("Shop.Cart.Add",)),
+        ("main.go\n\ngithub.com/a/b.(*Engine).Run(0xc0)\n\t/go/b/b.go:17 +0x2b", ("b.Engine.Run",)),
+        ("a.rb:3:in `block in Foo#bar': no (Error)", ("Foo#bar",)),
+        ("lua: a.lua:3: no\n\ta.lua:3: in function 'helper'", ("helper",)),
+        ("#1  0x0000 in parse_url (u=0x0) at lib/url.c:12", ("parse_url",)),
+        ("  12: serde::de::read\n             at ./src/de.rs:3:4", ("serde::de::read",)),
+        ("#0 /srv/a.php(3): Cart->add()", ("Cart->add",)),
+        ("    (app 0.1.0) lib/a.ex:3: App.Router.call/2", ("App.Router.call",)),
+    ],
+)  # fmt: skip
+def test_the_calls_of_a_stack_trace_are_read(trace, names):
+    assert Asked.read(trace).names == names
+    assert Asked.read(trace).traced
+
+
+def test_a_trace_of_another_version_shows_the_call_that_it_names(long_file):
+    trace = (
+        'Traceback (most recent call last):\n  File "/v1/src/core.py", line 42, in step_20\n    return core'
+    )
+    assert next(iter(long_file.search(trace, ranker="structure"))).text.startswith("def step_20")
+
+
+def test_the_shown_lines_are_those_that_were_asked_for(long_file, capsys):
+    assert run(["search", "core.py:43", "--index", str(long_file.folder), "-k", "1", "--lines", "1"]) == 0
+    assert "return core" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from tellapart.corpus.places import row_ends
 from tellapart.engine.regex import compile_pattern
 from tellapart.engine.results import Hit, SearchResult
 from tellapart.index.lexical.characters import is_unspaced
+from tellapart.rankers.structure_places import is_meant, is_path_alone, spoken_places
 
 SCHEMA = 1
 _ROWS = re.compile(r"rows (\d+)-(\d+)")
@@ -52,7 +53,8 @@ def print_result(result: SearchResult, *, lines: int, explain: bool, doubted: bo
         shown = snippet(
             hit.indent + hit.text,
             lines,
-            query=query,
+            query="" if is_path_alone(query) else query,
+            line=line_asked_for(query, hit),
             pattern=result.request.regex,
             kind=KIND_OF[hit.granularity],
             mark=_marked,
@@ -67,6 +69,15 @@ def print_result(result: SearchResult, *, lines: int, explain: bool, doubted: bo
             note(f"P: chance of being relevant, calibrated {kept.made[:10]} on {kept.basis}")
         for certificate in result.certificates:
             note(f"svm: {certificate}")
+
+
+def line_asked_for(query: str, hit: Hit) -> int | None:
+    """Give the line of a hit that a query names, such as `core.py:1500`, counted from 0 at the hit's first one."""
+    first, last = hit.lines
+    for place in spoken_places(query):
+        if place.line and hit.path and first <= place.line <= last and is_meant(place.path, hit.path):
+            return place.line - first
+    return None
 
 
 def where(hit: Hit, query: str = "") -> str:
@@ -140,13 +151,15 @@ def snippet(
     lines: int,
     *,
     query: str = "",
+    line: int | None = None,
     pattern: str | None = None,
     kind: Kind = Kind.PROSE,
     mark: Mark = str,
 ) -> list[str]:
     """Give the `lines` lines of a text that hold most words of the query, the rarest of the text before others.
 
-    With a regular expression it is the lines in which that matches.
+    With a regular expression it is the lines in which that matches. With `line`, counted from 0 at the first that is
+    not blank, it is that one and those around it.
 
     Blank lines are left out, the common indentation is taken away, long lines are cut around their first match, `mark`
     dresses up each matching word, and `…` stands where something is left out. Without a match it is the beginning.
@@ -157,17 +170,22 @@ def snippet(
         found = _matches_of(text[:LONGEST], pattern)
     else:
         found = _matches(text[:LONGEST], query, kind) if query else []
-    rows, position = [], 0
-    for raw in text.splitlines(keepends=True):
+    rows, numbers, position = [], [], 0
+    for number, raw in enumerate(text.splitlines(keepends=True)):
         if raw.strip():
             own = [
                 (s - position, e - position, t) for s, e, t in found if position <= s < position + len(raw)
             ]
             rows.append((raw.rstrip(), own))
+            numbers.append(number)
         position += len(raw)
     if not rows:
         return []
-    first = _best_window([{term for _, _, term in own} for _, own in rows], lines)
+    if line is None:
+        first = _best_window([{term for _, _, term in own} for _, own in rows], lines)
+    else:
+        at = bisect_right(numbers, numbers[0] + line) - 1
+        first = max(min(at - lines // 2, len(rows) - lines), 0)
     chosen = rows[first : first + lines]
     margin = min(len(line) - len(line.lstrip()) for line, _ in chosen)
     shown = [_excerpt(line, own, margin, mark) for line, own in chosen]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import KIND_OF, Granularity, Kind
+from tellapart.corpus.places import offset_of_line
 from tellapart.corpus.readers.extracted import NotReadableError
 from tellapart.encoders.protocol import Encoder, OfImages, Vectors
 from tellapart.engine.examples import ExampleSet, vectors_of
@@ -135,6 +137,7 @@ class QueryBuilder:
             allowed=None if numbers is None else table.rows_of(numbers),
             offsets=table.offsets,
             names=self.snapshot.names if chosen.ranker == "structure" else None,
+            at_line=partial(_unit_at_line, self.store, table, level),
         )
         of_text = (
             chosen.encoder if vector_side == "knn" else None
@@ -199,6 +202,15 @@ class QueryBuilder:
         known.sort(key=lambda word: (-shared[word], frequency(word), word))
         repeated = [word for word in known[:WORDS_OF_EXAMPLES] for _ in range(shared[word])]
         return (*asked * max(len(liked), 1), *repeated)
+
+
+def _unit_at_line(
+    store: DocumentStore, table: UnitTable, level: Granularity, position: int, line: int
+) -> int | None:
+    number = table.documents.item(position)
+    stored = store.documents([number])[number]
+    offset = offset_of_line(stored.document, line) if line >= 1 else None
+    return None if offset is None else stored.tree.at(level, min(offset, len(stored.document.text) - 1))
 
 
 def terms_of(text: str, kind: Kind, languages: Sequence[str] = ()) -> tuple[str, ...]:

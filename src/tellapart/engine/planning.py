@@ -18,7 +18,7 @@ from tellapart.index.reading import DocumentStore
 from tellapart.index.settings import kept_settings
 from tellapart.index.snapshot import Snapshot
 from tellapart.rankers.registry import EXAMPLE_RANKERS, LEXICAL_ONLY, RANKERS, WITHOUT_VECTORS, Parameters
-from tellapart.rankers.structure import stages
+from tellapart.rankers.structure_weights import stages
 
 PREFERRED_ENCODER = "minilm"
 WEIGHTLESS = frozenset({LSA, PIXELS})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -99,7 +99,8 @@ class Query:
 class Units:
     """The units of one granularity; `allowed` (rows,) restricts which may be found, None = all alive.
 
-    `names` are those of all documents, and `offsets` (documents + 1,) says which rows are whose.
+    `names` are those of all documents, and `offsets` (documents + 1,) says which rows are whose. `at_line` gives the
+    ordinal of the unit that holds a line of a document, the latter by its position among all; None beyond its end.
     """
 
     granularity: Granularity
@@ -110,6 +111,7 @@ class Units:
     allowed: Mask | None = None
     offsets: NDArray[np.int64] | None = None
     names: Names | None = None
+    at_line: Callable[[int, int], int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

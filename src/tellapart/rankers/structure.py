@@ -8,14 +8,11 @@ come from them, with weights of their own.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from heapq import heappop, heappush
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -34,10 +31,10 @@ from tellapart.rankers.structure_features import (
     rows_of_files,
     visible,
 )
-from tellapart.rankers.structure_names import Asked, is_path_alone
+from tellapart.rankers.structure_names import Asked
+from tellapart.rankers.structure_places import is_path_alone
+from tellapart.rankers.structure_weights import Weights, stages, weights
 from tellapart.rankers.vectors import VectorRanker
-
-WEIGHTS = Path(__file__).with_name("structure.json")
 
 DECAY = 0.01
 """What each further unit of a file scores, as a share of the unit before. On 43 repositories (bench/code_search.py) .01
@@ -63,46 +60,6 @@ better there."""
 
 BEYOND = 1e-6
 """Files that are no candidates but share a word with the query score at most this share of the last candidate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """What `bench/code_search.py` fitted: w of both kinds of query, and the map from P(file) to a probability.
-
-    The map is Platt's: the logistic function of `intercept` + `slope` x log odds of P.
-    """
-
-    features: tuple[str, ...]
-    prose: NDArray[np.float64]
-    symbol: NDArray[np.float64]
-    intercept: float
-    slope: float
-
-    def of(self, asked: Asked) -> NDArray[np.float64]:
-        """Give the weights for a query."""
-        return self.symbol if asked.symbol else self.prose
-
-    def calibrated(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Turn P(file) into the probability that the file is relevant: several may be."""
-        shares = np.minimum(np.maximum(shares, 1e-9), 1 - 1e-9)
-        odds = self.intercept + self.slope * (np.log(shares) - np.log1p(-shares))
-        calibrated: NDArray[np.float64] = 1 / (1 + np.exp(-odds))
-        return calibrated
-
-
-@cache
-def stages() -> frozenset[str]:
-    """Name the stages that were fitted: `words`, and `vectors` beside them."""
-    return frozenset(json.loads(WEIGHTS.read_text(encoding="utf-8")))
-
-
-@cache
-def weights(stage: str) -> Weights:
-    """Read the fitted table of one stage, `words` or `vectors`."""
-    table = json.loads(WEIGHTS.read_text(encoding="utf-8"))[stage]
-    names = tuple(table["features"])
-    prose, symbol = (np.array([table[kind][name] for name in names]) for kind in ("prose", "symbol"))
-    return Weights(names, prose, symbol, *table["calibration"])
 
 
 class Placed(NamedTuple):
@@ -258,21 +215,14 @@ class Structure:
     def _units(
         self, files: _Files, sides: Sequence[Side], position: int, most: int
     ) -> list[tuple[int, list[int]]]:
-        """Order at most so many units of one file: a definition of what is named first, then the best."""
+        """Order at most so many units of one file: the one that is meant first, then the best."""
         shown = []
-        defining = [each for each in files.found.definitions if each.document == position]
         for number, side in enumerate(sides):
             low, high = side.offsets.item(position), side.offsets.item(position + 1)
             if low == high:
                 continue
             worth = files.worth[number][low:high]
-            first = int(worth.argmax())  # the head of the file where no unit has a word of the query
-            if defining:
-                named = [each.ordinal(side.granularity) for each in defining]
-                may = [ordinal for ordinal in named if ordinal is not None and worth[ordinal] > -np.inf]
-                first = _whole(may, side.units.lexical, low) if may else first
-            elif position in files.heads:
-                first = 0
+            first = self._first(files, side, position, worth)
             if worth.item(first) == -math.inf:
                 continue
             rows = [low + first]
@@ -281,6 +231,23 @@ class Structure:
                 rows += [low + at for at in order[worth[order] > 0].tolist() if at != first]
             shown.append((number, rows[:most]))
         return shown
+
+    def _first(self, files: _Files, side: Side, position: int, worth: Dense) -> int:
+        """Choose the unit of a file that is shown first: at the line that is named, a definition, or the best.
+
+        A stack trace may be of another version of the file: there the call that is named counts, and the line says
+        which of its definitions.
+        """
+        found = files.found
+        ordinals = [each.ordinal(side.granularity) for each in found.definitions if each.document == position]
+        may = [ordinal for ordinal in ordinals if ordinal is not None and worth[ordinal] > -np.inf]
+        line, at_line = found.lines.get(position), side.units.at_line
+        held = None if line is None or at_line is None else at_line(position, line)
+        if held is not None and worth[held] > -np.inf:
+            return min(may, key=lambda each: abs(each - held)) if may and found.asked.traced else held
+        if may:
+            return _whole(may, side.units.lexical, side.offsets.item(position))
+        return 0 if position in files.heads else int(worth.argmax())
 
 
 def _whole(ordinals: Sequence[int], lexical: Bm25, low: int) -> int:

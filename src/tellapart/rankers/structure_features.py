@@ -6,7 +6,7 @@ are chosen, so that nothing is done one file at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,11 +26,11 @@ from tellapart.rankers.structure_names import (
     RowsOfFiles,
     definitions,
     label_matches,
-    named_paths,
     path_matches,
     static_features,
     stem_is_name,
 )
+from tellapart.rankers.structure_places import named_files
 
 FEATURES = (
     "best",
@@ -76,7 +76,8 @@ class Candidates:
     """Files that may answer: positions (n,) ascending, and features (n, columns).
 
     `dense` holds each side's BM25 scores, one per row, and `highest` the best of each file; `definitions` those of
-    the query's names, best first; `named` (n,) is above 0 where the query has the path of the file.
+    the query's names, best first; `named` (n,) is above 0 where the query has the path of the file, and `lines` maps
+    files to the lines that stand with their paths.
     """
 
     asked: Asked
@@ -86,6 +87,7 @@ class Candidates:
     highest: tuple[Dense, ...]
     definitions: tuple[DefiningUnit, ...]
     named: Dense
+    lines: Mapping[int, int]
 
 
 def candidates(
@@ -115,9 +117,10 @@ def candidates(
     called = np.zeros(n, np.float32)
     called[stem_is_name(asked, names)] = 1
     closest = None if near is None else _closest(sides, near, n)
+    files = named_files(sides[0].query.text, names)
     named = np.zeros(n, np.float32)
-    for position, weight in named_paths(sides[0].query.text, names).items():
-        named[position] = weight if may[position] else 0
+    for position, file in files.items():
+        named[position] = file.weight if may[position] else 0
     chosen = named > 0
     for scores, count in (
         *(() if closest is None else ((closest[0], BY_WORDS),)),
@@ -150,7 +153,8 @@ def candidates(
             columns[rows] = 0
     if closest is not None:
         columns[17:] = closest[0][at], closest[1][at], _reciprocal_rank(closest[0][at])
-    return Candidates(asked, at, columns.T, words.dense, words.highest, found, named[at])
+    lines = {position: file.line for position, file in files.items() if file.line is not None}
+    return Candidates(asked, at, columns.T, words.dense, words.highest, found, named[at], lines)
 
 
 def _reciprocal_rank(scores: Dense) -> Dense:

@@ -15,6 +15,7 @@ from tellapart.corpus.document import Granularity
 from tellapart.index.lexical.tokens import STOP_WORDS, analyse_parts
 from tellapart.index.names import Names, SegmentNames
 from tellapart.index.naming import last_name, plain, stem_of, words_of
+from tellapart.rankers.structure_places import calls, without_places
 
 SHORTEST = 3
 """Characters from which on a word also matches one that it begins or that begins it: `dependency`, `dependencies`."""
@@ -44,14 +45,10 @@ _SYMBOL = re.compile(r"[^\s]*[A-Z_][^\s]*|[^\s]+(?:::|->|[.#\\])[^\s]+")
 _AS_IDENTIFIER = re.compile(r"[a-z0-9][A-Z]|_|::|->|[.#\\]")
 _NAME = re.compile(r"[A-Za-z_$][\w$]*(?:(?:::|->|[.#\\])[A-Za-z_$][\w$]*)*")
 
-_PATH = re.compile(r"[\w@+~./\\-]*[\w+-]\.[A-Za-z]\w{0,9}\b")
 _DEFINED = re.compile(
     r"\b(?:def|class|func|fn|fun|function|struct|interface|trait|enum|module|defmodule|object|protocol|type)\s+([A-Za-z_]\w*)"
 )
 _PASTED = re.compile(r"\n|[{};]|\)\s*:\s*$|\w\s*=\s*\w")
-_CALLED = re.compile(r"\b(?:in|at)\s+([A-Za-z_$][\w$.]*)")
-_LAST_IS_NEAREST = "most recent call last"
-"""What Python writes above a stack trace; in most others the first call is the one nearest to the failure."""
 
 _THE = r"(?:the\s+|an?\s+)?"
 _SOUGHT = re.compile(
@@ -74,33 +71,37 @@ Positions = NDArray[np.int64]
 class Asked:
     """A query as names see it: its words in lower case, the identifiers in it, whether it is nothing but one.
 
-    `goes_to` says that it asks where something is defined.
+    `goes_to` says that it asks where something is defined, `traced` that its names are the calls of a stack trace.
     """
 
     words: tuple[str, ...]
     names: tuple[str, ...]
     symbol: bool
     goes_to: bool = False
+    traced: bool = False
 
     @classmethod
     def read(cls, text: str) -> Asked:
         """Read a query."""
-        sought = _sought(text)
+        sought, traced = _sought(text), calls(text)
         text = (sought or text).strip().rstrip("()").strip("`")
         symbol = _SYMBOL.fullmatch(text) is not None
         words = [word for word in words_of(text) if word not in STOP_WORDS and word not in _ASKING]
-        names = [match.group() for match in _NAME.finditer(text)]
+        names = [match.group() for match in _NAME.finditer(without_places(text))]
         if sought:
             names = [text] if symbol else ["_".join(words_of(text))]
-        elif _PASTED.search(
-            text
-        ):  # code or a stack trace: it means what it defines, or the functions it went through
-            names = _DEFINED.findall(text) or (_CALLED.findall(text) if _PATH.search(text) else [])
-            names = names[::-1] if _LAST_IS_NEAREST in text else names
+        elif traced:
+            names = traced
+        elif _PASTED.search(text):  # code: it means what it defines
+            names = _DEFINED.findall(text)
         elif not symbol:
             names = [name for at, name in enumerate(names) if _is_name(name, first=at == 0)]
         return cls(
-            tuple(dict.fromkeys(words)), tuple(dict.fromkeys(names)), symbol, goes_to=sought is not None
+            tuple(dict.fromkeys(words)),
+            tuple(dict.fromkeys(names)),
+            symbol,
+            goes_to=sought is not None,
+            traced=bool(traced),
         )
 
     def asks_for(self, words: frozenset[str]) -> bool:
@@ -120,33 +121,6 @@ def _sought(text: str) -> str | None:
 def _is_name(word: str, *, first: bool) -> bool:
     """Whether a word inside a sentence is written as identifiers are."""
     return bool(_AS_IDENTIFIER.search(word)) or (word[0].isupper() and not first)
-
-
-def named_paths(text: str, names: Names) -> dict[int, float]:
-    """Find the files whose paths stand in a query, such as a stack trace, and weigh them from .75 to 1.
-
-    The one nearest to the failure weighs most: Python writes it last, most others first.
-    """
-    if "." not in text:
-        return {}
-    spoken = [path.replace("\\", "/").removeprefix("./") for path in _PATH.findall(text)]
-    if not spoken or not any(names.segments):
-        return {}
-    found: dict[int, float] = {}
-    order = spoken if _LAST_IS_NEAREST in text else spoken[::-1]
-    for place, path in enumerate(dict.fromkeys(order), start=1):
-        last = path.rpartition("/")[2]
-        for segment, first in zip(names.segments, names.first, strict=False):
-            for position in segment.called(last):
-                own = segment.paths[position]
-                if own == path or own.endswith("/" + path) or path.endswith("/" + own):
-                    found[position + first] = 0.75 + 0.25 * place / len(order)
-    return found
-
-
-def is_path_alone(text: str) -> bool:
-    """Whether a query is nothing but a path."""
-    return _PATH.fullmatch(text.strip()) is not None
 
 
 @dataclass(frozen=True, slots=True)
