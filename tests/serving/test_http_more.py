@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import platform
+import subprocess
+import sys
 import threading
 import time
 
@@ -277,3 +280,27 @@ def test_jobs_are_known_to_other_workers(tmp_path):
     orphan = {"id": "0123456789ab", "subject": "lost", "state": "running"}
     (tmp_path / "0123456789ab.json").write_text(json.dumps(orphan))
     assert other.get("0123456789ab").state == "failed", "its process is gone"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep memory")
+def test_a_worker_keeps_the_memory_that_a_search_gives_back():
+    """Arrays as a search makes them, in a thread as a worker searches: without it every page comes anew."""
+    code = """
+import resource, threading
+import numpy as np
+from tellapart.serving.http_server import keep_freed_memory
+keep_freed_memory()
+def search():
+    [np.ones(size, np.uint8) for size in (400_000, 1_600_000, 800_000, 1_600_000)]
+def work():
+    search()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        search()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 1000  # a hundred times as many are written to
