@@ -139,9 +139,7 @@ def test_managing(gallery, things, tmp_path, call):
     assert "deleted #" in does("log")
     does("drift")
     does("export", tmp_path / "out.jsonl")
-    code, _, err = call(
-        "identity", "import", tmp_path / "out.jsonl", "--gallery", tmp_path / "h", "--encoder", "pixels"
-    )
+    code, _, err = call("identity", "import", tmp_path / "out.jsonl", "--gallery", tmp_path / "h")
     assert (code, "57 templates added" in err) == (0, True)
 
 
@@ -244,6 +242,20 @@ def test_wrong_use_is_one_line(arguments, words, tmp_path, monkeypatch, call):
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("import", "x.txt"), ("cluster", "--apply", "absent.tsv")])
+def test_what_cannot_be_read_leaves_no_gallery_behind(arguments, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.txt").write_text("no export\n")
+    assert call("identity", *arguments, "--gallery", "new")[0] == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_batch_that_cannot_be_answered_is_said_once(gallery, things, tmp_path, call):
+    code, out, err = call("identity", "identify", things, "--gallery", gallery, "--fpir", 0.0001)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "cannot be promised" in err
 
 
 def test_an_encrypted_gallery_asks_for_its_key(things, tmp_path, call, monkeypatch):

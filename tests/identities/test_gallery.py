@@ -68,6 +68,19 @@ def test_a_rate_that_cannot_be_promised_is_refused_with_what_it_takes(many):
     assert many.identify(phrases(1, 1, seed=2)[0])[0].bound.rate == pytest.approx(1 / 26)
 
 
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1.0, 2.0, float("nan")])
+def test_what_is_no_rate_is_refused(many, rate):
+    text, other = phrases(1, 2, seed=2)
+    for ask in (
+        lambda: many.identify(text, fpir=rate),
+        lambda: many.verify(text, other, far=rate),
+        lambda: many.verify_claim(text, "person 1", far=rate),
+        lambda: many.duplicates(far=rate),
+    ):
+        with pytest.raises(TellapartError, match="is none: give one between 0 and 1"):
+            ask()
+
+
 def test_strangers_carry_a_rate_but_are_never_named(many):
     for person in range(100, 180):
         many.enrol(f"stranger {person}", phrases(person, 1), cohort=True)
@@ -132,6 +145,33 @@ def test_merge_split_rename(many):
         many.split("one", [9999], "two")
     with pytest.raises(TellapartError, match="no identity 'nobody'"):
         many.merge("nobody", "one")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "a\ttab"])
+def test_nobody_can_be_called_so(many, name):
+    (first, *_) = many.views("person 1")
+    for act in (
+        lambda: many.rename("person 1", name),
+        lambda: many.split("person 1", [first.number], name),
+        lambda: many.enrol(name, phrases(60, 1)),
+    ):
+        with pytest.raises(TellapartError, match="an identity cannot be called"):
+            act()
+    assert {each.name for each in many.identities()} == {f"person {number}" for number in range(25)}
+    assert len(many.views("person 1")) == 4
+
+
+def test_two_that_make_one_gallery_lose_nobody(tmp_path, word_encoder, monkeypatch):
+    def slowly(name):
+        with Gallery.open(tmp_path / "new.gal", encoder=word_encoder) as faster:
+            faster.enrol("first", phrases(1, 1))
+        return word_encoder
+
+    monkeypatch.setattr("tellapart.identities.opening.load_encoder", slowly)
+    with Gallery.open(tmp_path / "new.gal", encoder="words") as slower:
+        slower.enrol("second", phrases(2, 1))
+        assert [each.name for each in slower.identities()] == ["first", "second"]
+    assert not list((tmp_path / "new.gal").glob(".gallery*"))
 
 
 def test_an_identity_without_a_template_is_said_to_be(gallery):

@@ -15,7 +15,7 @@ from tellapart.identities.answers import Bound, Floats, Rows, Scoring
 from tellapart.identities.matching import Reference
 from tellapart.identities.odds import Odds
 from tellapart.identities.store import Templates
-from tellapart.identities.thresholds import grouped_threshold, least_rate, refuse_far, refuse_fpir
+from tellapart.identities.thresholds import check_rate, grouped_threshold, least_rate, refuse_far, refuse_fpir
 
 SAMPLED = 2_000
 """Templates that are compared in pairs, and that play strangers, at most: 2 million pairs, which
@@ -100,6 +100,7 @@ class Calibration:
             if assumed is not None and least > FAR:
                 return assumed.bound(FAR, 1)
             far = max(FAR, least)
+        check_rate(far)
         if far * (carried + 1) < 1 - 1e-9 or not carried:
             raise refuse_far(far, int(self.identities[0] + self.identities[1]))
         return Bound(grouped_threshold(scores, groups, far), far, carried, "measured")
@@ -112,6 +113,7 @@ class Calibration:
             if assumed is not None and least > FPIR:
                 return assumed.bound(FPIR, int(self.identities[0]))
             fpir = max(FPIR, least)
+        check_rate(fpir)
         if fpir * (carried + 1) < 1 - 1e-9 or not carried:
             raise refuse_fpir(fpir, carried)
         return Bound(grouped_threshold(self.best, self.best_groups, fpir), fpir, carried, "measured")

@@ -76,9 +76,6 @@ class ChangingGallery(OpenGallery):
         origin: Origin = Origin.PERSON,
     ) -> None:
         """Enrol views that were made before, each under its name, in one commit."""
-        for name in names:
-            if not name.strip() or "\n" in name:
-                raise TellapartError(f"an identity cannot be called {name!r}: give it a name of one line")
         pictures = [self._picture(item) for item in items] if items is not None else [None] * len(views)
         with self.store.writing():
             self._refuse_known(names, views, cohort=cohort, anyway=anyway)
@@ -207,8 +204,8 @@ class ChangingGallery(OpenGallery):
 
     def delete(self, name: str) -> int:
         """Forget an identity and its templates, on the disk too; says how many templates those were."""
-        number = self._number(name)
         with self.store.writing():
+            number = self._number(name)
             count = self.store.remove_identity(number)
             self.store.log("delete", [number], templates=count)
         self.store.purge()
@@ -216,20 +213,22 @@ class ChangingGallery(OpenGallery):
 
     def delete_view(self, name: str, template: int) -> None:
         """Forget one template of an identity."""
-        number = self._number(name)
-        if template not in [each.number for each in self.store.views_of(number)]:
-            raise TellapartError(f"{name!r} has no template {template}: see 'tellapart identity list {name}'")
         with self.store.writing():
+            number = self._number(name)
+            if template not in [each.number for each in self.store.views_of(number)]:
+                raise TellapartError(
+                    f"{name!r} has no template {template}: see 'tellapart identity list {name}'"
+                )
             self.store.remove_template(template)
             self.store.log("delete", [number], templates=1)
         self.store.purge()
 
     def merge(self, name: str, into: str) -> None:
         """Give all templates of one identity to another, and forget the name."""
-        source, target = self._number(name), self._number(into)
-        if source == target:
-            raise TellapartError(f"{name!r} cannot be merged into itself")
         with self.store.writing():
+            source, target = self._number(name), self._number(into)
+            if source == target:
+                raise TellapartError(f"{name!r} cannot be merged into itself")
             numbers = [each.number for each in self.store.views_of(source)]
             self.store.move_templates(numbers, target)
             self.store.remove_identity(source)
@@ -238,13 +237,13 @@ class ChangingGallery(OpenGallery):
 
     def split(self, name: str, templates: Sequence[int], into: str) -> None:
         """Give some templates of an identity to another, which is made if there is none of that name."""
-        source = self._number(name)
-        own = [each.number for each in self.store.views_of(source)]
-        if unknown := sorted(set(templates) - set(own)):
-            raise TellapartError(f"{name!r} has no template {unknown[0]}: its own are {own}")
         if not templates or name == into:
             raise TellapartError("name the templates to split off, and another identity to give them to")
         with self.store.writing():
+            source = self._number(name)
+            own = [each.number for each in self.store.views_of(source)]
+            if unknown := sorted(set(templates) - set(own)):
+                raise TellapartError(f"{name!r} has no template {unknown[0]}: its own are {own}")
             target = self.store.add_identity(into)
             self.store.move_templates(list(templates), target)
             self.store.log("split", [source, target], templates=len(templates))
@@ -252,10 +251,10 @@ class ChangingGallery(OpenGallery):
 
     def rename(self, name: str, to: str) -> None:
         """Call an identity something else."""
-        number = self._number(name)
-        if self.store.find(to) is not None:
-            raise TellapartError(f"there is an identity {to!r} already: merge the two instead")
         with self.store.writing():
+            number = self._number(name)
+            if self.store.find(to) is not None:
+                raise TellapartError(f"there is an identity {to!r} already: merge the two instead")
             self.store.rename(number, to)
             self.store.count_removal()
             self.store.log("rename", [number])

@@ -9,8 +9,8 @@ from tellapart.identities.gallery import Gallery
 from tellapart.identities.matching import unit
 
 LEAST = 20
-"""Answers in each half of the log that can say something: 20 show a fall of one standard deviation in 80 %
-of trials at the level below, 10 of 1.5."""
+"""Answers in each half of the log that can say something: 20 of normal scores show a fall of one standard
+deviation in three of four trials at the level below, 10 in one of three."""
 
 ALPHA = 0.01
 """Significance of a fall in the scores looked at often, so stricter than .05: once a week

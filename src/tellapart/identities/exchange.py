@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ def identify_files(
 
     With `output`, each answer is a line there, and files that have lines there already are passed over.
     """
+    gallery.fpir_bound(fpir, grow=grow)  # what is wrong with all files is said once
     done = _done(output) if output is not None else set()
     todo = [path for path in files if str(path) not in done]
     stream = output.open("a", encoding="utf-8") if output is not None else None
@@ -45,8 +47,6 @@ def identify_files(
                     lines = [answer.to_dict() for answer in answers]
                     yield from answers
                 except TellapartError as error:
-                    if "cannot be promised" in str(error) or "enrol someone" in str(error):
-                        raise
                     lines = [{"source": str(path), "error": str(error)}]
                     yield str(error)
                 if stream is not None:
@@ -108,27 +108,35 @@ def export_gallery(gallery: Gallery, path: Path) -> int:
     return count
 
 
+def exported_encoder(path: Path) -> tuple[str, str]:
+    """Give name and fingerprint of the encoder of an exported gallery.
+
+    Raises:
+        TellapartError: The file is not an export.
+    """
+    try:
+        _, first = next(iter(numbered_lines(path)))
+        head = json.loads(first)
+        return str(head["encoder"]), str(head["fingerprint"])
+    except (StopIteration, ValueError, KeyError, TypeError) as error:
+        raise TellapartError(f"{path} is not an exported gallery") from error
+
+
 def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
     """Add what another gallery exported, all or nothing; says how many templates were added and how many known.
 
     Raises:
         TellapartError: The file is not an export, or one of another encoder.
     """
-    lines = iter(numbered_lines(path))
-    try:
-        _, first = next(lines)
-        head = json.loads(first)
-        fingerprint = head["fingerprint"]
-    except (StopIteration, ValueError, KeyError, TypeError) as error:
-        raise TellapartError(f"{path} is not an exported gallery") from error
+    encoder, fingerprint = exported_encoder(path)
     if fingerprint != gallery.encoder.fingerprint:
         raise TellapartError(
-            f"{path} was exported from a gallery of the encoder {head.get('encoder')!r}, this one is of"
+            f"{path} was exported from a gallery of the encoder {encoder!r}, this one is of"
             f" {gallery.encoder.name!r}: enrol the pictures here instead"
         )
     new, known = 0, 0
     with gallery.store.writing():
-        for number, line in lines:
+        for number, line in islice(numbered_lines(path), 1, None):
             try:
                 entry = json.loads(line)
                 vector = np.array(entry["vector"], dtype=np.float32)

@@ -53,7 +53,7 @@ class GalleryFile:
 
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, Any], passphrase: str | None) -> Self:
-        """Make an empty gallery; it appears whole or not at all."""
+        """Make an empty gallery; it appears whole or not at all, and never in the place of another one."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         beside = folder / f".{FILE}.{os.getpid()}"
         beside.unlink(missing_ok=True)
@@ -72,7 +72,12 @@ class GalleryFile:
         connection.executemany("INSERT INTO meta VALUES (?, ?)", content.items())
         connection.close()
         os.chmod(beside, 0o600)
-        os.replace(beside, folder / FILE)
+        try:
+            with writer_lock(folder, what="gallery"):
+                if not (folder / FILE).exists():  # else somebody was faster
+                    os.replace(beside, folder / FILE)
+        finally:
+            beside.unlink(missing_ok=True)
         return cls.open(folder, passphrase)
 
     @classmethod

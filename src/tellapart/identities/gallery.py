@@ -92,15 +92,11 @@ class Gallery(ChangingGallery):
         Raises:
             TellapartError: An item cannot be read, the gallery is empty, or cannot carry the rate.
         """
-        if grow:
-            self.store.need_changeable()
+        bound = self.fpir_bound(fpir, grow=grow)
         single = isinstance(items, Path | str | bytes | np.ndarray | View)
         listed = cast("list[Item | View]", [items] if single else list(cast("Sequence[Item | View]", items)))
         views = [view for item in listed for view in self._views(item)]
         calibration, reference = self.calibrate(), self.known()
-        if not reference.identities:
-            raise TellapartError("nobody with a template is enrolled in this gallery: enrol someone first")
-        bound = calibration.fpir_bound(fpir, self.assumed)
         strict, own = calibration.strict(bound), calibration.own_thresholds(bound)
         odds = self.odds("identity")
         found = []
@@ -123,6 +119,19 @@ class Gallery(ChangingGallery):
         if grow:
             self._grow(found, strict)
         return found
+
+    def fpir_bound(self, fpir: float | None, *, grow: bool = False) -> Bound:
+        """Give the threshold of `identify`.
+
+        Raises:
+            TellapartError: The gallery is empty, cannot carry the rate, or cannot grow.
+        """
+        if grow:
+            self.store.need_changeable()
+        calibration = self.calibrate()
+        if not self.known().identities:
+            raise TellapartError("nobody with a template is enrolled in this gallery: enrol someone first")
+        return calibration.fpir_bound(fpir, self.assumed)
 
     def _log_identified(self, found: Sequence[Identified]) -> None:
         with self.store.noting():

@@ -13,7 +13,6 @@ from tellapart.identities.answers import View
 from tellapart.identities.clustering import Clustering, cluster, same_picture
 from tellapart.identities.gallery import Gallery
 from tellapart.identities.sheet import read_list
-from tellapart.identities.views import NoFaceError
 from tellapart.progress import Progress, silent
 
 
@@ -78,8 +77,6 @@ def _views(gallery: Gallery, files: Sequence[Path], progress: Progress) -> tuple
                     if view.key in views:
                         problems.append(f"{view.place} is the same picture as {views[view.key].source}")
                     views.setdefault(view.key, view)
-            except NoFaceError as error:
-                problems.append(str(error))
             except TellapartError as error:
                 problems.append(str(error))
             advance(1)

@@ -103,15 +103,6 @@ class Reference:
         self._append(owners[order][changed], automatic[order][changed], sums)
         self._place.update((key, first + number) for number, key in enumerate(keys))
 
-    def remove(self, owner: int) -> None:
-        """Forget an identity."""
-        for row in np.flatnonzero((self._owners[: self.used] == owner) & self._alive[: self.used]).tolist():
-            self._kill(row)
-            self._sums[row] = self._rows[row] = 0
-        self._place.pop((owner, False), None)
-        self._place.pop((owner, True), None)
-        self._identities.discard(owner)
-
     def scores(self, vectors: Vectors) -> tuple[Rows, Vectors]:
         """Score views (n, dim) with every identity: identities (m,) rising, scores (n, m)."""
         rows = np.flatnonzero(self._alive[: self.used])

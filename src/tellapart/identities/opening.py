@@ -89,7 +89,7 @@ class OpenGallery:
                 "scoring": parse_scoring(scoring).value,
                 "pictures": pictures,
             }
-            return cls(GalleryStore.create(folder, settings, passphrase), made)
+            return cls._opened(GalleryStore.create(folder, settings, passphrase), made)
         return cls._opened(GalleryStore.open(folder, passphrase), encoder)
 
     @classmethod

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Vectors
-from tellapart.errors import CorruptIndexError
+from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.identities.answers import Entry, Floats, Identity, Origin, Rows, View
 from tellapart.identities.file import GalleryFile, Sealed, now
 
@@ -53,7 +53,12 @@ class GalleryStore(GalleryFile):
     """What a gallery holds; changes belong inside `writing` (or, for the log, `noting`)."""
 
     def add_identity(self, name: str, *, consent: str = "", cohort: bool = False) -> int:
-        """Give the number of an identity, which is made if there is none of that name."""
+        """Give the number of an identity, which is made if there is none of that name.
+
+        Raises:
+            TellapartError: Nothing can be called so.
+        """
+        _check_name(name)
         if (known := self.find(name)) is not None:
             return known
         facts = {"name": name, "consent": consent, "added": now()}
@@ -94,7 +99,8 @@ class GalleryStore(GalleryFile):
         return found
 
     def rename(self, number: int, name: str) -> None:
-        """Call an identity something else."""
+        """Call an identity something else; raises TellapartError where nothing can be called so."""
+        _check_name(name)
         row = self.connection.execute("SELECT facts FROM identities WHERE id = ?", (number,)).fetchone()
         facts = {**self.opened(row[0], "identity"), "name": name}
         self.connection.execute(
@@ -247,3 +253,10 @@ class GalleryStore(GalleryFile):
             time, action, identities = entry.pop("time"), entry.pop("action"), entry.pop("identities")
             found.append(Entry(time, action, tuple(identities), entry))
         return found
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or "\t" in name or len(name.splitlines()) > 1:
+        raise TellapartError(
+            f"an identity cannot be called {name!r}: give it a name of one line, without tabs"
+        )

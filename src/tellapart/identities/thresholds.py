@@ -26,8 +26,7 @@ def grouped_threshold(scores: Floats, groups: Rows, rate: float) -> float:
     Raises:
         TellapartError: The groups cannot carry the rate.
     """
-    if not 0 < rate < 1:
-        raise TellapartError(f"a rate of {rate:g} is none: give one between 0 and 1")
+    check_rate(rate)
     _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     count = len(sizes)
     if rate * (count + 1) < 1 - ROUNDING:
@@ -40,6 +39,12 @@ def grouped_threshold(scores: Floats, groups: Rows, rate: float) -> float:
     first = np.searchsorted(-falling, -falling, side="left")
     strictly = np.where(first > 0, above[first - 1], 0.0)
     return float(falling[np.flatnonzero(strictly <= budget)[-1]])
+
+
+def check_rate(rate: float) -> None:
+    """Refuse what is no rate."""
+    if not 0 < rate < 1:
+        raise TellapartError(f"a rate of {rate:g} is none: give one between 0 and 1")
 
 
 def least_rate(groups: int) -> float:

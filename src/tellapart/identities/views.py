@@ -24,10 +24,6 @@ THUMBNAIL = 112
 """Edge of a face on a contact sheet, in pixels: the size that face networks see."""
 
 
-class NoFaceError(TellapartError):
-    """A picture shows no face."""
-
-
 class ViewReader:
     """Looks at items with one encoder."""
 
@@ -43,8 +39,7 @@ class ViewReader:
         """Give all views of an item: a picture's faces, the largest first, or the item as a whole.
 
         Raises:
-            NoFaceError: The encoder looks for faces and finds none.
-            TellapartError: The item cannot be read.
+            TellapartError: The item cannot be read, or shows no face to an encoder that looks for them.
         """
         if isinstance(self.encoder, FaceEncoder):
             return self._faces(item, source or _name(item))
@@ -100,7 +95,7 @@ class ViewReader:
         faces, vectors = self.encoder.faces(picture)
         if not faces:
             height, width = picture.shape[:2]
-            raise NoFaceError(
+            raise TellapartError(
                 f"{source}: no face found in {width} x {height} pixels; it must look towards the camera, upright,"
                 " some 40 pixels wide or more"
             )

@@ -53,8 +53,8 @@ def enrol(
         raise TellapartError(
             f"{what[0]!r} alone enrols nothing: give a name and files, or a folder of folders"
         )
-    made = {"encoder": encoder, "scoring": scoring, "pictures": keep_pictures}
-    with opened(gallery, encrypt=encrypt, **made) as people:
+    new = {"scoring": scoring, "pictures": keep_pictures}
+    with opened(gallery, encoder=encoder, encrypt=encrypt, new=new) as people:
         images = people.reader.sees_images
         if len(what) == 1:
             grouped = _grouped(single, images=images, cohort=cohort)

@@ -43,12 +43,10 @@ def cluster(
 
     if bool(files) == (apply is not None):
         raise TellapartError("give either files to group, or --apply with a list that you filled in")
-    with opened(gallery, encoder=encoder) as people:
+    if apply is not None and not apply.is_file():
+        raise TellapartError(f"there is no list {apply}: 'identity cluster FOLDER --report' writes one")
+    with opened(gallery, encoder=encoder, new={}) as people:
         if apply is not None:
-            if not apply.is_file():
-                raise TellapartError(
-                    f"there is no list {apply}: 'identity cluster FOLDER --report' writes one"
-                )
             new, known = apply_list(people, apply, progress=terminal_progress())
             note(f"{new:,} views enrolled, {known:,} were known")
             return 0

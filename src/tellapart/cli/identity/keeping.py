@@ -153,12 +153,13 @@ def import_(
     encoder: EncoderOfGallery = None,
     encrypt: Annotated[bool, typer.Option("--encrypt", help="New gallery: encrypt it.")] = False,
 ) -> int:
-    """Add the identities that another gallery exported."""
-    from tellapart.identities.exchange import import_gallery
+    """Add the identities that another gallery exported; a new gallery gets the encoder of that one."""
+    from tellapart.identities.exchange import exported_encoder, import_gallery
 
     if not source.is_file():
         raise TellapartError(f"there is no file {source}")
-    with opened(gallery, encrypt=encrypt, encoder=encoder) as people:
+    new = {"encoder": encoder or exported_encoder(source)[0]}
+    with opened(gallery, encoder=encoder, encrypt=encrypt, new=new) as people:
         new, known = import_gallery(people, source)
     note(f"{new:,} templates added, {known:,} were known")
     return 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,8 +50,14 @@ def share(prior: float) -> float:
 
 
 @contextmanager
-def opened(folder: Path, *, encrypt: bool = False, **settings: object) -> Iterator[Gallery]:
-    """Open a gallery, asking for its passphrase in a terminal; with `settings`, one is made where there is none."""
+def opened(
+    folder: Path,
+    *,
+    encoder: str | None = None,
+    encrypt: bool = False,
+    new: Mapping[str, Any] | None = None,
+) -> Iterator[Gallery]:
+    """Open a gallery, asking for its passphrase in a terminal; with `new`, one is made so where there is none."""
     from tellapart.identities.file import VARIABLE
     from tellapart.identities.gallery import Gallery
     from tellapart.identities.published import GalleryPlace, is_sealed
@@ -64,9 +70,9 @@ def opened(folder: Path, *, encrypt: bool = False, **settings: object) -> Iterat
         passphrase = getpass(f"passphrase of {shown}: ")
         if sealed is None and getpass("once more: ") != passphrase:
             raise TellapartError("the two passphrases differ: run this again")
-    if sealed is not None:
-        settings = {"encoder": settings.get("encoder")}
-    people = Gallery.open(folder, passphrase=passphrase, create=bool(settings) and sealed is None, **settings)  # type: ignore[arg-type]
+    create = new is not None and sealed is None
+    settings = {"encoder": encoder, **(new if new and create else {})}
+    people = Gallery.open(folder, passphrase=passphrase, create=create, **settings)
     try:
         yield people
     finally:
