@@ -216,6 +216,20 @@ def test_a_corpus_that_offers_no_query_keeps_the_default(tmp_path, encoders):
     verdict.keep(index)
 
 
+def test_an_index_of_whole_documents_alone_gets_its_verdict(tmp_path):
+    source = tmp_path / "texts"
+    source.mkdir()
+    for number, word in enumerate(WORDS):
+        (source / f"{number}.txt").write_text(f"About {word}.\n\nMore about {word} and its neighbours.\n")
+    index = Index.build(
+        [source], tmp_path / "whole.idx", encoders=["minilm"], granularities="document", kind="prose"
+    )
+    queries = {word: f"something about {word}" for word in WORDS}
+    qrels = Qrels({word: {f"{number}.txt": 1} for number, word in enumerate(WORDS)})
+    verdict = evaluate(index, QuerySet(queries, qrels))
+    assert {each.name for each in verdict.findings} >= {"document/bm25", "minilm/document/hybrid"}
+
+
 def test_generated_queries_give_a_verdict(mixed):
     verdict = evaluate(mixed, encoders=("lsa",), rankers=("bm25", "knn", "hybrid"))
     assert verdict.default.startswith("words/"), "compared although not asked for"
