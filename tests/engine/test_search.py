@@ -236,6 +236,15 @@ def test_notes_with_some_scripts_stay_with_bm25(tmp_path):
     index.close()
 
 
+def test_code_with_many_small_files_of_text_is_ranked_by_structure(tmp_path):
+    (tmp_path / "expected").mkdir()
+    for number in range(9):
+        (tmp_path / "expected" / f"{number}.md").write_text("# Output\n\nTen lines.\n")
+    (tmp_path / "run.py").write_text("def shown(lines):\n    return [line.strip() for line in lines]\n" * 20)
+    with Index.build([tmp_path], tmp_path / "my.idx", encoders=[]) as index:
+        assert index.search("shown").configuration.ranker == "structure"
+
+
 @pytest.mark.parametrize("name", ["function/structure", "minilm/function/structure"])
 def test_structure_reads_with_and_without_an_encoder(name):
     assert Configuration.parse(name).name == name

@@ -286,3 +286,30 @@ def test_a_trace_of_another_version_shows_the_call_that_it_names(long_file):
 def test_the_shown_lines_are_those_that_were_asked_for(long_file, capsys):
     assert run(["search", "core.py:43", "--index", str(long_file.folder), "-k", "1", "--lines", "1"]) == 0
     assert "return core" in capsys.readouterr().out
+
+
+def test_a_heading_is_no_definition_where_code_has_one(tmp_path):
+    (tmp_path / "Basket.md").write_text("# open_basket\n\nopen_basket opens the basket. open_basket!\n")
+    (tmp_path / "shop.py").write_text(
+        "def fill(x):\n    return x\n\n\ndef open_basket(size):\n    return [size]\n"
+    )
+    (tmp_path / "guide.md").write_text("# Setup\n\nHow to set it up, step by step.\n")
+    index = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
+    for query in ("open_basket", "where is open_basket defined?"):
+        assert next(iter(index.search(query, ranker="structure"))).path == "shop.py"
+    assert next(iter(index.search("where is Setup defined?", ranker="structure"))).path == "guide.md"
+
+
+def test_where_something_is_defined_asks_for_the_name_as_it_is_written(tmp_path):
+    (tmp_path / "builder").mkdir()
+    (tmp_path / "builder" / "has_many.rb").write_text(
+        "class HasMany\n  def self.macro\n    :has_many\n  end\nend\n"
+    )
+    body = "".join(f"  def option_{n}\n    {n}\n  end\n" for n in range(9))
+    (tmp_path / "associations.rb").write_text(
+        f"module Associations\n{body}  def has_many(name)\n    name\n  end\nend\n"
+    )
+    index = Index.build([tmp_path], tmp_path / "my.idx", encoders=())
+    first = next(iter(index.search("where is has_many defined?", ranker="structure")))
+    assert first.path == "associations.rb"
+    assert "def has_many" in first.text

@@ -31,7 +31,7 @@ from tellapart.rankers.structure_features import (
     rows_of_files,
     visible,
 )
-from tellapart.rankers.structure_names import Asked
+from tellapart.rankers.structure_names import Asked, defined_in_code
 from tellapart.rankers.structure_places import is_path_alone
 from tellapart.rankers.structure_weights import Weights, stages, weights
 from tellapart.rankers.vectors import VectorRanker
@@ -278,8 +278,9 @@ def _with_documentation(
         kind = KIND_OF[side.granularity]
         best[kind] = np.maximum(best[kind], highest[found.positions])
     prose, code = (float(best[kind].max(initial=0.0)) for kind in (Kind.PROSE, Kind.CODE))
-    if prose <= 0 or found.named.any() or (found.asked.goes_to and found.definitions):
-        return shares  # where a file or a definition is named, that is what is wanted
+    in_code = found.asked.symbol and defined_in_code(found.definitions, _names(sides))
+    if prose <= 0 or found.named.any() or in_code:
+        return shares  # where a file or what code defines is named, that is what is wanted
     wanted = wants_documentation(math.log(prose / code) if code > 0 else math.inf)
     answers = np.where(best[Kind.PROSE] > 0, SHARPNESS * (best[Kind.PROSE] / prose - 1), -np.inf)
     return wanted * _softmax(answers) + (1 - wanted) * shares

@@ -24,6 +24,7 @@ from tellapart.rankers.structure_names import (
     Dense,
     Positions,
     RowsOfFiles,
+    defined_in_code,
     definitions,
     label_matches,
     path_matches,
@@ -60,6 +61,10 @@ BY_WORDS, BY_NAMES = 40, 15
 """Units looked at for second and third hits and for the sum, and how many files each list of candidates gives; with
 these the right file is among some 60 candidates of nearly every query (bench/code_search.py prints the share)."""
 
+SOUGHT = 0.5
+"""How surely a query means a file that defines what it asks the definition of: less than one whose path it has, which
+is from .75 to 1. The judged queries ask for none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -76,8 +81,8 @@ class Candidates:
     """Files that may answer: positions (n,) ascending, and features (n, columns).
 
     `dense` holds each side's BM25 scores, one per row, and `highest` the best of each file; `definitions` those of
-    the query's names, best first; `named` (n,) is above 0 where the query has the path of the file, and `lines` maps
-    files to the lines that stand with their paths.
+    the query's names, best first; `named` (n,) is above 0 where the query has the path of the file or asks for what it
+    defines, and `lines` maps files to the lines that stand with their paths.
     """
 
     asked: Asked
@@ -116,11 +121,16 @@ def candidates(
             defined[0, each.document] = 1
     called = np.zeros(n, np.float32)
     called[stem_is_name(asked, names)] = 1
+    if defined_in_code(found, names):
+        called[names.is_prose] = 0  # a page of documentation is called like what it is about
     closest = None if near is None else _closest(sides, near, n)
     files = named_files(sides[0].query.text, names)
     named = np.zeros(n, np.float32)
     for position, file in files.items():
         named[position] = file.weight if may[position] else 0
+    if asked.goes_to:
+        sought = [each.document for each in found if each.exact and may[each.document]]
+        named[sought] = np.maximum(named[sought], SOUGHT)
     chosen = named > 0
     for scores, count in (
         *(() if closest is None else ((closest[0], BY_WORDS),)),

@@ -250,7 +250,10 @@ def label_matches(asked: Asked, names: Names) -> Dense:
 
 
 def definitions(asked: Asked, names: Names) -> list[DefiningUnit]:
-    """Find the units that define a name of the query; where the name is qualified, those inside what qualifies it."""
+    """Find the units that define a name of the query; where the name is qualified, those inside what qualifies it.
+
+    A heading of documentation counts where no code defines the name.
+    """
     found: list[DefiningUnit] = []
     for name in asked.names:
         last = last_name(name)
@@ -264,7 +267,12 @@ def definitions(asked: Asked, names: Names) -> list[DefiningUnit]:
         ]  # fmt: skip
         inside = [definition for definition, matches in own if matches]
         found += inside or [definition for definition, _ in own]
-    return sorted(found, key=lambda each: not each.exact)
+    return sorted(defined_in_code(found, names) or found, key=lambda each: not each.exact)
+
+
+def defined_in_code(found: Sequence[DefiningUnit], names: Names) -> list[DefiningUnit]:
+    """Leave out headings of documentation."""
+    return [each for each in found if not names.is_prose[each.document]]
 
 
 def _is_inside(owner: str, segment: SegmentNames, document: int, class_: int) -> bool:
