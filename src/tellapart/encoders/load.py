@@ -73,7 +73,7 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
 def is_spec(name: str) -> bool:
     """Whether `load_encoder` or an index opens an encoder by such a name."""
     kind, colon, _ = name.partition(":")
-    return name in ("minilm", "lsa", PIXELS, FACE) or bool(colon and kind in (FOLDER, *_OPENERS))
+    return name in ("minilm", "lsa", PIXELS, FACE, *SHELF) or bool(colon and kind in (FOLDER, *_OPENERS))
 
 
 def sees_images(spec: str, *, home: Path | None = None) -> bool:
