@@ -186,6 +186,15 @@ def test_the_verbs(people, index, address, call, tmp_path):
     assert call("identity", "list", "--gallery", address)[0] == 2
 
 
+def test_a_gallery_alone_takes_no_index_along(people, corpus, address, call, monkeypatch):
+    assert call("index", corpus, "--encoder", "none")[0] == 0
+    monkeypatch.chdir(corpus)
+    code, _, err = call("publish", "--gallery", people.store.folder, "--to", address)
+    assert code == 0, err
+    assert call("identity", "list", "--gallery", address)[0] == 0
+    assert "no index is published" in call("search", "roses", "--index", address)[2]
+
+
 def test_http(people, index, address):
     pytest.importorskip("fastapi")
     from fastapi.testclient import TestClient

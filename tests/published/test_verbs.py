@@ -14,6 +14,8 @@ def test_status_says_what_is_there(index, published, address, call):
     assert code == 0
     assert f"{len(index):,}" in out
     assert "lsa" in out
+    assert "files are not looked at" in out
+    assert "skipped" not in out
     code, out, _ = call("status", "--index", address, "--json")
     assert json.loads(out)["documents"] == len(index)
 

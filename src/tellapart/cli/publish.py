@@ -14,7 +14,6 @@ from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
-from tellapart.index.home import exists, find_home
 from tellapart.index.postgres.address import Address
 
 EXAMPLES = (
@@ -62,7 +61,8 @@ def publish(
         typer.Option(
             "--gallery",
             metavar="DIR",
-            help="Put this gallery of identities there too, for 'tellapart identity' (repeatable).",
+            help="Put this gallery of identities there, for 'tellapart identity' (repeatable); an index too where"
+            " --index or PATH names it.",
         ),
     ] = None,
     remove_gallery: Annotated[
@@ -80,7 +80,7 @@ def publish(
     if shard and one_server:
         raise TellapartError("--one-server takes no --shard: give one of them")
     galleries = _galleries(gallery or [], remove_gallery or [], to)
-    if galleries and index is None and not exists(find_home(None, path).folder):
+    if galleries and not (index or path or shard or one_server):
         if json:
             print_json({"schema": SCHEMA, "to": str(Address.needed(to)), "galleries": galleries})
         return
@@ -102,9 +102,10 @@ def publish(
     if report.forgotten:
         note(f"forgotten, since they were about another index that was here: {', '.join(report.forgotten)}")
     for graph in report.graphs:
+        where = f"{graph.server}: " if report.shards else ""
         note(
-            f"{graph.encoder}, {graph.granularity}: k-NN finds {graph.recall:.3f} of the ten nearest of queries drawn"
-            f" from the index (hnsw.ef_search {graph.ef_search})"
+            f"{where}{graph.encoder}, {graph.granularity}: k-NN finds {graph.recall:.3f} of the ten nearest of queries"
+            f" drawn from the index (hnsw.ef_search {graph.ef_search})"
         )
     for each in report.left:
         note(

@@ -55,9 +55,11 @@ def _print(state: IndexStatus) -> None:
         print(f"shard        {address}")
     if state.partial:
         print(f"partial      {state.partial}")
-    print(f"sources      {', '.join(state.sources) or 'none'}")
+    if not state.published:
+        print(f"sources      {', '.join(state.sources) or 'none'}")
     print(f"updated      {state.updated or 'never'}; {_staleness(state)}")
-    print(f"documents    {state.documents:,}  ({state.skipped:,} skipped: --skipped lists them)")
+    skipped = "" if state.published else f"  ({state.skipped:,} skipped: --skipped lists them)"
+    print(f"documents    {state.documents:,}{skipped}")
     for name, count in state.units.items():
         print(f"  {name:<11}{count:>12,}")
     for encoder in state.encoders:
@@ -103,6 +105,8 @@ def _missing(state: IndexStatus, verb: str, purpose: str) -> str:
 
 
 def _staleness(state: IndexStatus) -> str:
+    if state.published:
+        return "files are not looked at"
     if not state.changed_sources:
         return "nothing changed since"
     return f"{state.changed_sources:,} sources changed since: run 'tellapart index --index {state.folder}'"

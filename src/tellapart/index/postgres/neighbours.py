@@ -63,6 +63,7 @@ GROWN = 1.5
 class MeasuredGraph:
     """What of the ten nearest units a server finds by its graph, with `ef_search` candidates, on queries drawn."""
 
+    server: str
     encoder: str
     granularity: Granularity
     ef_search: int
@@ -134,7 +135,7 @@ def measure_graph(
     target.connection.execute(
         "UPDATE vector_sets SET ef_search = %s, measured = %s WHERE key = %s", (ef_search, len(rows), key)
     )
-    return MeasuredGraph(encoder.name, level, ef_search, recall)
+    return MeasuredGraph(str(target.database.address), encoder.name, level, ef_search, recall)
 
 
 def chosen_ef_search(
