@@ -20,7 +20,7 @@ pytest.importorskip("prometheus_client")
 from fastapi.testclient import TestClient
 
 from tellapart import CorpusMap, Gallery, Index, TellapartError, map_corpus
-from tellapart.serving.http_guard import LOOPBACK, Limits
+from tellapart.serving.http_guard import LOOPBACK, Guard, Limits
 from tellapart.serving.http_server import ServeSettings, make_app
 from tellapart.serving.jobs import Jobs
 
@@ -304,3 +304,16 @@ thread.join()
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 1000  # a hundred times as many are written to
+
+
+def test_a_client_of_several_workers_meets_another_one_now_and_then():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    def closing(guard):
+        client = TestClient(guard, base_url="http://localhost")
+        return [client.get("/health").headers.get("connection") for _ in range(7)]
+
+    assert closing(Guard(app, closes_every=3)) == [None, None, "close", None, None, "close", None]
+    assert closing(Guard(app)) == [None] * 7

@@ -52,6 +52,11 @@ class Refusal:
 OPEN = ("/health", "/openapi.json", "/docs", "/")
 """Addresses that need no token, with the files of the page: they tell nothing of the corpus."""
 
+CLOSES_EVERY = 100
+"""Where there are several workers, one of so many answers ends its connection, as nginx's `keepalive_requests` does:
+the client's next one goes to a worker that waits. Of the connections that a client opens at once, one worker can get
+all, and the others would have nothing to do."""
+
 PICTURES = ("/v1/identify", "/v1/identities")
 
 
@@ -74,13 +79,19 @@ class Guard:
         token: str | None = None,
         limits: Limits | None = None,
         counted: Callable[[str, int, float], None] = lambda path, status, seconds: None,
+        closes_every: int = 0,
     ) -> None:
-        """Stand before `app`; `counted` is told path, status and seconds of each request."""
+        """Stand before `app`; `counted` is told path, status and seconds of each request.
+
+        One of `closes_every` answers ends its connection; 0 = none.
+        """
         self.app = app
         self.hosts = {host.lower() for host in hosts}
         self.token = token
         self.limits = limits or Limits()
         self.counted = counted
+        self.closes_every = closes_every
+        self._answered = 0
         self._running = 0
         self._allowance: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
@@ -97,6 +108,9 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                self._answered += 1
+                if self.closes_every and self._answered % self.closes_every == 0:
+                    message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
             await send(message)
 
         refusal = self._refusal(scope)

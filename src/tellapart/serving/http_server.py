@@ -25,7 +25,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from threadpoolctl import threadpool_limits
 
 from tellapart.serving.http_app import make_api
-from tellapart.serving.http_guard import App, Guard, Limits
+from tellapart.serving.http_guard import CLOSES_EVERY, App, Guard, Limits
 from tellapart.serving.http_search import SearchesFirst
 from tellapart.serving.shared import Service
 
@@ -120,6 +120,7 @@ def make_app(settings: ServeSettings) -> App:
         token=settings.token,
         limits=settings.limits,
         counted=metrics.count,
+        closes_every=CLOSES_EVERY if MULTIPROCESS in os.environ else 0,
     )
 
 
