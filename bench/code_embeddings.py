@@ -204,7 +204,7 @@ def _alike(found: CodeInspection) -> str:
 
 
 def _shares(found: CodeInspection) -> str:
-    return ", ".join(f"{found.names[way]} {found.names_share(way):.2f}" for way in WAYS)
+    return ", ".join(f"{found.names[way]} {found.names_share(way) or 0:.2f}" for way in WAYS)
 
 
 def _sentences(found: CodeInspection, languages: Sequence[CodeTask]) -> str:
@@ -235,10 +235,10 @@ def _sentences(found: CodeInspection, languages: Sequence[CodeTask]) -> str:
                 f"One half of a function finds the other: {rr('half -> other half', mini)}, and by words alone"
                 f" {rr('half -> other half', bm25)}.",
                 f"What is found is names: the names alone, without any code, find their function"
-                f" ({rr('its names alone -> function', mini)}), the code without names hardly does"
-                f" ({rr('its logic alone -> function', mini)}).",
-                f"Replacing every name takes {found.names_share(mini):.0%} of the way from the function itself to an"
-                f" unrelated one.",
+                f" ({rr('its names alone -> function', mini)}), the code without names does so"
+                f" less often ({rr('its logic alone -> function', mini)}).",
+                f"Replacing every name takes {found.names_share(mini) or 0:.0%} of the way from the function itself to"
+                f" an unrelated one.",
                 f"An embedding does not see what code does: negating a condition leaves a similarity of"
                 f" {alike(Mutation.CONDITION.value)}, changing an operator {alike(Mutation.OPERATOR.value)}, changing"
                 f" a constant {alike(Mutation.CONSTANT.value)}.",

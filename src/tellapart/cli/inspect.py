@@ -17,10 +17,11 @@ from tellapart.experiments.query_files import read_query_set
 from tellapart.experiments.query_set import QuerySet
 from tellapart.index.home import name_of
 from tellapart.scores.code_functions import MOST_FUNCTIONS
+from tellapart.scores.code_report import code_json, code_text
 from tellapart.scores.cures import TriedCure, try_cures
 from tellapart.scores.distributions import CosinePicture, cosine_pictures
 from tellapart.scores.inspecting import Inspection, inspect_index
-from tellapart.scores.inspecting_code import DEFAULT_ENCODERS, code_json, code_text, inspect_code
+from tellapart.scores.inspecting_code import DEFAULT_ENCODERS, inspect_code
 from tellapart.scores.inspection_page import cure_gain, inspection_page, picture_lines
 from tellapart.scores.texts import read_verdict, text_diagnostics
 from tellapart.scores.vectors import Diagnostic

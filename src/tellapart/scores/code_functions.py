@@ -23,7 +23,21 @@ LEAST_LINES, MOST_CHARACTERS = 5, 4_000
 Not measured."""
 
 MOST_FUNCTIONS = 300
-"""Functions drawn unless asked otherwise: intervals are then some .05 wide, and minilm needs a minute or two."""
+"""Functions drawn unless asked otherwise: intervals are then some .05 to either side, and minilm needs a minute."""
+
+READ_FOR_ONE = 10
+"""Functions that are read for each that is drawn, of files in random order: reading all of a large repository would
+take longer than asking. With so many the draw depends little on which files came first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Functions drawn out of `total` different ones, which the first `read` of `files` files of code hold."""
+
+    functions: tuple[SampledFunction, ...]
+    total: int
+    read: int
+    files: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,11 @@ class SampledFunction:
         """Its names in order, each once, and nothing else."""
         return " ".join(dict.fromkeys(names_in(self.body, self.language)))
 
+    def texts(self) -> list[str]:
+        """All of them, as they are compared."""
+        own = (self.text, self.body, self.docstring, self.names, self.logic or "", *self.halves)
+        return [text for text in (*own, *self.changed.values()) if text]
+
     @cached_property
     def halves(self) -> tuple[str, str]:
         """The first and the second half of the lines of its body."""
@@ -74,27 +93,32 @@ class SampledFunction:
 
 def sample_functions(
     index: Index, *, most: int = MOST_FUNCTIONS, seed: int = 0, progress: Progress = silent
-) -> list[SampledFunction]:
-    """Draw functions of an index, equal ones once, evenly over all its code.
+) -> Sample:
+    """Draw functions of an index, equal ones once, evenly over its code.
 
     Raises:
         TellapartError: The index has no code with functions of the right size.
     """
+    generator = np.random.default_rng(seed)
+    found: dict[str, SampledFunction] = {}
+    read = 0
     with index.reading():
         code = sorted(number for number, kind in index.store.kinds().items() if kind is Kind.CODE)
-        found: dict[str, SampledFunction] = {}
         with progress("reading code", len(code)) as advance:
-            for number in code:
+            for number in generator.permutation(code).tolist():
                 for each in _functions(Material(index.stored(number), seed)):
                     found.setdefault(each.body, each)
+                read += 1
                 advance(1)
+                if len(found) >= READ_FOR_ONE * most:
+                    break
     if len(found) < 2:
         raise TellapartError(
             f"the index {index.place} has no functions of {LEAST_LINES} lines or more: index a folder with code"
         )
     every = list(found.values())
-    drawn = np.random.default_rng(seed).permutation(len(every))[:most]
-    return [every[place] for place in sorted(drawn.tolist())]
+    drawn = generator.permutation(len(every))[:most]
+    return Sample(tuple(every[place] for place in sorted(drawn.tolist())), len(every), read, len(code))
 
 
 def _functions(material: Material) -> Iterator[SampledFunction]:

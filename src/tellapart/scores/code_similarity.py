@@ -32,6 +32,10 @@ class Likeness(Protocol):
     name: str
     configuration: str
 
+    def read(self, texts: Sequence[str]) -> None:
+        """Take texts in at once that will be compared; others are taken in as they come."""
+        ...
+
     def matrix(self, queries: Sequence[str], documents: Sequence[Parts]) -> Floats:
         """How alike each query and each document are: (n, m)."""
         ...
@@ -52,7 +56,8 @@ class EncoderLikeness:
         self._cache = None if encoder.name == LSA else open_cache()
         self._known: dict[str, Floats] = {}
 
-    def _vectors(self, texts: Sequence[str]) -> Floats:
+    def read(self, texts: Sequence[str]) -> None:
+        """Encode texts."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
             made, _ = embed(
@@ -62,6 +67,9 @@ class EncoderLikeness:
                 progress=self._progress,
             )
             self._known.update(zip(new, made, strict=True))
+
+    def _vectors(self, texts: Sequence[str]) -> Floats:
+        self.read(texts)
         return np.stack([self._known[text] for text in texts])
 
     def matrix(self, queries: Sequence[str], documents: Sequence[Parts]) -> Floats:
@@ -89,23 +97,36 @@ class Bm25Likeness:
         self.configuration = "terms/function/knn" if vectors else "function/bm25"
         self._cosine = vectors
         self._analyser = Analyser()
+        self._known: dict[str, Counter[int]] = {}
+        self._weighed: dict[tuple[str, float], dict[int, float]] = {}
         counts = [self._counts(text) for text in corpus]
         seen = Counter(term for own in counts for term in own)
-        self._documents = len(corpus)
-        self._frequency: Mapping[int, int] = seen
+        n = len(corpus)
+        self._idf = {term: math.log1p((n - number + 0.5) / (number + 0.5)) for term, number in seen.items()}
+        self._idf_unseen = math.log1p((n + 0.5) / 0.5)
         self._average = max(float(np.mean([sum(own.values()) for own in counts])), 1.0)
 
-    def _counts(self, text: str) -> Counter[int]:
-        return Counter(self._analyser.token_ids(text, Kind.CODE).ids.tolist())
+    def read(self, texts: Sequence[str]) -> None:
+        """Count the words of texts."""
+        for text in texts:
+            self._counts(text)
 
-    def _idf(self, term: int) -> float:
-        frequency = self._frequency.get(term, 0)
-        return math.log1p((self._documents - frequency + 0.5) / (frequency + 0.5))
+    def _counts(self, text: str) -> Counter[int]:
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = Counter(self._analyser.token_ids(text, Kind.CODE).ids.tolist())
+        return known
 
     def _weights(self, text: str, average: float) -> dict[int, float]:
-        counts = self._counts(text)
-        norm = K1_CODE * (1 - B_CODE + B_CODE * sum(counts.values()) / average)
-        return {term: self._idf(term) * count / (count + norm) for term, count in counts.items()}
+        known = self._weighed.get((text, average))
+        if known is None:
+            counts = self._counts(text)
+            norm = K1_CODE * (1 - B_CODE + B_CODE * sum(counts.values()) / average)
+            known = self._weighed[text, average] = {
+                term: self._idf.get(term, self._idf_unseen) * count / (count + norm)
+                for term, count in counts.items()
+            }
+        return known
 
     def _query(self, text: str) -> dict[int, float]:
         return {term: float(count) for term, count in self._counts(text).items()}

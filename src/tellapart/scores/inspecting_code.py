@@ -7,9 +7,8 @@ makes means, intervals and paired differences of it. Intervals resample files.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,16 +77,22 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class CodeInspection:
-    """What was found of some functions; `names` maps configurations to what a person calls them."""
+    """What was found of some functions, `functions` of `total` in `files` files, drawn as `Sample` says.
+
+    `names` maps configurations to what a person calls them: BM25 and its vectors first, then the encoders.
+    """
 
     functions: int
+    total: int
     files: int
+    read: int
+    of_files: int
     names: Mapping[str, str]
     tasks: tuple[CodeTask, ...]
     distributions: tuple[Distribution, ...]
 
-    def names_share(self, likeness: str) -> float:
-        """How much of the similarity goes with the names.
+    def names_share(self, likeness: str) -> float | None:
+        """How much of the similarity goes with the names; None where nothing could be compared.
 
         0 where a function without its names stays as near to itself as it was, 1 where it is no nearer than an
         unrelated one.
@@ -95,8 +100,10 @@ class CodeInspection:
         median = {
             each.relation: each.quantiles[2] for each in self.distributions if each.likeness == likeness
         }
-        apart = 1 - median[RELATED_BY_CHANCE]
-        return (1 - median[Mutation.RENAME.value]) / apart if apart else 0.0
+        unrelated, renamed = median.get(RELATED_BY_CHANCE), median.get(Mutation.RENAME.value)
+        if unrelated is None or renamed is None or unrelated == 1:
+            return None
+        return (1 - renamed) / (1 - unrelated)
 
 
 RELATED_BY_CHANCE = "functions of different files"
@@ -123,16 +130,28 @@ def inspect_code(
     Raises:
         TellapartError: There are no functions, or no such encoder.
     """
-    functions = sample_functions(index, most=most, seed=seed, progress=progress)
+    sample = sample_functions(index, most=most, seed=seed, progress=progress)
+    functions = sample.functions
+    texts: list[str] = []
+    with progress("changing functions", len(functions)) as advance:
+        for each in functions:
+            texts += each.texts()
+            advance(1)
     corpus = [each.body for each in functions]
     loaded = [fitted_lsa(corpus) if name == LSA else load_encoder(name) for name in encoders]
     ways = likenesses(loaded, corpus, progress)
-    tasks = [*_finding(functions, ways, seed), *_telling(functions, ways, seed)]
+    for way in ways:
+        way.read(texts)  # together: an encoder tells how far it is
+    with progress("comparing", None):
+        tasks = (*_finding(functions, ways, seed), *_telling(functions, ways, seed))
     return CodeInspection(
         len(functions),
+        sample.total,
         len({each.file for each in functions}),
+        sample.read,
+        sample.files,
         MappingProxyType({way.configuration: way.name for way in ways}),
-        tuple(task for task in tasks if task.queries),
+        tasks,
         tuple(_distributions(functions, ways, seed)),
     )
 
@@ -150,7 +169,7 @@ def finding_task(
     """Look for one document of each query among all: the reciprocal rank, ties counted at their middle."""
     values = {}
     for way in ways:
-        scores = way.matrix(queries, documents) if queries else np.zeros((0, len(documents)), np.float32)
+        scores = way.matrix(queries, documents)
         own = scores[np.arange(len(queries)), list(answers)][:, None]
         before, equal = (scores > own).sum(axis=1), (scores == own).sum(axis=1) - 1
         values[way.configuration] = 1 / (1 + before + equal / 2)
@@ -158,64 +177,65 @@ def finding_task(
 
 
 def _finding(functions: Sequence[SampledFunction], ways: Sequence[Likeness], seed: int) -> Iterable[CodeTask]:
+    """Look for functions by what belongs to them."""
     files = [each.file for each in functions]
     bodies = [(each.body,) for each in functions]
     whole = [(each.text,) for each in functions]
+    halves = [each.halves for each in functions]
     documented = [at for at, each in enumerate(functions) if each.docstring]
     sentences = [functions[at].docstring for at in documented]
     own = [files[at] for at in documented]
-    yield finding_task("docstring -> function", ways, sentences, bodies, documented, own, seed=seed)
-    yield finding_task(
-        "function -> docstring", ways, [functions[at].body for at in documented], [(s,) for s in sentences],
-        range(len(documented)), own, seed=seed,
-    )  # fmt: skip
+    their_bodies = [functions[at].body for at in documented]
+    asked: list[tuple[str, Sequence[str], Sequence[Parts], Sequence[int], Sequence[str]]] = [
+        ("docstring -> function", sentences, bodies, documented, own),
+        ("function -> docstring", their_bodies, [(s,) for s in sentences], range(len(documented)), own),
+    ]
     for level, key in (("class", [each.class_ for each in functions]), ("file", files)):
         groups: dict[str, list[str]] = {}
         for each, group in zip(functions, key, strict=True):
             groups.setdefault(group, []).append(each.body)
         place = {group: at for at, group in enumerate(groups)}
-        yield finding_task(
-            f"docstring -> {level}", ways, sentences, list(groups.values()), [place[key[at]] for at in documented],
-            own, seed=seed,
-        )  # fmt: skip
-    halves = [each.halves for each in functions]
-    yield finding_task(
-        "half -> other half", ways, [a for a, _ in halves], [(b,) for _, b in halves], range(len(halves)), files,
-        seed=seed,
-    )  # fmt: skip
-    for task, texts in (
-        ("its names alone -> function", [each.names for each in functions]),
-        ("its logic alone -> function", [each.logic or "" for each in functions]),
-        *((f"{m.value} -> function", [each.changed.get(m, "") for each in functions]) for m in Mutation),
+        answers = [place[key[at]] for at in documented]
+        asked.append((f"docstring -> {level}", sentences, list(groups.values()), answers, own))
+    first, second = [a for a, _ in halves], [(b,) for _, b in halves]
+    asked.append(("half -> other half", first, second, range(len(halves)), files))
+    for name, texts in (
+        ("its names alone", [each.names for each in functions]),
+        ("its logic alone", [each.logic or "" for each in functions]),
+        *((m.value, [each.changed.get(m, "") for each in functions]) for m in Mutation),
     ):
         there = [at for at, text in enumerate(texts) if text]
-        yield finding_task(
-            task, ways, [texts[at] for at in there], whole, there, [files[at] for at in there], seed=seed
+        asked.append(
+            (f"{name} -> function", [texts[at] for at in there], whole, there, [files[at] for at in there])
         )
+    for name, queries, documents, answers, clusters in asked:
+        if queries:
+            yield finding_task(name, ways, queries, documents, answers, clusters, seed=seed)
 
 
 def _telling(functions: Sequence[SampledFunction], ways: Sequence[Likeness], seed: int) -> Iterable[CodeTask]:
     """Ask whether what does the same is nearer than what does something else."""
-    for harmless in (Mutation.RENAME, Mutation.STRIP):
-        for telling in TELLING:
-            both = [each for each in functions if harmless in each.changed and telling in each.changed]
-            values = {}
-            for way in ways:
-                texts = [each.text for each in both]
-                same = way.pairs(texts, [each.changed[harmless] for each in both]) if both else np.zeros(0)
-                other = way.pairs(texts, [each.changed[telling] for each in both]) if both else np.zeros(0)
-                values[way.configuration] = (same > other) + 0.5 * (same == other)
-            name = f"{telling.value}: further away than with {harmless.value}"
-            yield CodeTask(name, 0, _verdict(values, [each.file for each in both], NEARER, seed))
-    pairs = _neighbours(functions, seed)
-    values = {}
-    for way in ways:
-        texts = [a.text for a, _ in pairs]
-        clone = way.pairs(texts, [a.logic or "" for a, _ in pairs]) if pairs else np.zeros(0)
-        topic = way.pairs(texts, [b.text for _, b in pairs]) if pairs else np.zeros(0)
-        values[way.configuration] = (clone > topic) + 0.5 * (clone == topic)
-    name = "a copy with other names: nearer than another function of its file"
-    yield CodeTask(name, 0, _verdict(values, [a.file for a, _ in pairs], NEARER, seed))
+    asked = {
+        f"{telling.value}: further away than with {harmless.value}": [
+            (each.text, each.changed[harmless], each.changed[telling], each.file)
+            for each in functions
+            if harmless in each.changed and telling in each.changed
+        ]
+        for harmless in (Mutation.RENAME, Mutation.STRIP)
+        for telling in TELLING
+    }
+    asked["a copy with other names: nearer than another function of its file"] = [
+        (a.text, a.logic or "", b.text, a.file) for a, b in _neighbours(functions, seed)
+    ]
+    for name, compared in asked.items():
+        if not compared:
+            continue
+        texts, same, other, files = zip(*compared, strict=True)
+        values = {}
+        for way in ways:
+            near, far = way.pairs(texts, same), way.pairs(texts, other)
+            values[way.configuration] = (near > far) + 0.5 * (near == far)
+        yield CodeTask(name, 0, _verdict(values, files, NEARER, seed))
 
 
 def _neighbours(
@@ -264,72 +284,3 @@ def _verdict(values: Mapping[str, Floats], clusters: Sequence[str], measure: str
     reference = next(iter(values))
     experiment = Experiment.from_values(values, default=reference, clusters=clusters, measure=measure)
     return decide(experiment, seed=seed, draws=DRAWS)
-
-
-def code_json(found: CodeInspection) -> dict[str, Any]:
-    """Give what was found in the documented shape (docs/json.md)."""
-    return {
-        "functions": found.functions,
-        "files": found.files,
-        "tasks": [
-            {
-                "name": task.name,
-                "measure": task.verdict.measure,
-                "queries": task.queries,
-                "candidates": task.candidates or None,
-                "values": [
-                    {
-                        "name": each.name,
-                        "mean": each.mean,
-                        "low": each.low,
-                        "high": each.high,
-                        "vs_bm25": None if each.vs_bm25 is None else asdict(each.vs_bm25),
-                    }
-                    for each in task.verdict.findings
-                ],
-            }
-            for task in found.tasks
-        ],
-        "distributions": [
-            {
-                "name": each.likeness,
-                "relation": each.relation,
-                "pairs": each.pairs,
-                "quantiles": dict(zip(map(str, QUANTILES), each.quantiles, strict=True)),
-            }
-            for each in found.distributions
-        ],
-        "names_share": {name: found.names_share(name) for name in found.names},
-    }
-
-
-def code_text(found: CodeInspection) -> str:
-    """Lay out what was found for a terminal: a row for each task, then for each kind of pair."""
-    ways = list(found.names)
-    width = max(len(task.name) for task in found.tasks)
-    lines = [
-        f"{found.functions:,} functions of {found.files:,} files; means with 95 % intervals",
-        "",
-        f"{'task':<{width}}  {'n':>4}  " + "  ".join(f"{found.names[way]:<20}" for way in ways),
-    ]
-    for task in found.tasks:
-        means = {
-            each.name: f"{each.mean:.2f} [{each.low:.2f}, {each.high:.2f}]" for each in task.verdict.findings
-        }
-        few = " (few files)" if task.few else ""
-        cells = "  ".join(f"{means[way]:<20}" for way in ways)
-        lines.append(f"{task.name:<{width}}  {task.queries:>4}  {cells}{few}".rstrip())
-    wide = max(len(each.relation) for each in found.distributions)
-    lines += [
-        "",
-        f"{'similarity: median [5 %, 95 %]':<{wide}}  {'n':>4}  "
-        + "  ".join(f"{found.names[w]:<20}" for w in ways),
-    ]
-    for relation in dict.fromkeys(each.relation for each in found.distributions):
-        own = {each.likeness: each for each in found.distributions if each.relation == relation}
-        cells = "  ".join(
-            f"{q[2]:.2f} [{q[0]:.2f}, {q[4]:.2f}]".ljust(20) for q in (own[way].quantiles for way in ways)
-        )
-        lines.append(f"{relation:<{wide}}  {own[ways[0]].pairs:>4}  {cells}".rstrip())
-    shares = ", ".join(f"{found.names[way]} {found.names_share(way):.2f}" for way in ways)
-    return "\n".join([*lines, "", f"share of the similarity that goes with the names: {shares}"])
