@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from shutil import copy2
+from textwrap import fill
 
 import numpy as np
 
@@ -52,6 +53,7 @@ MODULES = (
 )
 # fmt: on
 FUNCTIONS, PAIRS = 150, 150
+WRAPPED = 118
 WAYS = ("minilm/function/knn", "lsa/function/knn", "function/bm25", "terms/function/knn")
 SHOWN: Mapping[str, str] = {
     RELATED_BY_CHANCE: "two functions of different files",
@@ -225,7 +227,7 @@ def _sentences(found: CodeInspection, languages: Sequence[CodeTask]) -> str:
     told = np.mean([tasks[f"{m.value}: further away than with {rename}"][mini] for m in (
         Mutation.CONSTANT, Mutation.OPERATOR, Mutation.CONDITION)])  # fmt: skip
     return "\n".join(
-        f"{number}. {sentence}"
+        fill(f"{number}. {sentence}", WRAPPED, subsequent_indent="   ")
         for number, sentence in enumerate(
             (
                 f"A docstring finds its function: minilm puts the right one first or near it (mean reciprocal rank"

@@ -23,7 +23,8 @@ LEAST_LINES, MOST_CHARACTERS = 5, 4_000
 Not measured."""
 
 MOST_FUNCTIONS = 300
-"""Functions drawn unless asked otherwise: intervals are then some .05 to either side, and minilm needs a minute."""
+"""Functions drawn unless asked otherwise: intervals are then some .05 to either side, and minilm needs a minute or
+two, once: its vectors are kept."""
 
 READ_FOR_ONE = 10
 """Functions that are read for each that is drawn, of files in random order: reading all of a large repository would
