@@ -28,8 +28,8 @@ def find_document(store: DocumentStore, file: str, sources: Sequence[str], line:
     if len(ids) == 1:
         return ids[0]
     if ids:
-        named = ", ".join(ids[:SHOWN])
-        raise TellapartError(f"{file!r} fits {len(ids)} documents ({named}, ...): give more of the path")
+        named = ", ".join([*ids[:SHOWN], *(["..."] if len(ids) > SHOWN else [])])
+        raise TellapartError(f"{file!r} fits {len(ids)} documents ({named}): give more of the path")
     raise TellapartError(
         f"no document {file!r} in the index: give a file that was indexed, or a path as search prints it"
     )

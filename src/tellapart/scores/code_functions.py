@@ -32,7 +32,7 @@ take longer than asking. With so many the draw depends little on which files cam
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class FunctionSample:
     """Functions drawn out of `total` different ones, which the first `read` of `files` files of code hold."""
 
     functions: tuple[SampledFunction, ...]
@@ -94,7 +94,7 @@ class SampledFunction:
 
 def sample_functions(
     index: Index, *, most: int = MOST_FUNCTIONS, seed: int = 0, progress: Progress = silent
-) -> Sample:
+) -> FunctionSample:
     """Draw functions of an index, equal ones once, evenly over its code.
 
     Raises:
@@ -119,7 +119,9 @@ def sample_functions(
         )
     every = list(found.values())
     drawn = generator.permutation(len(every))[:most]
-    return Sample(tuple(every[place] for place in sorted(drawn.tolist())), len(every), read, len(code))
+    return FunctionSample(
+        tuple(every[place] for place in sorted(drawn.tolist())), len(every), read, len(code)
+    )
 
 
 def _functions(material: Material) -> Iterator[SampledFunction]:

@@ -77,7 +77,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class CodeInspection:
-    """What was found of some functions, `functions` of `total` in `files` files, drawn as `Sample` says.
+    """What was found of some functions, `functions` of `total` in `files` files, drawn as `FunctionSample` says.
 
     `names` maps configurations to what a person calls them: BM25 and its vectors first, then the encoders.
     """
