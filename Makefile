@@ -8,11 +8,13 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_TRAIN := $(VENV)/.installed-train
 TORCH := torch==2.13.0
-BENCHES := questions page judging_drawn compression serving rerank calibration refusing lists relations cosines inspect_speed quality context context_weights verdict verdict_subsets verdict_statistics grid_speed judging synthetic svm_solver svm_speed svm_evidence svm_expansion svm_defaults whole_process \
-  bm25_speed lexical_indexing knn_speed encoder_speed encoder_batches long_units one_pass mixed substance freshness lsa markdown_speed sentences sharded_softmax softmax_precision sampled_softmax sampling \
-  scale_plan postgres postgres_filters postgres_shards adaptation omniglot images softmax_and_margins identity_faces identity_rates image_training identity_tail identity_scale
-
-BENCHES += constants
+BENCHES := questions page judging_drawn compression serving rerank calibration refusing lists relations cosines \
+  inspect_speed quality context context_weights verdict verdict_subsets verdict_statistics grid_speed judging \
+  synthetic svm_solver svm_speed svm_evidence svm_expansion svm_defaults whole_process bm25_speed lexical_indexing \
+  knn_speed encoder_batches long_units one_pass mixed substance freshness lsa markdown_speed sentences \
+  sharded_softmax softmax_precision sampled_softmax sampling scale_plan postgres postgres_filters postgres_shards \
+  adaptation omniglot images softmax_and_margins identity_faces identity_rates image_training identity_tail \
+  identity_scale constants code_default code_functions faces
 
 .PHONY: demo check test test-slow lint format model models bench install clean
 
@@ -53,7 +55,7 @@ models: $(INSTALLED_DEV)
 model: $(INSTALLED_TRAIN)
 	$(BIN)/python tools/build_minilm.py
 
-# every figure in docs/benchmarks/, an hour or more; needs TELLAPART_DATA and, to compare, other packages
+# the pages in docs/benchmarks/ that need nothing but TELLAPART_DATA and, to compare, other packages: hours
 bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	$(BIN)/python -m pip install --quiet tantivy numba pysbd syntok
 	$(BIN)/python -m pip install --quiet --no-deps pytorch-metric-learning
@@ -63,6 +65,7 @@ bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	done
 	$(BIN)/python bench/repository.py --work build/repository --output docs/benchmarks/repository.md
 	$(BIN)/python bench/many_identities.py --work build/identities --output docs/benchmarks/many_identities.md
+	$(BIN)/python bench/code_embeddings.py --page docs/code-embeddings.md
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or later was found: install one, or run 'make PYTHON=/path/to/python'"; exit 2; }

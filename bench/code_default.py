@@ -1,6 +1,6 @@
 """Is `structure` the right default where people judged single functions? Against hybrid, k-NN and BM25.
 
-    TELLAPART_DATA=... python bench/code_default.py --work DIR --output docs/benchmarks/code_default.md
+    TELLAPART_DATA=... python bench/code_default.py --output docs/benchmarks/code_default.md
 
 Each record becomes a file of its own with a number for a name, so that paths say nothing and a file is a function: the
 hardest case for a ranker of files. Records of a BEIR folder have no path, and `auto` takes hybrid there.
@@ -36,7 +36,7 @@ ARMS = ((None, "bm25"), (ENCODER, "knn"), (ENCODER, "hybrid"), (None, "structure
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--work", type=Path, required=True)
+    options.add_argument("--work", type=Path, default=Path("build") / "code_default")
     options.add_argument("--only", action="append", default=[])
     options.add_argument("--output", type=Path)
     chosen = options.parse_args()

@@ -1,6 +1,6 @@
 """Where people judged single functions: does anything that is here add to the hybrid? Fields of words, cross-fitted.
 
-    TELLAPART_DATA=... python bench/code_functions.py --work DIR --output docs/benchmarks/code_functions.md
+    TELLAPART_DATA=... python bench/code_functions.py --output docs/benchmarks/code_functions.md
 
 Each function is a document. Its words are looked at as a whole and in fields: the names it defines, the text of its
 docstrings, and the rest. Weights are a conditional logit over the candidates of a query (as in bench/code_fit.py),
@@ -50,7 +50,7 @@ Scores = NDArray[np.float64]
 
 def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--work", type=Path, required=True)
+    options.add_argument("--work", type=Path, default=Path("build") / "code_functions")
     options.add_argument("--only", action="append", default=[])
     options.add_argument("--output", type=Path)
     chosen = options.parse_args()

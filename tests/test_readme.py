@@ -144,3 +144,21 @@ def test_makefile_has_the_two_commands():
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
     for target in re.findall(r"^\$ make (\w+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_every_page_of_figures_is_made_by_make_bench_or_named_as_one_that_is_not():
+    root = Path(__file__).parents[1]
+    makefile, readme = (
+        (root / "Makefile").read_text(),
+        (root / "docs" / "benchmarks" / "README.md").read_text(),
+    )
+    told, _, table = readme.partition("| page |")
+    listed = makefile.partition("BENCHES := ")[2].partition("\n\n")[0].replace("\\", " ").split()
+    for name in listed:
+        assert (root / "bench" / f"{name}.py").is_file(), f"make bench runs bench/{name}.py"
+    for page in sorted((root / "docs" / "benchmarks").glob("*.md")):
+        name = page.stem
+        if name == "README":
+            continue
+        assert f"[{name}]" in table, f"docs/benchmarks/README.md does not list {name}"
+        assert name in listed or f"bench/{name}.py" in makefile or re.search(rf"\b{name}\b", told), name
