@@ -132,8 +132,8 @@ def lay_out(
 def joined(layouts: Sequence[Layout]) -> Layout:
     """Lay out a unit as the windows of the units inside it; windows without a token count where there is no other.
 
-    A window weighs as the square root of its tokens: with tokens as weights articles lost .010 [.005, .017] nDCG@10
-    against windows of their own, without weights functions of code .029 [.006, .064] (docs/benchmarks/one_pass.md).
+    A window weighs as the square root of its tokens: with tokens as weights articles lost against windows of their own,
+    without weights functions of code did (docs/benchmarks/one_pass.md has what the root does).
     """
     every = [window for layout in layouts for window in layout.windows]
     telling = [replace(window, weight=math.sqrt(window.weight)) for window in every if window.weight > 0]
