@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,6 @@ from judged import data_folder, publish, table
 from tellapart.engine import Index
 from tellapart.experiments.statistics import compare
 from tellapart.rankers import structure
-from tellapart.scores.distributions import auc
 
 DOCUMENTATION = frozenset({".md", ".markdown", ".rst", ".adoc", ".txt", ".html"})
 HEADINGS = re.compile(
@@ -36,7 +36,7 @@ HEADINGS = re.compile(
 )
 MARKUP = re.compile(r"[`*_\[\]]|\(.*?\)|\{.*?\}")
 LARGEST = 25_000_000
-"""Bytes of a checkout; larger ones are left out (rails, curl and some others), which take most of the time."""
+"""Bytes of a checkout; larger ones, such as rails, are left out: they take most of the time."""
 QUERIES = 40
 """Headings of one repository, drawn with a fixed seed."""
 
@@ -56,8 +56,6 @@ class Measured:
     alone: list[float]
     mixed: Mapping[float, list[float]]
     named: list[float]
-    leads: list[float]
-    """The log ratios that tell the sides apart."""
 
 
 def main() -> None:
@@ -93,36 +91,30 @@ def sides(data: Path, checkouts: Path, place: Path) -> Iterator[Measured]:
             ):
                 with indexed(root, own / side, wanted, asked) as alone:
                     apart = values(alone, queries)
-                mixed, leads = {}, []
+                mixed = {}
                 for prior in PRIORS:
-                    with _Prior(prior) as seen:
+                    with _assuming(prior):
                         mixed[prior] = values(both, queries)
-                    leads = seen.leads
                 sys.stderr.write(f"{repository.name} {side} {np.mean(apart):.3f}\n")
                 named = values(both, queries, where=f"kind = '{kind}'")
-                yield Measured(repository.name, side, apart, mixed, named, leads)
+                yield Measured(repository.name, side, apart, mixed, named)
 
 
-class _Prior:
-    """Lets `search` take another share of the queries to be about documentation, and notes the leads it saw."""
+@contextmanager
+def _assuming(prior: float) -> Iterator[None]:
+    """Let `search` take another share of the queries to be about documentation."""
+    shipped = structure.wants_documentation
+    shift = math.log(max(prior, 1e-12) / (1 - prior)) - math.log(SHIPPED / (1 - SHIPPED))
 
-    def __init__(self, prior: float) -> None:
-        self.leads: list[float] = []
-        self._shift = math.log(max(prior, 1e-12) / (1 - prior)) - math.log(SHIPPED / (1 - SHIPPED))
+    def wants(lead: float) -> float:
+        odds = structure.LEAD * lead + structure.LEAD_INTERCEPT + shift
+        return 1 / (1 + math.exp(-min(max(odds, -700.0), 700.0)))
 
-    def __enter__(self) -> _Prior:
-        self._shipped = structure.wants_documentation
-
-        def wants(lead: float) -> float:
-            self.leads.append(lead)
-            odds = structure.LEAD * lead + structure.LEAD_INTERCEPT + self._shift
-            return 1 / (1 + math.exp(-min(max(odds, -700.0), 700.0)))
-
-        structure.wants_documentation = wants
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        structure.wants_documentation = self._shipped
+    structure.wants_documentation = wants
+    try:
+        yield
+    finally:
+        structure.wants_documentation = shipped
 
 
 def documentation(checkouts: Path, place: Path) -> Iterator[tuple[str, Index, Asked]]:
@@ -213,14 +205,9 @@ def page(measured: Sequence[Measured]) -> str:
             interval = f"{lost.difference:+.3f} [{lost.low:+.3f}, {lost.high:+.3f}], p {lost.p:.3f}"
             cells = [f"{side} ({len(alone)} queries)", named, f"{alone.mean():.3f}", f"{mixed.mean():.3f}"]
             rows.append([*cells, interval])
-    of_code, of_documentation = (
-        [lead for each in measured if each.side == side for lead in each.leads]
-        for side in ("code", "documentation")
-    )
-    area = auc(np.array(of_documentation), np.array(of_code))
     names = ", ".join(dict.fromkeys(each.repository for each in measured))
     head = ["side", "documentation asked for", "alone", "mixed", "mixed - alone"]
-    return PAGE.format(names=names, area=area, shipped=SHIPPED) + table(head, rows) + TAIL
+    return PAGE.format(names=names, shipped=SHIPPED) + table(head, rows) + TAIL
 
 
 def _plain(match: re.Match[str]) -> str:
@@ -243,16 +230,17 @@ PAGE = """# Code and its documentation in one index
 
 Command: `python bench/mixed_repositories.py --checkouts DIR`.
 
-{names}. nDCG@10, words only, what `search` does by itself (files first). Code and everything but documentation in one
-index, documentation in another, both in a third. Queries of the code are semble's, judged by file; those of the
+nDCG@10, words only, what `search` does by itself (files first). One index holds the code and everything else that is no
+documentation, another the documentation, a third both. Queries of the code are semble's, judged by file; those of the
 documentation are headings of three to ten words that stand once. The file that had the heading answers; the heading
 itself is taken out, so that no question is answered by its own words. Intervals leave whole repositories out.
 
 `search` cannot know which side a query wants. It mixes two rankings by P(documentation | query), from how much better
 the best paragraph answers by its words than the best function (rankers/structure.py, LEAD). The rows differ in the
 share of all queries that is taken to be about documentation: {shipped:.0%} in `search`. `the side is named` asks with
-`--where "kind = 'prose'"` or `'code'`. That lead alone tells the two kinds of query apart with
-an area under the curve of {area:.3f}.
+`--where "kind = 'prose'"` or `'code'`.
+
+Repositories: {names}.
 
 """
 TAIL = """

@@ -51,7 +51,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured: a collection, its judgements, a granularity, and what the rankers should reach."""
+    """What is measured: a collection, its judgements, and a granularity."""
 
     name: str
     folder: str
@@ -61,17 +61,16 @@ class Row:
     measure: Measure = field(default_factory=lambda: Measure.parse("nDCG@10"))
     parts: Callable[[Path], Parts] | None = None
     judgements: Callable[[Path], JudgedQueries] | None = None
-    targets: Mapping[str, float] = field(default_factory=dict)
 
 
 ROWS = (
-    Row("scifact train", "scifact", "train", targets={"bm25": 0.690, "knn": 0.655, "hybrid": 0.730}),
-    Row("cranfield (source paper not relevant)", "cranfield", "test", targets={"hybrid": 0.405}),
-    Row("cisi", "cisi", "test", targets={"hybrid": 0.45}),
-    Row("cacm", "cacm", "test", targets={"hybrid": 0.53}),
+    Row("scifact train", "scifact", "train"),
+    Row("cranfield (source paper not relevant)", "cranfield", "test"),
+    Row("cisi", "cisi", "test"),
+    Row("cacm", "cacm", "test"),
     Row("med", "med", "test"),
-    Row("cosqa dev", "cosqa", "dev", targets={"bm25": 0.38, "knn": 0.60}),
-    Row("mbpp train", "mbpp", "train", targets={"bm25": 0.48}),
+    Row("cosqa dev", "cosqa", "dev"),
+    Row("mbpp train", "mbpp", "train"),
     Row(
         "xquad-en paragraphs of articles",
         "xquad-en",
@@ -79,7 +78,6 @@ ROWS = (
         "paragraph",
         "articles.jsonl",
         parts=xquad_paragraphs,
-        targets={"best": 0.97},
     ),
     Row(
         "wikiqa dev sentences of sections",
@@ -178,8 +176,6 @@ def report(outcomes: Sequence[Outcome]) -> list[list[str]]:
 def _cells(outcome: Outcome, outcomes: Sequence[Outcome], adjusted: Iterator[float]) -> list[str]:
     row, versus = outcome.row, outcome.versus
     best = max(other.mean for other in outcomes if other.row is row)
-    target = row.targets.get(outcome.ranker, row.targets.get("best") if outcome.mean == best else None)
-    reached = "" if target is None else f"{target:.3f} {'reached' if outcome.mean >= target else 'MISSED'}"
     figure = f"**{outcome.mean:.3f}**" if outcome.mean == best else f"{outcome.mean:.3f}"
     against = ["", "", "", ""]
     if versus:
@@ -198,7 +194,6 @@ def _cells(outcome: Outcome, outcomes: Sequence[Outcome], adjusted: Iterator[flo
         outcome.ranker,
         counts,
         figure,
-        reached,
         *against,
         judged,
     ]
@@ -215,7 +210,6 @@ HEAD = (
     "ranker",
     "queries",
     "mean",
-    "target",
     "minus bm25 [95 %]",
     "p",
     "p (Holm)",

@@ -108,8 +108,7 @@ In documentation of repositories headings that stand once are asked for, and the
 
 """
 TAIL = """
-5 is what `search` does. Sentences are never held back: titles are sentences of few words, and on wikiqa's sections the
-same rule for sentences lost .011 [.005, .019].
+5 is what `search` does. Sentences are never held back: titles are sentences of few words.
 """
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ Values = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One corpus: its generated set, values per query in the blanked index and in the index itself."""
+    """One corpus: its synthetic queries, values per query in the blanked index and in the index itself."""
 
     name: str
     documents: int
@@ -124,7 +124,7 @@ def main() -> None:
     chosen = options.parse_args()
     folders = sorted(path.parent for path in chosen.indexes.glob(f"*/{FILE}"))
     outcomes = [measure(folder) for folder in folders if not chosen.only or folder.name in chosen.only]
-    text = f"""# Generated queries
+    text = f"""# Synthetic queries
 
 Made by `python bench/synthetic.py`, seed {SEED}, at most 1,000 queries, {ENCODER}, nDCG@10 by document.
 Overlap is the share of a query's terms that its source unit holds once what the query was made from is blanked.

@@ -93,10 +93,10 @@ def usual(kind: Kind) -> Margins:
     return Margins(tuple(found["lengths"]), tuple(found["shares"]))
 
 
-def weights(generated: Mapping[str, NDArray[np.int64]], people: Margins) -> LogWeights:
+def weights(synthetic: Mapping[str, NDArray[np.int64]], people: Margins) -> LogWeights:
     """Rake the strata of synthetic queries (2,) to the margins of people's, and clip."""
-    queries = list(generated)
-    mine = np.array([generated[query] for query in queries]).reshape(-1, 2)
+    queries = list(synthetic)
+    mine = np.array([synthetic[query] for query in queries]).reshape(-1, 2)
     values = np.ones(len(queries))
     for _ in range(ROUNDS if len(queries) else 0):
         for axis, (borders, counts) in enumerate(
@@ -104,7 +104,7 @@ def weights(generated: Mapping[str, NDArray[np.int64]], people: Margins) -> LogW
         ):
             wanted = np.array(counts) + PSEUDO_COUNT
             have = np.bincount(mine[:, axis], weights=values, minlength=len(borders) + 1)
-            wanted[have == 0] = 0  # no generated query is like that
+            wanted[have == 0] = 0  # no synthetic query is like that
             ratio = np.divide(
                 wanted / wanted.sum(), have / have.sum(), out=np.ones_like(have), where=have > 0
             )

@@ -190,13 +190,13 @@ class Leak:
     text: str
 
 
-def leaks(generated: SyntheticQueries, masked: Index, original: Index) -> tuple[Leak, ...]:
+def leaks(made: SyntheticQueries, masked: Index, original: Index) -> tuple[Leak, ...]:
     """Look for every query's blanked texts in all units, contexts included, of all documents they were blanked in.
 
     Case and white space do not count. This reads what `masked` has in its store and compares texts as such; it
     shares nothing with the search for word sequences that the blanking relies on.
     """
-    wanted = _needles(generated, original)
+    wanted = _needles(made, original)
     found: list[Leak] = []
     with masked.reading():
         for identifier, needles in sorted(wanted.items()):
@@ -207,27 +207,27 @@ def leaks(generated: SyntheticQueries, masked: Index, original: Index) -> tuple[
     return tuple(sorted(found, key=lambda leak: (leak.query, leak.document, leak.granularity, leak.ordinal)))
 
 
-def _needles(generated: SyntheticQueries, original: Index) -> Mapping[str, dict[str, set[str]]]:
+def _needles(made: SyntheticQueries, original: Index) -> Mapping[str, dict[str, set[str]]]:
     """Texts that must be gone, by document and query: what was blanked there, and the query itself."""
     wanted: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     texts: dict[str, str] = {}
     with original.reading():
-        for query, blanks in generated.blanks.items():
+        for query, blanks in made.blanks.items():
             for blank in blanks:
                 if blank.document not in texts:
                     stored = original.store.document(blank.document)
                     texts[blank.document] = stored.document.text if stored else ""
                 needles = wanted[blank.document][query]
                 needles.add(_normal(texts[blank.document][blank.start : blank.end]))
-                if _hides_words(generated, query):
-                    needles.add(_normal(generated.query_set.queries[query]))
+                if _hides_words(made, query):
+                    needles.add(_normal(made.query_set.queries[query]))
     return wanted
 
 
-def _hides_words(generated: SyntheticQueries, query: str) -> bool:
+def _hides_words(made: SyntheticQueries, query: str) -> bool:
     """Whether the query's own words had to be blanked: those of an identifier may stand apart anywhere."""
-    words = phrase(generated.query_set.queries[query])
-    return generated.query_set.source(query) != QuerySource.IDENTIFIER and len(words) >= PHRASE_WORDS
+    words = phrase(made.query_set.queries[query])
+    return made.query_set.source(query) != QuerySource.IDENTIFIER and len(words) >= PHRASE_WORDS
 
 
 def _in_document(stored: StoredDocument, needles: Mapping[str, set[str]]) -> Iterator[Leak]:

@@ -1,4 +1,4 @@
-"""What a query is made from, and what a set of generated queries holds."""
+"""What a query is made from, and what a set of synthetic queries holds."""
 
 from __future__ import annotations
 
