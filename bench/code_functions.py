@@ -19,16 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from judged import Judged, load, publish, table
+from judged import MEASURE, Judged, load, publish, table
 from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index
-from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.measures import evaluate_run
 from tellapart.experiments.statistics import compare
 from tellapart.index.lexical import analyse_query
 from tellapart.rankers.run import Run, rank_documents
 
 SETS = (("mbpp", "train"), ("cosqa", "dev"))
-MEASURE = Measure.parse("nDCG@10")
 ENCODER, COSINE, WORDS = "minilm", "cosine", "words"
 HYBRID = 0.9
 """Weight of the vectors in the product's hybrid for code."""

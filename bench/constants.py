@@ -22,13 +22,13 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from judged import data_folder, load, publish, table
+from judged import MEASURE, data_folder, load, publish, table
 from quality import Row, build
 from svm_draws import Draw, by_query, example_draws, worth
 from svm_methods import linear
 from svm_sets import JUDGED, Collection, collection_of
 from tellapart.engine import Index, asking, searching
-from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.measures import evaluate_run
 from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.statistics import compare, holm
 from tellapart.index.vectors import VectorIndex
@@ -41,7 +41,6 @@ from tellapart.rankers.svm import ClosedFormSVM
 from tellapart.rankers.vectors import Direction
 
 ENCODER = "lsa"
-MEASURE = Measure.parse("nDCG@10")
 EXAMPLES = 2
 SEED = 0
 SEVERAL = "sentence+paragraph"

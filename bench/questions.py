@@ -14,9 +14,9 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from judged import Judged, data_folder, load, publish, table
+from judged import MEASURE, Judged, data_folder, load, publish, table
 from tellapart.engine import Index
-from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.measures import evaluate_run
 from tellapart.experiments.statistics import compare
 from tellapart.index.lexical import tokens
 from tellapart.index.lexical.questions import without_beginning
@@ -31,7 +31,6 @@ SETS = {
     "mbpp": "train",
     "cosqa": "dev",
 }
-MEASURE = Measure.parse("nDCG@10")
 
 
 def main() -> None:

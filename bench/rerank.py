@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from judged import data_folder, publish, table
+from judged import MEASURE, data_folder, publish, table
 from tellapart.encoders.pairs import CrossEncoder, open_cross_encoder
 from tellapart.engine import Index
 from tellapart.engine.asking import QueryBuilder
@@ -37,7 +37,6 @@ MODEL = "ms-marco-minilm"
 DEPTH = 6
 LISTED = 100
 SHARES = (1.0, 0.7, 0.5)
-MEASURE = Measure.parse("nDCG@10")
 FIRST = Measure.parse("RR@6")
 DRAWS = 500
 KEPT_EVERY = 50

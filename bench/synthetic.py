@@ -19,13 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from development import PLACE
-from judged import publish, table
+from judged import MEASURE, publish, table
 from tellapart.engine import Index
-from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.measures import evaluate_run
 from tellapart.experiments.synthetic import SyntheticQueries, generate, leaks
 from tellapart.index.store import FILE
 
-MEASURE = Measure.parse("nDCG@10")
 RANKERS = ("bm25", "knn", "hybrid")
 ENCODER = "minilm"
 SEED = 0

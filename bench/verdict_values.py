@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from development import COLLECTIONS, ENCODERS, LEVELS, PLACE, Collection, sample
-from judged import data_folder
+from judged import MEASURE, data_folder
 from tellapart.engine import Configuration, Index
-from tellapart.experiments import Experiment, Measure, read_query_set, run_texts, text_arms
+from tellapart.experiments import Experiment, read_query_set, run_texts, text_arms
 from tellapart.experiments.arms import Arm, Arms
 from tellapart.experiments.synthetic import log
 from tellapart.experiments.synthetic.generate import DRAWINGS, ENOUGH, fresh_queries, generate
 
-MEASURE = Measure.parse("nDCG@10")
 RANKERS = ("bm25", "knn", "svm", "hybrid")
 AT_MOST = 300
 """Synthetic queries of a collection: a third of what `evaluate` makes."""

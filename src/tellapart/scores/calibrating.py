@@ -30,8 +30,8 @@ they are. Not measured at half or twice."""
 ANSWERED = 0.9
 """Of queries whose answer is among the first ten hits, so many must not be told that nothing answers them. An argument
 of `calibrate`. docs/benchmarks/refusing.md has what .8 to .98 cost: .9 is best on average where a wrong refusal is
-twice as bad as a list that does not answer (regret .015; .95: .043), .95 where it is three times as bad (.012; .9:
-.034), .8 where it is as bad; five collections do not separate them."""
+twice as bad as a list that does not answer, .95 where it is three times as bad, .8 where it is as bad; five collections
+do not separate them."""
 
 LIKELY = 0.5
 """Where there is an answer with at least this probability, it is never said that nothing answers: where the queries

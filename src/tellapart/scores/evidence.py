@@ -29,15 +29,12 @@ LEAST = 1e-9
 """Keeps the share of a probability of 0 finite."""
 
 RANK_POWER = 0.5
-"""Of the rank in `claims`. Of 0, .25, .5, 1, 2 and 4 it gave the shortest lists on the sets that bench/lists.py
-reports (measured once), 0 (no rank) longer ones on six of eight; half and twice change hardly anything."""
+"""Of the rank in `claims`. Chosen among 0 (no rank), .25, .5, 1, 2 and 4 for the shortest lists on the sets of
+bench/lists.py."""
 
 FOREIGN_SHARE = 0.2
-"""Of the weight of lists without an answer. Calibrated without judgements, 4 % of 190 queries of other collections then
-get an answer on cranfield (27 % without the list), 9 % on cosqa (29 %), 3 % on med (8 %), 17 % on xquad (26 %), and
-people's queries as often as before; on wikiqa, an encyclopaedia, no fewer. Near misses are told with an AUROC that is
-up to .011 lower, on the 30 judged queries of med .04. .1 does about half as much, .33 costs more (measured once;
-docs/benchmarks/calibration.md has six other collections' queries)."""
+"""Of the weight of lists without an answer. docs/benchmarks/calibration.md has what it does to queries of other
+collections. Chosen among .1, which does less, .2 and .33, with which near misses are told less well."""
 
 SECOND_LOOK = ANSWER_FEATURES.index("best second look")
 
@@ -98,9 +95,7 @@ class AnswerTable:
         """Describe the lists; None where there are none of one kind.
 
         Relevance of their hits is predicted by a fit on queries of other clusters. With a second look only its best
-        score is told. On 766 development questions of wikiqa it reaches .860; learned beside it the second best, the
-        log-sum-exp of six or the cosine change that by -.005 to +.003, and reading the whole section too by +.001
-        [-.010, +.012] (494 questions; measured once).
+        score is told: on development questions of wikiqa nothing learned beside it helped.
         """
         found = [each for each in observed if each.found]
         near = [each for each in found if len(each.without)]

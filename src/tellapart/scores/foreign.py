@@ -72,5 +72,5 @@ FOREIGN_QUERIES = (
     "Tenants may withhold part of the rent while the heating is broken.",
 )
 """Written for this purpose: everyday questions, keywords and statements of one to fourteen words, of many fields, so
-that neither length nor form gives them away. A few have an answer in a general corpus; one in five of what has none is
-all that they weigh (`evidence.FOREIGN_SHARE`)."""
+that neither length nor form gives them away. A few have an answer in a general corpus, so together they weigh a fifth
+of all lists without an answer (`evidence.FOREIGN_SHARE`)."""

@@ -18,8 +18,8 @@ from tellapart.errors import TellapartError
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-"""Of a precision: of 20 calibrations at most one gives a threshold that keeps it not, as is usual; an
-argument of `precision_threshold`."""
+"""Of a precision: of 20 calibrations at most one gives a threshold that does not keep it, as is usual; an argument of
+`precision_threshold`."""
 
 STEPS = 40
 """Thresholds that are tried for a precision, each accepting a fortieth of the queries more: fewer leave a

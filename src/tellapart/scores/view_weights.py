@@ -26,9 +26,8 @@ EVIDENCE_NATS = 2.0
 
 SYMMETRIC_NATS = 4.0
 """The same for a symmetric relation, where both are first made as sharp as fits. Such a relation mostly is likeness
-itself: from five pairs of each of the three of docs/benchmarks/relations.md, with 2 nats and the cosine as sharp as
-it is, 14 % of its precision was lost, with 4 nothing (4 draws). Of directed relations between glosses the same would
-cost what five pairs gain (28 %, then 2 %)."""
+itself, and with 2 nats five pairs lost some of its precision. Directed relations between glosses would lose with 4 what
+five pairs gain."""
 
 SHARPNESS = (0.05, 30.0)
 """Between these the factor of all weights is sought that makes answers most likely; wide."""

@@ -57,7 +57,7 @@ def fit(measured: Sequence[MeasuredArms], start: GainModel | None = None) -> Gai
     The likelihood is composite: every arm by itself, the arms of a collection sharing the weight of one observation.
     So a collection counts once, however many arms it has, and what is fitted is what is used: how far the gain of an
     arm is from what was expected. (With the joint likelihood the small differences between neighbours, which are
-    measured most exactly, outweigh the large ones: it gave synthetic queries a tenth of their worth.)
+    measured most exactly, outweigh the large ones, and synthetic queries get far too little weight.)
 
     The coefficients maximise the expected log likelihood given what is known of each collection's scale (EM); the
     spreads maximise the likelihood with the coefficients held fixed. `start` is a model of nearly the same collections,

@@ -33,16 +33,16 @@ Floats = NDArray[np.float64]
 DATA = "data/posterior.json"
 
 DEGREES = 2.0
-"""Degrees of freedom of the collections' distribution. The likelihood of the development collections falls from 1.5 to
-8 (by 1.7 from 1.5 to 2.5); below 2 a few far values of the scale would decide alone."""
+"""Degrees of freedom of the collections' distribution. The fewer, the likelier are the development collections; below 2
+a few far values of the scale would decide alone."""
 
 NODES = 9
 """Values of the scale that stand for its distribution, each for a ninth of it."""
 
 OWN = 0.05
-"""Deviation of a gain by itself, at distance 1, once gains are measured together. Of 0, .03 and .05, tried with the
-collection left out and twenty judged queries, 0 lets the 90 % intervals hold 68 % of the gains at a mean regret of
-.005, .03 81 %, and .05 86 % at .002. Chosen on the development collections."""
+"""Deviation of a gain by itself, at distance 1, once gains are measured together. Chosen among 0, .03 and .05 on the
+development collections, each left out in turn: with less the 90 % intervals hold too few of the gains.
+docs/benchmarks/judging_drawn.md has how many they hold after twenty judged queries."""
 
 HALVINGS = 36
 """Steps of a bisection over twelve deviations either way: to a ten-billionth."""

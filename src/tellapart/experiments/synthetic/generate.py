@@ -221,8 +221,8 @@ DRAWINGS = 5
 
 
 TELLING = tuple(source for source in QuerySource if source is not QuerySource.RARE_TERMS)
-"""Kinds of queries that rank configurations somewhat as people's do. Rare terms rank them against people: their rank
-correlation is -.20 with minilm, where that of titles is +.57 (docs/benchmarks/verdict.md)."""
+"""Kinds of queries that rank configurations somewhat as people's do. With minilm rare terms rank them the other way
+round (docs/benchmarks/verdict.md, kinds of synthetic queries)."""
 
 
 def run_synthetic(
@@ -277,8 +277,8 @@ def run_synthetic(
 
 
 CHANCE_TIMES = 3.0
-"""A mean nDCG@10 of the default up to so many times that of a random order tells nothing. It is .7 on limit-small,
-where synthetic queries mislead most, and 12 or more on the other 13 development collections."""
+"""A mean nDCG@10 of the default up to so many times that of a random order tells nothing. Of the development
+collections limit-small, where synthetic queries mislead most, lies below it, and the others far above."""
 
 
 def tells_nothing(experiment: Experiment, documents: int) -> bool:
