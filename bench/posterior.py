@@ -104,11 +104,9 @@ def people_margins(every: Sequence[Setting], *, code: bool, without: str = "") -
     return log.Margins(mean([m.lengths for m in margins]), mean([m.shares for m in margins]))
 
 
-def synthetic_weights(
-    setting: Setting, every: Sequence[Setting], dropped: Sequence[str] = LEFT_OUT
-) -> Floats:
+def synthetic_weights(setting: Setting, every: Sequence[Setting]) -> Floats:
     """Weights (n,) that make synthetic queries as long, and as like their answers, as people's elsewhere; mean 1."""
-    kept = np.array([source not in dropped for source in setting.synthetic.sources])
+    kept = np.array([source not in LEFT_OUT for source in setting.synthetic.sources])
     if not kept.any():
         kept[:] = True
     people = people_margins(every, code=setting.code, without=setting.collection)
@@ -230,6 +228,8 @@ def main() -> None:
     chosen = options.parse_args()
     every = settings(data_folder(), chosen.indexes, chosen.only)
     agreed = [agreement_of(each, synthetic_weights(each, every) > 0) for each in every]
+    for each, own in zip(every, agreed, strict=True):
+        sys.stderr.write(f"{each.collection}, {each.encoder}: {own:.2f}\n")
     sys.stderr.write(f"agreement of words and vectors: {np.mean(agreed):.3f} +- {np.std(agreed):.3f}\n")
     kept = {
         "rankers": {

@@ -8,16 +8,15 @@ the normalised entropy; and the weight of the vectors is their part of what both
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.engine.configuration import Configuration
 from tellapart.experiments.experiment import Experiment
-from tellapart.experiments.posterior.moves import vector_share
+from tellapart.experiments.posterior.moves import vector_share, weight_beside
 from tellapart.experiments.statistics import compare
-from tellapart.rankers.registry import Parameters
 
 DEPTH = 100
 """Scores of each side that are looked at: about what users fuse. Over all units BM25, which most of them do not match,
@@ -91,8 +90,7 @@ def _columns(experiment: Experiment, default: Configuration) -> dict[float, Weig
     columns = {vector_share(default): experiment.arms[experiment.default].values[:, 0]}
     for measured in experiment.arms.values():
         for place, each in enumerate(measured.arm.variants):
-            plain = replace(each, parameters=Parameters(weight=each.parameters.weight))
-            alike = each.granularities == default.granularities and each.encoder in (None, default.encoder)
-            if alike and each == plain and each.ranker in ("bm25", "knn", "hybrid"):
-                columns.setdefault(vector_share(each), measured.values[:, place])
+            weight = weight_beside(default, each)
+            if weight is not None:
+                columns.setdefault(weight, measured.values[:, place])
     return columns

@@ -200,7 +200,7 @@ def cross_fit(experiment: Experiment, *, seed: int = 0) -> Mapping[str, CrossFit
     fitted = {}
     for name, measured in experiment.arms.items():
         weighted = measured.values * weights[:, None]
-        chosen = chosen_variant(weighted)
+        chosen = _first_best(weighted)
         # Weighted means choose, but each query keeps its own value.
         own = cross_fitted(weighted, folds) / np.where(weights > 0, weights, 1.0)
         spans = None if measured.spans is None else measured.spans[:, chosen]
@@ -208,11 +208,11 @@ def cross_fit(experiment: Experiment, *, seed: int = 0) -> Mapping[str, CrossFit
     return MappingProxyType(fitted)
 
 
-def assign_folds(clusters: Sequence[str], *, folds: int = FOLDS, seed: int = 0) -> Folds:
+def assign_folds(clusters: Sequence[str], *, seed: int = 0) -> Folds:
     """Give each query (n,) a fold; queries of one cluster share theirs, folds are equally many clusters."""
     labels = sorted(set(clusters))
     order = np.random.default_rng(seed).permutation(len(labels))
-    fold_of = {labels[label]: position % folds for position, label in enumerate(order.tolist())}
+    fold_of = {labels[label]: position % FOLDS for position, label in enumerate(order.tolist())}
     return np.array([fold_of[cluster] for cluster in clusters], dtype=np.int64)
 
 
@@ -229,16 +229,12 @@ def cross_fitted(values: Values, folds: Folds) -> Values:
     return scored
 
 
-def chosen_variant(values: Values) -> int:
-    """Column with the best mean over all queries; the first of equals."""
-    return _first_best(values)
-
-
 def optimism(values: Values, folds: Folds) -> float:
     """How much the best mean of several columns overstates what choosing the best brings on other queries."""
     return float(values.mean(axis=0).max() - cross_fitted(values, folds).mean())
 
 
 def _first_best(values: Values) -> int:
+    """Column with the best mean over all queries; the first of equals."""
     means = values.mean(axis=0)
     return int(np.flatnonzero(means >= means.max() - 1e-12)[0])

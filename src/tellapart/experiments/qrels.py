@@ -13,7 +13,7 @@ from tellapart.experiments.textfiles import LineError, numbered_lines, replacing
 
 QUERY_HEADERS = frozenset({("query-id", "text"), ("qid", "text"), ("_id", "text")})
 QRELS_HEADER = ("query-id", "corpus-id", "score")
-SPAN_COLUMNS = ("query-id", "start", "end")
+SPAN_COLUMNS = ("query-id", "start", "end", "corpus-id")
 LARGEST_NUMBER = 2**31 - 1
 """Grades and offsets are kept as int32; the smallest one stands for `unjudged`."""
 
@@ -252,8 +252,8 @@ def _choose_split(folder: Path, split: str | None) -> tuple[Path, str]:
     return splits[split], split
 
 
-def read_spans(path: Path, *, document_column: str = "corpus-id") -> tuple[SpanJudgement, ...]:
-    """Read span judgements: tab-separated with a header that names at least query-id, a document, start, end.
+def read_spans(path: Path) -> tuple[SpanJudgement, ...]:
+    """Read span judgements: tab-separated with a header that names at least query-id, corpus-id, start, end.
 
     A column `score` is the grade (1 where there is none); further columns are passed over. Offsets are
     code points of the document's text, the end exclusive.
@@ -264,14 +264,14 @@ def read_spans(path: Path, *, document_column: str = "corpus-id") -> tuple[SpanJ
     lines = numbered_lines(path)
     number, header = next(lines, (0, ""))
     columns = [name.strip() for name in header.split("\t")]
-    missing = [name for name in (*SPAN_COLUMNS, document_column) if name not in columns]
+    missing = [name for name in SPAN_COLUMNS if name not in columns]
     if missing:
         raise LineError(path, max(number, 1), f"the header lacks the column {missing[0]!r}; found {columns}")
-    spans = [_span(path, number, columns, line, document_column) for number, line in lines]
+    spans = [_span(path, number, columns, line) for number, line in lines]
     return tuple(dict.fromkeys(spans))
 
 
-def _span(path: Path, number: int, columns: list[str], line: str, document_column: str) -> SpanJudgement:
+def _span(path: Path, number: int, columns: list[str], line: str) -> SpanJudgement:
     cells = line.split("\t")
     if len(cells) != len(columns):
         raise LineError(path, number, f"{len(cells)} columns, but the header has {len(columns)}")
@@ -281,7 +281,7 @@ def _span(path: Path, number: int, columns: list[str], line: str, document_colum
     if not 0 <= start < end:
         raise LineError(path, number, f"[{start}, {end}) is not a span; need 0 <= start < end")
     grade = _integer(path, number, "grade", row["score"]) if "score" in row else 1
-    return SpanJudgement(row["query-id"].strip(), row[document_column].strip(), start, end, grade)
+    return SpanJudgement(row["query-id"].strip(), row["corpus-id"].strip(), start, end, grade)
 
 
 def _excerpt(line: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tellapart.errors import TellapartError
-from tellapart.experiments.qrels import Qrels, QueryTexts
+from tellapart.experiments.qrels import QueryTexts
 from tellapart.experiments.textfiles import read_text
 
 
@@ -32,14 +32,6 @@ class Annotations:
     queries: QueryTexts
     targets: Mapping[str, tuple[Target, ...]]
     categories: Mapping[str, str]
-
-    def qrels(self) -> Qrels:
-        """The targets as judgements by path, grade 1 for primary and secondary ones alike."""
-        return Qrels(
-            MappingProxyType(
-                {query: {target.path: 1 for target in targets} for query, targets in self.targets.items()}
-            )
-        )
 
 
 def read_semble(path: Path) -> Annotations:

@@ -169,7 +169,6 @@ def estimate_means(
     clusters: ArrayLike | None = None,
     draws: int = DRAWS,
     seed: int = 0,
-    confidence: float = CONFIDENCE,
 ) -> tuple[Estimate, ...]:
     """Give the mean of each column of `values` (n, m), which lie between 0 and 1, with a bootstrap-t interval.
 
@@ -180,7 +179,7 @@ def estimate_means(
     if len(sums.sizes) < 2:
         return tuple(Estimate(float(mean), math.nan, math.nan) for mean in sums.means)
     ends = np.repeat([[0.0], [1.0]], matrix.shape[1], axis=1)
-    low, high = bootstrap_t(sums.with_singles(ends), draws=draws, seed=seed, confidence=confidence)
+    low, high = bootstrap_t(sums.with_singles(ends), draws=draws, seed=seed, confidence=CONFIDENCE)
     limits = zip(sums.means, np.maximum(low, 0.0), np.minimum(high, 1.0), strict=True)
     return tuple(Estimate(*map(float, each)) for each in limits)
 
@@ -216,7 +215,6 @@ def tied_group(
     values: ArrayLike,
     *,
     clusters: ArrayLike | None = None,
-    alpha: float = ALPHA,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> TiedGroup:
@@ -231,7 +229,7 @@ def tied_group(
     raw = permutation_p(sums, draws=draws, seed=seed)
     adjusted = dict(zip(others, holm([float(raw[column]) for column in others]), strict=True))
     ps = tuple(adjusted.get(column, 1.0) for column in range(matrix.shape[1]))
-    return TiedGroup(best, tuple(column for column, p in enumerate(ps) if p > alpha), ps)
+    return TiedGroup(best, tuple(column for column, p in enumerate(ps) if p > ALPHA), ps)
 
 
 def _numbers(values: ArrayLike) -> Floats:

@@ -269,7 +269,7 @@ class Verdict:
         said = f'<p>{escape(self.reason)}</p><p class="status">{escape(self.measure)}</p>'
         return notebook.framed(said + notebook.intervals(rows))
 
-    def keep(self, index: Index, *, now: datetime | None = None) -> None:
+    def keep(self, index: Index) -> None:
         """Let searches of an index follow this verdict, in place of the one that it holds.
 
         A verdict on values that were measured elsewhere names no corpus: it is kept for the documents as they are now.
@@ -294,7 +294,7 @@ class Verdict:
                 self.reason,
                 state,
                 None if encoder is None else snapshot.encoders[encoder].fingerprint,
-                (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+                datetime.now(UTC).isoformat(timespec="seconds"),
                 generation_with(index.store),
             )
         if self.provenance is Provenance.EXAMPLES:

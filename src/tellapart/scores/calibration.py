@@ -245,21 +245,19 @@ def expected_calibration_error(probabilities: ArrayLike, relevant: ArrayLike, bi
     return float(_bin_errors(predicted, labels[None], bins)[0])
 
 
-def errors_by_chance(
-    probabilities: ArrayLike, bins: int = DECILES, *, draws: int = CHANCES, seed: int = 0
-) -> Floats:
-    """Calibration errors (draws,) that the probabilities (n,) show when they are perfect.
+def errors_by_chance(probabilities: ArrayLike) -> Floats:
+    """Calibration errors (CHANCES,) in deciles that the probabilities (n,) show when they are perfect.
 
     Relevance is drawn from the probabilities themselves, so that nothing but the number of hits makes the error: the
     consistency resampling of Broecker and Smith (2007). An error found that lies within these says nothing against the
     probabilities.
     """
     predicted = np.asarray(probabilities, dtype=np.float64)
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
     return np.concatenate(
         [
-            _bin_errors(predicted, draw.uniform(size=(1, len(predicted))) < predicted, bins)
-            for _ in range(draws)
+            _bin_errors(predicted, draw.uniform(size=(1, len(predicted))) < predicted, DECILES)
+            for _ in range(CHANCES)
         ]
     )
 

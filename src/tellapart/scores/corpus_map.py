@@ -30,6 +30,7 @@ from tellapart.scores.vectors import (
     copies,
     effective_rank,
     hubness,
+    row_keys,
     without_vector,
 )
 
@@ -266,8 +267,7 @@ def _neighbours(
 
 
 def _copied(vectors: Vectors) -> NDArray[np.bool_]:
-    keys = np.array([hash(row.tobytes()) for row in vectors])
-    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(row_keys(vectors), return_inverse=True, return_counts=True)
     return np.asarray(counts[inverse] > 1)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import Granularity
 from tellapart.engine import Index
 from tellapart.experiments.measures import Measure, evaluate_run
+from tellapart.experiments.qrels import Qrels
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.statistics import Comparison, compare_all, holm
 from tellapart.rankers.run import RankedDocuments, Run
@@ -70,7 +71,7 @@ def try_cures(
             names = [identifiers[int(documents[at])] for at in order]
             names = [each for each in dict.fromkeys(names) if not (queries.ignore_same_id and each == query)]
             rankings[query] = RankedDocuments(tuple(names), -np.arange(len(names), dtype=np.float64))
-        judged = type(queries.qrels)({query: queries.qrels.grades[query] for query in asked})
+        judged = Qrels({query: queries.qrels.grades[query] for query in asked})
         return evaluate_run(Run(rankings), judged, [MEASURE]).values[MEASURE]
 
     plain = values(encoded @ units.T)

@@ -44,9 +44,9 @@ def arranged(vectors: Vectors, layout: MapLayout, *, seed: int = 0, progress: Pr
     return _fitted(_by_neighbours(vectors, seed, progress))
 
 
-def nearest_of(vectors: Vectors, among: Vectors, k: int = NEAREST) -> tuple[NDArray[np.int64], Vectors]:
-    """Rows (n, k) of the nearest by inner product, and those products."""
-    k = min(k, len(among))
+def nearest_of(vectors: Vectors, among: Vectors) -> tuple[NDArray[np.int64], Vectors]:
+    """Rows (n, NEAREST) of the nearest by inner product, and those products."""
+    k = min(NEAREST, len(among))
     rows = np.empty((len(vectors), k), dtype=np.int64)
     products = np.empty((len(vectors), k), dtype=np.float32)
     for first in range(0, len(vectors), 512):

@@ -190,15 +190,13 @@ def search_relation(index: Index, place: str, name: str, k: int = 10) -> SearchR
     return SearchResult(request, Configuration(encoder, (level,), "knn"), why, hits, notes=notes)
 
 
-def surroundings_in(
-    index: Index, snapshot: Snapshot, encoder: str, level: Granularity, *, seed: int = 0
-) -> Surroundings:
+def surroundings_in(index: Index, snapshot: Snapshot, encoder: str, level: Granularity) -> Surroundings:
     """Describe the units of one level by mean, covariance and a sample."""
     vectors = snapshot.vectors(encoder, level)
     moments = vectors.moments()
     rows = np.arange(vectors.n_rows) if vectors.alive is None else np.flatnonzero(vectors.alive)
     if len(rows) > CANDIDATES:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, CANDIDATES, replace=False))
+        rows = np.sort(np.random.default_rng(0).choice(rows, CANDIDATES, replace=False))
     sample = vectors.take(rows)
     there = sample.any(axis=1)
     named = _named(index, snapshot, level, rows[there], sample[there])

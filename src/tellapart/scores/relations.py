@@ -253,11 +253,11 @@ class RelationModel:
         return model
 
 
-def surroundings_of(units: NamedUnits, *, seed: int = 0) -> Surroundings:
+def surroundings_of(units: NamedUnits) -> Surroundings:
     """Describe units that are all in memory."""
     rows = np.arange(len(units))
     if len(rows) > CANDIDATES:
-        rows = np.sort(np.random.default_rng(seed).choice(len(rows), CANDIDATES, replace=False))
+        rows = np.sort(np.random.default_rng(0).choice(len(rows), CANDIDATES, replace=False))
     vectors = units.vectors
     return Surroundings(vectors.mean(axis=0), np.cov(vectors, rowvar=False), units.taken(rows))
 

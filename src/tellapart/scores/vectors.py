@@ -117,16 +117,21 @@ def effective_rank(moments: Moments) -> Diagnostic:
 
 
 def _keys(vectors: VectorReader) -> NDArray[np.uint64]:
-    """Hash each live vector that is not zero: a random combination of its bits, so that equal ones agree."""
-    factors = np.random.default_rng(0).integers(1, 2**63, vectors.dim, dtype=np.uint64) | np.uint64(1)
+    """Hash each live vector that is not zero."""
     parts = [np.zeros(0, np.uint64)]
     for first, block in vectors.blocks():
         alive = block.any(axis=1)
         if vectors.alive is not None:
             alive &= vectors.alive[first : first + len(block)]
-        bits = np.ascontiguousarray(block[alive]).view(np.uint32).astype(np.uint64)
-        parts.append(bits @ factors)
+        parts.append(row_keys(block[alive]))
     return np.concatenate(parts)
+
+
+def row_keys(rows: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Hash each row (n, dim): a random combination of its bits, so that equal ones agree (n,)."""
+    factors = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
+    keys: NDArray[np.uint64] = np.ascontiguousarray(rows).view(np.uint32).astype(np.uint64) @ factors
+    return keys
 
 
 NEIGHBOURS = 10

@@ -11,9 +11,8 @@ import numpy as np
 from tellapart.engine.configuration import Configuration
 from tellapart.experiments.posterior.evidence import Rival, Weighed
 from tellapart.experiments.posterior.model import Floats, GainPosterior
-from tellapart.experiments.posterior.moves import vector_share
+from tellapart.experiments.posterior.moves import vector_share, weight_beside
 from tellapart.experiments.statistics import MARGIN
-from tellapart.rankers.registry import Parameters
 
 RISK = 0.1
 """Probability of losing more than MARGIN that is accepted when the default is left: a requirement, not an estimate."""
@@ -143,13 +142,8 @@ def _weight_curve(
         return ()
     found = {vector_share(default): WeightGain(vector_share(default), 0.0, 0.0, 0.0)}
     for rival, gain in zip(rivals, gains, strict=True):
-        each = rival.configuration
-        plain = Configuration(
-            each.encoder, each.granularities, each.ranker, Parameters(weight=each.parameters.weight)
-        )
-        alike = each.granularities == default.granularities and each.encoder in (None, default.encoder)
-        if alike and each == plain and each.ranker in ("bm25", "knn", "hybrid"):
-            weight = vector_share(each)
+        weight = weight_beside(default, rival.configuration)
+        if weight is not None:
             found.setdefault(weight, WeightGain(weight, gain.expected, gain.low, gain.high))
     return tuple(found[weight] for weight in sorted(found))
 

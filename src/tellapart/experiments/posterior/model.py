@@ -21,6 +21,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,10 +217,16 @@ RANKED, ADAPTED = "rankers", "adapted"
 
 
 @cache
-def load_models(about: str = RANKED) -> Models:
+def shipped_table() -> dict[str, Any]:
     """Read what was learned from the development collections (bench/posterior.py writes it)."""
     text = files("tellapart.experiments").joinpath(DATA).read_text(encoding="utf-8")
-    kept = json.loads(text)[about]
+    return dict(json.loads(text))
+
+
+@cache
+def load_models(about: str = RANKED) -> Models:
+    """Give the models that were learned from the development collections."""
+    kept = shipped_table()[about]
     return Models(GainModel.decode(kept["synthetic"]), GainModel.decode(kept["alone"]))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import KIND_OF, Kind
 from tellapart.engine.configuration import Configuration
 from tellapart.index.latent import LSA
-from tellapart.rankers.registry import default_weight
+from tellapart.rankers.registry import Parameters, default_weight
 
 Floats = NDArray[np.float64]
 
@@ -83,6 +85,17 @@ def vector_share(configuration: Configuration) -> float:
         ]
         return given if given is not None else sum(kinds) / len(kinds)
     return EQUAL_PARTS if configuration.ranker in ("rrf", "structure") else 1.0
+
+
+def weight_beside(default: Configuration, other: Configuration) -> float | None:
+    """Weight of the vectors in a configuration that differs from a hybrid in nothing else; None for any other.
+
+    BM25 has the weight 0, nearest neighbours have 1.
+    """
+    plain = replace(other, parameters=Parameters(weight=other.parameters.weight))
+    alike = other.granularities == default.granularities and other.encoder in (None, default.encoder)
+    on_curve = alike and other == plain and other.ranker in ("bm25", "knn", "hybrid")
+    return vector_share(other) if on_curve else None
 
 
 def is_trained(encoder: str | None) -> bool:

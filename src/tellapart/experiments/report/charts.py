@@ -18,11 +18,6 @@ def quality_scale(values: Sequence[float]) -> Scale:
     return fitting(values, least=0.01, within=(0.0, 1.0))
 
 
-def ordered(verdict: Verdict) -> list[Finding]:
-    """Findings by mean, best first: the order, and the numbers, of every chart and table."""
-    return sorted(verdict.findings, key=lambda finding: (-finding.mean, finding.name))
-
-
 def role(finding: Finding, verdict: Verdict) -> str:
     """What a finding is to the reader; also its class in the style sheet."""
     if finding.name == verdict.choice:
@@ -32,7 +27,7 @@ def role(finding: Finding, verdict: Verdict) -> str:
 
 def cost_chart(verdict: Verdict) -> Chart:
     """Quality against the time of a query: dots with the ranks of the findings."""
-    findings = ordered(verdict)
+    findings = verdict.ranked()
     scale = quality_scale([finding.mean for finding in findings])
     times = [math.log10(max(finding.cost.query_ms, 0.01)) for finding in findings]
     across = Scale(min(times) - 0.15, max(times) + 0.15)

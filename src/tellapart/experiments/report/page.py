@@ -17,11 +17,11 @@ from tellapart.experiments.query_set import Provenance, QuerySet
 from tellapart.experiments.report.charts import (
     cost_chart,
     length_chart,
-    ordered,
     quality_scale,
     role,
     weight_chart,
 )
+from tellapart.experiments.statistics import DRAWS
 from tellapart.experiments.textfiles import replacing
 from tellapart.experiments.verdict import Finding, Verdict
 from tellapart.index.home import name_of
@@ -89,7 +89,7 @@ def contents_of(index: Index, verdict: Verdict, judged: QuerySet | None = None, 
 
 def render(contents: Contents) -> str:
     """Write the page; the same contents give the same characters."""
-    verdict, findings = contents.verdict, ordered(contents.verdict)
+    verdict, findings = contents.verdict, contents.verdict.ranked()
     names = (verdict.choice, verdict.best.name, verdict.default, verdict.reference)
     compared = list(dict.fromkeys(names))
     return render_page(
@@ -160,7 +160,7 @@ def _by_granularity(findings: list[Finding]) -> list[Row]:
     return list(best.values())
 
 
-TESTED = ("intervals, p", "paired bootstrap-t and sign flips, 10,000 draws; Holm over all configurations")
+TESTED = ("intervals, p", f"paired bootstrap-t and sign flips, {DRAWS:,} draws; Holm over all configurations")
 
 
 def score_settings(verdict: Verdict) -> tuple[tuple[str, str], ...]:

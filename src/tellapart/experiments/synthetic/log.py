@@ -9,23 +9,19 @@ become those of people's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tellapart.corpus.document import KIND_OF, Kind
+from tellapart.experiments.posterior.model import shipped_table
 from tellapart.index.lexical import analyse_query, defaults
 
 if TYPE_CHECKING:
     from tellapart.engine.facade import Index
-
-DATA = "data/posterior.json"
 
 LENGTHS = (2.5, 4.5, 7.5, 12.5)
 SHARES = (0.5, 0.75, 0.999)
@@ -85,11 +81,9 @@ class Margins:
         return cls(tuple(lengths.tolist()), tuple(shares.tolist()))
 
 
-@cache
 def usual(kind: Kind) -> Margins:
     """Give the margins of people's queries on the development collections of prose or of code."""
-    kept = json.loads(files("tellapart.experiments").joinpath(DATA).read_text(encoding="utf-8"))
-    found = kept["people"][kind.value]
+    found = shipped_table()["people"][kind.value]
     return Margins(tuple(found["lengths"]), tuple(found["shares"]))
 
 
