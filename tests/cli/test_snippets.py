@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tellapart.cli.output import WIDTH, printable, snippet
 from tellapart.corpus.document import Kind
+from tellapart.engine.snippets import WIDTH, chosen_lines, printable
+from tellapart.engine.snippets import snippet as laid_out
+
+
+def snippet(text, count, *, mark=str, **asked):
+    """Choose lines and lay them out."""
+    return laid_out(chosen_lines(text, count, **asked), mark=mark)
+
 
 LONG = "def process(data):\n" + "".join(f"    step_{n} = data + {n}\n" for n in range(40))
 LONG += '    raise RuntimeError("warp core breach")\n'
@@ -106,3 +113,13 @@ def test_a_match_over_lines_is_marked_in_each():
         "  [beta]",
         "…",
     ]
+
+
+def test_a_line_that_is_asked_for_is_shown_with_its_number():
+    lines = chosen_lines("\n\n" + LONG, 3, line=20, kind=Kind.CODE)
+    assert laid_out(lines, numbered_from=101)[1:-1] == [
+        "120: step_18 = data + 18",
+        "121: step_19 = data + 19",
+        "122: step_20 = data + 20",
+    ]
+    assert laid_out(chosen_lines(LONG, 2, line=0)) == ["def process(data):", "    step_0 = data + 0", "…"]

@@ -463,3 +463,15 @@ def test_pathological_names_are_served(tmp_path):
 
 def test_paths_are_as_they_are(tmp_path: Path):
     assert Roots.of([tmp_path]).holds(tmp_path / "not" / "there")
+
+
+def test_shown_lines_are_those_that_match_with_their_numbers(corpus):
+    asked = {"query": "attempt", "mode": "regex", "max_snippet_lines": 1}
+    (found, none) = asking([corpus], ("search", asked), ("search", {**asked, "max_snippet_lines": 0}))
+    for hit in found.structured_content["hits"]:
+        (line,) = [line for line in hit["text"].splitlines() if line != "…"]
+        number, _, shown = line.partition(": ")
+        assert "attempt" in shown
+        assert (corpus / hit["path"]).read_text().splitlines()[int(number) - 1].strip() == shown.strip()
+    assert {hit["text"] for hit in none.structured_content["hits"]} == {""}
+    assert all(hit["cut"] for hit in none.structured_content["hits"])

@@ -13,6 +13,7 @@ from tellapart.engine.opened import partial_notes
 from tellapart.engine.packing import count_tokens, cut_to_tokens
 from tellapart.engine.relevance import missing_words, nothing_relevant
 from tellapart.engine.request import SearchRequest
+from tellapart.engine.snippets import lines_of_hit, snippet
 from tellapart.errors import TellapartError
 from tellapart.index.settings import located
 from tellapart.serving.mcp_about import indexing_summary, state_notes
@@ -57,7 +58,8 @@ def search(
     with project.shared.use() as index:
         if mode == "meaning" and not index.settings.encoders:
             ranker = "auto"
-            notes.append("no vectors yet, so the words decided: they are being made, ask again later")
+            more = ": they are being made, ask again later" if project.encoding else ""
+            notes.append(f"no vectors, so the words decided{more}")
         pattern = {"exact": re.escape(query), "regex": query}.get(mode)
         request = SearchRequest(
             query if pattern is None else None,
@@ -155,7 +157,7 @@ def get(
         if not _inside(index, roots, unit.stored.document.path):
             raise TellapartError(f"{unit.stored.document.id!r} lies outside of what may be searched here")
         first, last = unit.lines
-        text = (unit.indent + unit.text).strip("\n")
+        text = (unit.indent + unit.text).rstrip().strip("\n")
         start = first if first_line is None else first_line
         if not first <= start <= last:
             raise TellapartError(f"first_line is {start}, but the unit has lines {first} to {last}")
@@ -227,7 +229,7 @@ def _page(
     shown: list[FoundUnit] = []
     left = max_tokens - FRAME - sum(count_tokens(note) for note in notes)
     for hit in hits[offset : offset + top_k]:
-        unit, cost = _fitted(hit, left, max_snippet_lines, first=not shown)
+        unit, cost = _fitted(hit, result.request, left, max_snippet_lines, first=not shown)
         if unit is None:
             break
         shown.append(unit)
@@ -248,26 +250,31 @@ def _page(
     return answer
 
 
-def _fitted(hit: Hit, left: int, max_lines: int | None, *, first: bool) -> tuple[FoundUnit | None, int]:
+def _fitted(
+    hit: Hit, request: SearchRequest, left: int, max_lines: int | None, *, first: bool
+) -> tuple[FoundUnit | None, int]:
     """A hit cut to what is left of the budget; None where that is not worth it."""
-    whole = text = (hit.indent + hit.text).strip("\n").rstrip()
-    if max_lines is not None:
-        text = "\n".join(text.split("\n")[:max_lines])
+    if max_lines is None:
+        text, cut = (hit.indent + hit.text).strip("\n").rstrip(), False
+    else:
+        lines = lines_of_hit(hit, max_lines, request.query or "", request.regex)
+        text, cut = "\n".join(snippet(lines, numbered_from=hit.lines[0])), lines.before or lines.after
     room = left - FRAME
     cost = count_tokens(text)
     if cost > room:
         if room < WORTH_CUTTING and not first:
             return None, 0
-        text = cut_to_tokens(text, room).rstrip()
+        text, cut = cut_to_tokens(text, room).rstrip(), True
         cost = count_tokens(text)
     unit = FoundUnit(
         path=hit.document,
         lines=hit.lines,
         granularity=hit.granularity,
+        unit=hit.unit or hit.granularity,
         id=hit.id,
         score=round(hit.score, 4),
         probability=hit.probability,
         text=text,
-        cut=len(text) < len(whole),
+        cut=cut,
     )
     return unit, cost + FRAME

@@ -21,6 +21,17 @@ from tellapart.errors import TellapartError
 from tellapart.serving import mcp_about as about
 from tellapart.serving import mcp_answers as answers
 from tellapart.serving.jobs import Jobs, evaluation
+from tellapart.serving.mcp_arguments import (
+    DEFAULT_TOKENS,
+    Budget,
+    Level,
+    Name,
+    Offset,
+    Repo,
+    SnippetLines,
+    TopK,
+    Where,
+)
 from tellapart.serving.mcp_models import (
     ContextAnswer,
     EvaluationAnswer,
@@ -32,9 +43,6 @@ from tellapart.serving.mcp_models import (
 )
 from tellapart.serving.mistakes import describe_mistakes
 from tellapart.serving.projects import Project, Projects
-
-DEFAULT_TOKENS, MOST_TOKENS = 4_000, 20_000
-"""Agents refuse answers over 25,000 tokens; theirs may count more than ours."""
 
 BUILD_PATIENCE = 20.0
 """Seconds a first search waits for the index of words: clients give up after 60, some after 30."""
@@ -53,35 +61,6 @@ INSTRUCTIONS = (
     " means that: do not guess. `status` tells how old the index is, `evaluate` measures which way of searching works"
     " best here, `explain_score` says why a hit has its place."
 )
-
-Repo = Annotated[
-    str | None,
-    Field(
-        description="Folder to search in: a repository, a worktree or a folder below. Default: where the server runs."
-    ),
-]
-Budget = Annotated[int, Field(ge=200, le=MOST_TOKENS, description="Tokens the answer may have.")]
-TopK = Annotated[int, Field(ge=1, le=50, description="How many hits at most.")]
-Offset = Annotated[
-    int, Field(ge=0, le=1_000, description="Skip so many hits: next_offset of the page before.")
-]
-SnippetLines = Annotated[
-    int | None,
-    Field(ge=0, le=1_000, description="Lines of text per hit; 0 gives places only. Default: all that fit."),
-]
-Where = Annotated[
-    list[str],
-    Field(
-        description="Only documents like this, e.g. \"language = 'python' and path like 'src/%'\"; all must hold."
-    ),
-]
-Level = Annotated[
-    str | None,
-    Field(
-        description="sentence, paragraph, section, document; function, class, file. Default: paragraph and function."
-    ),
-]
-Name = Annotated[str, Field(description="The id of a hit, PATH:LINE, or PATH.")]
 
 Answer = Callable[..., Awaitable[CallToolResult]]
 
@@ -121,7 +100,7 @@ def _finding(projects: Projects) -> tuple[Answer, ...]:
         rerank: Annotated[
             str | None,
             Field(
-                description="A cross-encoder that looks again at the first hits , slower, of"
+                description="A cross-encoder that looks again at the first hits (slower): one of"
                 " 'tellapart models'; none: no second look. Default: as the verdict says."
             ),
         ] = None,
