@@ -17,7 +17,6 @@ from tellapart import Index
 from tellapart.cluster import assemble, build, build_dataset, job, ray, tasks
 from tellapart.cluster.dataset import CompleteDocuments, Documents, LastRun, Recipe
 from tellapart.cluster.files import find_files, opener_of
-from tellapart.corpus.document import Kind
 from tellapart.corpus.sources import ScanOptions
 from tellapart.errors import LockedIndexError, TellapartError
 
@@ -298,13 +297,9 @@ def test_two_writers_exclude_each_other(corpus, tmp_path):
         first.complete()
 
 
-def test_other_settings_are_refused_and_readers_keep_the_old_rows_while_it_is_rebuilt(corpus, tmp_path):
+def test_readers_keep_the_old_rows_while_it_is_rebuilt(corpus, tmp_path):
     place = str(tmp_path / "my.lance")
     build_dataset([str(corpus)], place, encoders=())
-    with pytest.raises(TellapartError, match="no encoder, not with minilm"):
-        build_dataset([str(corpus)], place, encoders=["minilm"])
-    with pytest.raises(TellapartError, match="kind not given, not code"):
-        build_dataset([str(corpus)], place, encoders=(), options=ScanOptions(kind=Kind.CODE))
     Documents.create(place, LastRun.of(place), rebuild=True)
     assemble(place, tmp_path / "made.idx")
     assert len(Index.open(tmp_path / "made.idx")) == 49

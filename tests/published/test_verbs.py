@@ -101,10 +101,32 @@ def test_mcp(published, address, tmp_path):
         projects = Projects(Roots.of([tmp_path]), index=Address.packed(address), vectors=False)
         try:
             async with Client(make_server(projects)) as client:
-                return await client.call_tool("search", {"query": "retry with backoff"})
+                status = await client.call_tool("status")
+                return status, await client.call_tool("search", {"query": "retry with backoff"})
         finally:
             projects.close()
 
-    found = anyio.run(asked)
+    status, found = anyio.run(asked)
     assert not found.is_error
+    assert status.structured_content["index"] == str(Address.needed(address))
     assert found.structured_content["hits"][0]["path"] == "src/client.py"
+
+
+def test_no_verb_shows_the_password(published, address, call, tmp_path):
+    secret = address.replace("postgres:@", "postgres:hidden@")
+    assert secret != address
+    for arguments in (
+        ("search", "roses", "absent"),
+        ("search", "roses", "--explain", "--json"),
+        ("export", "notes", "--output", tmp_path / "out"),
+        ("related", "absent"),
+        ("status",),
+        ("status", "--skipped"),
+        ("index", tmp_path),
+        ("watch",),
+        ("clear",),
+        ("publish", "--to", secret),
+    ):
+        code, out, err = call(*arguments, "--index", secret)
+        assert (code, bool(out + err)) in ((0, True), (2, True))
+        assert "hidden" not in out + err, arguments

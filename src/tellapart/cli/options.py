@@ -15,8 +15,7 @@ from tellapart.rankers.registry import EXAMPLE_RANKERS, RANKERS, SOLVERS
 
 KEEP_ALIVE_SECONDS = 75
 """Idle time after which a server closes a connection: longer than clients keep theirs (httpx 5 seconds, aiohttp 15,
-load balancers 60). Where both close at once a request meets a closed connection and fails: at uvicorn's own 5 seconds
-half of 200 requests sent after 4.9 to 5.2 seconds did (measured once)."""
+load balancers 60). Where both close at once, a request meets a closed connection and fails."""
 
 
 def index_place(text: str) -> Path:
@@ -153,5 +152,5 @@ def whole_index(index: Path | None, path: Path | None) -> Path:
     """Find the index of a path for a verb that works on all of it; says so where the path is only a part."""
     home: Home = find_home(index, path)
     if home.where:
-        note(f"{home.folder}: all of this index counts, not only {path or 'the current folder'}")
+        note(f"{home.place}: all of this index counts, not only {path or 'the current folder'}")
     return home.folder

@@ -119,7 +119,7 @@ def search(
     else:
         print_result(result, lines=lines, explain=explain, doubted=absent is not None)
         if home.where and not result.hits:
-            note(f"only {path or 'the current folder'} was searched, of the index {home.folder}")
+            note(f"only {path or 'the current folder'} was searched, of the index {home.place}")
 
 
 def _promised(

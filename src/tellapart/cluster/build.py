@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tellapart.cluster.dataset import Documents, HeldEncoder, LastRun, Recipe
-from tellapart.cluster.files import FoundFile, address_of, find_files
+from tellapart.cluster.files import FoundFile, address_of, find_files, refuse_other_content
 from tellapart.cluster.job import ClusterJob, KnownSource, bytes_of, known_sources
 from tellapart.cluster.ray import Cluster
 from tellapart.cluster.tasks import Assignment, read_row, skip_row
@@ -75,6 +75,7 @@ def build_dataset(
         LockedIndexError: Another process writes the dataset.
     """
     place, now = address_of(output), time.time_ns()
+    refuse_other_content(place)
     before = LastRun.of(place)
     if before is not None and not sources:
         held = before.recipe
@@ -86,9 +87,11 @@ def build_dataset(
         encoders = DEFAULT_ENCODERS if before is None else [each.name for each in before.recipe.encoders]
     options = options or ScanOptions()
     recipe = _recipe(encoders, options, tuple(granularities), tuple(encoded))
+    if before is not None and not rebuild:
+        before.recipe.need_same(recipe, place)
     run = LastRun(recipe, tuple(map(address_of, sources)), options.include, options.max_bytes)
-    documents = Documents.create(place, run, rebuild=rebuild)
     found, left_out = find_files(run.sources, options, output=place, now=now)
+    documents = Documents.create(place, run, rebuild=rebuild)
     known, notes = known_sources(documents), documents.notes()
     changed = [each for each in found if not each.stamp or _stamp(known, each) != each.stamp]
     changed.sort(key=lambda each: need(each.source, now=now))

@@ -28,11 +28,9 @@ from tellapart.corpus.sources import (
 )
 from tellapart.corpus.walk import BEIR_CORPUS, Folder, ListedEntry, Walker, unfit
 from tellapart.errors import TellapartError, require
+from tellapart.index.update import RACY_NS
 
 EXTRA = "cluster"
-RACY_NS = 2_000_000_000
-"""A file changed this shortly before it was listed may change again within one tick of its clock (as in update.py)."""
-
 STAMPS = ("ETag", "etag", "content_hash", "md5Hash")
 """What stores call the hash of an object's content; without one, its size and time of change tell."""
 
@@ -274,6 +272,20 @@ def _nanoseconds(info: dict[str, Any]) -> int:
 def address_of(place: str) -> str:
     """Give the address by which every process finds a dataset."""
     return place if is_remote(place) else local_path(place)
+
+
+def refuse_other_content(place: str) -> None:
+    """Refuse to make a dataset in a local folder where something else lies.
+
+    Raises:
+        TellapartError: It is a file, or such a folder.
+    """
+    if is_remote(place) or is_dataset(place):
+        return
+    folder = Path(local_path(place))
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        what = "is a file" if folder.is_file() else "holds other files"
+        raise TellapartError(f"{place} {what}: name a folder of its own for the dataset with --output")
 
 
 def is_dataset(place: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from tellapart.cluster.ray import ATTEMPTS, LOST, SPARE, Cluster
+from tellapart.cluster.ray import ATTEMPTS, SPARE, Cluster, LostWorkError
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 from tellapart.experiments.measures import Measure
@@ -54,7 +54,7 @@ class GridOnCluster:
                     place = pending.pop(ref)
                     try:
                         found: GridValues = self.ray.result(ref)
-                    except LOST as error:
+                    except LostWorkError as error:
                         raise TellapartError(
                             f"{ATTEMPTS} workers died comparing {parts[place].arms[0].name}: run the command again"
                         ) from error

@@ -11,7 +11,7 @@ from typing import Any
 
 from tellapart.cluster.dataset import Documents
 from tellapart.cluster.files import FoundFile
-from tellapart.cluster.ray import ATTEMPTS, LOST, Cluster
+from tellapart.cluster.ray import ATTEMPTS, Cluster, LostWorkError
 from tellapart.cluster.tasks import (
     PIECE_CHARACTERS,
     Assignment,
@@ -142,7 +142,7 @@ class ClusterJob:
     def _files_done(self, ray: Cluster, files: tuple[FoundFile, ...], ref: object, advance: Advance) -> None:
         try:
             self._take(ray.result(ref))
-        except LOST:
+        except LostWorkError:
             self._look_closer(files)
             return
         advance(bytes_of(files))
@@ -180,13 +180,13 @@ class ClusterJob:
         key = collection.found.source.key
         try:
             read: RecordsRead = ray.result(ref)
-        except LOST:
+        except LostWorkError:
             self._reopen(ray, collection)
             return
         collection.seen += read.seen
         if read.to_encode:
             made = ray.submit(encode_records, self.assignment, batch)
-            self._pending[made] = partial(self._records_done, ray, collection, batch)
+            self._pending[made] = partial(self._records_done, ray, collection)
         if not read.at_end:
             self._collections.append(collection)
             return
@@ -197,17 +197,10 @@ class ClusterJob:
         ray.stop(collection.reader)
         advance(collection.found.source.size)
 
-    def _records_done(
-        self,
-        ray: Cluster,
-        collection: OpenCollection,
-        batch: object,
-        ref: object,
-        advance: Advance,
-    ) -> None:
+    def _records_done(self, ray: Cluster, collection: OpenCollection, ref: object, advance: Advance) -> None:
         try:
             self._take(ray.result(ref))
-        except LOST:
+        except LostWorkError:
             self._reopen(ray, collection)
 
     def _reopen(self, ray: Cluster, collection: OpenCollection) -> None:

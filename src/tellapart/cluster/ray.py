@@ -33,9 +33,6 @@ class LostWorkError(Exception):
     """The worker or the node that did something is gone, and nothing came back."""
 
 
-LOST = (LostWorkError,)
-
-
 @dataclass
 class Cluster:
     """A connection to a Ray cluster."""

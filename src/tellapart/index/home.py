@@ -30,6 +30,11 @@ class Home:
     folder: Path
     where: tuple[str, ...] = ()
 
+    @property
+    def place(self) -> str:
+        """How messages call the index."""
+        return place_of(self.folder)
+
 
 def find_home(index: Path | None, path: Path | None = None) -> Home:
     """Find the index for a path, as git finds a repository: in the folder itself, else in the nearest one above.
@@ -77,6 +82,11 @@ def name_of(place: Path | str) -> str:
         return address.name
     folder = Path(place).resolve()
     return (folder.parent.name if folder.name == NAME else folder.name) or "index"
+
+
+def place_of(folder: Path) -> str:
+    """Name an index in messages: by its folder, or its address without the password."""
+    return str(Address.of(folder) or folder)
 
 
 def exists(folder: Path) -> bool:

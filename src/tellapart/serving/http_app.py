@@ -18,7 +18,6 @@ from tellapart.engine import Index
 from tellapart.engine.context import context_json
 from tellapart.engine.results import search_json
 from tellapart.errors import CorruptIndexError, StaleIndexError, TellapartError
-from tellapart.index.postgres.address import Address
 from tellapart.serving import http_models as shapes
 from tellapart.serving.explaining import Explanation, explain
 from tellapart.serving.highlighting import tokens_of
@@ -213,7 +212,7 @@ def _add_jobs(app: FastAPI, service: Service) -> None:
         """Start to measure which configuration finds most here, or join what is running."""
         shared = service.index(body.index)
         judged = None if body.judged is None else judged_folder(shared.judging_home, body.judged)
-        subject = f"evaluate {Address.of(shared.folder) or shared.folder}"
+        subject = f"evaluate {shared.place}"
         work = evaluation(shared.folder, keep=body.keep, judged=judged, report=service.jobs.report(subject))
         return service.jobs.start(subject, work).to_json()
 

@@ -19,7 +19,7 @@ from tellapart.serving.units import locate
 
 def status(project: Project) -> StatusAnswer:
     """Say what is indexed and what is going on."""
-    folder, root = str(project.shared.folder), str(project.root)
+    folder, root = project.shared.place, str(project.root)
     if not project.searchable:
         return StatusAnswer(
             summary=indexing_summary(project),

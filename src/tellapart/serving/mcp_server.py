@@ -223,7 +223,7 @@ def _telling_of(projects: Projects, jobs: Jobs) -> tuple[Answer, ...]:
         """Measure which encoder, granularity and ranker find most here, with intervals; takes minutes: call again."""
         project, _ = await _find(projects, repo)
         await _built(project, ctx)
-        subject = str(project.shared.folder)
+        subject = project.shared.place
         job = jobs.latest(subject)
         if job is None or (restart and job.state != "running"):
             job = jobs.start(subject, evaluation(project.shared.folder, keep=False))

@@ -15,6 +15,7 @@ from tellapart.encoders.load import load_encoder
 from tellapart.encoders.protocol import Encoder, OfImages
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
+from tellapart.index.home import place_of
 from tellapart.index.postgres.address import Address
 from tellapart.index.store import FILE
 from tellapart.serving.http_guard import Receive
@@ -70,6 +71,11 @@ class SharedIndex:
         if asked.cancelled():
             raise GivenUpError("the client went away before its answer was there")
         return asked.result()
+
+    @property
+    def place(self) -> str:
+        """How answers call the index."""
+        return place_of(self.folder)
 
     @property
     def judging_home(self) -> Path:

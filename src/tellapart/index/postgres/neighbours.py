@@ -24,17 +24,17 @@ build goes on many times as slowly, as pgvector warns. 1,000,000 x 384 halves an
 
 FRESH_SHARE, FEW_FRESH, FRESH_ROWS = 0.03, 1_000, 10_000
 """So many new vectors wait beside the graph, where every search scores all of them, before they are added to it one by
-one: a share of those in the graph, at least the second and at most the third. Adding one takes some milliseconds;
-scoring 1,000 of 256 dimensions takes .08 ms of a search, 10,000 some 2 ms, of which each process that searches holds
-its own copy (23 MB at 384 dimensions)."""
+one: a share of those in the graph, at least the second and at most the third. Adding one takes milliseconds, while
+scoring 1,000 hardly lengthens a search (docs/benchmarks/postgres.md). Each process that searches holds its own copy of
+them, 23 MB of 10,000 at 384 dimensions. Not measured at other values."""
 
 MOVED_AT_A_TIME = 500
 """Vectors that one transaction adds to the graph."""
 
 CONSTRUCTION = 128
-"""Candidates for the neighbours of a vector that comes into the graph (`ef_construction`); pgvector's own is 64. With
-25,285 vectors of lsa (256 dimensions), 120 queries: recall@10 .991 / .993 at `hnsw.ef_search` 200 / 400 with 64,
-.996 / .998 with 128, .998 / .999 with 200; building took 14.6, 24.2 and 45.9 s of a core."""
+"""Candidates for the neighbours of a vector that comes into the graph (`ef_construction`): twice pgvector's own, so
+that the graph finds more and takes longer to build. docs/benchmarks/postgres.md has both; no page compares other
+values."""
 
 K, ASKED = 10, 200
 """Neighbours, and queries drawn to measure how many of them the graph finds."""
@@ -44,10 +44,9 @@ RECALL, ERRORS = 0.99, 1.645
 standard errors, is as high: the lower end of its one-sided interval of 95 %."""
 
 SHARE = 0.4
-"""Queries are mixed of a vector of the index and so much of another one. Vectors alone are easier to find than what
-people ask: at 25,285 vectors `hnsw.ef_search` 40 found all of their nearest, and .95 of those of nine words. At 100,000
-(lsa, 256 dimensions), 60 queries of nine words: .968 / .990 / .995 at 100 / 200 / 400; 100 mixtures with .4: .982 /
-.991 / .994 at 160 / 250 / 400, 60 with .5: .938 / .967 / .990 at 100 / 200 / 400."""
+"""Queries are mixed of a vector of the index and so much of another one, since vectors alone are easier to find than
+what people ask. docs/benchmarks/postgres.md has what is found of queries drawn so and of queries of nine words, with
+the same `hnsw.ef_search`. No page compares other values."""
 
 STEPS = (40, 60, 80, 100, 130, 160, 200, 250, 320, 400, 500, 640, 800, DEEPEST)
 """Values of `hnsw.ef_search` that are tried, from pgvector's own on."""
