@@ -22,9 +22,8 @@ from tellapart.rankers.query import (
 from tellapart.rankers.vectors import VectorRanker, vectors_of
 
 FIRST_DEPTH = 48
-"""Units of each side that are looked at first, as many as asked for at least. With 64 of the nearest their codes leave
-every third query of 65,000 units open, with 32 to 48 every fifth, and with 24 or less too many units could be lifted;
-what is open is scanned, which takes three times as long (measured once)."""
+"""Units of each side that are looked at first, as many as asked for at least. With more of the nearest their codes leave
+more queries open, with half as many too many units could be lifted; what is open is scanned, which takes longer."""
 
 DEEPER = 4
 

@@ -59,8 +59,8 @@ def refuse_files(index: Index, examples: Sequence[str]) -> None:
 class SearchesFirst:
     """Answers `POST /v1/search` itself, and leaves everything else to the application, mistakes in a body included.
 
-    The application describes the endpoint, and would give the same answer. Its layers took .2 ms of processor with all
-    their code at hand, and .5 and more between searches of 4 ms (measured once).
+    The application describes the endpoint, and would give the same answer. Its layers would take a noticeable
+    part of the time of a search that lasts a few milliseconds.
     """
 
     def __init__(self, app: App, service: Service) -> None:

@@ -26,7 +26,7 @@ from tellapart.index.lexical.reading import LevelPostings, TermPostings, TermRea
 
 K1_PROSE, B_PROSE = 1.5, 0.75
 K1_CODE, B_CODE = 1.2, 0.75
-"""Defaults per kind: better than .9/.4 on 7 of 8 development sets when tried once (scifact lost .002)."""
+"""Defaults per kind; docs/benchmarks/constants.md has what half and twice of them do to prose."""
 
 VARIANT_SHARE = 0.5
 """What another spelling (cafe for café) counts beside the one that was typed: exact matches come first whatever their

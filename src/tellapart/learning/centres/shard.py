@@ -90,8 +90,7 @@ def zeros(rows: int, dim: int, device: torch.device | str) -> Tensor:
     """Make a float32 array of zeros; on Linux its memory comes in large pages where the system grants them.
 
     A row of 128 floats fills an eighth of a common page: each sampled row would cost a walk through the page tables
-    besides its own bytes. A step with 20,000 of 10 million rows takes 1.13 times that with 20,000 of 100,000, with
-    common pages 1.17 times (measured once).
+    besides its own bytes (docs/benchmarks/sampled_softmax.md has the time of a step by the number of rows).
     """
     made = torch.empty(rows, dim, device=device)
     advice = getattr(mmap, "MADV_HUGEPAGE", None)

@@ -26,9 +26,8 @@ IN_MEMORY = 2 << 30
 """Bytes of scaled images that are kept decoded, a quarter of 8 GB; more are decoded whenever they are used."""
 
 TRIED, QUICK_SECONDS = 16, 0.002
-"""Images decoded one after the other first. Where most take less than this, the others are too: of 1,200 small PNG
-files (.3 ms each) two threads took twice as long as one, since they wait for each other's turn at the
-interpreter (measured once)."""
+"""Images decoded one after the other first. Where most take less than this, the others are too: with small files two
+threads take longer than one, since they wait for each other's turn at the interpreter."""
 
 LISTED = 10
 """Damaged images that a message names."""
