@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tellapart.engine.configuration import Configuration
 from tellapart.errors import TellapartError
-from tellapart.experiments import deciding
 from tellapart.experiments.comparisons import Evidence
-from tellapart.experiments.deciding import decide
+from tellapart.experiments.deciding import decide, reason_of
 from tellapart.experiments.experiment import Experiment
-from tellapart.experiments.posterior.choice import choose
+from tellapart.experiments.posterior.choice import Decision, ExpectedGain, choose
 from tellapart.experiments.posterior.evidence import weigh
 from tellapart.experiments.posterior.model import load_models
 from tellapart.experiments.qrels import Qrels
@@ -218,10 +218,10 @@ def test_a_verdict_shows_itself_in_a_notebook_and_as_rows(monkeypatch):
 @pytest.mark.parametrize(
     ("low", "verb"), [(0.001, "is better than"), (0.0, "is chosen over"), (-0.004, "is chosen over")]
 )
-def test_nothing_is_called_better_with_an_interval_that_includes_0(monkeypatch, low, verb):
-    monkeypatch.setattr(deciding, "_queries", lambda *_: "40 judged queries")
-    monkeypatch.setattr(deciding, "described", lambda name, _: name)
-    gain = SimpleNamespace(expected=0.02, low=low, high=0.05, loss=0.03)
-    decision = SimpleNamespace(choice="a", variants={"a": None}, gains={"a": gain}, as_good=1)
-    evidence = SimpleNamespace(experiment=SimpleNamespace(measure="nDCG@10"))
-    assert deciding._left(evidence, decision, "b").startswith(f"a {verb} the default b: by 40 judged queries")
+def test_nothing_is_called_better_with_an_interval_that_includes_0(low, verb):
+    evidence = Evidence.of(experiment_of(scores(np.random.default_rng(9), 40, [0, 0])), draws=200)
+    gain = ExpectedGain(0.02, (0.01, 0.03), low, 0.05, 0.95, 0.03)
+    variants = {NAMES[1]: Configuration.parse(NAMES[1])}
+    decision = Decision(NAMES[1], NAMES[1], {NAMES[1]: gain}, variants, as_good=1, judged=40, synthetic=0)
+    said = f"{NAMES[1]} {verb} the default {NAMES[0]}: by 40 judged queries it is expected to gain +0.020"
+    assert reason_of(evidence, decision).startswith(said)

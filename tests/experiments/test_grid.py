@@ -120,7 +120,6 @@ def read_by_hand(mixed, configuration, query, spans, budget):
 def test_budgeted_recall_equals_reading_by_hand(mixed, gold, monkeypatch):
     monkeypatch.setattr("tellapart.experiments.passages.BUDGET", 300)
     monkeypatch.setattr("tellapart.experiments.passages.FIRST_UNITS", 2)
-    monkeypatch.setattr("tellapart.experiments.passages.recall_within.__defaults__", (300,))
     random = np.random.default_rng(2)
     names = sorted(mixed.store.identifiers().values())
     spans = {}

@@ -22,8 +22,8 @@ from tellapart.rankers.query import (
 from tellapart.rankers.vectors import VectorRanker, vectors_of
 
 FIRST_DEPTH = 48
-"""Units of each side that are looked at first, as many as asked for at least. With more of the nearest their codes leave
-more queries open, with half as many too many units could be lifted; what is open is scanned, which takes longer."""
+"""Units of each side that are looked at first, as many as asked for at least. With more of the nearest their codes
+leave more queries open, with half as many too many units could be lifted. What is open is scanned, which is slower."""
 
 DEEPER = 4
 

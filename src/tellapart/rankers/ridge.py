@@ -99,8 +99,8 @@ def _without_bias(spectrum: Spectrum, ridge: float, right: Doubles) -> Doubles:
 
 
 FEWEST = 2
-"""Examples from which on the answer is expanded: with one nothing is gained that shows (docs/benchmarks/svm_evidence.md,
-examples alone)."""
+"""Examples from which on the answer is expanded: with one nothing is gained that shows
+(docs/benchmarks/svm_evidence.md, examples alone)."""
 
 EXPANDED_RATIO = 10.0
 EXPANDING_UNITS = 10

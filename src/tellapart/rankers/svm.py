@@ -30,8 +30,8 @@ from tellapart.rankers.examples import Doubles, Rows, Weighted, extended, live_r
 from tellapart.rankers.query import Certificate, Query
 from tellapart.rankers.vectors import Linear, VectorRanker
 
-# lambda in mean eigenvalues of the covariance: with a tenth of it text queries lose, and a fixed C would whiten harder as
-# the corpus grows.
+# lambda in mean eigenvalues of the covariance: with a tenth of it text queries lose, and a fixed C would whiten harder
+# as the corpus grows.
 DEFAULT_RATIO = 10.0
 # Keeps the system regular where all vectors are equal and the spectrum is zero; eigenvalues of M are <= 2.
 _LEAST_RIDGE = 1e-9

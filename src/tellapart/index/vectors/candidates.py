@@ -27,8 +27,8 @@ UNIT_ROUNDOFF = 2.0**-24
 # 638 rows proposed; 3 leaves a margin for data less kind, and keeps .998 in `bench/knn_speed.py`.
 DEVIATIONS = 3.0
 
-# While in doubt look so many times deeper, if need be FARTHEST times at once: with several examples among a million rows
-# that is faster than one step at a time, and than as far as it takes.
+# While in doubt look so many times deeper, if need be FARTHEST times at once: with several examples among a million
+# rows that is faster than one step at a time, and than as far as it takes.
 DEEPER = 4
 FARTHEST = 2
 
