@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tellapart.cli import options
+from tellapart.cli.app import FAILED
 from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
 from tellapart.errors import TellapartError
@@ -21,8 +22,6 @@ EXAMPLES = (
     "tellapart adapt --index my.idx --queries queries.jsonl --qrels qrels.tsv --output adapted",
     "tellapart adapt --labels intents.tsv --output adapted",
 )
-
-FAILED = 1
 
 
 def adapt(

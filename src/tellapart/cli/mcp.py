@@ -17,8 +17,6 @@ EXAMPLES = (
     "tellapart mcp --http --port 8766             # streamable HTTP at http://127.0.0.1:8766/mcp",
 )
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 def mcp(
     roots: Annotated[
@@ -35,6 +33,7 @@ def mcp(
 ) -> None:
     """Serve search, evidence and evaluation to agents by the Model Context Protocol."""
     require("mcp", extra="mcp")
+    from tellapart.serving.http_guard import LOOPBACK
     from tellapart.serving.mcp_server import make_server
     from tellapart.serving.projects import Projects, Roots
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.output import note, print_json
+from tellapart.cli.output import SCHEMA, note, print_json
 
 EXAMPLES = (
     "tellapart models                       # what there is, and what is here",
@@ -57,7 +57,7 @@ def models(context: typer.Context, json: options.Json = False) -> None:
         for name in others
     ]
     if json:
-        print_json({"schema": 1, "models": rows})
+        print_json({"schema": SCHEMA, "models": rows})
         return
     print(f"{'':4} {'name':16} {'for':9} {'licence':10} {'size':>6} {'dim':>4} {'speed':>5}  from")
     for row in rows:

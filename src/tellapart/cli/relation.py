@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.output import note, print_json
+from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.engine import Index
 from tellapart.index.home import find_home
 
@@ -33,7 +33,7 @@ def relation(context: typer.Context, index: options.IndexPlace = None, json: opt
     fields = ("encoder", "granularity", "pairs", "symmetric")
     rows = [{"name": name, **{field: of[field] for field in fields}} for name, of in kept.items()]
     if json:
-        print_json({"schema": 1, "relations": rows})
+        print_json({"schema": SCHEMA, "relations": rows})
         return
     for row in rows:
         ways = ", both ways" if row["symmetric"] else ""
@@ -68,7 +68,7 @@ def learn(
     if json:
         print_json(
             {
-                "schema": 1,
+                "schema": SCHEMA,
                 "name": name,
                 "pairs": learned.pairs,
                 "texts": learned.texts,

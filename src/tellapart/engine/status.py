@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tellapart.corpus.document import Granularity
@@ -15,7 +14,7 @@ from tellapart.engine.records import CheckedVerdict
 from tellapart.errors import CorruptIndexError
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.files import check
-from tellapart.index.freshness import CHECKED
+from tellapart.index.freshness import moment_of
 from tellapart.index.latent import kept_spec
 from tellapart.index.settings import located
 from tellapart.index.snapshot import FolderSnapshot
@@ -82,7 +81,6 @@ def index_status(index: Index) -> IndexStatus:
     """Look at the index and, without reading them, at its sources."""
     settings = index.settings
     with index.reading() as snapshot:
-        checked = index.store.meta(CHECKED)
         return IndexStatus(
             folder=index.store.place,
             published=is_published(index.store),
@@ -90,7 +88,7 @@ def index_status(index: Index) -> IndexStatus:
             sources=(settings.dataset,)
             if settings.dataset
             else tuple(located(settings.sources, index.folder)),
-            updated=_moment(int(checked)) if checked else None,
+            updated=moment_of(index.store),
             documents=index.store.count(),
             skipped=0 if is_published(index.store) else len(index.skipped()),
             units={g.value: snapshot.units(g).n_alive for g in snapshot.granularities},
@@ -164,7 +162,3 @@ def _changed(index: Index) -> int:
     now = {source.key: (source.size, source.mtime_ns) for source in sources if source.key not in given_up}
     before = {key: (source.size, source.mtime_ns) for key, source in known.items() if key != PIPED}
     return sum(1 for key in now.keys() | before.keys() if now.get(key) != before.get(key))
-
-
-def _moment(nanoseconds: int) -> str:
-    return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC).isoformat(timespec="seconds")

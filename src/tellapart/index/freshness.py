@@ -17,6 +17,7 @@ from pathlib import Path
 from tellapart.corpus.sources import Format, Source
 from tellapart.errors import LockedIndexError, TellapartError, TooMuchToReadError
 from tellapart.index.catalogue import Catalogue
+from tellapart.index.reading import DocumentStore
 from tellapart.index.settings import STDIN, Settings, kept_settings, located
 from tellapart.index.store import Store
 
@@ -230,14 +231,12 @@ def sources_are_there(settings: Settings, index: Path) -> bool:
     return bool(sources) and all(path == STDIN or os.path.exists(path) for path in sources)
 
 
-def moment_of(store: Store) -> str | None:
+def moment_of(store: DocumentStore) -> str | None:
     """When the sources were last compared with the index (ISO 8601, UTC)."""
     checked = store.meta(CHECKED)
-    return None if checked is None else _iso(int(checked))
-
-
-def _iso(nanoseconds: int) -> str:
-    return datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC).isoformat(timespec="seconds")
+    return (
+        datetime.fromtimestamp(int(checked) / 1e9, tz=UTC).isoformat(timespec="seconds") if checked else None
+    )
 
 
 def _settled(mtime: int, started: int) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.identity.shared import FAILED, EncoderOfGallery, GalleryFolder, opened
+from tellapart.cli.app import FAILED
+from tellapart.cli.identity.shared import EncoderOfGallery, GalleryFolder, opened
 from tellapart.cli.output import SCHEMA, note, print_json, printable
 from tellapart.cli.progress import terminal_progress
 from tellapart.errors import TellapartError

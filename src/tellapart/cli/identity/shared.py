@@ -18,8 +18,6 @@ from tellapart.errors import TellapartError
 if TYPE_CHECKING:
     from tellapart.identities.gallery import Gallery
 
-FAILED = 1
-
 GalleryFolder = Annotated[
     Path,
     typer.Option(

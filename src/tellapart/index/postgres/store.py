@@ -200,12 +200,15 @@ class PublishedStore:
 
     def kinds_of(self, numbers: Sequence[int]) -> set[Kind]:
         """Say of what kinds some documents are."""
-        keys = self.servers.placement.keys_of(numbers)
+        with self.reading():
+            keys = self.servers.placement.keys_of(numbers)
 
-        def ask(number: int, database: Database) -> list[Row]:
-            return database.rows("SELECT DISTINCT kind FROM documents WHERE key = ANY(%s)", (keys[number],))
+            def ask(number: int, database: Database) -> list[Row]:
+                return database.rows(
+                    "SELECT DISTINCT kind FROM documents WHERE key = ANY(%s)", (keys[number],)
+                )
 
-        return {Kind(row[0]) for rows in self.servers.gather(ask, keys).values() for row in rows}
+            return {Kind(row[0]) for rows in self.servers.gather(ask, keys).values() for row in rows}
 
     def identifiers(self) -> dict[int, str]:
         """Map every document's number to its id."""
