@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tellapart.cli.app import run
 from tellapart.corpus.document import Kind
 from tellapart.engine.snippets import WIDTH, chosen_lines, printable
 from tellapart.engine.snippets import snippet as laid_out
@@ -123,3 +124,12 @@ def test_a_line_that_is_asked_for_is_shown_with_its_number():
         "122: step_20 = data + 20",
     ]
     assert laid_out(chosen_lines(LONG, 2, line=0)) == ["def process(data):", "    step_0 = data + 0", "…"]
+
+
+def test_of_a_name_the_line_that_defines_it_is_shown(tmp_path, capsys):
+    body = "".join(f"    open_valve_count = valve.open({n})\n    assert open_valve_count\n" for n in range(9))
+    (tmp_path / "valve.py").write_text(
+        f"# open_valve is slow\ndef open_valve(valve):\n{body}    return valve\n"
+    )
+    assert run(["search", "open_valve", str(tmp_path), "--lines", "1"]) == 0
+    assert "def open_valve(valve):" in capsys.readouterr().out

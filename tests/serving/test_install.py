@@ -243,3 +243,13 @@ def test_mistakes_are_one_line(arguments, tmp_path, call):
     code, _, err = call("install", tmp_path, *arguments)
     assert code == 2
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_server_that_would_not_start_is_told_of(tmp_path, call, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "'tellapart' is not on the PATH" in call("install", tmp_path, "--agent", "claude-code")[2]
+    monkeypatch.setattr("tellapart.cli.install.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("tellapart.cli.install.find_spec", lambda name: None)
+    _, _, err = call("install", tmp_path, "--agent", "cursor")
+    assert "PATH" not in err
+    assert "pip install 'tellapart[mcp]'" in err

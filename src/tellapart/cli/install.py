@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,8 +51,22 @@ def install(
     changes = [installing(*place) for place in _places(path, agent, scope, agents_md=agents_md)]
     for change in changes:
         _do(change, apply_install, "added to", "is already in", dry_run=dry_run)
+    if agent:
+        for trouble in _would_not_start(scope):
+            note(trouble)
     if not dry_run and agent and any(change.any for change in changes):
         note("restart the agent so that it sees the server; 'tellapart uninstall' undoes this")
+
+
+def _would_not_start(scope: str) -> Iterator[str]:
+    """Say why an agent could not start the server here: it tells nobody."""
+    if scope == "project" and which("tellapart") is None:
+        yield (
+            "'tellapart' is not on the PATH, and the entry starts it by that name:"
+            " put it there, or use --scope user, which names the whole path"
+        )
+    if find_spec("mcp") is None:
+        yield "the server needs one more package: pip install 'tellapart[mcp]'"
 
 
 def uninstall(

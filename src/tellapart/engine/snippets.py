@@ -13,6 +13,7 @@ from tellapart.corpus.document import KIND_OF, Kind
 from tellapart.engine.regex import compile_pattern
 from tellapart.engine.results import Hit
 from tellapart.index.lexical.characters import is_unspaced
+from tellapart.index.naming import last_name
 from tellapart.rankers.structure_places import is_meant, is_path_alone, spoken_places
 
 WIDTH = 160
@@ -56,12 +57,20 @@ class Lines:
 
 
 def lines_of_hit(hit: Hit, count: int, query: str, pattern: str | None) -> Lines:
-    """Choose so many lines of a hit by what was asked: the line that is named, or those that match best."""
+    """Choose so many lines of a hit by what was asked: those around a line or a name of code, or those that match best.
+
+    A name stands first where it is defined, and later where it is used.
+    """
+    line = line_asked_for(query, hit)
+    if line is None and KIND_OF[hit.granularity] is Kind.CODE and len(query.split()) == 1:
+        name = re.escape(last_name(query.rstrip("()")))
+        found = re.search(rf"\b{name}\b\s*[(<{{:=]", hit.text) or re.search(rf"\b{name}\b", hit.text)
+        line = hit.text.lstrip().count("\n", 0, found.start()) if found else None
     return chosen_lines(
         hit.indent + hit.text,
         count,
         query="" if is_path_alone(query) else query,
-        line=line_asked_for(query, hit),
+        line=line if pattern is None else None,
         pattern=pattern,
         kind=KIND_OF[hit.granularity],
     )

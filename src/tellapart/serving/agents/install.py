@@ -320,7 +320,8 @@ AGENTS_TEXT = """\
 
 Search with `tellapart` before reading files: it finds by words and by meaning, and prints path, lines and text.
 
-- `tellapart search "how are retries handled" . --json` finds code and documents; use an identifier or your own words.
+- `tellapart search "how are retries handled" . --json` finds code and documents; ask in your own words, or with an
+  identifier, `path:line`, an error or a stack trace (`-` reads it from standard input).
 - `tellapart related src/client.py:120 --json` finds what is like the unit at a line.
 - No hits means that nothing here answers the query: say so instead of guessing.
 
