@@ -14,7 +14,7 @@ from tellapart.errors import TellapartError
 KINDS = (
     "minilm (bundled), lsa (fitted on the corpus), pixels (of images), face (of the faces in images),"
     " hub:ORG/MODEL, model2vec:NAME, openai:MODEL[@BASE-URL], folder:PATH, onnx:FOLDER (an exported encoder of texts),"
-    " onnx:FILE (a face network), and what 'tellapart models' lists"
+    " onnx:FILE (a face network), what 'tellapart models' lists, and several joined, as minilm+bge-small"
 )
 
 PIXELS = "pixels"
@@ -28,7 +28,8 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
 
     Args:
         spec: `minilm`, `pixels`, `face`, `hub:ORG/MODEL`, `model2vec:NAME-OR-FOLDER`, `openai:MODEL[@BASE-URL]`,
-            `folder:PATH`, `onnx:FOLDER`, `onnx:FILE`, or a fetched model (`tellapart models`).
+            `folder:PATH`, `onnx:FOLDER`, `onnx:FILE`, a fetched model (`tellapart models`), or several of them that
+            encode texts, joined by `+`: their vectors side by side.
         home: Where a relative path is looked for too, if the working folder has none.
 
     Raises:
@@ -52,6 +53,14 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
             "the encoder 'lsa' is fitted on a corpus and lives in its index: open it through the index"
             " (tellapart index --encoder lsa), or fit one with tellapart.encoders.lsa.LsaEncoder.fit"
         )
+    if (parts := _parts(spec)) is not None:
+        if "lsa" in parts:
+            raise TellapartError(
+                f"{spec!r}: lsa is fitted on a corpus, and cannot be joined to other encoders"
+            )
+        from tellapart.encoders.joined import JoinedEncoder
+
+        return JoinedEncoder([load_encoder(part, home=home) for part in parts])
     kind, colon, rest = spec.partition(":")
     if not colon and (spec in SHELF or fetched(spec)):
         from tellapart.encoders.folder import FolderEncoder
@@ -70,8 +79,16 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
     return _OPENERS[kind](rest)
 
 
+def _parts(spec: str) -> list[str] | None:
+    """Split `minilm+bge-small`; None where it is no such list (a folder's name may hold a plus)."""
+    parts = spec.split("+")
+    return parts if len(parts) > 1 and all(map(is_spec, parts)) else None
+
+
 def is_spec(name: str) -> bool:
     """Whether `load_encoder` or an index opens an encoder by such a name."""
+    if _parts(name) is not None:
+        return True
     kind, colon, _ = name.partition(":")
     return name in ("minilm", "lsa", PIXELS, FACE, *SHELF) or bool(colon and kind in (FOLDER, *_OPENERS))
 
