@@ -187,10 +187,10 @@ class Asking:
             f"| k-NN, folder | {both(in_folder)} ms |",
             f"| k-NN, pgvector called directly (`ef_construction` {CONSTRUCTION}, `ef_search` {self.ef_search}) |"
             f" {both(plain)} ms, recall@10 {recall(np.array(plain_rows), exact):.4f};"
-            f" {at_server[0]:.1f} ms of the median at the server |",
+            f" {at_server[0]:.1f} ms at the server for a query not asked just before |",
             f"| k-NN, published: a transaction, the same graph, exact scores | {both(ours)} ms,"
             f" recall@10 {recall(np.array(our_rows), exact):.4f}; {ratio:.2f} x as long;"
-            f" {at_server[1]:.1f} ms of the median at the server |",
+            f" {at_server[1]:.1f} ms at the server for a query not asked just before |",
         ]
         for share, conditions in SETS.items():
             self._filtered(share, *conditions, queries[:60], table)
