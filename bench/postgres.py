@@ -188,9 +188,9 @@ def report(work: Path, lines: Sequence[str], units: int, command: str) -> str:
         "",
         f"{units:,} passages (one a document), 256-d vectors of `lsa`, queries of nine words; PostgreSQL 18 and"
         f" pgvector on a socket of the same machine, {os.cpu_count()} cores, default settings. Times are p50 / p95;"
-        " what is compared was asked in turn, query by query; k-NN of the whole index was asked each query once before, so"
-        " that its pages are in the server's buffers (128 MB by default). Load average of the machine at the end:"
-        f" {os.getloadavg()[0]:.0f}.",
+        " what is compared was asked in turn, query by query; k-NN of the whole index was asked each query once"
+        " before, so that its pages are in the server's buffers (128 MB by default). Load average of the machine at"
+        f" the end: {os.getloadavg()[0]:.0f}.",
         "",
         "| what | measured |",
         "|---|---|",
