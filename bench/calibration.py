@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +23,8 @@ from calibration_figures import (
     FEW_DRAWS,
     SPLITS,
     answer_probabilities,
+    bayesian_evidence,
     ceiling_figures,
-    evidence_of,
     few_figures,
     foreign_figures,
     near_miss_figures,
@@ -49,14 +47,12 @@ from judged import data_folder, publish, table
 from rerank import DEPTH as LOOKED_AT
 from rerank import KeptScores
 from tellapart import Index
-from tellapart.corpus.document import Kind
 from tellapart.encoders import pairs
 from tellapart.engine.configuration import Configuration
 from tellapart.engine.hit_features import COMPARED_HITS, FEATURES
 from tellapart.experiments import read_query_set
 from tellapart.experiments.query_set import QuerySet
 from tellapart.experiments.synthetic.queries import QuerySource
-from tellapart.index.lexical import analyse_query
 from tellapart.scores.evidence import CalibrationEvidence
 from tellapart.scores.observing import ObservedQuery
 
@@ -140,7 +136,7 @@ def _figures(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     row = f"synthetic, without rare terms ({len(telling)})"
     quality.append([label, row, *quality_figures(transferred(telling, observed))])
     for split, asked in queries.items() if arguments.bayesian else ():
-        theirs = _bayesian(arguments.bayesian, index, asked)
+        theirs = bayesian_evidence(arguments.bayesian, index, asked)
         row = f"bayesian-bm25 0.11, automatic base rate ({len(theirs.clusters)} of {split})"
         quality.append([label, row, *quality_figures(theirs)])
     found = {
@@ -199,28 +195,15 @@ def _left(names: Sequence[str]) -> str:
     return f"\nNot run this time: {', '.join(names)}.\n" if names else ""
 
 
-def _bayesian(python: str, index: Index, queries: QuerySet) -> CalibrationEvidence:
-    """Probabilities of the package for the same words of the same documents."""
-    with index.reading():
-        numbers = index.store.identifiers()
-        texts = {numbers[number]: index.stored(number).document.text for number in numbers}
-    asked = queries.answerable()
-    given = {
-        "documents": [analyse_query(text, Kind.PROSE) for text in texts.values()],
-        "queries": [analyse_query(queries.queries[query], Kind.PROSE) for query in asked],
-    }
-    script = Path(__file__).with_name("bayesian.py")
-    done = subprocess.run(
-        [python, str(script)], input=json.dumps(given), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        sys.exit(f"bayesian-bm25: {done.stderr.strip().splitlines()[-1]}")
-    found, names = json.loads(done.stdout), list(texts)
-    relevant = tuple(
-        tuple(queries.qrels.grades[query].get(names[at], 0) > 0 for at in row)
-        for query, row in zip(asked, found["documents"], strict=True)
-    )
-    return evidence_of(asked, found["probabilities"], relevant, "theirs")
+def looked_again(
+    index: Index, dev: QuerySet, configuration: Configuration, work: Path, looked: Path
+) -> list[ObservedQuery]:
+    """Search wikiqa's development questions with a second look, by the scores that bench/rerank.py kept."""
+    kept = KeptScores(pairs.open_cross_encoder(LOOKS["wikiqa"]), looked / "scores.json", 0)
+    pairs.open_cross_encoder = lambda name: kept  # type: ignore[assignment,return-value]
+    parameters = replace(configuration.parameters, rerank=LOOKS["wikiqa"], depth=LOOKED_AT)
+    looking = replace(configuration, parameters=parameters)
+    return kept_observed(work / "wikiqa-dev-looked.json", index, dev, looking, COMPARED_HITS)
 
 
 def _no_answer(
@@ -241,11 +224,7 @@ def _no_answer(
         said = answer_probabilities([*known, *foreign], tested)
         rows.append(["probability of an answer", f"{told} of train", *refusal_figures(labels, said, plain)])
     if arguments.looked:
-        kept = KeptScores(pairs.open_cross_encoder(LOOKS["wikiqa"]), arguments.looked / "scores.json", 0)
-        pairs.open_cross_encoder = lambda name: kept  # type: ignore[assignment,return-value]
-        parameters = replace(configuration.parameters, rerank=LOOKS["wikiqa"], depth=LOOKED_AT)
-        looking = replace(configuration, parameters=parameters)
-        found = kept_observed(arguments.work / "wikiqa-dev-looked.json", index, dev, looking, COMPARED_HITS)
+        found = looked_again(index, dev, configuration, arguments.work, arguments.looked)
         best = np.array([each.features[0, SECOND].max() for each in found])
         row = [f"best score of {LOOKED_AT} of {LOOKS['wikiqa']}", ""]
         rows.append([*row, *refusal_figures(labels, best, plain)])
@@ -332,8 +311,9 @@ def _page(
         "difference over resampled queries.\n\n"
         + table(["set (queries)", "probability of an answer", "best cosine", "difference"], refusal)
         + "\n## Queries about something else\n\n"
-        f"{ELSEWHERE} queries of each other collection, asked of this one: how many get an answer, and how many of\n"
-        "people's queries whose answer is among the first ten hits do (of the judged the very ones learned from).\n"
+        f"{ELSEWHERE} queries of each other collection (30 of med), asked of this one: how many get an answer, and\n"
+        "how many of people's queries do whose answer is among the first ten hits (of the judged the very ones\n"
+        "learned from).\n"
         "*Without*: learned from near misses and judged queries alone; *with*: from the list of queries about other\n"
         "things too that `calibrate` asks, none of which is tried here. Collections have topics in common: wikiqa and\n"
         "xquad-en are encyclopaedias, scifact and med are medicine.\n\n"

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import binom
 from sklearn.metrics import roc_auc_score
 
+from tellapart import Index
+from tellapart.corpus.document import Kind
 from tellapart.engine.hit_features import COMPARED_HITS, FEATURES, answer_features
 from tellapart.errors import TellapartError
+from tellapart.experiments.query_set import QuerySet
+from tellapart.index.lexical import analyse_query
 from tellapart.scores.calibrating import answer_threshold, fitted_maps
 from tellapart.scores.calibration import (
     HitCalibrator,
@@ -31,9 +39,12 @@ CALIBRATING = 1 / 3
 first was, and every promise that luck brought about looks broken."""
 
 
-def refusal_figures(labels: np.ndarray, values: np.ndarray, plain: np.ndarray | None) -> list[str]:
+def refusal_figures(
+    labels: np.ndarray, values: np.ndarray, plain: np.ndarray | None, draws: int = DRAWS
+) -> list[str]:
+    """How well values tell queries with an answer from those without: AUROC, its gain over `plain`, share refused."""
     draw, areas, gains = np.random.default_rng(0), [], []
-    for _ in range(DRAWS):
+    for _ in range(draws):
         rows = draw.integers(len(labels), size=len(labels))
         areas.append(roc_auc_score(labels[rows], values[rows]))
         gains.append(areas[-1] - (0 if plain is None else roc_auc_score(labels[rows], plain[rows])))
@@ -280,3 +291,27 @@ def evidence_of(
     nothing = (None,) * len(clusters)
     said = tuple(map(tuple, probabilities))
     return CalibrationEvidence(tuple(clusters), said, relevant, nothing, nothing, (), nothing, provenance, "")
+
+
+def bayesian_evidence(python: str, index: Index, queries: QuerySet) -> CalibrationEvidence:
+    """Probabilities of the package bayesian-bm25, in a Python that has it, for the same words of the same documents."""
+    with index.reading():
+        numbers = index.store.identifiers()
+        texts = {numbers[number]: index.stored(number).document.text for number in numbers}
+    asked = queries.answerable()
+    given = {
+        "documents": [analyse_query(text, Kind.PROSE) for text in texts.values()],
+        "queries": [analyse_query(queries.queries[query], Kind.PROSE) for query in asked],
+    }
+    script = Path(__file__).with_name("bayesian.py")
+    done = subprocess.run(
+        [python, str(script)], input=json.dumps(given), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"bayesian-bm25: {done.stderr.strip().splitlines()[-1]}")
+    found, names = json.loads(done.stdout), list(texts)
+    relevant = tuple(
+        tuple(queries.qrels.grades[query].get(names[at], 0) > 0 for at in row)
+        for query, row in zip(asked, found["documents"], strict=True)
+    )
+    return evidence_of(asked, found["probabilities"], relevant, "theirs")

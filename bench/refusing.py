@@ -11,19 +11,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from calibration import LOOKS
+from calibration import LOOKS, looked_again
 from calibration_figures import answer_probabilities
 from calibration_queries import SETS, drawn, kept_foreign, kept_observed, kept_synthetic
 from judged import data_folder, publish, table
-from rerank import DEPTH as LOOKED_AT
-from rerank import KeptScores
 from tellapart import Index
-from tellapart.encoders import pairs
 from tellapart.engine.hit_features import COMPARED_HITS
 from tellapart.experiments import read_query_set
 from tellapart.experiments.statistics import compare
@@ -72,12 +68,7 @@ def main() -> None:
             if name == LOOKING:
                 place = arguments.work / f"{folder}-synthetic.json"
                 made = kept_synthetic(place, index, configuration)
-                kept = KeptScores(pairs.open_cross_encoder(LOOKS[name]), arguments.looked / "scores.json", 0)
-                pairs.open_cross_encoder = lambda _, kept=kept: kept  # type: ignore[assignment,return-value]
-                parameters = replace(configuration.parameters, rerank=LOOKS[name], depth=LOOKED_AT)
-                looking = replace(configuration, parameters=parameters)
-                place = arguments.work / f"{folder}-dev-looked.json"
-                looked = kept_observed(place, index, queries["dev"], looking, COMPARED_HITS)
+                looked = looked_again(index, queries["dev"], configuration, arguments.work, arguments.looked)
     evidence = {
         label: CalibrationEvidence.of([*each, *foreign[label]], "logistic", "judged", "", 0)
         for label, each in found.items()

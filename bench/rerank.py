@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
+from calibration_figures import refusal_figures
 from judged import MEASURE, data_folder, publish, table
 from tellapart.encoders.pairs import CrossEncoder, open_cross_encoder
 from tellapart.engine import Index
@@ -235,39 +235,16 @@ def no_answer(looked, unanswered) -> str:  # noqa: ANN001
         f"best cross-encoder score of {depth}": np.array([each.logits[:depth].max() for each in every])
         for depth in ANSWER_DEPTHS
     }
-    rows = []
     cosine = features["best cosine"]
-    for name, values in features.items():
-        area, low, high = _interval(labels, values)
-        gain = _interval(labels, values, cosine)
-        rows.append(
-            [
-                name,
-                f"{area:.3f} [{low:.3f}, {high:.3f}]",
-                "" if values is cosine else f"{gain[0]:+.3f} [{gain[1]:+.3f}, {gain[2]:+.3f}]",
-                f"{_refused(labels, values):.0%}",
-            ]
-        )
+    rows = [
+        [name, *refusal_figures(labels, values, None if values is cosine else cosine, DRAWS)]
+        for name, values in features.items()
+    ]
     head = ["by", "AUROC", "minus that of the cosine", "refused at 90 % of answerable kept"]
     return (
         f"\n## Questions without an answer: wikiqa dev\n\n{labels.sum()} questions with an answer among 26,270"
         f" sentences and {len(unanswered)} without.\n\n" + table(head, rows)
     )
-
-
-def _refused(labels: NDArray[np.bool_], values: NDArray[np.float64]) -> float:
-    return float((values[~labels] < np.quantile(values[labels], 0.1)).mean())
-
-
-def _interval(labels, values, other=None):  # noqa: ANN001, ANN202
-    draw = np.random.default_rng(0)
-
-    def area(rows: NDArray[np.int64]) -> float:
-        own = float(roc_auc_score(labels[rows], values[rows]))
-        return own if other is None else own - float(roc_auc_score(labels[rows], other[rows]))
-
-    drawn = [area(draw.integers(len(labels), size=len(labels))) for _ in range(DRAWS)]
-    return area(np.arange(len(labels))), *np.percentile(drawn, [2.5, 97.5])
 
 
 def page(gains: Sequence[Sequence[str]], answers: str, pairs: int, left: Sequence[str]) -> str:
