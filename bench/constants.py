@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from judged import MEASURE, data_folder, load, publish, table
 from quality import Row, build
-from svm_draws import Draw, by_query, example_draws, worth
+from svm_draws import Draw, by_query, example_draws, worth, worth_of_hits
 from svm_methods import linear
 from svm_sets import JUDGED, Collection, collection_of
 from tellapart.engine import Index, asking, searching
@@ -36,7 +36,6 @@ from tellapart.rankers.hybrid import ReciprocalRankFusion
 from tellapart.rankers.registry import Parameters
 from tellapart.rankers.ridge import ExpandedRidge, Ridge
 from tellapart.rankers.rocchio import Rocchio
-from tellapart.rankers.run import Run, rank_documents
 from tellapart.rankers.svm import ClosedFormSVM
 from tellapart.rankers.vectors import Direction
 
@@ -204,13 +203,7 @@ class Place:
             hits = self.index.search(
                 like=like, k=10, ranker=constant.ranker, granularity="document", encoder=ENCODER
             )
-            left = {
-                names[row]: grade
-                for row, grade in self.vectors.targets[draw.query].items()
-                if row not in draw.liked
-            }
-            run = Run({"q": rank_documents([h.document for h in hits], [h.score for h in hits])})
-            values.append(evaluate_run(run, Qrels({"q": left}), [MEASURE]).values[MEASURE][0])
+            values.append(worth_of_hits(self.vectors, draw, [hit.document for hit in hits]))
         return np.array(values)
 
 

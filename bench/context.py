@@ -20,7 +20,7 @@ from context_sets import UNANSWERABLE, XQUAD_QUERIES, Collection, chunking, inde
 from judged import publish, table
 from tellapart.encoders.pairs import open_cross_encoder
 from tellapart.engine.packing import HEADER
-from tellapart.experiments.statistics import compare
+from tellapart.experiments.statistics import Comparison, compare
 
 PAIRS = "ms-marco-minilm"
 LOOKED_AT = 10
@@ -127,71 +127,65 @@ def held_out(scores: NDArray[np.float64], answerable: NDArray[np.bool_]) -> tupl
     return float(np.mean(refused)), float(np.mean(kept_share))
 
 
+Measured = dict[int, dict[str, NDArray[np.float64]]]
+"""Values per question of a collection, by budget and method."""
+
+
+def by_budget(collections: Sequence[Collection], measured: Sequence[Measured], budget: int) -> str:
+    """Every method at one budget: its mean, and ours minus it."""
+    rows = []
+    for name in measured[0][budget]:
+        row = [name]
+        for values in measured:
+            own, ours = values[budget][name], values[budget]["ours"]
+            beside = f"{own.mean():.3f} ({difference(compare(ours, own))})"
+            row.append(f"**{ours.mean():.3f}**" if name == "ours" else beside)
+        rows.append(row)
+    pairs = zip(collections, measured, strict=True)
+    return table([f"{budget:,} tokens", *(f"{c.name} ({len(v[budget]['ours'])})" for c, v in pairs)], rows)
+
+
+def against_best_window(measured: Sequence[Measured], budget: int) -> list[str]:
+    """Ours over all collections against the window that is best on each of them."""
+    ours = np.concatenate([values[budget]["ours"] for values in measured])
+    windows = [[values[budget][f"windows of {size}"] for size in WINDOWS] for values in measured]
+    best = np.concatenate([max(each, key=lambda own: own.mean()) for each in windows])
+    found = compare(ours, best)
+    return [f"{budget:,}", f"{ours.mean():.3f}", f"{best.mean():.3f}", difference(found), f"{found.p:.4f}"]
+
+
+def in_fewer_tokens(collection: Collection, values: Measured) -> list[str]:
+    """Ours in fewer tokens than the windows take."""
+    few, many = FEWER
+    ours, fixed = values[few]["ours"], values[many]["windows of 254"]
+    return [collection.name, f"{fixed.mean():.3f}", f"{ours.mean():.3f}", difference(compare(ours, fixed))]
+
+
+def refused_of(collection: Collection, scores: dict[str, NDArray[np.float64]]) -> list[list[str]]:
+    """What thresholds on each score refuse."""
+    answerable = np.array([bool(answer) for _, answer in collection.questions])
+    rows = []
+    for name, each in scores.items():
+        own = np.mean(each[~answerable] < np.quantile(each[answerable], 1 - KEPT))
+        apart, kept_apart = held_out(each, answerable)
+        rows.append([collection.name, name, f"{own:.0%}", f"{apart:.0%}", f"{kept_apart:.0%}"])
+    return rows
+
+
+def difference(found: Comparison) -> str:
+    return f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
 def report(
     collections: Sequence[Collection],
-    measured: Sequence[dict],
+    measured: Sequence[Measured],
     refusals: Sequence[tuple[Collection, dict[str, NDArray[np.float64]]]],
     made: str,
 ) -> str:
-    parts = []
-    for budget in BUDGETS:
-        names = list(measured[0][budget])
-        rows = []
-        for name in names:
-            row = [name]
-            for values in measured:
-                own, ours = values[budget][name], values[budget]["ours"]
-                if name == "ours":
-                    row.append(f"**{ours.mean():.3f}**")
-                    continue
-                found = compare(ours, own)
-                row.append(
-                    f"{own.mean():.3f} ({found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}])"
-                )
-            rows.append(row)
-        head = [
-            f"{budget:,} tokens",
-            *(f"{c.name} ({len(v[budget]['ours'])})" for c, v in zip(collections, measured, strict=True)),
-        ]
-        parts.append(table(head, rows))
-    pooled = []
-    for budget in BUDGETS:
-        ours = np.concatenate([values[budget]["ours"] for values in measured])
-        best = []
-        for values in measured:
-            best.append(
-                max((values[budget][f"windows of {size}"] for size in WINDOWS), key=lambda each: each.mean())
-            )
-        found = compare(ours, np.concatenate(best))
-        pooled.append(
-            [
-                f"{budget:,}",
-                f"{ours.mean():.3f}",
-                f"{np.concatenate(best).mean():.3f}",
-                f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]",
-                f"{found.p:.4f}",
-            ]
-        )
-    fewer = []
-    for collection, values in zip(collections, measured, strict=True):
-        fixed = values[1_070]["windows of 254"]
-        found = compare(values[600]["ours"], fixed)
-        fewer.append(
-            [
-                collection.name,
-                f"{fixed.mean():.3f}",
-                f"{values[600]['ours'].mean():.3f}",
-                f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]",
-            ]
-        )
-    refused = []
-    for collection, scores in refusals:
-        answerable = np.array([bool(answer) for _, answer in collection.questions])
-        for name, each in scores.items():
-            threshold = np.quantile(each[answerable], 1 - KEPT)
-            apart, kept_apart = held_out(each, answerable)
-            own = f"{np.mean(each[~answerable] < threshold):.0%}"
-            refused.append([collection.name, name, own, f"{apart:.0%}", f"{kept_apart:.0%}"])
+    parts = [by_budget(collections, measured, budget) for budget in BUDGETS]
+    pooled = [against_best_window(measured, budget) for budget in BUDGETS]
+    fewer = [in_fewer_tokens(*each) for each in zip(collections, measured, strict=True)]
+    refused = [row for each in refusals for row in refused_of(*each)]
     return f"""# Context for language models
 
 Made by `python bench/context.py{made}`. Share of the answer's characters that stand in what a language model is given,

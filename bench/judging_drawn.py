@@ -35,14 +35,12 @@ from judged import data_folder, publish, table
 from posterior import Setting, configuration_of, fitted, measured_arms, settings
 from tellapart.engine import Index
 from tellapart.engine.configuration import Configuration
-from tellapart.experiments.experiment import assign_folds, cross_fitted
 from tellapart.experiments.judging.asking import Judging
 from tellapart.experiments.judging.leaders import pool
 from tellapart.experiments.posterior.choice import Contender, contend, drawn_gains, leave_for
-from tellapart.experiments.posterior.evidence import mean_and_error
 from tellapart.experiments.posterior.model import Floats, GainModel
 from tellapart.experiments.statistics import MARGIN, compare
-from verdict_outcomes import chosen_name, rivals_of
+from verdict_outcomes import chosen_name, reached, rivals_of, updated
 from verdict_values import opened
 
 COUNT, REPETITIONS, DRAWN = 20, 50, 200
@@ -112,17 +110,14 @@ def outcomes(
 ) -> dict[str, list[float]]:
     """Mean regret, share of gains inside the 90 % interval, and how often more than .01 is lost, of each way."""
     arms = measured_arms(setting, others, synthetic=True).arms
-    prior, error = model.prior(arms), model.error_of_a_query(arms)
-    human, names = setting.human, (setting.default, *setting.rivals)
-    values = np.stack([human.column(name) for name in names], axis=1)
-    best = float(cross_fitted(values, assign_folds(human.clusters, seed=0)).mean())
-    means = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
-    differences, clusters = setting.differences(human), np.array(human.clusters)
+    prior = model.prior(arms)
+    values, best, means = reached(setting)
+    differences, clusters = setting.differences(setting.human), np.array(setting.human.clusters)
     gains = differences.mean(axis=0)
 
     def outcome(rows: np.ndarray, weights: np.ndarray | None = None) -> list[float]:
         own = differences[rows] if weights is None else differences[rows] * weights[:, None]
-        after = model.posterior(arms, *mean_and_error(own, clusters[rows].tolist(), error))
+        after = updated(model, arms, own, clusters[rows])
         mean = means[chosen_name(setting, after)]
         inside = (gains >= after.quantile(0.05)) & (gains <= after.quantile(0.95))
         return [best - mean, float(inside.mean()), float(mean < means[setting.default] - MARGIN)]
@@ -136,7 +131,7 @@ def outcomes(
     led = [each.configuration for each in contenders]
     judge = Drawing.of(index, led, setting)
     drawn = np.bincount(
-        np.column_stack([np.zeros(4000), drawn_gains(prior, 4000)]).argmax(axis=1), minlength=len(names)
+        np.column_stack([np.zeros(4000), drawn_gains(prior, 4000)]).argmax(axis=1), minlength=len(means)
     )
     drawings = {
         "words, vectors, both": Drawing.of(index, usual, setting),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svm_sets import Collection, Floats
+from tellapart.experiments.measures import discounts
 
 SIZES = (1, 2, 3, 5, 10)
 DRAWS = 2
@@ -92,6 +93,14 @@ def worth(collection: Collection, draw: Draw, scores: Floats) -> float:
     return (_ndcg if collection.family == "judged" else _average_precision)(seen, grades)
 
 
+def worth_of_hits(collection: Collection, draw: Draw, documents: Sequence[str]) -> float:
+    """NDCG@10 of the documents that a search found, without the examples, which it leaves out."""
+    targets = collection.targets[draw.query].items()
+    grades = {collection.identifiers[row]: grade for row, grade in targets if row not in draw.liked}
+    found = np.array([grades.get(document, 0) for document in documents[:TOP]], dtype=np.int64)
+    return _gain(found, np.array(list(grades.values())))
+
+
 def by_query(draws: Sequence[Draw], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the draws of each query, in the order of the queries."""
     queries = np.array([draw.query for draw in draws])
@@ -103,9 +112,12 @@ def _ndcg(scores: Floats, grades: NDArray[np.int64]) -> float:
     depth = min(TOP, len(scores))
     top = np.argpartition(-scores, depth - 1)[:depth]
     top = top[np.lexsort((top, -scores[top]))]
-    discounts = 1.0 / np.log2(np.arange(2, depth + 2))
-    ideal = np.sort(grades[grades > 0])[::-1][:depth]
-    return float(grades[top] @ discounts / (ideal @ discounts[: len(ideal)]))
+    return _gain(grades[top], grades[grades > 0])
+
+
+def _gain(found: NDArray[np.int64], relevant: NDArray[np.int64]) -> float:
+    ideal = np.sort(relevant)[::-1][:TOP]
+    return float(found @ discounts(len(found)) / (ideal @ discounts(len(ideal))))
 
 
 def _average_precision(scores: Floats, grades: NDArray[np.int64]) -> float:

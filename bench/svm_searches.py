@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from svm_draws import example_draws
+from svm_draws import TOP, example_draws, worth_of_hits
 from svm_sets import judged_collections
 from svm_tables import Result
 from tellapart.engine import Index
 
 TASK = "3 examples, by search"
 RANKERS = ("bm25", "rocchio", "svm", "ridge", "rrf", "hybrid")
-TOP = 10
 
 
 def searches(data: Path, place: Path) -> Iterator[Result]:
@@ -37,12 +36,7 @@ def searches(data: Path, place: Path) -> Iterator[Result]:
                     granularity="document",
                     encoder=None if ranker == "bm25" else collection.encoder,
                 )
-                grades = {
-                    collection.identifiers[row]: grade
-                    for row, grade in collection.targets[draw.query].items()
-                    if row not in draw.liked
-                }
-                values.append(_ndcg([grades.get(hit.document, 0) for hit in hits], list(grades.values())))
+                values.append(worth_of_hits(collection, draw, [hit.document for hit in hits]))
             queries = np.array([draw.query for draw in draws])
             yield Result(
                 "judged",
@@ -56,9 +50,3 @@ def searches(data: Path, place: Path) -> Iterator[Result]:
                 0.0,
             )
         index.close()
-
-
-def _ndcg(found: list[int], relevant: list[int]) -> float:
-    discounts = 1.0 / np.log2(np.arange(2, TOP + 2))
-    ideal = np.sort(relevant)[::-1][:TOP]
-    return float(np.array(found) @ discounts[: len(found)] / (ideal @ discounts[: len(ideal)]))

@@ -67,11 +67,7 @@ def outcome(setting: Setting, every: Sequence[Setting], models: Models) -> Outco
     features = {kind: measured_arms(setting, others, synthetic=kind) for kind in (True, False)}
     prior = {kind: models[kind].prior(features[kind].arms) for kind in (True, False)}
     human = setting.human
-    names = (setting.default, *setting.rivals)
-    values = np.stack([human.column(name) for name in names], axis=1)
-    best = float(cross_fitted(values, assign_folds(human.clusters, seed=SEED)).mean())
-    means = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
-
+    _, best, means = reached(setting)
     decision = decided(setting, prior[True])
     chosen = decision.choice
     random = np.random.default_rng(SEED)
@@ -108,6 +104,14 @@ def outcome(setting: Setting, every: Sequence[Setting], models: Models) -> Outco
         everything,
         *predictions(prior[True], features[True].gains, features[True].noise),
     )
+
+
+def reached(setting: Setting) -> tuple[Floats, float, dict[str, float]]:
+    """Values (n, m) of default and rivals on people's queries, the cross-fitted mean of the best, the mean of each."""
+    names = (setting.default, *setting.rivals)
+    values = np.stack([setting.human.column(name) for name in names], axis=1)
+    best = float(cross_fitted(values, assign_folds(setting.human.clusters, seed=SEED)).mean())
+    return values, best, dict(zip(names, values.mean(axis=0).tolist(), strict=True))
 
 
 def drawing(count: int, wanted: int, random: np.random.Generator) -> np.ndarray:
