@@ -211,3 +211,12 @@ def test_what_was_measured_is_not_followed_once_the_corpus_or_the_encoder_is_ano
         (root / f"new{number}.txt").write_text(f"something else {number}\n")
     index.update()
     assert used() == "ridge"
+
+
+def test_words_that_only_the_example_has_do_not_hide_those_that_it_shares(tmp_path):
+    own = " ".join(f"own{n}word" for n in range(200))
+    (tmp_path / "a.md").write_text(f"The glacier calves. {own}\n")
+    (tmp_path / "b.md").write_text("A glacier moves slowly.\n")
+    (tmp_path / "c.md").write_text("The parrot talks.\n")
+    with Index.build([tmp_path], tmp_path / "my.idx", encoders=()) as index:
+        assert index.related("a.md")[0].document == "b.md"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tellapart import Index
-from tellapart.engine.relevance import nothing_relevant, unrelated_cosine
+from tellapart.engine.relevance import missing_words, nothing_relevant, unrelated_cosine
 
 UNITS = 400
 
@@ -56,3 +57,29 @@ def test_without_a_common_word_only_vectors_nearer_than_unrelated_ones_answer(tm
     absent = nothing_relevant(index, index.search("quarterly dividend yield"))
     assert absent is not None
     assert "nothing is nearer" in absent
+
+
+@pytest.mark.parametrize(
+    ("query", "wishes", "why"),
+    [
+        ("glacier", {"where": "path like 'lib/%'"}, "no document meets the filter path like 'lib/%'"),
+        ("qqq", {"where": "path like '%.py'"}, "no unit in a document that meets the filter shares a word"),
+        ("qqq", {}, "no unit shares a word with the query"),
+        (None, {"regex": "q{3}"}, "the pattern matches nowhere"),
+    ],
+)
+def test_nothing_found_comes_with_its_reason(
+    tmp_path: Path, query: str | None, wishes: dict[str, Any], why: str
+) -> None:
+    (tmp_path / "glacier.py").write_text("def glacier():\n    return 1\n")
+    with Index.build([tmp_path], tmp_path / "my.idx", encoders=()) as index:
+        assert why in (nothing_relevant(index, index.search(query, **wishes)) or "")
+
+
+def test_a_place_in_a_file_that_is_not_here_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "glacier.py").write_text("def glacier():\n    return 1\n")
+    with Index.build([tmp_path], tmp_path / "my.idx", encoders=()) as index:
+        told = missing_words(index, index.search("glacier/river.py:3"))
+        assert told is not None
+        assert told.startswith("no document here is called glacier/river.py")
+        assert missing_words(index, index.search("glacier.py:1")) is None

@@ -29,15 +29,17 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def print_result(result: SearchResult, *, lines: int, explain: bool, doubted: bool = False) -> None:
-    """Print hits for a person: where, what it is, the lines of its text that match.
+def print_result(
+    result: SearchResult, *, lines: int, explain: bool, why_none: str, doubted: bool = False
+) -> None:
+    """Print hits for a person: where, what it is, the lines of its text that match; or `why_none` where there are none.
 
     `doubted`: that anything here answers, so that probabilities given an answer are not shown.
     """
     if not result.hits and result.best_probability is not None:
         note(f"no hit is certain enough (best: {result.best_probability:.2f})")
     elif not result.hits:
-        note("nothing found: no unit shares a word with the query, or none passes the filters")
+        note(f"nothing found: {why_none}")
     query = result.request.query or ""
     for hit in result.hits:
         place = styled(printable(where(hit, query)), BOLD)

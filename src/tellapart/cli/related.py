@@ -60,7 +60,10 @@ def related(
     if json:
         print_json(search_json(result))
     else:
-        print_result(result, lines=lines, explain=False)
+        from tellapart.engine.relevance import why_no_hits
+
+        why = "" if result.hits else why_no_hits(opened, result.request)
+        print_result(result, lines=lines, explain=False, why_none=why)
 
 
 def _around(file: str) -> Path | None:

@@ -93,7 +93,7 @@ def search(
     json: options.Json = False,
 ) -> None:
     """Find the units that answer a query, or are like examples; without an index, build a keyword index first."""
-    from tellapart.engine.relevance import missing_words, nothing_relevant
+    from tellapart.engine.relevance import missing_words, nothing_relevant, why_no_hits
 
     text = sys.stdin.read() if query == "-" else query
     parameters = Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms)
@@ -117,7 +117,8 @@ def search(
         print(f"nothing in this corpus answers that (best: {result.best_probability or 0.0:.2f})")
         note(f"{absent}; --json lists the nearest")
     else:
-        print_result(result, lines=lines, explain=explain, doubted=absent is not None)
+        why = "" if result.hits else why_no_hits(opened, request)
+        print_result(result, lines=lines, explain=explain, why_none=why, doubted=absent is not None)
         if home.where and not result.hits:
             note(f"only {path or 'the current folder'} was searched, of the index {home.place}")
 

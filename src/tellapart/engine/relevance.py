@@ -9,10 +9,12 @@ import numpy as np
 from tellapart.corpus.document import KIND_OF, Granularity
 from tellapart.engine import Index, SearchResult
 from tellapart.engine.asking import terms_of
+from tellapart.engine.request import SearchRequest
 from tellapart.engine.searching import WORDS
 from tellapart.index.lexical.tokens import STOP_WORDS
 from tellapart.index.lexical.variants import PUNCTUATION
 from tellapart.index.snapshot import Snapshot
+from tellapart.rankers.structure_places import named_files, spoken_places, without_places
 
 LEAST_PROBABILITY = 0.2
 """Where hits have a probability, the best must reach it: one in five is worth a look. Not measured at half or twice."""
@@ -36,9 +38,7 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
     each other.
     """
     if not result.hits:
-        if result.request.regex is not None:
-            return "the pattern matches nowhere, or nowhere that passes the filters"
-        return "no unit shares a word with the query, or none passes the filters"
+        return why_no_hits(index, result.request)
     if result.calibration is not None:
         return _below(
             result.calibration.answer_threshold, result.answered, "that the index holds an answer has"
@@ -66,6 +66,19 @@ def nothing_relevant(index: Index, result: SearchResult) -> str | None:
     return (
         "no word of the query occurs here, and nothing is nearer to it than unrelated texts are to each other"
     )
+
+
+def why_no_hits(index: Index, request: SearchRequest) -> str:
+    """Say why a search found nothing at all."""
+    if request.where:
+        with index.reading():
+            if not index.store.matching(request.where):
+                return f"no document meets the filter {' and '.join(request.where)}"
+    inside = " in a document that meets the filter" if request.where else ""
+    if request.regex is not None:
+        return f"the pattern matches nowhere{inside}"
+    asked = "the example" if request.examples else "the query"
+    return f"no unit{inside} shares a word with {asked}"
 
 
 def _below(threshold: float | None, probability: float | None, what: str) -> str | None:
@@ -111,7 +124,8 @@ def _measure(snapshot: Snapshot, encoder: str, level: Granularity) -> float:
 def missing_words(index: Index, result: SearchResult) -> str | None:
     """Say which words of a query occur nowhere in what was searched, where they are half of its words or more.
 
-    What is found then answers the rest. None where vectors decide, which need no word of the query.
+    What is found then answers the rest. Of a query that is nothing but the place of a file it says that no such file
+    is here. None where vectors decide, which need no word of the query.
     """
     chosen, query = result.configuration, result.request.query
     if query is None or result.request.examples or (chosen.encoder and chosen.ranker != GIVEN_AN_ANSWER):
@@ -119,6 +133,8 @@ def missing_words(index: Index, result: SearchResult) -> str | None:
     said: list[str] = []
     missing: list[str] = []
     with index.reading() as snapshot:
+        if not without_places(query).strip() and not named_files(query, snapshot.names):
+            return f"no document here is called {spoken_places(query)[0].path}: these hits share words with that name"
         for word in dict.fromkeys(query.split()):
             of_kind = {kind: terms_of(word, kind) for kind in map(KIND_OF.__getitem__, chosen.granularities)}
             if not any(of_kind.values()) or word.lower() in STOP_WORDS:
