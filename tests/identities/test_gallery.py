@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -323,6 +324,36 @@ def test_exported_and_imported_it_answers_the_same(many, tmp_path, word_encoder)
         (tmp_path / "bad.jsonl").write_text("[]\n")
         with pytest.raises(TellapartError, match="is not an exported gallery"):
             import_gallery(copy, tmp_path / "bad.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", None),
+        ("source", 5),
+        ("quality", float("nan")),
+        ("quality", -5),
+        ("key", ""),
+        ("key", "zz"),
+        ("vector", [0.0] * 256),
+        ("vector", [1.0]),
+        ("origin", "nobody"),
+    ],
+)
+def test_what_is_no_template_is_not_imported(gallery, tmp_path, field, value):
+    gallery.enrol("one", phrases(1, 2))
+    export_gallery(gallery, tmp_path / "out.jsonl")
+    gallery.delete("one")
+    head, first, second = (tmp_path / "out.jsonl").read_text().splitlines()
+    changed = json.dumps({**json.loads(second), field: value})
+    (tmp_path / "out.jsonl").write_text("\n".join((head, first, changed)))
+    with pytest.raises(TellapartError, match=r"line 3: no template \(.*; nothing was imported"):
+        import_gallery(gallery, tmp_path / "out.jsonl")
+    assert gallery.identities() == []
+    (tmp_path / "out.jsonl").write_text("\n".join((head.replace('"format": 1', '"format": 9'), first)))
+    with pytest.raises(TellapartError, match="has format 9"):
+        import_gallery(gallery, tmp_path / "out.jsonl")
 
 
 def test_views_added_automatically_must_be_surer_and_move_nobody(many):

@@ -16,6 +16,10 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
+PART_BYTES = 4
+"""Of the key of a view: its last bytes say which face of a picture it is."""
+
+
 class Scoring(StrEnum):
     """How a view is scored against an identity that has several templates, always by cosine.
 
@@ -55,7 +59,7 @@ class View:
     @property
     def key(self) -> bytes:
         """Names this view, wherever its file lies."""
-        return self.digest + self.part.to_bytes(4, "big")
+        return self.digest + self.part.to_bytes(PART_BYTES, "big")
 
     @property
     def place(self) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 
 from tellapart.errors import TellapartError
 from tellapart.experiments.textfiles import numbered_lines, replacing
-from tellapart.identities.answers import Identified, Origin, View
+from tellapart.identities.answers import PART_BYTES, Identified, Origin, View
 from tellapart.identities.gallery import Gallery
+from tellapart.identities.store import check_name
 from tellapart.progress import Progress, silent
 
 FLUSHED = 20
@@ -117,9 +118,12 @@ def exported_encoder(path: Path) -> tuple[str, str]:
     try:
         _, first = next(iter(numbered_lines(path)))
         head = json.loads(first)
-        return str(head["encoder"]), str(head["fingerprint"])
+        form, encoder, fingerprint = (head[name] for name in ("format", "encoder", "fingerprint"))
     except (StopIteration, ValueError, KeyError, TypeError) as error:
         raise TellapartError(f"{path} is not an exported gallery") from error
+    if form != FORMAT:
+        raise TellapartError(f"{path} has format {form}, this tellapart reads {FORMAT}")
+    return str(encoder), str(fingerprint)
 
 
 def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
@@ -131,27 +135,18 @@ def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
     encoder, fingerprint = exported_encoder(path)
     if fingerprint != gallery.encoder.fingerprint:
         raise TellapartError(
-            f"{path} was exported from a gallery of the encoder {encoder!r}, this one is of"
-            f" {gallery.encoder.name!r}: enrol the pictures here instead"
+            f"{path} was exported from a gallery of the encoder {encoder!r} ({fingerprint[:8]}), this one is of"
+            f" {gallery.encoder.name!r} ({gallery.encoder.fingerprint[:8]}): enrol the pictures here instead"
         )
     new, known = 0, 0
     with gallery.store.writing():
         for number, line in islice(numbered_lines(path), 1, None):
             try:
-                entry = json.loads(line)
-                vector = np.array(entry["vector"], dtype=np.float32)
-                key, quality = bytes.fromhex(entry["key"]), float(entry["quality"])
-                view = View(
-                    entry["source"], vector, key[:-4], int.from_bytes(key[-4:], "big"), quality=quality
-                )
-                origin = Origin(entry["origin"])
-                name, consent, cohort = str(entry["name"]), str(entry["consent"]), bool(entry["cohort"])
-            except (ValueError, KeyError, TypeError) as error:
+                name, consent, cohort, origin, view = _template(line, gallery.encoder.dim)
+            except (ValueError, KeyError, TypeError, TellapartError) as error:
                 raise TellapartError(
                     f"{path}, line {number}: no template ({error}); nothing was imported"
                 ) from error
-            if vector.shape != (gallery.encoder.dim,) or not np.isfinite(vector).all():
-                raise TellapartError(f"{path}, line {number}: no vector of {gallery.encoder.dim} numbers")
             if gallery.store.holder(view.key) is not None:
                 known += 1
                 continue
@@ -160,3 +155,21 @@ def import_gallery(gallery: Gallery, path: Path) -> tuple[int, int]:
             new += 1
         gallery.store.log("import", templates=new)
     return new, known
+
+
+def _template(line: str, dim: int) -> tuple[str, str, bool, Origin, View]:
+    """Read name, consent, whether it is of the cohort, who says so, and the view; an error says what is wrong."""
+    entry = json.loads(line)
+    name, consent, source = (entry[field] for field in ("name", "consent", "source"))
+    if not all(isinstance(each, str) for each in (name, consent, source)):
+        raise ValueError("name, consent and source are texts")
+    check_name(name)
+    vector = np.array(entry["vector"], dtype=np.float32)
+    if vector.shape != (dim,) or not np.isfinite(vector).all() or not vector.any():
+        raise ValueError(f"its vector is not one of {dim} numbers")
+    key, quality = bytes.fromhex(entry["key"]), float(entry["quality"])
+    if len(key) <= PART_BYTES or not 0 <= quality <= 1:
+        raise ValueError("its key is too short, or its quality is not between 0 and 1")
+    part = int.from_bytes(key[-PART_BYTES:], "big")
+    view = View(source, vector, key[:-PART_BYTES], part, quality=quality)
+    return name, consent, bool(entry["cohort"]), Origin(entry["origin"]), view

@@ -58,7 +58,7 @@ class GalleryStore(GalleryFile):
         Raises:
             TellapartError: Nothing can be called so.
         """
-        _check_name(name)
+        check_name(name)
         if (known := self.find(name)) is not None:
             return known
         facts = {"name": name, "consent": consent, "added": now()}
@@ -100,7 +100,7 @@ class GalleryStore(GalleryFile):
 
     def rename(self, number: int, name: str) -> None:
         """Call an identity something else; raises TellapartError where nothing can be called so."""
-        _check_name(name)
+        check_name(name)
         row = self.connection.execute("SELECT facts FROM identities WHERE id = ?", (number,)).fetchone()
         facts = {**self.opened(row[0], "identity"), "name": name}
         self.connection.execute(
@@ -255,7 +255,8 @@ class GalleryStore(GalleryFile):
         return found
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that no list could show."""
     if not name.strip() or "\t" in name or len(name.splitlines()) > 1:
         raise TellapartError(
             f"an identity cannot be called {name!r}: give it a name of one line, without tabs"
