@@ -9,9 +9,10 @@ import typer
 
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
-from tellapart.cli.output import SCHEMA, note, print_json, printable
+from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.engine import Index
 from tellapart.engine.opened import partial_notes
+from tellapart.engine.snippets import printable
 from tellapart.errors import TellapartError
 from tellapart.index.home import find_home
 

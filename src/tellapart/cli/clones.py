@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from tellapart.cli import options
-from tellapart.cli.output import BOLD, DIM, note, print_json, printable, styled
+from tellapart.cli.output import BOLD, DIM, note, print_json, styled
 from tellapart.cli.progress import terminal_progress
 from tellapart.cli.search import open_or_build
 from tellapart.engine import Index
+from tellapart.engine.snippets import printable
 from tellapart.index.home import Home, find_home
 from tellapart.scores.clones import MIN_TOKENS, CloneGroup, Clones, clones_json, find_clones
 

@@ -9,7 +9,8 @@ import textwrap
 from pathlib import Path
 from typing import IO
 
-from tellapart.cli.output import BOLD, DIM, print_json, printable, styled
+from tellapart.cli.output import BOLD, DIM, print_json, styled
+from tellapart.engine.snippets import printable
 from tellapart.experiments.judging.asking import JudgingQuestion
 from tellapart.experiments.judging.leaders import Passages
 from tellapart.experiments.judging.session import Session

@@ -108,7 +108,8 @@ def named_files(text: str, names: Names) -> dict[int, NamedFile]:
 
 def _files_called(path: str, names: Names) -> list[int]:
     wanted = path.split("/")
-    best, found = 0, []
+    best = 0
+    found: list[int] = []
     for segment, first in zip(names.segments, names.first, strict=False):
         for position in segment.called(wanted[-1]):
             own = segment.paths[position].split("/")

@@ -195,8 +195,8 @@ def _finding(functions: Sequence[SampledFunction], ways: Sequence[Likeness], see
         for each, group in zip(functions, key, strict=True):
             groups.setdefault(group, []).append(each.body)
         place = {group: at for at, group in enumerate(groups)}
-        answers = [place[key[at]] for at in documented]
-        asked.append((f"docstring -> {level}", sentences, list(groups.values()), answers, own))
+        group_of = [place[key[at]] for at in documented]
+        asked.append((f"docstring -> {level}", sentences, list(groups.values()), group_of, own))
     first, second = [a for a, _ in halves], [(b,) for _, b in halves]
     asked.append(("half -> other half", first, second, range(len(halves)), files))
     for name, texts in (

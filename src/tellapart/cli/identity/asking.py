@@ -10,8 +10,9 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
 from tellapart.cli.identity.shared import EncoderOfGallery, GalleryFolder, Prior, opened, share
-from tellapart.cli.output import SCHEMA, note, print_json, printable
+from tellapart.cli.output import SCHEMA, note, print_json
 from tellapart.cli.progress import terminal_progress
+from tellapart.engine.snippets import printable
 from tellapart.errors import TellapartError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import typer
 from tellapart.cli import options
 from tellapart.cli.app import FAILED
 from tellapart.cli.identity.shared import EncoderOfGallery, GalleryFolder, opened
-from tellapart.cli.output import SCHEMA, note, print_json, printable
+from tellapart.cli.output import SCHEMA, note, print_json
+from tellapart.engine.snippets import printable
 from tellapart.errors import TellapartError
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An identity.")]
@@ -161,8 +162,8 @@ def import_(
         raise TellapartError(f"there is no file {source}")
     new = {"encoder": encoder or exported_encoder(source)[0]}
     with opened(gallery, encoder=encoder, encrypt=encrypt, new=new) as people:
-        new, known = import_gallery(people, source)
-    note(f"{new:,} templates added, {known:,} were known")
+        added, known = import_gallery(people, source)
+    note(f"{added:,} templates added, {known:,} were known")
     return 0
 
 

@@ -90,12 +90,10 @@ class Database:
             TellapartError: There is no server, it does not let us in, or it has no such database.
         """
         driver = psycopg()
+        options: dict[str, Any] = {"target_session_attrs": "read-write"} if writing else {}
         try:
             connection = named_connection(self.address).connect(
-                self.address.url,
-                connect_timeout=CONNECT_SECONDS,
-                autocommit=True,
-                **({"target_session_attrs": "read-write"} if writing else {}),
+                self.address.url, connect_timeout=CONNECT_SECONDS, autocommit=True, **options
             )
         except driver.Error as error:
             raise LostConnectionError(
