@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 
 from code_data import Judged
 from tellapart.rankers.structure_weights import Weights
+from tellapart.scores.calibration import log_odds
 
 RIDGE = 10.0
 """Penalty on standardised weights. Chosen of {3, 10, 30, 100} on the development repositories, where it hardly
@@ -101,7 +102,7 @@ def shares(each: Judged, weights: Weights) -> Vector:
 
 def calibrate(p: Vector, relevant: NDArray[np.bool_]) -> tuple[float, float]:
     """Fit Platt's map on log odds of P: intercept and slope."""
-    odds = _log_odds(p)
+    odds = log_odds(p)
 
     def loss(w: Vector) -> tuple[float, Vector]:
         z = w[0] + w[1] * odds
@@ -110,17 +111,3 @@ def calibrate(p: Vector, relevant: NDArray[np.bool_]) -> tuple[float, float]:
 
     intercept, slope = minimize(loss, np.array([0.0, 1.0]), jac=True, method="L-BFGS-B").x
     return float(intercept), float(slope)
-
-
-def calibration_error(p: Vector, relevant: NDArray[np.bool_], bins: int = 10) -> float:
-    """Expected calibration error over bins of equal size."""
-    parts = np.array_split(np.argsort(p), bins)
-    return float(
-        sum(len(part) * abs(p[part].mean() - relevant[part].mean()) for part in parts if len(part)) / len(p)
-    )
-
-
-def _log_odds(p: Vector) -> Vector:
-    p = np.clip(p, 1e-9, 1 - 1e-9)
-    odds: Vector = np.log(p) - np.log1p(-p)
-    return odds

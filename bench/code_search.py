@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code_data import TOP, Judged, Repository, repositories, searched, value
-from code_fit import CrossFitted, Vector, calibrate, calibration_error, cross_fit, fit, folds, shares
+from code_fit import CrossFitted, Vector, calibrate, cross_fit, fit, folds, shares
 from judged import data_folder, publish, table
 from tellapart.experiments.statistics import Comparison, compare
 from tellapart.rankers.structure import DECAY
 from tellapart.rankers.structure_features import FEATURES
 from tellapart.rankers.structure_weights import WEIGHTS
+from tellapart.scores.calibration import expected_calibration_error
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "best unit by BM25": ("best", "rank"),
@@ -193,8 +194,8 @@ def _probability(judged: Sequence[Judged], run: CrossFitted) -> str:
         [
             name,
             f"{v[first].mean():.2f}",
-            f"{calibration_error(v[first], relevant[first]):.3f}",
-            f"{calibration_error(v, relevant):.3f}",
+            f"{expected_calibration_error(v[first], relevant[first]):.3f}",
+            f"{expected_calibration_error(v, relevant):.3f}",
         ]
         for name, v in (("P(file), as the logit gives it", p), ("after Platt's map", mapped))
     ]

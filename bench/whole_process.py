@@ -40,10 +40,10 @@ def tellapart(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "tellapart", *map(str, arguments)]
 
 
-def seconds(command: list[str], before: object = None, runs: int = RUNS) -> float:
+def seconds(command: list[str], before: object = None) -> float:
     """Median wall time of a command, after one run that is not counted."""
     times = []
-    for run in range(runs + 1):
+    for run in range(RUNS + 1):
         if callable(before):
             before()
         started = time.perf_counter()
