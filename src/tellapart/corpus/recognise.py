@@ -183,18 +183,13 @@ def _by_content(text: str, sample: str) -> Recognised:
     lean = _lean(bare)
     if lean < (_PROSE_BELOW if markup is None else _CODE_ABOVE) or _LATEX.search(bare):
         return Recognised(Kind.PROSE, markup, certain=lean < _PLAINLY_PROSE)
-    (score, language), (second, _) = (*signatures.scores(bare), (0.0, ""))[:2]
     shapes = len(_SHAPE.findall(bare))
-    sure = score >= signatures.SURE
-    if (
-        _HEAD.match(bare)
-        or (sure and (shapes or lean > 0))
-        or shapes >= _SHAPES_NEEDED
-        or (shapes and _is_dense(bare, lean))
-    ):
-        certain = sure and score - second >= 2 * signatures.LIKELY
-        return Recognised(Kind.CODE, _refined(language, bare) if score else None, certain)
-    return Recognised(Kind.PROSE, markup, certain=False)
+    shaped = _HEAD.match(bare) or shapes >= _SHAPES_NEEDED or (shapes and _is_dense(bare, lean))
+    if not shaped and not ((shapes or lean > 0) and signatures.is_sure(bare)):
+        return Recognised(Kind.PROSE, markup, certain=False)
+    (score, language), (second, _) = (*signatures.scores(bare), (0.0, ""))[:2]
+    certain = score >= signatures.SURE and score - second >= 2 * signatures.LIKELY
+    return Recognised(Kind.CODE, _refined(language, bare) if score else None, certain)
 
 
 def _is_dense(bare: str, lean: float) -> bool:

@@ -61,6 +61,11 @@ CLIMBS = {"c": ("cpp", "objective-c"), "javascript": ("typescript",)}
 """Languages whose supersets use their every sign: one sure sign of the superset decides."""
 
 
+def is_sure(code: str) -> bool:
+    """Whether a pattern stands there that hardly occurs outside one language; comments and strings blanked."""
+    return any(signature.sure_signs(code) for signature in SIGNATURES)
+
+
 def scores(code: str, among: tuple[str, ...] | None = None) -> list[tuple[float, str]]:
     """Languages with their scores, best first, ties by the table's order; comments and strings blanked.
 
