@@ -252,6 +252,12 @@ def test_what_cannot_be_read_leaves_no_gallery_behind(arguments, tmp_path, monke
     assert not (tmp_path / "new").exists()
 
 
+def test_a_cohort_of_nobody_is_refused(gallery, tmp_path, call):
+    (tmp_path / "empty").mkdir()
+    code, _, err = call("identity", "enrol", "--cohort", tmp_path / "empty", "--gallery", gallery)
+    assert (code, "holds no pictures" in err) == (2, True)
+
+
 def test_a_batch_that_cannot_be_answered_is_said_once(gallery, things, tmp_path, call):
     code, out, err = call("identity", "identify", things, "--gallery", gallery, "--fpir", 0.0001)
     assert (code, out, err.count("\n")) == (2, "", 1)

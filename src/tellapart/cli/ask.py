@@ -47,7 +47,9 @@ def ask(
         int, typer.Option("--tokens", help="Budget: at most so many tokens of the corpus are sent.")
     ] = 1_000,
     where: options.Where = None,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds the server may be silent.")] = TIMEOUT,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Seconds the server may be silent.", min=0.1)
+    ] = TIMEOUT,
     show_context: Annotated[
         bool, typer.Option("--show-context", help="Also print what was sent, on standard error.")
     ] = False,
@@ -56,6 +58,8 @@ def ask(
     """Answer from the corpus by a language model, with checked citations; say so where the corpus has no answer."""
     if endpoint is not None and model is None:
         raise TellapartError("--endpoint serves a model: name it with --model")
+    if endpoint is not None and "://" not in endpoint:
+        raise TellapartError(f"--endpoint {endpoint} is no URL: write http://HOST:PORT/v1")
     text = sys.stdin.read() if question == "-" else question
     home = find_home(index, path)
     opened = Index.open(home.folder)

@@ -92,7 +92,7 @@ def index(
             " (128-int8); kept until given again, none undoes it. 'evaluate --compress' shows what that costs here.",
         ),
     ] = None,
-    max_bytes: Annotated[int | None, typer.Option("--max-bytes", help="Skip larger files.")] = None,
+    max_bytes: Annotated[int | None, typer.Option("--max-bytes", help="Skip larger files.", min=1)] = None,
     comments: Annotated[
         bool | None,
         typer.Option(

@@ -67,7 +67,7 @@ Spans = Annotated[
     typer.Option("--spans", metavar="FILE", help="Judged passages: query-id, corpus-id, start, end."),
 ]
 Split = Annotated[str | None, typer.Option("--split", help="Which judgements of a BEIR folder.")]
-Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed.", min=0)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON (schema 1, see docs/json.md).")]
 TopK = Annotated[int, typer.Option("-k", "--top-k", help="How many hits.")]
 EXAMPLE = "a FILE, FILE:LINE, the id of a unit, or a folder (repeatable)."
@@ -111,7 +111,9 @@ Where = Annotated[
         help="Only documents like this, e.g. \"language = 'python' and path like 'src/%'\" (repeatable).",
     ),
 ]
-Lines = Annotated[int, typer.Option("--lines", help="Lines of text shown per hit; 0 shows places only.")]
+Lines = Annotated[
+    int, typer.Option("--lines", help="Lines of text shown per hit; 0 shows places only.", min=0)
+]
 K1 = Annotated[float | None, typer.Option("--k1", help="BM25: term-frequency saturation.")]
 B = Annotated[float | None, typer.Option("--b", help="BM25: length normalisation, 0 to 1.")]
 Weight = Annotated[float | None, typer.Option("--weight", help="hybrid: share of the vectors, 0 to 1.")]

@@ -81,11 +81,11 @@ def enrol(
 
 
 def _grouped(folder: Path, *, images: bool, cohort: bool) -> dict[str, list[Path]]:
-    from tellapart.identities.views import files_in, labelled_files
+    from tellapart.identities.views import expanded, labelled_files
 
     if cohort and not any(path.is_dir() for path in folder.iterdir()):
         # nobody says who they are: each is taken for somebody else, which errs on the strict side
-        return {f"stranger {path.name}": [path] for path in files_in(folder, images=images)}
+        return {f"stranger {path.name}": [path] for path in expanded([folder], images=images)}
     found = labelled_files(folder, images=images)
     return {f"stranger {name}": files for name, files in found.items()} if cohort else found
 

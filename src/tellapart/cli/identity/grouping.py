@@ -114,7 +114,7 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Page with curves (HTML).")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
+    seed: options.Seed = 0,
     json: options.Json = False,
 ) -> int:
     """Say how well an encoder tells labelled identities apart: TAR at FAR, EER, DIR at FPIR, with intervals."""
