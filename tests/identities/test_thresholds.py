@@ -105,6 +105,15 @@ def test_rows_are_those_of_a_plain_computation(scoring):
     assert dict(zip(numbers.tolist(), scores[0].tolist(), strict=True)) == pytest.approx(expected, abs=1e-5)
 
 
+def test_many_templates_of_one_identity_hide_no_other(monkeypatch):
+    for coded in (1_000_000, 100):
+        monkeypatch.setattr("tellapart.identities.matching.CODED_ROWS", coded)
+        vectors, owners = crowd(6, 500, dim=32)
+        reference = Reference(32, Scoring.MAX)
+        reference.add(owners, np.zeros(len(owners), bool), np.ones(len(owners)), vectors)
+        assert sorted(owner for owner, _, _ in reference.best(vectors[0], 6)) == list(range(6))
+
+
 def test_many_rows_are_found_by_codes_while_they_change(monkeypatch):
     monkeypatch.setattr("tellapart.identities.matching.CODED_ROWS", 1_000)
     vectors, owners = crowd(2_000, 1, dim=32, noise=0.0)

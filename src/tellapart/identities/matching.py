@@ -114,7 +114,12 @@ class Reference:
     def best(self, vector: Vectors, k: int) -> list[tuple[int, float, bool]]:
         """Give the k best identities for a view (dim,): number, score, and whether an automatic view decided."""
         asked = self.transformed(vector[None])
-        rows = self._proposed(asked, k)
+        found = self._best_among(self._proposed(asked, k), asked, k)
+        if len(found) < min(k, self.identities):  # the nearest rows are of a few identities
+            found = self._best_among(np.arange(self.used), asked, k)
+        return found
+
+    def _best_among(self, rows: Rows, asked: Vectors, k: int) -> list[tuple[int, float, bool]]:
         rows = rows[self._alive[rows]]
         scores = self._rows[rows] @ asked[0]
         found: dict[int, tuple[float, bool]] = {}
