@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tellapart.encoders.cache import VectorCache
 from tellapart.encoders.folder import MINILM_FOLDER
 from tellapart.encoders.joined import JoinedEncoder
 from tellapart.encoders.load import load_encoder
 from tellapart.encoders.objects import object_encoder
+from tellapart.encoders.pooling import embed
 from tellapart.encoders.protocol import SpanEncoder
+from tellapart.encoders.windows import UnitText
 from tellapart.engine import Index
 from tellapart.errors import TellapartError
 
@@ -66,3 +69,23 @@ def test_what_cannot_be_joined_is_refused_with_a_reason():
             load_encoder(name)
     with pytest.raises(TellapartError, match=r"unknown encoder 'minilm\+nothing'"):
         load_encoder("minilm+nothing")
+
+
+def test_what_is_known_of_a_part_is_not_encoded_again(tmp_path):
+    class Counting(Letters):
+        fingerprint = "letters"
+        seen = 0
+
+        def encode(self, texts):
+            self.seen += len(texts)
+            return super().encode(texts)
+
+    model = Counting()
+    letters = object_encoder(model, name="letters")
+    cache = VectorCache(tmp_path)
+    units = [UnitText("", text) for text in ("roses need sun", "the boiler is serviced")]
+    embed(letters, units, cache=cache)
+    before = model.seen
+    made, _ = embed(JoinedEncoder([load_encoder("minilm"), letters]), units, cache=cache)
+    assert model.seen == before
+    assert made.shape == (2, 389)

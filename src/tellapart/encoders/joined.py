@@ -40,11 +40,11 @@ class JoinedEncoder(OfTexts):
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:
         """Encode queries: (n, dim), rows of unit length."""
-        return self._joined([part.encode_query(texts) for part in self.parts])
+        return self.join([part.encode_query(texts) for part in self.parts])
 
     def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
         """Encode units: (n, dim), rows of unit length; `progress` is told of each part's."""
-        return self._joined([part.encode_document(texts, progress=progress) for part in self.parts])
+        return self.join([part.encode_document(texts, progress=progress) for part in self.parts])
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text by the part that makes most of it, so that none of them cuts it off."""
@@ -61,7 +61,8 @@ class JoinedEncoder(OfTexts):
     ) -> Vectors:
         """Encode spans with every part, as `SpanEncoder` says."""
         pooling = [part for part in self.parts if isinstance(part, SpanEncoder)]
-        return self._joined([part.encode_spans(texts, spans, progress=progress) for part in pooling])
+        return self.join([part.encode_spans(texts, spans, progress=progress) for part in pooling])
 
-    def _joined(self, made: Sequence[Vectors]) -> Vectors:
+    def join(self, made: Sequence[Vectors]) -> Vectors:
+        """Put vectors of the same texts, one array (n, part.dim) of each part, side by side: (n, dim), unit rows."""
         return np.concatenate(made, axis=1) / np.float32(np.sqrt(len(made)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tellapart.encoders.cache import VectorCache, key_of
+from tellapart.encoders.joined import JoinedEncoder
 from tellapart.encoders.protocol import (
     DerivedEncoder,
     Encoder,
@@ -187,7 +188,12 @@ def _encode_block(
     """Encode some texts: where the vectors of each whole and of its spans belong, and they, in the same order."""
     places = [place for spans in wanted for place in spans.values()]
     if isinstance(encoder, DerivedEncoder):
-        return places, _derived(encoder, texts, wanted, cache, progress)
+        made = _of_base(encoder.base, texts, wanted, cache, progress)
+        shown = [text[slice(*span)] if span else text for text, span in _pairs(texts, wanted)]
+        return places, _checked(encoder, encoder.derive(made, shown), len(places))
+    if isinstance(encoder, JoinedEncoder):
+        parts = [_of_base(part, texts, wanted, cache, progress) for part in encoder.parts]
+        return places, _checked(encoder, encoder.join(parts), len(places))
     if all(list(spans) == [None] for spans in wanted):
         return places, _checked(encoder, encoder.encode_document(texts, progress=progress), len(texts))
     if not isinstance(encoder, SpanEncoder):
@@ -198,21 +204,23 @@ def _encode_block(
     return places, _checked(encoder, made, len(places))
 
 
-def _derived(
-    encoder: DerivedEncoder,
+def _of_base(
+    base: Encoder,
     texts: Sequence[str],
     wanted: Sequence[dict[Span | None, int]],
     cache: VectorCache | None,
     progress: Progress,
 ) -> Vectors:
-    """Make an encoder's vectors from those of its base, of which the cache may know all."""
-    pairs = [(text, span) for text, spans in zip(texts, wanted, strict=True) for span in spans]
+    """Give the vectors from which an encoder makes its own, of which the cache may know all."""
     rows: dict[str, dict[Span | None, int]] = {}
+    pairs = _pairs(texts, wanted)
     for row, (text, span) in enumerate(pairs):
         rows.setdefault(text, {})[span] = row
-    vectors, _ = _encoded(encoder.base, rows, len(pairs), cache, progress)
-    shown = [text[slice(*span)] if span else text for text, span in pairs]
-    return _checked(encoder, encoder.derive(vectors, shown), len(pairs))
+    return _encoded(base, rows, len(pairs), cache, progress)[0]
+
+
+def _pairs(texts: Sequence[str], wanted: Sequence[dict[Span | None, int]]) -> list[tuple[str, Span | None]]:
+    return [(text, span) for text, spans in zip(texts, wanted, strict=True) for span in spans]
 
 
 def _checked(encoder: Encoder, made: Vectors, wanted: int) -> Vectors:
