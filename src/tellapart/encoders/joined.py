@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tellapart.encoders.protocol import Encoder, OfImages, OfTexts, Span, SpanEncoder, Vectors
 from tellapart.errors import TellapartError
-from tellapart.progress import Progress, silent
+from tellapart.progress import Progress, part_of, silent
 
 PLUS = "+"
 
@@ -43,8 +43,11 @@ class JoinedEncoder(OfTexts):
         return self.join([part.encode_query(texts) for part in self.parts])
 
     def encode_document(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
-        """Encode units: (n, dim), rows of unit length; `progress` is told of each part's."""
-        return self.join([part.encode_document(texts, progress=progress) for part in self.parts])
+        """Encode units: (n, dim), rows of unit length; `progress` is told of parts."""
+        with progress("", len(self.parts) * len(texts)) as advance:
+            return self.join(
+                [part.encode_document(texts, progress=part_of(advance, len(texts))) for part in self.parts]
+            )
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int32]:
         """Tokens of each text by the part that makes most of it, so that none of them cuts it off."""
@@ -61,7 +64,10 @@ class JoinedEncoder(OfTexts):
     ) -> Vectors:
         """Encode spans with every part, as `SpanEncoder` says."""
         pooling = [part for part in self.parts if isinstance(part, SpanEncoder)]
-        return self.join([part.encode_spans(texts, spans, progress=progress) for part in pooling])
+        with progress("", len(pooling) * len(texts)) as advance:
+            return self.join(
+                [part.encode_spans(texts, spans, progress=part_of(advance, len(texts))) for part in pooling]
+            )
 
     def join(self, made: Sequence[Vectors]) -> Vectors:
         """Put vectors of the same texts, one array (n, part.dim) of each part, side by side: (n, dim), unit rows."""

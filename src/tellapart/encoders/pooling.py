@@ -192,7 +192,10 @@ def _encode_block(
         shown = [text[slice(*span)] if span else text for text, span in _pairs(texts, wanted)]
         return places, _checked(encoder, encoder.derive(made, shown), len(places))
     if isinstance(encoder, JoinedEncoder):
-        parts = [_of_base(part, texts, wanted, cache, progress) for part in encoder.parts]
+        with progress("", len(encoder.parts) * len(texts)) as advance:
+            parts = [
+                _of_base(part, texts, wanted, cache, part_of(advance, len(texts))) for part in encoder.parts
+            ]
         return places, _checked(encoder, encoder.join(parts), len(places))
     if all(list(spans) == [None] for spans in wanted):
         return places, _checked(encoder, encoder.encode_document(texts, progress=progress), len(texts))
