@@ -86,7 +86,7 @@ def test_search_json_is_the_documented_shape(indexed, call):
         "text",
     ]
     for rank, hit in enumerate(answer["hits"], start=1):
-        assert list(hit) == [*expected, "components", "place", "unit", "indent", "copies"]
+        assert list(hit) == [*expected, "components", "place", "unit", "label", "indent", "copies"]
         assert hit["rank"] == rank
         assert hit["probability"] is None
     words = json.loads(call("search", "roses", "--index", indexed, "--json", "--ranker", "bm25")[1])

@@ -7,8 +7,9 @@ import ast
 import pytest
 
 from tellapart.corpus.code.languages import LANGUAGES
-from tellapart.corpus.code.mutations import HARMLESS, Mutation, mutate, names_in, replaced_names
+from tellapart.corpus.code.mutations import Mutation, mutate, names_in, replaced_names
 
+HARMLESS = {Mutation.RENAME, Mutation.STRIP, Mutation.REFORMAT, Mutation.REORDER}
 PYTHON = LANGUAGES["python"]
 FUNCTION = '''
     def area(width, height):

@@ -475,3 +475,10 @@ def test_shown_lines_are_those_that_match_with_their_numbers(corpus):
         assert (corpus / hit["path"]).read_text().splitlines()[int(number) - 1].strip() == shown.strip()
     assert {hit["text"] for hit in none.structured_content["hits"]} == {""}
     assert all(hit["cut"] for hit in none.structured_content["hits"])
+
+
+def test_places_alone_say_what_stands_there(corpus):
+    asked = {"query": "open_valve", "content": "code", "max_snippet_lines": 0}
+    (found,) = asking([corpus], ("search", asked))
+    assert "function open_valve" in text(found)
+    assert found.structured_content["hits"][0]["label"] == "open_valve"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from tellapart.corpus.document import KIND_OF, Granularity
+from tellapart.corpus.document import KIND_OF, Granularity, Kind
 from tellapart.corpus.places import row_ends
 from tellapart.engine.results import Hit, SearchResult
 from tellapart.engine.snippets import lines_of_hit, matching_line, printable, snippet
@@ -84,7 +84,8 @@ def _detail(hit: Hit, *, doubted: bool) -> str:
     if matches:  # every one is perfect, and a score would only say how they are ordered
         score = f"{matches} {'match' if matches == 1 else 'matches'}"
     chance = "" if doubted or hit.probability is None else f"  P {hit.probability:.2f}"
-    return f"{hit.unit or hit.granularity}  {score}{chance}{copies}"
+    name = f" {printable(hit.label)}" if hit.label and KIND_OF[hit.granularity] is Kind.CODE else ""
+    return f"{hit.unit or hit.granularity}{name}  {score}{chance}{copies}"
 
 
 def _shown(hit: Hit) -> float:

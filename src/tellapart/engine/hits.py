@@ -138,6 +138,7 @@ def _hit(rank: int, found: Found, stored: StoredDocument, *, hold_back: bool) ->
         components=components,
         place=bare.place,
         unit=bare.unit,
+        label=bare.label,
         indent=bare.indent,
     )
 

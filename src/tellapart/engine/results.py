@@ -43,8 +43,9 @@ class Hit:
     `probability`, None where scores are not calibrated, is that of the hit being relevant, for code that
     of its file; `components` says what the score was made of. `place` is where a person finds it in the file:
     "page 3", "row 17", "lines 3-9"; `unit` what a person calls it: its granularity, or `block` for code that is
-    no function. `indent` is the white space that stands before the text in its first line, so that
-    `indent + text` lines up as in the file. `copies` are the ids of units with the same text that were found too.
+    no function; `label` its name, as of a function, or its headings. `indent` is the white space that stands before
+    the text in its first line, so that `indent + text` lines up as in the file. `copies` are the ids of units with the
+    same text that were found too.
     """
 
     rank: int
@@ -60,6 +61,7 @@ class Hit:
     components: Mapping[str, float] = field(default_factory=dict)
     place: str = ""
     unit: str = ""
+    label: str = ""
     indent: str = ""
     copies: tuple[str, ...] = ()
 
@@ -79,6 +81,7 @@ class Hit:
             "components": dict(self.components),
             "place": self.place,
             "unit": self.unit,
+            "label": self.label,
             "indent": self.indent,
             "copies": list(self.copies),
         }
@@ -224,6 +227,7 @@ def make_hit(rank: int, stored: StoredDocument, granularity: Granularity, ordina
         components={},
         place=str(where),
         unit=stored.tree.name_of(granularity, ordinal),
+        label=stored.tree.levels[granularity].labels[ordinal],
         indent=indent_before(document.text, start),
     )
 

@@ -271,6 +271,7 @@ def _fitted(
         lines=hit.lines,
         granularity=hit.granularity,
         unit=hit.unit or hit.granularity,
+        label=hit.label,
         id=hit.id,
         score=round(hit.score, 4),
         probability=hit.probability,

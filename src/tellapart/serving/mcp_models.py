@@ -20,6 +20,7 @@ class FoundUnit(BaseModel):
     lines: tuple[int, int] = Field(description="First and last line, from 1, inclusive.")
     granularity: str
     unit: str = Field(description="What it is: the granularity, or block for code that is no function.")
+    label: str = Field(description="Its name, as of a function, or its headings; empty without.")
     id: str = Field(description="Give it to get, find_related or explain_score.")
     score: float = Field(description="Orders the hits of this search, means nothing beyond.")
     probability: float | None = Field(description="P(relevant); null until scores are calibrated.")
@@ -173,7 +174,7 @@ def _notes(notes: list[str]) -> list[str]:
 def _head(hit: FoundUnit) -> str:
     chance = "" if hit.probability is None else f"  P {hit.probability:.2f}"
     cut = "  (cut: get shows the rest)" if hit.cut else ""
-    return f"{hit.path}:{hit.lines[0]}-{hit.lines[1]}  {hit.unit}{chance}{cut}  id={hit.id}"
+    return f"{hit.path}:{hit.lines[0]}-{hit.lines[1]}  {f'{hit.unit} {hit.label}'.rstrip()}{chance}{cut}  id={hit.id}"
 
 
 def _lines(lines: tuple[int, int]) -> str:

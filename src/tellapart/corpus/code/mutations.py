@@ -34,13 +34,6 @@ class Mutation(StrEnum):
     OPERATOR = "an operator changed"
     CONDITION = "a condition negated"
 
-    @property
-    def harmless(self) -> bool:
-        """Whether the function still does the same."""
-        return self in HARMLESS
-
-
-HARMLESS = frozenset({Mutation.RENAME, Mutation.STRIP, Mutation.REFORMAT, Mutation.REORDER})
 
 _OTHER_OPERATOR: Mapping[str, str] = MappingProxyType(
     {
