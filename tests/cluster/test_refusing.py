@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from tellapart.cluster import build_dataset
 from tellapart.cluster.dataset import Documents, LastRun, Recipe
+from tellapart.cluster.ray import check_answers
 from tellapart.corpus.document import Kind
 from tellapart.corpus.sources import ScanOptions
 from tellapart.errors import TellapartError
@@ -54,3 +57,17 @@ def test_other_settings_are_refused(corpus, begun):
         build_dataset([str(corpus)], begun, encoders=["minilm"])
     with pytest.raises(TellapartError, match="kind not given, not code"):
         build_dataset([str(corpus)], begun, encoders=(), options=ScanOptions(kind=Kind.CODE))
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:1", "127.0.0.1:1", "[::1]:1", "127.0.0.1:99999"])
+def test_a_cluster_that_does_not_answer_is_named_at_once(address):
+    with pytest.raises(TellapartError, match="cannot connect") as error:
+        check_answers(address)
+    assert address in str(error.value)
+
+
+def test_a_cluster_that_listens_is_asked():
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        check_answers(f"ray://127.0.0.1:{head.getsockname()[1]}")
+    check_answers("local")
+    check_answers("auto")

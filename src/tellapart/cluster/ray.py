@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +21,11 @@ LOCAL = "local"
 LOCAL_STORE_BYTES = 200_000_000
 """Shared memory of Ray on this machine: pieces of large collections wait there, a few megabytes each (not measured)."""
 
+CONNECT_SECONDS = 10.0
+"""How long a head node may take to answer a connection."""
+
+_HOST_AND_PORT = re.compile(r"(?:ray://)?(\[[^]]+\]|[^:/\[]+):(\d+)")
+
 ATTEMPTS = 3
 """How many workers may die of one task."""
 
@@ -31,6 +38,23 @@ SPARE = 2
 
 class LostWorkError(Exception):
     """The worker or the node that did something is gone, and nothing came back."""
+
+
+def check_answers(address: str) -> None:
+    """See that somebody listens at HOST:PORT: Ray itself goes on trying for minutes.
+
+    Raises:
+        TellapartError: Nobody does.
+    """
+    if found := _HOST_AND_PORT.fullmatch(address):
+        try:
+            socket.create_connection((found[1].strip("[]"), int(found[2])), CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise _unreachable(address, str(error)) from error
+
+
+def _unreachable(address: str, why: str) -> TellapartError:
+    return TellapartError(f"--cluster {address}: cannot connect ({why}); give ray://HOST:10001 or local")
 
 
 @dataclass
@@ -54,6 +78,7 @@ class Cluster:
         ours = not ray.is_initialized()
         if ours:
             quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+            check_answers(address)
             if address == LOCAL:
                 quiet |= {"include_dashboard": False, "object_store_memory": LOCAL_STORE_BYTES}
             try:
@@ -61,10 +86,7 @@ class Cluster:
                     warnings.simplefilter("ignore")  # what matters of it is in the error
                     ray.init("local" if address == LOCAL else address, **quiet)
             except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-                why = (str(error).splitlines() or [type(error).__name__])[0]
-                raise TellapartError(
-                    f"--cluster {address}: cannot connect ({why}); give ray://HOST:10001 or local"
-                ) from error
+                raise _unreachable(address, (str(error).splitlines() or [type(error).__name__])[0]) from error
         try:
             yield cls(address, ray)
         finally:
