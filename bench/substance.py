@@ -75,12 +75,13 @@ def collections(
 
 def measured(name: str, index: Index, texts: Mapping[str, str], grades: Grades) -> list[str]:
     """One row: the value without holding back, and differences with it."""
+    index.close()
     values = []
     for least in LEAST:
         hits.SUBSTANCE = max(least, 1)
-        run = Run({query: ranked(index, text, hold_back=least > 0) for query, text in texts.items()})
+        with Index.open(index.folder, refresh=False) as fresh:  # an open index keeps how much its units say
+            run = Run({query: ranked(fresh, text, hold_back=least > 0) for query, text in texts.items()})
         values.append(evaluate_run(run, Qrels(grades), [MEASURE]).values[MEASURE])
-    index.close()
     found = [compare(each, values[0]) for each in values[1:]]
     row = [name, str(len(texts)), f"{values[0].mean():.4f}"]
     row += [f"{each.difference:+.4f} [{each.low:+.4f}, {each.high:+.4f}]" for each in found]
@@ -101,10 +102,11 @@ def ranked(index: Index, text: str, *, hold_back: bool) -> RankedDocuments:
 
 HEAD = """# Units that say next to nothing
 
-Command: `python bench/substance.py`. nDCG@10 of documents in the order of their first hits, words only, default
-granularities, without and with holding back paragraphs and blocks of few different words (a unit scores the share
-that it has of so many; engine/hits.py). Differences are paired, intervals of 95 %; "the same" where no value changed.
-In documentation of repositories headings that stand once are asked for, and the file that has the heading answers.
+Command: `python bench/substance.py --checkouts DIR`. nDCG@10 of documents in the order of their first hits, words
+only, default granularities, without and with holding back paragraphs and blocks of few different words (a unit scores
+the share that it has of so many; engine/hits.py). Differences are paired, intervals of 95 %; "the same" where no
+value changed. In documentation of repositories headings that stand once are asked for, and the file that has the
+heading answers.
 
 """
 TAIL = """
