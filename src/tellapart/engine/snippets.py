@@ -106,7 +106,8 @@ def chosen_lines(
     else:
         found = _matches(text[:LONGEST], query, kind) if query else []
     rows: list[Line] = []
-    position, blank = 0, None
+    position = 0
+    blank: int | None = None
     for number, raw in enumerate(text.splitlines(keepends=True)):
         if raw.strip():
             blank = number if blank is None else blank
