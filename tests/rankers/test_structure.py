@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -313,3 +314,10 @@ def test_where_something_is_defined_asks_for_the_name_as_it_is_written(tmp_path)
     first = next(iter(index.search("where is has_many defined?", ranker="structure")))
     assert first.path == "associations.rb"
     assert "def has_many" in first.text
+
+
+@pytest.mark.parametrize("piece", ["in a (", "x(", "(a)", "a/", "a.", "at a.", "1: a\n", ":in `a "])
+def test_a_long_query_is_read_at_once(piece):
+    started = time.process_time()
+    Asked.read(piece * (60_000 // len(piece)))
+    assert time.process_time() - started < 2

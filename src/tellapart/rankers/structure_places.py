@@ -23,8 +23,8 @@ _CALLED = re.compile(
     | \bat\ (?:(?:async|new)\ )?(?:[\w.]+/)?({_NAME})(?:\[[\w,\ ]+\]|\ \[as\ \w+\])?\ ?\(  # JavaScript, Java, C#
     | :in\ [`'"](?:[\w\s()]+\ in\ )?({_NAME})                # Ruby:            x.rb:3:in 'Foo#bar'
     | \ in\ (?:function|method|upvalue|local|field)\ ['<]({_NAME})               # Lua
-    | \ in\ ({_NAME})\ \([^\n]*\)\ at\                       # gdb:             in f (x=1) at x.c:3
-    | ^(\S+)\([^\n]*\)\n\s+\S+\.go:\d                        # Go:              the place is on the next line
+    | \ in\ ({_NAME})\ \([^\n]{{0,500}}\)\ at\                 # gdb:             in f (x=1) at x.c:3
+    | ^(\S{{1,300}})\([^\n]{{0,500}}\)\n\s+\S+\.go:\d          # Go:              the place is on the next line
     | ^\s*\d+:\s+(\S+)\n\s+at\                               # Rust
     | \.php\(\d+\):\ ({_NAME})\(                             # PHP
     | \.exs?:\d+:\ ({_NAME})/\d                              # Elixir
