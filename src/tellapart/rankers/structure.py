@@ -38,7 +38,7 @@ from tellapart.rankers.vectors import VectorRanker
 
 DECAY = 0.01
 """What each further unit of a file scores, as a share of the unit before. On 43 repositories (bench/code_search.py) .01
-costs .002 nDCG@10 against one unit a file and .1 costs .010, since a list of ten then shows fewer files; a file that is
+costs .003 nDCG@10 against one unit a file and .1 costs .011, since a list of ten then shows fewer files; a file that is
 almost certainly the one shows several units all the same."""
 
 NAMED_PATH = 8.0
