@@ -103,11 +103,8 @@ class CostMeter:
         """Estimate from a sample; None for an encoder behind a network, which costs money to ask."""
         if name.startswith("openai:"):
             return None
-        tiles = TILES[KIND_OF[level]]
-        if level in snapshot.encoders[name].pooled and snapshot.units(tiles).n_alive:
-            level = (
-                tiles  # what its windows cost; without a level of them in the index about what the text costs
-            )
+        if level in snapshot.encoders[name].pooled and snapshot.units(TILES[KIND_OF[level]]).n_alive:
+            level = TILES[KIND_OF[level]]  # what its windows cost; without them about what the text costs
         key = name, level
         if key not in self._encoding:
             table = snapshot.units(level)
