@@ -311,3 +311,12 @@ def test_a_line_of_a_file_of_records_names_the_record_on_it(tmp_path, call):
         code, out, err = call("search", "--like", place, "--index", tmp_path / ".tellapart", "--json")
         assert code == 0, err
         assert {hit["document"] for hit in json.loads(out)["hits"]} == {"r.jsonl/a", "r.jsonl/c"}
+
+
+def test_a_mistyped_encoder_is_not_wanted_ever_after(corpus, call):
+    code, _, err = call("index", corpus, "--encoder", "minlm")
+    assert code == 2
+    assert "unknown encoder 'minlm'" in err
+    assert call("index", corpus, "--encoder", "lsa")[0] == 0
+    assert call("index", corpus, "--encoder", "lsa+minilm")[0] == 2
+    assert call("index", corpus)[0] == 0

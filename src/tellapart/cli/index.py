@@ -17,6 +17,7 @@ from tellapart.cli.progress import terminal_progress
 from tellapart.cli.search import confirm, made_anew
 from tellapart.corpus.document import Granularity, Kind
 from tellapart.encoders.compressed import compression_setting
+from tellapart.encoders.load import check_encoder
 from tellapart.engine import DEFAULT_ENCODERS, Index, build_index
 from tellapart.errors import StaleIndexError, TellapartError
 from tellapart.index.build import BuildReport
@@ -303,6 +304,11 @@ def _encoders(settings: Settings, asked: list[str]) -> tuple[str, ...]:
         return ()
     if not (asked or kept or settings.words_only or settings.dataset):
         asked = list(DEFAULT_ENCODERS)
+    for name in asked:
+        if name not in kept:
+            check_encoder(
+                name
+            )  # before it is noted as wanted: a slip of the keyboard would be wanted ever after
     return tuple(dict.fromkeys([*kept, *asked]))
 
 

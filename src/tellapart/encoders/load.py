@@ -19,6 +19,7 @@ KINDS = (
 
 PIXELS = "pixels"
 FACE = "face"
+BUILT_IN = ("minilm", "lsa", PIXELS, FACE)
 FOLDER = "folder"
 ONNX = "onnx"
 
@@ -35,7 +36,7 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
     Raises:
         TellapartError: No such kind, nothing after the colon, a missing extra, file or key.
     """
-    need(spec, str, "the encoder", f"its name; known are {KINDS}")
+    check_encoder(spec)
     if spec == "minilm":
         from tellapart.encoders.folder import open_minilm
 
@@ -54,22 +55,14 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
             " (tellapart index --encoder lsa), or fit one with tellapart.encoders.lsa.LsaEncoder.fit"
         )
     if (parts := _parts(spec)) is not None:
-        if "lsa" in parts:
-            raise TellapartError(
-                f"{spec!r}: lsa is fitted on a corpus, and cannot be joined to other encoders"
-            )
         from tellapart.encoders.joined import JoinedEncoder
 
         return JoinedEncoder([load_encoder(part, home=home) for part in parts])
     kind, colon, rest = spec.partition(":")
-    if not colon and (spec in SHELF or fetched(spec)):
+    if not colon:
         from tellapart.encoders.folder import FolderEncoder
 
         return FolderEncoder(need_fetched(spec), name=spec, export=True)
-    if not colon or kind not in (FOLDER, *_OPENERS):
-        raise TellapartError(f"unknown encoder {spec!r}; known are {KINDS}")
-    if not rest.strip():
-        raise TellapartError(f"the encoder {spec!r} names nothing after the colon; known are {KINDS}")
     if kind == FOLDER:
         return _folder(rest, home)
     if kind == ONNX and (exported := _located(rest, home)).is_dir():
@@ -79,18 +72,46 @@ def load_encoder(spec: str, *, home: Path | None = None) -> Encoder:
     return _OPENERS[kind](rest)
 
 
+def check_encoder(spec: str) -> None:
+    """Refuse a name that opens nothing, without opening anything.
+
+    Raises:
+        TellapartError: No such kind, nothing after the colon, or a model that was not fetched.
+    """
+    need(spec, str, "the encoder", f"its name; known are {KINDS}")
+    _, colon, rest = spec.partition(":")
+    if spec in BUILT_IN:
+        return
+    if (parts := _parts(spec)) is not None:
+        if "lsa" in parts:
+            raise TellapartError(
+                f"{spec!r}: lsa is fitted on a corpus, and cannot be joined to other encoders"
+            )
+        for part in parts:
+            check_encoder(part)
+    elif not colon and (spec in SHELF or fetched(spec)):
+        need_fetched(spec)
+    elif not _opens_one(spec):
+        raise TellapartError(f"unknown encoder {spec!r}; known are {KINDS}")
+    elif colon and not rest.strip():
+        raise TellapartError(f"the encoder {spec!r} names nothing after the colon; known are {KINDS}")
+
+
 def _parts(spec: str) -> list[str] | None:
     """Split `minilm+bge-small`; None where it is no such list (a folder's name may hold a plus)."""
     parts = spec.split("+")
-    return parts if len(parts) > 1 and all(map(is_spec, parts)) else None
+    known = [_opens_one(part) or bool(part and fetched(part)) for part in parts]
+    return parts if len(parts) > 1 and all(known) else None
 
 
 def is_spec(name: str) -> bool:
     """Whether `load_encoder` or an index opens an encoder by such a name."""
-    if _parts(name) is not None:
-        return True
+    return _opens_one(name) or _parts(name) is not None
+
+
+def _opens_one(name: str) -> bool:
     kind, colon, _ = name.partition(":")
-    return name in ("minilm", "lsa", PIXELS, FACE, *SHELF) or bool(colon and kind in (FOLDER, *_OPENERS))
+    return name in (*BUILT_IN, *SHELF) or bool(colon and kind in (FOLDER, *_OPENERS))
 
 
 def sees_images(spec: str, *, home: Path | None = None) -> bool:
