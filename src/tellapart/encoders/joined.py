@@ -12,8 +12,6 @@ from tellapart.encoders.protocol import Encoder, OfImages, OfTexts, Span, SpanEn
 from tellapart.errors import TellapartError
 from tellapart.progress import Progress, part_of, silent
 
-PLUS = "+"
-
 
 class JoinedEncoder(OfTexts):
     """Encodes with every part: unit vectors side by side, over the root of how many there are.
@@ -29,13 +27,13 @@ class JoinedEncoder(OfTexts):
             TellapartError: One of them encodes images, or there is one alone.
         """
         self.parts = tuple(parts)
-        self.name = PLUS.join(part.name for part in self.parts)
+        self.name = "+".join(part.name for part in self.parts)
         if len(self.parts) < 2 or any(isinstance(part, OfImages) for part in self.parts):
             raise TellapartError(f"the encoder {self.name!r}: only encoders of texts are joined, two or more")
         self.dim = sum(part.dim for part in self.parts)
         windows = [part.max_tokens for part in self.parts if part.max_tokens is not None]
         self.max_tokens = min(windows, default=None)
-        joined = PLUS.join(part.fingerprint for part in self.parts)
+        joined = "+".join(part.fingerprint for part in self.parts)
         self.fingerprint = hashlib.blake2b(joined.encode(), digest_size=16).hexdigest()
 
     def encode_query(self, texts: Sequence[str]) -> Vectors:

@@ -198,9 +198,8 @@ class QueryBuilder:
         for word in {*asked, *_shared_words(examples.texts(examples.unliked), kind)}:
             shared.pop(word, None)
         frequency = self.snapshot.lexical(level).document_frequency
-        known = [
-            word for word in shared if frequency(word) > shared[word]
-        ]  # others than the examples have it
+        # What only the examples have finds nothing else.
+        known = [word for word in shared if frequency(word) > shared[word]]
         known.sort(key=lambda word: (-shared[word], frequency(word), word))
         repeated = [word for word in known[:WORDS_OF_EXAMPLES] for _ in range(shared[word])]
         return (*asked * max(len(liked), 1), *repeated)

@@ -56,8 +56,7 @@ COMPARED_HITS = 10
 """Hits that are described at least, so that the features of a hit do not depend on how many were asked for."""
 
 SPREAD_HITS = 50
-"""Hits that are ranked at least, for the spread of their scores: that of ten says nothing about the first hit's
-probability."""
+"""Hits that are ranked at least, for the spread of their scores, which is one of the features."""
 
 
 def hit_features(

@@ -78,7 +78,7 @@ def from_environment() -> App:
 ARENAS, MAPPED_FROM, TRIMMED_FROM = -8, -3, -1
 """M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h."""
 KEPT_BYTES = 32 * 1024 * 1024
-"""The most that M_MMAP_THRESHOLD takes; a search over 100,000 units needs a tenth."""
+"""The most that M_MMAP_THRESHOLD takes."""
 
 
 def keep_freed_memory() -> None:
