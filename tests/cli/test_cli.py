@@ -320,3 +320,16 @@ def test_a_mistyped_encoder_is_not_wanted_ever_after(corpus, call):
     assert call("index", corpus, "--encoder", "lsa")[0] == 0
     assert call("index", corpus, "--encoder", "lsa+minilm")[0] == 2
     assert call("index", corpus)[0] == 0
+
+
+def test_beside_a_pattern_or_an_example_a_folder_is_where_to_search(corpus, call):
+    code, out, _ = call("search", "--regex", r"def \w+", corpus, "-k", 2)
+    assert code == 0
+    assert "src/client.py:" in out
+    assert (corpus / ".tellapart").is_dir()
+    like = call("search", "--like", "src/client.py", corpus, "-k", 2)
+    assert (
+        like[:2] == call("search", "--like", "src/client.py", "--index", corpus / ".tellapart", "-k", 2)[:2]
+    )
+    assert like[0] == 0
+    assert like[1]
