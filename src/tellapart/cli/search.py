@@ -96,7 +96,7 @@ def search(
     from tellapart.engine.relevance import missing_words, nothing_relevant, why_no_hits
 
     if (regex or like) and path is None and query is not None and Path(query).is_dir():
-        query, path = None, Path(query)  # as grep takes them: what is looked for, then where
+        path, query = Path(query), None  # as grep takes them: what is looked for, then where
     text = sys.stdin.read() if query == "-" else query
     parameters = Parameters(k1, b, weight, regularisation, c, solver, rerank, rerank_ms=rerank_ms)
     home = find_home(index, path)
