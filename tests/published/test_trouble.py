@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -221,14 +221,15 @@ def test_no_password_is_ever_shown(secret, written, escaped):
             understood = conninfo_to_dict(address.url)
         except ProgrammingError as error:
             shown.append(concealed(str(error)))
-        else:  # what was meant, or nothing
-            assert secret in (understood.get("password"), understood.get("sslpassword"))
+        else:  # what was meant, or nothing; %41 as it stands is an A
+            meant = secret if escaped else unquote(secret)
+            assert meant in (understood.get("password"), understood.get("sslpassword"))
     for each in shown:
         assert "s3cr3t" not in each
         assert "hunter2" not in each
 
 
-@pytest.mark.parametrize("password", ["p@ss", "p/ss", "p#ss", "p?ss", "100%", "p%zz"])
+@pytest.mark.parametrize("password", ["p@ss", "p/ss", "p#ss", "p?ss", "100%", "p%zz", "p%ab"])
 def test_a_password_that_needs_escapes_is_refused(password):
     with pytest.raises(TellapartError, match="write special characters of the password as %40") as error:
         Index.open(f"postgresql://me:{password}@127.0.0.1:1/db")

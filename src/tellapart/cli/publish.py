@@ -101,6 +101,8 @@ def publish(
     )
     if report.forgotten:
         note(f"forgotten, since they were about another index that was here: {', '.join(report.forgotten)}")
+    for notice in report.notices:
+        note(notice)
     for graph in report.graphs:
         where = f"{graph.server}: " if report.shards else ""
         note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlencode, urlsplit
 
 from tellapart.errors import TellapartError
 
@@ -191,11 +191,20 @@ def _check_escapes(text: str) -> None:
         re.search(r"[@/?]", before)
         or re.search(r"#|%(?![0-9A-Fa-f]{2})|%00|[\x00-\x20\x7f\ud800-\udfff]", text)
         or any("=" not in name for name in names if name)
+        or not _is_text(unquote_to_bytes(text))
     ):
         raise TellapartError(
             f"cannot read the address {concealed(text)!r}:"
             " write special characters of the password as %40 and so on (@ %40, / %2F, # %23, ? %3F, % %25, & %26)"
         )
+
+
+def _is_text(written: bytes) -> bool:
+    try:
+        written.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _parameters(query: str) -> list[tuple[str, str]]:

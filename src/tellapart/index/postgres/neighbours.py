@@ -1,9 +1,11 @@
-"""The graph of neighbours at a server: built once, measured, and given new vectors when there are many of them."""
+"""The graph of neighbours at a server: how much of it a search walks, and new vectors when there are many of them."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +13,12 @@ from numpy.typing import NDArray
 from tellapart.corpus.document import Granularity
 from tellapart.index.catalogue import StoredEncoder
 from tellapart.index.postgres.halfvec import QueryHalves
-from tellapart.index.postgres.schema import INDEXED_DIMENSIONS, fresh_table, vectors_table
+from tellapart.index.postgres.schema import fresh_table, vectors_table
 from tellapart.index.postgres.targets import ServerTarget
 from tellapart.index.postgres.vector_table import DEEPEST, WALK
 from tellapart.index.snapshot import FolderSnapshot
 from tellapart.index.vectors.stored import Floats
 from tellapart.progress import Progress
-
-BUILD_MEMORY = "1GB"
-"""The server's memory while it builds an index of vectors (`maintenance_work_mem`): once the graph does not fit, the
-build goes on many times as slowly, as pgvector warns. 1,000,000 x 384 halves and their links need about as much."""
 
 FRESH_SHARE, FEW_FRESH, FRESH_ROWS = 0.03, 1_000, 10_000
 """So many new vectors wait beside the graph, where every search scores all of them, before they are added to it one by
@@ -31,12 +29,7 @@ them, 23 MB of 10,000 at 384 dimensions. Not measured at other values."""
 MOVED_AT_A_TIME = 500
 """Vectors that one transaction adds to the graph."""
 
-CONSTRUCTION = 128
-"""Candidates for the neighbours of a vector that comes into the graph (`ef_construction`): twice pgvector's own, so
-that the graph finds more and takes longer to build. docs/benchmarks/postgres.md has both; no page compares other
-values."""
-
-K, ASKED = 10, 200
+K, ASKED = 10, 500
 """Neighbours, and queries drawn to measure how many of them the graph finds."""
 
 RECALL, ERRORS = 0.99, 1.645
@@ -88,21 +81,6 @@ def room_beside(target: ServerTarget, key: int) -> int:
     return min(max(int(FRESH_SHARE * measured), FEW_FRESH), FRESH_ROWS)
 
 
-def build_graphs(target: ServerTarget, names: Iterable[str]) -> None:
-    """Build the graphs that a server lacks; rows of the table that come later go into them by themselves."""
-    execute = target.connection.execute
-    for key, dim in target.all("SELECT key, dim FROM vector_sets WHERE name = ANY(%s)", (list(names),)):
-        if dim > INDEXED_DIMENSIONS or has_graph(target, key):
-            continue
-        table = vectors_table(key)
-        execute("SELECT set_config('maintenance_work_mem', %s, false)", (BUILD_MEMORY,))
-        execute(
-            f"CREATE INDEX {table}_neighbours ON {table} USING hnsw (embedding halfvec_ip_ops)"
-            f" WITH (ef_construction = {CONSTRUCTION})"
-        )
-        execute(f"ANALYZE {table}")
-
-
 def measure_graph(
     target: ServerTarget, snapshot: FolderSnapshot, name: str, encoder: StoredEncoder, level: Granularity
 ) -> MeasuredGraph | None:
@@ -142,6 +120,8 @@ def chosen_ef_search(
 ) -> tuple[int, float]:
     """Find the smallest of `STEPS` with which a graph finds enough, and what share of the nearest it finds.
 
+    By halving, since a longer walk finds more; the first one first, as it is enough for most.
+
     Args:
         queries: float32 (m, d).
         exact: Scores of their nearest units (m, K), best first, -inf where there are fewer. What scores as high as the
@@ -154,15 +134,22 @@ def chosen_ef_search(
         for query, own, count in zip(queries, exact, counts, strict=True)
         if count
     ]
-    for ef_search in STEPS:
+
+    @cache
+    def found(step: int) -> tuple[bool, float]:
+        """Say whether a step finds enough, and its recall."""
         shares = [
-            min(int((find(query, ef_search) >= last - TIE).sum()) / count, 1.0)
+            min(int((find(query, STEPS[step]) >= last - TIE).sum()) / count, 1.0)
             for query, last, count in asked
         ]
         recall = float(np.mean(shares)) if shares else 1.0
-        if not shares or recall - ERRORS * float(np.std(shares)) / len(shares) ** 0.5 >= RECALL:
-            break
-    return ef_search, recall
+        surely = recall - ERRORS * float(np.std(shares)) / len(shares) ** 0.5 if shares else 1.0
+        return surely >= RECALL, recall
+
+    if found(0)[0]:
+        return STEPS[0], found(0)[1]
+    step = bisect_left(range(len(STEPS) - 1), True, lo=1, key=lambda each: found(each)[0])
+    return STEPS[step], found(step)[1]
 
 
 def mixed(vectors: Floats, others: Floats) -> Floats:

@@ -22,7 +22,8 @@ from tellapart.index.database import contents_versions
 from tellapart.index.freshness import CHECKED
 from tellapart.index.latent import KIND as LSA_KIND
 from tellapart.index.postgres.address import Address
-from tellapart.index.postgres.neighbours import MeasuredGraph, build_graphs, measure_graph, move_fresh
+from tellapart.index.postgres.building import build_graphs
+from tellapart.index.postgres.neighbours import MeasuredGraph, measure_graph, move_fresh
 from tellapart.index.postgres.placing import OWNER, PLACED, PlacedSegment, Placement, owners_of
 from tellapart.index.postgres.recording import send_records
 from tellapart.index.postgres.schema import (
@@ -45,7 +46,7 @@ from tellapart.index.postgres.sending import (
     send_segment,
 )
 from tellapart.index.postgres.snapshot import encoder_json
-from tellapart.index.postgres.targets import ServerTarget, each_at_once, looked_up, open_targets
+from tellapart.index.postgres.targets import ServerTarget, looked_up, open_targets
 from tellapart.index.segments import Segment, vectors_name
 from tellapart.index.settings import KEY as SETTINGS
 from tellapart.index.settings import encoded_settings, kept_settings
@@ -59,8 +60,8 @@ class PublishReport:
     """What one run sent: documents, segments of postings, vectors; `removed` documents are gone.
 
     `shards` are the addresses of the further servers, `left` those that were shards before and are not any more.
-    `forgotten` are records that were kept at the database and are about another index than this one.
-    `graphs` are those of neighbours that were measured in this run, at any server.
+    `forgotten` are records that were kept at the database and are about another index than this one. `graphs` are those
+    of neighbours that were measured in this run, at any server, `notices` why one could not be built faster.
     """
 
     documents: int
@@ -72,6 +73,7 @@ class PublishReport:
     left: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
     graphs: tuple[MeasuredGraph, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def publish_snapshot(
@@ -110,6 +112,7 @@ class _Publisher:
         self.owners: dict[int, int] = {}
         self.forgotten: tuple[str, ...] = ()
         self.graphs: tuple[MeasuredGraph, ...] = ()
+        self.notices: tuple[str, ...] = ()
 
     def run(self) -> PublishReport:
         sets = self._vector_names()
@@ -127,16 +130,12 @@ class _Publisher:
             move_fresh(target, sets, self.progress)
         was = {content for target in self.targets for content in self._published(target, before)}
         removed = len(was.difference(contents.values()))
-        shards = tuple(str(target.database.address) for target in self.targets[1:])
         return PublishReport(
-            sent,
-            segments,
-            vectors,
-            removed,
-            len(contents),
-            shards,
+            *(sent, segments, vectors, removed, len(contents)),
+            shards=tuple(str(target.database.address) for target in self.targets[1:]),
             forgotten=self.forgotten,
             graphs=self.graphs,
+            notices=self.notices,
         )
 
     @staticmethod
@@ -246,8 +245,7 @@ class _Publisher:
         for target in self.targets:
             sender = VectorSender(target, self.snapshot, self.progress)
             sent += sum(sender.send(name, encoder, level) for name, (encoder, level) in sets.items())
-        with self.progress("building the index of neighbours", None):
-            each_at_once(self.targets, lambda target: build_graphs(target, sets))
+        self.notices = tuple(build_graphs(self.targets, sets, self.progress))
         with self.progress("measuring the index of neighbours", None):
             measured = [
                 measure_graph(target, self.snapshot, name, encoder, level)

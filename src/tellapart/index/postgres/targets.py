@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -102,13 +101,6 @@ def _new_number(first: Connection[Row]) -> int:
     row = first.execute("SELECT nextval('shard_numbers')").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def each_at_once(targets: Sequence[ServerTarget], call: Callable[[ServerTarget], object]) -> None:
-    """Let all servers work at the same time."""
-    with ThreadPoolExecutor(len(targets)) as threads:
-        for done in [threads.submit(call, target) for target in targets]:
-            done.result()
 
 
 @contextmanager
