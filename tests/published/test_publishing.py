@@ -266,3 +266,27 @@ def test_no_path_of_this_machine_is_published(index, address, administrator, mon
     rows = administrator.execute(f"SELECT value FROM {Address.needed(address).schema}.meta").fetchall()
     assert "/home/me" not in str(rows)
     assert str(index.settings.sources[0]) not in str(rows)
+
+
+def test_a_record_is_found_by_its_line_in_tables_of_an_earlier_version_too(address, administrator, tmp_path):
+    path = tmp_path / "records"
+    path.mkdir()
+    texts = [f"{one} {other}" for one in ("roses", "tulips", "maps") for other in ("water", "frost", "light")]
+    for name in ("one.jsonl", "two.jsonl"):
+        records = [json.dumps({"_id": f"{name}-{n}", "text": text}) for n, text in enumerate(texts)]
+        (path / name).write_text("\n\n".join(records))
+    schema = Address.needed(address).schema
+    with Index.build([path], tmp_path / "my.idx", encoders=[]) as index:
+        publish(index, address)
+        administrator.execute(f"DROP INDEX {schema}.documents_line")
+        administrator.execute(f"CREATE INDEX documents_source ON {schema}.documents USING hash (source)")
+        publish(index, address)
+        with Index.open(address) as published:
+            for file, line in (("one.jsonl", 1), ("one.jsonl", 6), ("two.jsonl", 17), ("two.jsonl", 99)):
+                kept, again = index.related(file, line=line), published.related(file, line=line)
+                assert [hit.id for hit in again] == [hit.id for hit in kept] != []
+    names = administrator.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = %s AND tablename = 'documents'", (schema,)
+    ).fetchall()
+    assert ("documents_line",) in names
+    assert ("documents_source",) not in names

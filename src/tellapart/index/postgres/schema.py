@@ -34,10 +34,13 @@ there, and the oldest one that still is."""
 RECORDED = "recorded"
 """The record that counts how often records were kept here, not in the folder."""
 
+SOURCE = "left(source, 500)"
+"""What an index holds of a source: an entry may have 2,700 bytes."""
+
 LIVE = "position IS NOT NULL"
 """True of the segments of the published generation."""
 
-TABLES = """
+TABLES = f"""
 CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL);
 CREATE TABLE documents (
   key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, content bytea NOT NULL UNIQUE,
@@ -46,7 +49,7 @@ CREATE TABLE documents (
   line integer, length integer NOT NULL, digest bytea NOT NULL, record bytea NOT NULL, text bytea NOT NULL
 );
 CREATE INDEX documents_id ON documents USING hash (id);
-CREATE INDEX documents_source ON documents USING hash (source);
+CREATE INDEX documents_line ON documents ({SOURCE}, line);
 CREATE TABLE segments (
   key bigint PRIMARY KEY, position integer UNIQUE, owners bytea NOT NULL, documents bytea, dead bytea, keys bytea,
   languages text[] NOT NULL, levels jsonb NOT NULL
@@ -99,6 +102,7 @@ def ensure_tables(connection: Connection[Row], schema: str, database: Database) 
         if _has_tables(connection, schema):
             check_version(connection, database)
             _ensure_sent(connection, schema)
+            _ensure_lines(connection, schema)
             return
         with connection.transaction():
             create_tables(connection, schema, TABLES)
@@ -123,6 +127,15 @@ def _ensure_sent(connection: Connection[Row], schema: str) -> None:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN sent text")
             kept_here = f"SELECT 1 FROM {table} WHERE name = %s"
             connection.execute(f"UPDATE {table} SET sent = value WHERE NOT EXISTS ({kept_here})", (RECORDED,))
+
+
+def _ensure_lines(connection: Connection[Row], schema: str) -> None:
+    """Put the index of records by their lines where one of sources was, which many records of a source made slow."""
+    old = f"{quoted(schema)}.documents_source"
+    if connection.execute("SELECT to_regclass(%s)", (old,)).fetchone() != (None,):
+        with connection.transaction():
+            connection.execute(f"CREATE INDEX documents_line ON {quoted(schema)}.documents ({SOURCE}, line)")
+            connection.execute(f"DROP INDEX {old}")
 
 
 def ensure_first(connection: Connection[Row], database: Database) -> str:

@@ -11,7 +11,7 @@ from tellapart.corpus.document import Kind
 from tellapart.errors import CorruptIndexError, TellapartError
 from tellapart.index.postgres.database import Database, Row, quoted
 from tellapart.index.postgres.recording import keep_at
-from tellapart.index.postgres.schema import check_published, plain
+from tellapart.index.postgres.schema import SOURCE, check_published, plain
 from tellapart.index.postgres.servers import LOOK, Servers
 from tellapart.index.postgres.where import PostgresDialect
 from tellapart.index.store import StoredDocument, document_of
@@ -237,8 +237,12 @@ class PublishedStore:
 
     def record_at(self, sources: Sequence[str], line: int) -> str | None:
         """Give the id of the record of a file that begins at a line, or last before it."""
-        values = [[plain(source) for source in sources], min(line, 2**31 - 1)]
-        rows = self._first_live("line, id", "source = ANY(%s) AND line <= %s ORDER BY line DESC", values)
+        asked = f"{SOURCE} = left(%s, 500) AND source = %s AND line <= %s ORDER BY {SOURCE} DESC, line DESC"
+        rows = [
+            row
+            for source in map(plain, sources)
+            for row in self._first_live("line, id", asked, [source, source, min(line, 2**31 - 1)])
+        ]
         return max(rows, key=lambda row: int(row[1]))[2] if rows else None
 
     def _any_has(self, condition: str, values: Sequence[Any]) -> bool:
