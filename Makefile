@@ -13,8 +13,8 @@ BENCHES := questions page judging_drawn compression serving rerank calibration r
   synthetic svm_solver svm_speed svm_evidence svm_expansion svm_defaults whole_process bm25_speed lexical_indexing \
   knn_speed encoder_batches long_units one_pass mixed substance freshness lsa markdown_speed sentences \
   sharded_softmax softmax_precision sampled_softmax sampling scale_plan postgres postgres_filters postgres_shards \
-  adaptation omniglot images softmax_and_margins identity_faces identity_rates image_training identity_tail \
-  identity_scale constants code_default code_functions faces
+  postgres_graph adaptation omniglot images softmax_and_margins identity_faces identity_rates image_training \
+  identity_tail identity_scale constants code_default code_functions faces
 
 .PHONY: demo check test test-slow lint format model models bench install clean
 
@@ -63,6 +63,8 @@ bench: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
 	for name in $(BENCHES); do \
 	  $(BIN)/python bench/$$name.py --output docs/benchmarks/$$name.md || exit 1; \
 	done
+	$(BIN)/python bench/postgres.py --units 1000000 --dim 384 --queries 300 --work build/million \
+	  --output docs/benchmarks/postgres_million.md
 	$(BIN)/python bench/repository.py --work build/repository --output docs/benchmarks/repository.md
 	$(BIN)/python bench/many_identities.py --work build/identities --output docs/benchmarks/many_identities.md
 	$(BIN)/python bench/code_embeddings.py --page docs/code-embeddings.md

@@ -183,7 +183,7 @@ def report(work: Path, lines: Sequence[str], units: int, command: str) -> str:
             f" {neighbours.FRESH_SHARE:.0%}, after the swap) | {told['moved']:.1f} s |",
         ]
     head = [
-        "# An index in PostgreSQL",
+        f"# An index in PostgreSQL: {units:,} units",
         "",
         f"Command: `{command}`",
         "",

@@ -26,7 +26,7 @@ from tellapart import Index
 from tellapart.index.postgres.building import CONSTRUCTION, LINK_BYTES, LINKS, VECTOR_BYTES
 from tellapart.index.postgres.database import prepare_session
 
-UNITS, ASKED = 100_000, 200
+UNITS, ASKED = 60_000, 200
 GRAPHS = ((16, 64), (16, 128), (16, 256), (16, 512), (24, 128), (24, 256))
 """`m` and `ef_construction`; pgvector's own are the first."""
 EF_SEARCH = (100, 250, 500, 1000)
