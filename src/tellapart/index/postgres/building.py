@@ -24,7 +24,7 @@ docs/benchmarks/postgres_graph.md has what more of them find."""
 
 CONSTRUCTION = 256
 """Candidates for the neighbours of a vector that comes into the graph (`ef_construction`), four times pgvector's own:
-building takes longer, and the same is found with a fraction of `hnsw.ef_search` (docs/benchmarks/postgres_graph.md)."""
+building takes longer, and more is found in the same time (docs/benchmarks/postgres_graph.md)."""
 
 VECTOR_BYTES, LINK_BYTES = 232, 32
 """Of a vector in a graph that is being built, beside its halves, and of each of `LINKS`: a little more than pgvector
@@ -151,7 +151,7 @@ def _create(build: _Build) -> None:
 
 
 def _memory(build: _Build) -> int:
-    """Bytes in which the graph can be built: once it does not fit any more, the rest takes many times as long."""
+    """Bytes that hold the graph while it is built; without them pgvector goes on more slowly, and says so."""
     return min(build.count * (2 * build.dim + LINK_BYTES * LINKS + VECTOR_BYTES), MOST_MEMORY)
 
 
