@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from urllib.parse import quote
 
@@ -103,6 +103,17 @@ def test_several_cores_build_where_they_can(many, address):
     assert publish(many, with_settings(address, min_parallel_table_scan_size="0")).notices == ()
 
 
+@contextmanager
+def stopping(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Interrupt the build where it tells of itself first."""
+
+    def advance(count: int) -> None:
+        if label.startswith("building"):
+            raise KeyboardInterrupt
+
+    yield advance
+
+
 def test_a_build_says_how_far_it_is_and_can_be_stopped(many, address, administrator, monkeypatch):
     monkeypatch.setattr(building, "GLANCE_SECONDS", 0.001)
     told: list[int] = []
@@ -113,14 +124,6 @@ def test_a_build_says_how_far_it_is_and_can_be_stopped(many, address, administra
             if label.startswith("building"):
                 assert total == COUNT
                 told.append(count)
-
-        yield advance
-
-    @contextmanager
-    def stopping(label, total):
-        def advance(count):
-            if label.startswith("building"):
-                raise KeyboardInterrupt
 
         yield advance
 
@@ -139,14 +142,6 @@ def test_a_stopped_build_does_not_wait_for_the_server(many, address, administrat
     schema = Address.needed(address).schema
     (key,) = administrator.execute(f"SELECT key FROM {schema}.vector_sets").fetchone()
     administrator.execute(f"DROP INDEX {schema}.vectors_{key}_neighbours")
-
-    @contextmanager
-    def stopping(label, total):
-        def advance(count):
-            if label.startswith("building"):
-                raise KeyboardInterrupt
-
-        yield advance
 
     with administrator.transaction():  # the server cannot begin to build as long as this lasts
         administrator.execute(f"LOCK TABLE {schema}.vectors_{key} IN ROW EXCLUSIVE MODE")
