@@ -131,7 +131,7 @@ def _build(build: _Build) -> None:
         _create(build)
         build.notices.append(
             f"{build.target.database.address}: one core alone built the index of neighbours, as the server's shared"
-            f" memory is too small for several: give it {_shown(_memory(build))} (docker run --shm-size)"
+            f" memory is too small for several: give it more than {_shown(_memory(build))} (docker run --shm-size)"
         )
 
 
