@@ -35,7 +35,8 @@ check: $(INSTALLED_DEV)
 
 # slow tests, and the fast ones that are skipped without torch
 test-slow: $(INSTALLED_DEV) $(INSTALLED_TRAIN)
-	$(BIN)/python -m pytest -m slow --durations 10
+	$(BIN)/python -m pytest -m slow --durations 10 --ignore tests/published
+	$(BIN)/python -m pytest -n 2 -m slow tests/published
 	$(BIN)/python -m pytest -n 2 -m "not slow" tests/learning tests/encoders tests/index tests/cli
 
 lint: $(INSTALLED_DEV)

@@ -17,6 +17,8 @@ from tellapart.index.postgres.address import Address
 from tellapart.scores.calibrating import calibrate
 from tellapart.scores.relating import learn_relation, search_relation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def judged_alone(monkeypatch):
@@ -126,7 +128,6 @@ def test_a_verdict_about_another_index_is_forgotten(published, address, tmp_path
     assert published.plan().configuration.ranker == "hybrid"
 
 
-@pytest.mark.slow
 def test_calibrations(index, published, gold):
     calibrations = [calibrate(of, gold).calibration for of in (index, published)]
     assert calibrations[0].relevance == calibrations[1].relevance

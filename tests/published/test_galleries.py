@@ -15,6 +15,8 @@ from tellapart import Gallery, TellapartError
 from tellapart.identities.published import publish_gallery, remove_gallery
 from tellapart.index.postgres.address import Address
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def word_encoder(word_encoder):

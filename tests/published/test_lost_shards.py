@@ -26,6 +26,8 @@ from .test_search import same
 from .test_shards import own_place as own_place  # a fixture
 from .test_shards import three_servers
 
+pytestmark = pytest.mark.slow
+
 QUERY = "roses winter"
 
 
@@ -181,7 +183,6 @@ def test_an_index_that_does_without_the_lost_shard_now(fragile):
         assert (answer.partial, ids(answer)) == (None, ids(place.kept.search(QUERY, k=100)))
 
 
-@pytest.mark.slow
 def test_a_replica_answers_for_a_lost_shard(fragile):
     place, started = fragile
     with own_server(copied_from=started) as replica:
@@ -292,7 +293,6 @@ def test_a_run_that_fails_anywhere_leaves_the_generation_before(own_place):
     assert ids(own_place.opened.search(QUERY, k=100)) == whole
 
 
-@pytest.mark.slow
 def test_a_publisher_killed_at_any_moment(own_place):
     before = ids(own_place.opened.search(QUERY, k=100))
     change(own_place)

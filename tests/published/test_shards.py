@@ -24,6 +24,8 @@ from tellapart.rankers.registry import Parameters
 from .conftest import SCHEMAS
 from .test_search import QUERIES, RANKERS, WORDS, same
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = [
     "roses",
     "water",

@@ -8,6 +8,8 @@ import pytest
 
 from tellapart import export
 
+pytestmark = pytest.mark.slow
+
 
 def test_status_says_what_is_there(index, published, address, call):
     code, out, _ = call("status", "--index", address)
