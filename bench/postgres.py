@@ -152,6 +152,7 @@ def ask(work: Path, folder: Path, asked: Sequence[str]) -> list[str]:
             asking.words()
             asking.fused()
             asking.scoring_in_sql()
+            asking.full_text()
             return asking.lines
 
 

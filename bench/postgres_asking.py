@@ -81,6 +81,42 @@ class Asking:
         self.lines.append(f"| BM25, whole search, folder | {both(folder)} ms |")
         self.lines.append(f"| BM25, whole search, published | {both(published)} ms |")
 
+    def full_text(self, some: int = 20) -> None:
+        """PostgreSQL's own full text search beside BM25: passages with any of the words, and with all of them."""
+        execute = self.direct.execute
+        execute("DROP TABLE IF EXISTS full_texts")
+        execute(
+            "CREATE TABLE full_texts AS SELECT key, to_tsvector('english', convert_from(text, 'UTF8')) AS words"
+            " FROM documents"
+        )
+        execute("CREATE INDEX ON full_texts USING gin (words)")
+        execute("VACUUM ANALYZE full_texts")
+        all_words = "plainto_tsquery('english', %s)"
+        any_word = f"replace({all_words}::text, '&', '|')::tsquery"
+
+        def ranked(asked: str, query: str) -> Callable[[], object]:
+            statement = (
+                f"SELECT key FROM full_texts, (SELECT {asked} AS q) AS asked WHERE words @@ q"
+                f" ORDER BY ts_rank(words, q) DESC LIMIT {K}"
+            )
+            return lambda: execute(statement, (query,)).fetchall()
+
+        def ours(query: str) -> Callable[[], object]:
+            return lambda: self.published.search(query, ranker="bm25", granularity="paragraph", k=K)
+
+        times: list[list[float]] = [[], [], []]
+        for query in self.asked[:some]:
+            ways = ours(query), ranked(any_word, query), ranked(all_words, query)
+            for own, way in zip(times, ways, strict=True):
+                way()  # its pages are in memory then
+                own.append(timed(way))
+        execute("DROP TABLE full_texts")
+        self.lines += [
+            f"| BM25, whole search, published, {some} queries asked again | {both(times[0])} ms |",
+            f"| the same queries by `tsvector` and `ts_rank` directly, passages with any word | {both(times[1])} ms |",
+            f"| the same, passages with all words | {both(times[2])} ms |",
+        ]
+
     def scoring_in_sql(self, some: int = 20) -> None:
         """BM25 by a statement over a table of (term, unit, tf), and by postings that are fetched."""
         with self.folder.reading() as snapshot:

@@ -32,22 +32,17 @@ GRAPHS = ((16, 64), (16, 128), (16, 256), (16, 512), (24, 128), (24, 256))
 EF_SEARCH = (100, 250, 500, 1000)
 
 
-def best(connection: psycopg.Connection, table: str, queries: Sequence[str]) -> list[list[float]]:
-    """Give the scores of the nearest of each query, best first."""
-    return [[row[0] for row in nearest(connection, table, query)] for query in queries]
-
-
-def nearest(connection: psycopg.Connection, table: str, query: str) -> list[tuple[float]]:
-    found: list[tuple[float]] = connection.execute(
+def nearest(connection: psycopg.Connection, table: str, query: str) -> list[tuple[float, ...]]:
+    """Give the distances of the nearest, best first."""
+    return connection.execute(
         f"SELECT embedding <#> '{query}'::halfvec FROM {table} ORDER BY embedding <#> '{query}'::halfvec LIMIT {K}"
     ).fetchall()
-    return found
 
 
 def measure(connection: psycopg.Connection, source: str, queries: Sequence[str]) -> list[str]:
     """Build every graph and ask it; gives the rows of the table."""
     connection.execute("SET enable_indexscan = off")
-    exact = best(connection, source, queries)
+    exact = [nearest(connection, source, query) for query in queries]
     connection.execute("SET enable_indexscan = on")
     (count, dim) = connection.execute(
         f"SELECT count(*), max(vector_dims(embedding)) FROM {source}"
@@ -71,10 +66,9 @@ def measure(connection: psycopg.Connection, source: str, queries: Sequence[str])
             connection.execute(f"SET hnsw.ef_search = {ef_search}")
             recalls, times = [], []
             for query, own in zip(queries, exact, strict=True):
-                nearest(connection, "tried", query)
-                times.append(timed(lambda query=query: nearest(connection, "tried", query)))
                 found = nearest(connection, "tried", query)
-                recalls.append(min(sum(row[0] <= own[-1] for row in found) / K, 1.0))
+                times.append(timed(lambda query=query: nearest(connection, "tried", query)))
+                recalls.append(min(sum(row <= own[-1] for row in found) / K, 1.0))
             cells.append(f"{np.mean(recalls):.4f}, {both(times)} ms")
         lines.append(f"| {' | '.join(cells)} |")
         print(lines[-1], flush=True)
@@ -90,13 +84,13 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=UNITS)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    texts = passages(arguments.units)
-    folder = prepared(texts, arguments.work)
-    measure_publishing(arguments.work, folder, once=True)
+    texts, work = passages(arguments.units), arguments.work / f"graph-{arguments.units}"
+    folder = prepared(texts, work)
+    measure_publishing(work, folder, once=True)
     with Index.open(folder, refresh=False) as index:
         vectors = index.encoder("lsa").encode_query(queries(texts, ASKED))
     asked = [str(np.round(vector, 6).tolist()) for vector in vectors]
-    with server(arguments.work) as uri, psycopg.connect(uri, autocommit=True) as connection:
+    with server(work) as uri, psycopg.connect(uri, autocommit=True) as connection:
         prepare_session(connection, "bench")
         (key,) = connection.execute("SELECT key FROM vector_sets WHERE NOT retired").fetchone() or (0,)
         lines = measure(connection, f"vectors_{key}", asked)

@@ -304,11 +304,9 @@ def _encoders(settings: Settings, asked: list[str]) -> tuple[str, ...]:
         return ()
     if not (asked or kept or settings.words_only or settings.dataset):
         asked = list(DEFAULT_ENCODERS)
-    for name in asked:
+    for name in asked:  # before it is noted as wanted: a slip of the keyboard would be wanted ever after
         if name not in kept:
-            check_encoder(
-                name
-            )  # before it is noted as wanted: a slip of the keyboard would be wanted ever after
+            check_encoder(name)
     return tuple(dict.fromkeys([*kept, *asked]))
 
 
